@@ -1,0 +1,117 @@
+"""The types that carry images: a labelled set, a dataset, and the config that loads one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from bnexp.parts import Part
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Say = Callable[[str], None]
+"""Takes one line that tells the user what is going on."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images in memory: `images` uint8 `(N, H, W, C)`, `labels` int64 `(N,)`."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: NDArray[np.int64]) -> LabelledImages:
+        """Returns the images at `indices`, in that order."""
+        return LabelledImages(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as its source holds it: all training images and all test images."""
+
+    name: str
+    train: LabelledImages
+    test: LabelledImages
+    class_names: tuple[str, ...]
+    fingerprint: str
+    """SHA-256 over pixels, labels and class names: equal data, equal fingerprint."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is known of a dataset before it is loaded."""
+
+    image_shape: tuple[int, int, int]
+    """Height, width, channels."""
+    num_classes: int
+    train_count: int
+    test_count: int
+
+
+class DatasetConfig(Part):
+    """Fields that every dataset has; `load` brings the images into memory."""
+
+    name: str
+    root: str | None = None
+    """Folder of the data; null means `$BNEXP_DATA`, else the user's cache folder."""
+    train_size: int | None = Field(default=None, ge=1)
+    """Training images to use, an equal share of each class; null uses all that `val_size` leaves."""
+    val_size: int = Field(default=0, ge=0)
+    """Images taken out of the training set for validation, an equal share of each class."""
+    augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = ()
+    """Random changes of the training images: crop after 4 pixels of padding; mirror half of them."""
+    batch_size: int = Field(default=128, ge=1)
+    """Images in one optimiser step."""
+    drop_last: bool = False
+    """Leave out an epoch's last batch where it is smaller than `batch_size`."""
+
+    @abstractmethod
+    def load(self, say: Say) -> Dataset:
+        """Returns the dataset, fetching or decoding it first where needed.
+
+        Raises:
+            DataError: The data is missing, damaged or cannot be fetched.
+        """
+
+    def facts(self) -> DatasetFacts | None:
+        """Returns what is known without touching the disk; None where nothing is."""
+        return None
+
+
+def data_home(root: str | None = None) -> Path:
+    """Returns the folder where datasets are kept: `root`, `$BNEXP_DATA`, or the user's cache."""
+    if root is not None:
+        return Path(root).expanduser()
+    if home := os.environ.get("BNEXP_DATA"):
+        return Path(home).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "bnexp"
+
+
+def compute_fingerprint(
+    train: LabelledImages, test: LabelledImages, class_names: tuple[str, ...]
+) -> str:
+    """Returns the SHA-256 of shapes, pixels, labels and class names, as hexadecimal digits."""
+    digest = hashlib.sha256(repr((class_names, train.images.shape, test.images.shape)).encode())
+    for part in (train, test):
+        digest.update(part.images.tobytes())
+        digest.update(part.labels.astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,49 @@
+"""Files that are either the old ones or the new ones, never half of each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file beside `path` that replaces it, synced to disk, on a clean exit.
+
+    Whatever goes wrong inside the block, `path` keeps its old content and no
+    temporary file is left.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8 so that a reader sees the old file or the new one."""
+    with open_atomically(path) as file:
+        file.write(text.encode())
+
+
+def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401
+    """Writes `value` as indented JSON; NaN and infinities are refused."""
+    write_text_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

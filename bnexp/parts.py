@@ -1,0 +1,67 @@
+"""What every configurable part shares: a frozen, strict config class, and open unions of them.
+
+A *part* is a norm, a model, a dataset or an optimiser. Each lives in one file
+with its config class, whose `name` field is a literal; the package lists its
+members, and third parties add theirs through entry points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bnexp.errors import UsageError
+
+
+class Part(BaseModel):
+    """A frozen piece of a config: unknown keys, wrong types and non-finite numbers are errors."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+
+
+@cache
+def load_plugins(group: str) -> tuple[type[Part], ...]:
+    """Loads the config classes that installed packages registered under an entry-point group.
+
+    Raises:
+        UsageError: A registered object is not a config class with a literal `name`.
+    """
+    found = []
+    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+        member = entry.load()
+        if not (isinstance(member, type) and issubclass(member, Part) and part_name(member)):
+            raise UsageError(
+                f"plug-in '{entry.value}' in '{group}' is not a bnexp.parts.Part with a "
+                "`name: Literal[...]` field; uninstall or mend that package"
+            )
+        found.append(member)
+    return tuple(found)
+
+
+def part_name(member: type[Part]) -> str | None:
+    """Returns the literal `name` that selects a part in YAML, or None where it has none."""
+    field = member.model_fields.get("name")
+    values = getattr(field.annotation, "__args__", ()) if field else ()
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else None
+
+
+def named_union(members: Sequence[type[Part]]) -> Any:  # noqa: ANN401 - a typing construct
+    """Returns a union that `name` selects from; the bare name is short for `{name: ...}`."""
+    choices = Union[tuple(members)]  # noqa: UP007 - built at run time
+    chosen = Annotated[choices, Field(discriminator="name")] if len(members) > 1 else choices
+    return Annotated[chosen, BeforeValidator(_expand_shorthand)]
+
+
+def _expand_shorthand(value: Any) -> Any:  # noqa: ANN401 - any YAML value may stand there
+    return {"name": value} if isinstance(value, str) else value

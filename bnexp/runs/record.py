@@ -1,0 +1,86 @@
+"""What a run left on disk, read back as plain, typed records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["pending", "running", "finished", "diverged", "interrupted", "failed"]
+STATES: tuple[State, ...] = (
+    "pending",
+    "running",
+    "finished",
+    "diverged",
+    "interrupted",
+    "failed",
+)
+
+Scalar = str | int | float | bool | None
+"""A value that a config key can have once the config is flattened."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of `summary.json`: what a finished or diverged run measured.
+
+    Accuracies are in [0, 1], losses in nats an image. `history` holds one value an
+    epoch for each tag, `final` the last of them, `best` those of the epoch with the
+    highest validation accuracy (empty where there is no validation set).
+    """
+
+    status: Literal["finished", "diverged"]
+    epochs: int
+    steps: int
+    elapsed_seconds: float
+    images_per_second: float
+    peak_memory_bytes: int
+    parameters: int
+    final: Mapping[str, float]
+    best: Mapping[str, float]
+    history: Mapping[str, tuple[float, ...]]
+    reason: str | None = None
+    """Why the run diverged; None for a finished one."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of an experiment: what it was to do, its state, and what it measured.
+
+    `settings` holds the swept keys of the run's cell with their values; `config` and
+    `environment` are `config.yaml` and `environment.json`, flattened to dotted keys.
+    """
+
+    path: Path
+    experiment: str
+    cell: str
+    seed: int
+    state: State
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    config: Mapping[str, Scalar] = field(default_factory=dict)
+    environment: Mapping[str, Scalar] = field(default_factory=dict)
+    summary: Summary | None = None
+    heartbeat: float | None = None
+    """Seconds since 1970 when the run last said that it lives."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, in words."""
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 - any YAML or JSON
+    """Returns nested mappings and lists as one mapping from dotted keys to scalars.
+
+    An empty mapping or list becomes the string `{}` or `[]`, so that no key is lost.
+    """
+    if isinstance(tree, Mapping):
+        children = [(str(key), value) for key, value in tree.items()]
+    elif isinstance(tree, list | tuple):
+        children = [(str(index), value) for index, value in enumerate(tree)]
+    else:
+        return {prefix: tree}
+    if not children:
+        return {prefix: "{}" if isinstance(tree, Mapping) else "[]"}
+    flat: dict[str, Scalar] = {}
+    for key, value in children:
+        flat.update(flatten(value, f"{prefix}.{key}" if prefix else key))
+    return flat
