@@ -1,1 +1,1 @@
-""""""
+"""Pure statistics: run records in, comparisons and verdicts out; no torch, no files."""

@@ -1,1 +1,1 @@
-""""""
+"""Datasets and the batch pipeline that keeps them on the device."""

@@ -73,11 +73,11 @@ class DatasetConfig(Part):
     root: str | None = None
     """Folder of the data; null means `$BNEXP_DATA`, else the user's cache folder."""
     train_size: int | None = Field(default=None, ge=1)
-    """Training images to use, an equal share of each class; null uses all that `val_size` leaves."""
+    """Training images to use, an equal share of each class; null: all that `val_size` leaves."""
     val_size: int = Field(default=0, ge=0)
     """Images taken out of the training set for validation, an equal share of each class."""
     augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = ()
-    """Random changes of the training images: crop after 4 pixels of padding; mirror half of them."""
+    """Random changes of training images: crop after padding by 4 pixels; mirror half of them."""
     batch_size: int = Field(default=128, ge=1)
     """Images in one optimiser step."""
     drop_last: bool = False

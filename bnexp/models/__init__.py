@@ -1,1 +1,1 @@
-""""""
+"""One file a family of networks, each with its own config class."""

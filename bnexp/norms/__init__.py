@@ -1,1 +1,1 @@
-""""""
+"""One file a normalization layer, each with its own config class."""

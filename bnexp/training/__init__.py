@@ -1,1 +1,1 @@
-""""""
+"""Optimiser, schedule, seeding, the loop and evaluation."""
