@@ -49,7 +49,7 @@ class RunRecord:
     """One run of an experiment: what it was to do, its state, and what it measured.
 
     `settings` holds the swept keys of the run's cell with their values; `config` and
-    `environment` are `config.yaml` and `environment.json`, flattened to dotted keys.
+    `environment` are the resolved config and `environment.json`, flattened to dotted keys.
     """
 
     path: Path
@@ -63,6 +63,8 @@ class RunRecord:
     summary: Summary | None = None
     heartbeat: float | None = None
     """Seconds since 1970 when the run last said that it lives."""
+    cell_index: int = 0
+    """The place of the cell in its sweep, counted from 0."""
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 

@@ -1,0 +1,82 @@
+"""The `bnexp` command: registers the commands, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bnexp import __version__
+from bnexp.cli.compare import compare
+from bnexp.cli.data import app as data_app
+from bnexp.cli.ls import ls
+from bnexp.cli.tb import tb
+from bnexp.cli.train import plan, train
+from bnexp.errors import BnexpError, ConfigError
+
+app = typer.Typer(
+    name="bnexp",
+    help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"bnexp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _bnexp(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(train)
+app.command()(plan)
+app.command()(compare)
+app.command()(tb)
+app.command()(ls)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 well, 1 a failure, 2 bad usage, 130 interrupted."""
+    try:
+        app()
+    except BnexpError as error:
+        _print_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has gone; there is no one left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("BNEXP_DEBUG"):
+            raise
+        message = f"{type(error).__name__}: {error}"
+        _print_error(BnexpError(f"unexpected {message} (BNEXP_DEBUG=1 shows where)"))
+        sys.exit(1)
+
+
+def _print_error(error: BnexpError) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            console.print(str(problem), markup=False)
+        return
+    console.print("[bold red]error:[/] ", end="")
+    console.print(str(error), markup=False)

@@ -1,0 +1,158 @@
+"""`bnexp train` and `bnexp plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bnexp.config.load import Experiment, load_experiment
+from bnexp.errors import UsageError
+from bnexp.launch.plan import PlannedRun, plan_runs
+
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Replace a value; repeatable."),
+]
+RunsDirOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Start over; what these runs hold is removed.")
+]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N; replaces train.device.")
+]
+
+
+def train(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    device: DeviceOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be done, as `bnexp plan`.")
+    ] = False,
+    force: ForceOption = False,
+) -> None:
+    """Train one run, or every cell and seed of a sweep.
+
+    Runs that are finished already are skipped, so the same command goes on where it stopped.
+    """
+    if dry_run:
+        plan(config, settings, runs_dir, device, force)
+        return
+    experiment, planned = _load(config, settings, runs_dir, device, force)
+    to_do = [run for run in planned if run.action != "skip"]
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for warning in experiment.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    if not to_do:
+        console.print(f"{experiment.name}: all {len(planned)} runs are done already")
+    code = _train_all(experiment, planned, to_do, runs_dir, console) if to_do else 0
+    _print_next(experiment.name, runs_dir)
+    if code:
+        raise typer.Exit(code)
+
+
+def plan(
+    config: ConfigArgument,
+    settings: SetOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    device: DeviceOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Check a config and show the runs that it asks for; writes and trains nothing."""
+    experiment, planned = _load(config, settings, runs_dir, device, force)
+    for warning in experiment.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    table = Table(title=f"{experiment.name}: {len(planned)} runs in {runs_dir / experiment.name}")
+    table.add_column("cell", overflow="fold")
+    table.add_column("seeds", overflow="fold")
+    table.add_column("to do", justify="right")
+    table.add_column("done", justify="right")
+    for cell in experiment.cells:
+        runs = [run for run in planned if run.spec.cell == cell]
+        done = sum(run.action == "skip" for run in runs)
+        seeds = " ".join(str(run.spec.seed) for run in runs)
+        table.add_row(cell, seeds, str(len(runs) - done), str(done))
+    Console(highlight=False).print(table)
+
+
+def _load(
+    config: Path, settings: list[str] | None, runs_dir: Path, device: str | None, force: bool
+) -> tuple[Experiment, list[PlannedRun]]:
+    overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
+    experiment = load_experiment(config, overrides)
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
+    return experiment, plan_runs(experiment, runs_dir, force)
+
+
+def _train_all(
+    experiment: Experiment,
+    planned: list[PlannedRun],
+    to_do: list[PlannedRun],
+    runs_dir: Path,
+    console: Console,
+) -> int:
+    """Trains what is to do and returns the exit code."""
+    from bnexp.launch.display import Display
+    from bnexp.launch.in_process import count_planned_steps, prepare, run_all
+    from bnexp.launch.stop import StopSignal
+
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
+    prepare(to_do, say)
+    _announce(experiment, planned, to_do, runs_dir, console)
+    steps = sum(count_planned_steps(run) for run in to_do)
+    with StopSignal() as stop:
+        with Display(console, len(to_do), steps) as display:
+            ended = run_all(to_do, display, stop, say)
+        counts = ", ".join(f"{count} {state}" for state, count in ended.items())
+        console.print(f"{experiment.name}: {counts or 'no run begun'}")
+        if stop.is_set():
+            console.print("stopped; the same command goes on with the runs that are left")
+            return stop.exit_code
+    return 1 if ended.get("failed") else 0
+
+
+def _announce(
+    experiment: Experiment,
+    planned: list[PlannedRun],
+    to_do: list[PlannedRun],
+    runs_dir: Path,
+    console: Console,
+) -> None:
+    from bnexp.launch.in_process import estimate_seconds
+    from bnexp.training.device import resolve_device
+
+    cells = len(experiment.cells)
+    retried = sum(run.action == "retry" for run in to_do)
+    again = f" ({retried} of them begun before, from the start)" if retried else ""
+    device = resolve_device(to_do[0].spec.config.train.device)
+    seconds = len(to_do) * estimate_seconds(to_do[0], lambda line: None)
+    console.print(
+        f"{experiment.name}: {cells} {'cell' if cells == 1 else 'cells'} × "
+        f"{len(planned) // cells} seeds, {len(planned) - len(to_do)} done, {len(to_do)} to do"
+        f"{again}, on {device}, about {_duration(seconds)}, into {runs_dir / experiment.name}",
+        markup=False,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _print_next(name: str, runs_dir: Path) -> None:
+    option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+    typer.echo(f"compare:     bnexp compare {name}{option}")
+    typer.echo(f"TensorBoard: bnexp tb {name}{option}")

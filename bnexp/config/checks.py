@@ -1,0 +1,139 @@
+"""Set-ups that are well-formed but impossible (errors) or suspicious (warnings)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bnexp.config.experiment import ExperimentConfig
+from bnexp.data.dataset import DatasetConfig, DatasetFacts
+from bnexp.models import ImpossibleModelError, NormSite
+from bnexp.norms import BatchNormConfig
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something impossible or suspicious in a config, at a path of its keys."""
+
+    path: Path
+    reason: str
+    is_error: bool
+
+
+def check_experiment(config: ExperimentConfig, facts: DatasetFacts | None = None) -> list[Finding]:
+    """Returns what is impossible or suspicious in a config.
+
+    What depends on the dataset is checked where its facts are known: from the config
+    alone, or given once it is loaded.
+    """
+    facts = facts or config.data.facts()
+    findings = list(_check_optimizer(config))
+    if facts is None:
+        return findings
+    findings += _check_split(config.data, facts)
+    try:
+        sites = config.model.norm_sites(facts.image_shape)
+    except ImpossibleModelError as error:
+        return [*findings, Finding(("model", *error.path), error.reason, is_error=True)]
+    if not any(finding.is_error for finding in findings):
+        findings += _check_batches(config, facts, sites)
+        findings += _check_cold_statistics(config, facts, sites)
+    return findings
+
+
+def count_training_images(data: DatasetConfig, facts: DatasetFacts) -> int:
+    """Returns how many images an epoch has."""
+    return data.train_size or facts.train_count - data.val_size
+
+
+def count_steps(data: DatasetConfig, training_images: int) -> int:
+    """Returns the optimiser steps of an epoch."""
+    whole, rest = divmod(training_images, data.batch_size)
+    return whole if data.drop_last or not rest else whole + 1
+
+
+def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
+    left = facts.train_count - data.val_size
+    if left < 1:
+        reason = f"takes all of the {facts.train_count:,} training images; make it smaller"
+        yield Finding(("data", "val_size"), reason, is_error=True)
+    elif data.train_size and data.train_size > left:
+        reason = (
+            f"{data.train_size:,} is more than the {left:,} images that are left of "
+            f"{facts.train_count:,} after val_size takes {data.val_size:,}"
+        )
+        yield Finding(("data", "train_size"), reason, is_error=True)
+    elif data.drop_last and data.batch_size > count_training_images(data, facts):
+        reason = "is larger than the training set, and drop_last leaves its only batch out"
+        yield Finding(("data", "batch_size"), reason, is_error=True)
+    for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
+        if size and size < facts.num_classes:
+            reason = f"{size} images are too few for {facts.num_classes} classes"
+            yield Finding(("data", key), reason, is_error=True)
+
+
+def _check_batches(
+    config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
+) -> Iterator[Finding]:
+    """Finds batches that leave a norm one value a channel, or one image."""
+    sites = [site for site in sites if site.norm.uses_batch_statistics]
+    if not sites:
+        return
+    batch_size = config.data.batch_size
+    images = count_training_images(config.data, facts)
+    smallest = min(batch_size, images if config.data.drop_last else images % batch_size or images)
+    for site in sites:
+        channels, height, width = site.shape
+        if smallest * height * width == 1:
+            reason = (
+                f"{site.norm.name} norm would see one value a channel (batch of 1, "
+                f"{channels} channels of 1×1 pixels); use a larger batch or drop_last"
+            )
+            yield Finding(("model", *site.path), reason, is_error=True)
+            return
+    if smallest == 1 < batch_size:
+        reason = (
+            f"{images:,} training images leave a last batch of one image, which "
+            f"{sites[0].norm.name} norm cannot normalize well; set data.drop_last: true or "
+            "change train_size or batch_size"
+        )
+        yield Finding(("data", "batch_size"), reason, is_error=True)
+
+
+def _check_cold_statistics(
+    config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
+) -> Iterator[Finding]:
+    """Finds running statistics that still hold much of their initial value at the end."""
+    steps = config.train.epochs * count_steps(
+        config.data, count_training_images(config.data, facts)
+    )
+    norms = [site.norm for site in sites if isinstance(site.norm, BatchNormConfig)]
+    for momentum in sorted({norm.momentum for norm in norms}):
+        left = (1 - momentum) ** steps
+        if left > 0.05:
+            reason = (
+                f"after {steps} steps at BN momentum {momentum:g}, {left:.0%} of the running "
+                "statistics is still their initial value; train longer or raise the momentum"
+            )
+            yield Finding(("train", "epochs"), reason, is_error=False)
+        if momentum > 0.5:
+            reason = (
+                f"momentum {momentum:g} is the weight of the new batch: the running statistics "
+                f"see little but the last batch (for the other convention, write "
+                f"{1 - momentum:g})"
+            )
+            yield Finding(("model", "norm"), reason, is_error=False)
+
+
+def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
+    if config.optim.schedule.warmup_epochs > config.train.epochs:
+        reason = (
+            f"the warm-up of {config.optim.schedule.warmup_epochs:g} epochs is longer than the "
+            f"training of {config.train.epochs}"
+        )
+        yield Finding(("optim", "schedule", "warmup_epochs"), reason, is_error=True)
+    if config.optim.decay_norm and config.optim.weight_decay:
+        reason = "weight decay also pulls γ and β of the norms towards zero"
+        yield Finding(("optim", "decay_norm"), reason, is_error=False)

@@ -1,0 +1,109 @@
+"""The root of the schema: what a YAML file may say, composed of the parts' own configs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.config.optim import AnyOptimizer, SgdConfig
+from bnexp.data import AnyDataset
+from bnexp.models import AnyModel
+from bnexp.parts import Part
+
+
+class TrainConfig(Part):
+    """How long, on what and how exactly to train."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the training images."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Determines initial values, data order and augmentation; a sweep's seeds replace it."""
+    device: str = "auto"
+    """auto (CUDA, else MPS, else CPU), cpu, mps, cuda or cuda:N."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """fp32, or bf16: convolutions and products in bfloat16, parameters and statistics in fp32."""
+    compile: bool = False
+    """Compile the network with torch.compile: a slow start, faster steps on a GPU."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads; null takes PyTorch's choice. The count changes the last bits of a result."""
+    log_every: int = Field(default=50, ge=1)
+    """Steps from one row of training metrics to the next."""
+    divergence_loss: float = Field(default=1000.0, gt=0)
+    """A batch's mean loss (nats an image) above this, or one that is not finite, ends the run."""
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device):
+            raise PydanticCustomError(
+                "device",
+                "'{device}' is none of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
+                {"device": device},
+            )
+        return device
+
+
+class SweepConfig(Part):
+    """The variants to train: every combination of the grid's values, each over the seeds."""
+
+    seeds: int | tuple[int, ...] | None = None
+    """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
+    grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    """Dotted keys with the list of values that each is to take."""
+    max_runs: int = Field(default=10_000, ge=1)
+    """The sweep is refused where it has more runs than this."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: int | tuple[int, ...] | None) -> int | tuple[int, ...] | None:
+        if isinstance(seeds, int) and seeds < 1:
+            raise PydanticCustomError("seeds", "must be at least 1, or a list of seeds")
+        if isinstance(seeds, tuple):
+            if not seeds or min(seeds) < 0 or max(seeds) >= 2**31:
+                raise PydanticCustomError("seeds", "a list of seeds holds numbers from 0 up")
+            if len(set(seeds)) < len(seeds):
+                raise PydanticCustomError("seeds", "the same seed stands twice")
+        return seeds
+
+
+class ExperimentConfig(Part):
+    """One experiment: data, model, optimiser, training, and the sweep over variants of them."""
+
+    name: str
+    """Names the folder of its runs: 1 to 80 letters, digits, dots, dashes and underscores."""
+    data: AnyDataset
+    """The dataset, its split, augmentation and batch size."""
+    model: AnyModel
+    """The network and its norm."""
+    optim: AnyOptimizer = SgdConfig()
+    """The optimiser and its learning-rate schedule."""
+    train: TrainConfig = TrainConfig()
+    """Epochs, seed, device and precision."""
+    sweep: SweepConfig | None = None
+    """The variants to compare; null trains this config alone."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name):
+            raise PydanticCustomError(
+                "name", "names a folder: 1 to 80 letters, digits, dots, dashes and underscores"
+            )
+        if not name.strip("."):
+            raise PydanticCustomError("name", "must have a letter or a digit; it names a folder")
+        return name
+
+    def fingerprint(self) -> str:
+        """Returns the SHA-256 of all that makes a run another one.
+
+        Its name and sweep do not, nor does the device: where a run was done is recorded
+        with it, and a comparison says where that differs.
+        """
+        content = self.model_dump(mode="json", exclude={"name": True, "sweep": True})
+        del content["train"]["device"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

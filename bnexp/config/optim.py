@@ -1,0 +1,119 @@
+"""Optimisers and learning-rate schedules as config; `bnexp.training.optimizer` builds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.parts import Part, named_union
+
+
+class ScheduleConfig(Part):
+    """The learning rate over time, as a share of `optim.learning_rate`, set at each step."""
+
+    name: str
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    """Epochs over which the rate rises in a straight line from 0 to where the schedule starts."""
+
+
+class ConstantScheduleConfig(ScheduleConfig):
+    """The full learning rate at every step after the warm-up."""
+
+    name: Literal["constant"] = "constant"
+
+
+class CosineScheduleConfig(ScheduleConfig):
+    """Half a cosine from the full learning rate down to `final_fraction` of it.
+
+    Source: Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts.
+    """
+
+    name: Literal["cosine"] = "cosine"
+    final_fraction: float = Field(default=0.0, ge=0, le=1)
+    """What is left of the learning rate at the end."""
+
+
+class StepScheduleConfig(ScheduleConfig):
+    """The learning rate times `gamma` at each milestone.
+
+    Source: He et al. 2016, section 4.2: divided by 10 at 1/2 and 3/4 of the training.
+    """
+
+    name: Literal["step"] = "step"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    """Where the rate drops, as shares of the whole training, rising, between 0 and 1."""
+    gamma: float = Field(default=0.1, gt=0, le=1)
+    """Factor at each milestone."""
+
+    @field_validator("milestones")
+    @classmethod
+    def _check_milestones(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
+        is_rising = list(milestones) == sorted(set(milestones))
+        if not is_rising or not all(0 < milestone < 1 for milestone in milestones):
+            raise PydanticCustomError(
+                "milestones", "must rise, each a share of the training between 0 and 1"
+            )
+        return milestones
+
+
+SCHEDULES = (ConstantScheduleConfig, CosineScheduleConfig, StepScheduleConfig)
+
+if TYPE_CHECKING:
+    AnySchedule = ScheduleConfig
+else:
+    AnySchedule = named_union(SCHEDULES)
+
+
+class OptimizerConfig(Part):
+    """Fields that every optimiser has."""
+
+    name: str
+    learning_rate: float = Field(gt=0)
+    """Learning rate after the warm-up; the schedule multiplies it."""
+    weight_decay: float = Field(default=5e-4, ge=0)
+    """Strength of the decay of weights towards zero."""
+    decay_norm: bool = False
+    """Whether γ and β of norms decay too; the default leaves them alone."""
+    schedule: AnySchedule = CosineScheduleConfig(warmup_epochs=1.0)
+    """How the learning rate changes over the training."""
+
+
+class SgdConfig(OptimizerConfig):
+    """Stochastic gradient descent with momentum, as `torch.optim.SGD`."""
+
+    name: Literal["sgd"] = "sgd"
+    learning_rate: float = Field(default=0.1, gt=0)
+    """Learning rate after the warm-up; the schedule multiplies it."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Weight of the old velocity."""
+    nesterov: bool = True
+    """Nesterov's momentum; without momentum it has no effect."""
+
+
+class AdamWConfig(OptimizerConfig):
+    """Adam with decoupled weight decay, as `torch.optim.AdamW`.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization".
+    """
+
+    name: Literal["adamw"] = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Learning rate after the warm-up; the schedule multiplies it."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Strength of the decay of weights towards zero; the default is PyTorch's."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay rate of the gradient's mean."""
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay rate of the squared gradient's mean."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the denominator; the default is PyTorch's."""
+
+
+OPTIMIZERS = (SgdConfig, AdamWConfig)
+
+if TYPE_CHECKING:
+    AnyOptimizer = OptimizerConfig
+else:
+    AnyOptimizer = named_union(OPTIMIZERS)

@@ -1,0 +1,189 @@
+"""Changes to a config's tree before it is validated: inheritance, overrides, sweep values.
+
+Every node keeps its own position, so a mistake in a base file, an override or a
+sweep's value is reported where it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bnexp.config.yaml_reader import Node, Position, describe, read_yaml, read_yaml_file
+from bnexp.errors import ConfigError, UsageError
+
+
+def read_tree(path: Path, _children: tuple[Path, ...] = ()) -> Node:
+    """Reads a config file and merges it over the files that it extends.
+
+    Raises:
+        UsageError: A file cannot be read.
+        ConfigError: Wrong YAML, or files that extend each other in a circle.
+    """
+    node = read_yaml_file(path)
+    extends = (node.mapping or {}).get("extends")
+    if extends is None:
+        return node
+    seen = (*_children, path.resolve())
+    merged = Node({}, node.position)
+    for item in _read_extends(extends):
+        base = path.parent / item.value
+        if base.resolve() in seen:
+            circle = " → ".join(file.name for file in (*seen, base))
+            reason = f"the files extend each other in a circle: {circle}"
+            raise ConfigError([item.position.problem(reason, "extends")])
+        if not base.is_file():
+            raise ConfigError([item.position.problem(f"no file '{base}'", "extends")])
+        merged = merge(merged, read_tree(base, seen))
+    return _merge_children(merged, _without(node, "extends"))
+
+
+def merge(base: Node, over: Node) -> Node:
+    """Returns the value at a key with that of `over` put on top, mapping by mapping.
+
+    A mapping whose `name` differs from the base's replaces it whole: the options of
+    one norm, model or optimiser mean nothing to another.
+    """
+    if isinstance(base.value, str) and over.mapping is not None:
+        base = _write_out(base)
+    if base.mapping is None or over.mapping is None or _is_other_part(base, over):
+        return over
+    return _merge_children(base, over)
+
+
+def _merge_children(base: Node, over: Node) -> Node:
+    children = dict(base.value)
+    keys = dict(base.keys)
+    for key, child in over.value.items():
+        children[key] = merge(children[key], child) if key in children else child
+        keys[key] = over.key_position(key)
+    return Node(children, over.position, tuple(keys.items()))
+
+
+def _write_out(shorthand: Node) -> Node:
+    """Writes `batch` out as `{name: batch}`."""
+    return Node({"name": shorthand}, shorthand.position, (("name", shorthand.position),))
+
+
+def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
+    """Returns the tree with the value at a dotted key replaced, or added.
+
+    Giving a part another `name` (`model.norm.name`) drops the options of the one
+    that stood there. A shorthand (`norm: batch`) is written out first.
+
+    Raises:
+        ConfigError: The key leads through a value that is not a mapping, or outside a list.
+    """
+    return _assign(tree, key.split("."), value, place, key)
+
+
+def apply_overrides(tree: Node, overrides: Sequence[str]) -> Node:
+    """Returns the tree with each `key=value` applied; values are typed as in YAML.
+
+    Outer keys are set before inner ones and a part's name before its options,
+    whatever their order on the command line.
+
+    Raises:
+        UsageError: An override has no `=` or no key.
+        ConfigError: A value is not YAML, or its key leads nowhere.
+    """
+    assignments = [_read_override(override) for override in overrides]
+    for key, value, place in sorted(assignments, key=lambda item: assignment_order(item[0])):
+        tree = assign(tree, key, value, place)
+    return tree
+
+
+def assignment_order(key: str) -> tuple[int, bool]:
+    """Orders assignments so that none undoes another: outer keys first, a part's name first."""
+    parts = key.split(".")
+    return len(parts), parts[-1] != "name"
+
+
+def _read_override(override: str) -> tuple[str, Node, Position]:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip(". "):
+        raise UsageError(f"-s {override}: write KEY=VALUE, such as -s model.norm.name=none")
+    place = Position(f"-s {override}", 1, 1)
+    value = read_yaml(text, place.file) if text.strip() else Node(None, place)
+    return key.strip(), _shift(value, len(key) + 1), place
+
+
+def _assign(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
+    head, rest = parts[0], parts[1:]
+    if isinstance(tree.value, list):
+        return _assign_item(tree, parts, value, place, whole)
+    children = _as_mapping(tree, place, whole)
+    if rest:
+        child = children.get(head, Node({}, place))
+        children[head] = _assign(child, rest, value, place, whole)
+    elif whole != "name" and head == "name" and _differs(children.get("name"), value):
+        return Node({head: value}, place, ((head, place),))
+    else:
+        children[head] = value
+    keys = {**dict(tree.keys), head: place}
+    return Node(children, tree.position, tuple(keys.items()))
+
+
+def _assign_item(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
+    head, rest = parts[0], parts[1:]
+    if not head.isdecimal() or int(head) >= len(tree.value):
+        last = len(tree.value) - 1
+        reason = f"'{head}' is no place in this list; its places are 0 to {last}"
+        raise ConfigError([place.problem(reason, whole)])
+    items = list(tree.value)
+    index = int(head)
+    items[index] = _assign(items[index], rest, value, place, whole) if rest else value
+    return replace(tree, value=items)
+
+
+def _differs(old: Node | None, new: Node) -> bool:
+    return old is not None and old.value != new.value
+
+
+def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
+    if tree.mapping is not None:
+        return dict(tree.mapping)
+    if tree.value is None:
+        return {}
+    if isinstance(tree.value, str):  # `norm: batch` is short for {name: batch}
+        return dict(_write_out(tree).value)
+    reason = f"leads through {describe(tree.value)}, which has no keys"
+    raise ConfigError([place.problem(reason, whole)])
+
+
+def _read_extends(node: Node) -> list[Node]:
+    items = node.value if isinstance(node.value, list) else [node]
+    for item in items:
+        if not isinstance(item.value, str):
+            reason = f"must be a file or a list of files, not {describe(item.value)}"
+            raise ConfigError([item.position.problem(reason, "extends")])
+    return list(items)
+
+
+def _is_other_part(base: Node, over: Node) -> bool:
+    old, new = (node.value.get("name") for node in (base, over))
+    return old is not None and new is not None and old.value != new.value
+
+
+def _without(node: Node, key: str) -> Node:
+    children = {name: child for name, child in node.value.items() if name != key}
+    keys = tuple((name, place) for name, place in node.keys if name != key)
+    return Node(children, node.position, keys)
+
+
+def _shift(node: Node, columns: int) -> Node:
+    """Moves positions on the first line to the right, past the key of an override."""
+    place = node.position
+    if place.line == 1:
+        place = replace(place, column=place.column + columns)
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _shift(child, columns) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [_shift(child, columns) for child in value]
+    keys = tuple(
+        (key, replace(at, column=at.column + columns) if at.line == 1 else at)
+        for key, at in node.keys
+    )
+    return Node(value, place, keys)

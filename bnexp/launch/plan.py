@@ -1,0 +1,127 @@
+"""What to do for each run of an experiment, decided before anything is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.load import Experiment, RunSpec
+from bnexp.errors import UsageError
+from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
+
+ALIVE_SECONDS = 60.0
+"""A run that is `running` and was heard of more recently than this is taken to be alive."""
+
+Action = Literal["train", "retry", "skip"]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run, its folder, and whether to train it, train it again after a stop, or skip it."""
+
+    spec: RunSpec
+    identity: RunIdentity
+    folder: RunDir
+    action: Action
+
+
+def plan_runs(experiment: Experiment, runs_dir: Path, is_forced: bool) -> list[PlannedRun]:
+    """Returns every run of the experiment with what is to be done for it; writes nothing.
+
+    Finished and diverged runs of the same config are skipped, unless `is_forced`.
+
+    Raises:
+        UsageError: A folder holds a run of another config, or one that trains right now.
+    """
+    cells = {cell: index for index, cell in enumerate(experiment.cells)}
+    planned = []
+    for spec in experiment.runs:
+        identity = RunIdentity(
+            experiment=experiment.name,
+            cell=spec.cell,
+            settings=dict(spec.settings),
+            seed=spec.seed,
+            fingerprint=spec.config.fingerprint(),
+            cell_index=cells[spec.cell],
+        )
+        folder = RunDir.of(runs_dir, identity)
+        planned.append(PlannedRun(spec, identity, folder, _decide(spec, folder, is_forced)))
+    return planned
+
+
+def resolved_config(spec: RunSpec) -> dict[str, Any]:
+    """Returns the config of a run as plain values, every default written out."""
+    return spec.config.model_dump(mode="json", exclude={"sweep"})
+
+
+def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
+    """Returns a run's config as flat keys and scalars, without name, seed and sweep.
+
+    A list (such as the layers) is one text, so that it takes one column.
+    """
+    content = config.model_dump(mode="json", exclude={"name": True, "sweep": True})
+    del content["train"]["seed"]
+    short = config.model_dump(mode="json", exclude_unset=True)
+    return flatten(_shorten_lists(content, short))
+
+
+def _decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
+    if not folder.path.exists():
+        return "train"
+    if folder.path.is_symlink() or not folder.path.is_dir():
+        raise UsageError(f"{folder.path} is not a folder of its own; move it away")
+    record = read_run(folder.path)
+    if record.state == "running" and time.time() - (record.heartbeat or 0) < ALIVE_SECONDS:
+        raise UsageError(
+            f"{folder.path} is being trained right now (or was killed less than "
+            f"{ALIVE_SECONDS:.0f} seconds ago); wait for it"
+        )
+    if is_forced:
+        return "train"
+    differences = _differences(record, spec)
+    if differences:
+        raise UsageError(
+            f"{folder.path} holds a run of another config: {differences}. Give this "
+            "experiment another name (-s name=…), or start its runs over with --force"
+        )
+    if record.state in ENDED:
+        return "skip"
+    return "retry" if record.state != "pending" else "train"
+
+
+def _differences(record: RunRecord, spec: RunSpec) -> str:
+    """Returns in words how a run's config differs from the one on disk; empty if it doesn't."""
+    new: Mapping[str, Scalar] = flatten(resolved_config(spec))
+    old = record.config
+    if not old:
+        return ""
+    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
+    keys = [key for key in keys if key not in ("name", "train.device")]
+    words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
+    if len(keys) > 5:
+        words.append(f"and {len(keys) - 5} more keys differ")
+    return ", ".join(words)
+
+
+def _shown(config: Mapping[str, Scalar], key: str) -> str:
+    return str(config[key]) if key in config else "not set"
+
+
+def _shorten_lists(content: Any, short: Any) -> Any:  # noqa: ANN401 - plain values
+    if isinstance(content, dict):
+        inner = short if isinstance(short, dict) else {}
+        return {key: _shorten_lists(value, inner.get(key)) for key, value in content.items()}
+    if isinstance(content, list):
+        return " ".join(_shorten(item) for item in (short or content)) or "none"
+    return content
+
+
+def _shorten(item: Any) -> str:  # noqa: ANN401 - plain values
+    if not isinstance(item, dict):
+        return str(item)
+    parts = [f"{key}={_shorten(value)}" for key, value in item.items() if value is not None]
+    return ",".join(parts)

@@ -1,0 +1,58 @@
+"""Writes what a run measures into its folder, and shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from bnexp.launch.display import Display
+from bnexp.runs import MetricsLog, RunDir, Scalar, State
+from bnexp.runs.tensorboard import EventWriter
+
+SECONDS_BETWEEN_BEATS = 5.0
+
+
+class RunRecorder:
+    """Takes the loop's scalars: metrics.jsonl, TensorBoard, heartbeat and display."""
+
+    def __init__(
+        self, folder: RunDir, cell: str, hyperparameters: Mapping[str, Scalar], display: Display
+    ) -> None:
+        self._folder = folder
+        self._display = display
+        self._metrics = MetricsLog(folder.metrics)
+        self._events = EventWriter(folder.path, self.say)
+        self._events.write_session_start(cell, hyperparameters, time.time())
+        self._last_beat = time.monotonic()
+
+    def record(
+        self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
+    ) -> None:
+        """Writes a row of metrics and the same points for TensorBoard."""
+        self._metrics.write(step, epoch, elapsed_seconds, scalars)
+        self._events.write_scalars(step, time.time(), scalars)
+
+    def progress(self, step: int, total_steps: int) -> None:
+        """Shows the step and says, every few seconds, that the run lives."""
+        self._display.progress(step)
+        if time.monotonic() - self._last_beat >= SECONDS_BETWEEN_BEATS:
+            self._folder.set_state("running", step=step, total_steps=total_steps)
+            self._last_beat = time.monotonic()
+
+    def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
+        """Shows the epoch and makes what was written readable for others."""
+        self._display.epoch_done(epoch, epochs, scalars)
+        self._events.flush()
+        figures = "  ".join(f"{tag} {value:.6g}" for tag, value in scalars.items())
+        self._folder.say(f"epoch {epoch}/{epochs}  {figures}")
+
+    def say(self, line: str) -> None:
+        """Says a line, in the log as well."""
+        self._folder.say(line)
+        self._display.say(line)
+
+    def close(self, state: State) -> None:
+        """Ends the TensorBoard session and closes the files."""
+        self._events.write_session_end(state, time.time())
+        self._events.close()
+        self._metrics.close()

@@ -1,0 +1,38 @@
+"""Ctrl-C and SIGTERM: the first asks the run to stop at the next step, the second leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+
+class StopSignal:
+    """Catches SIGINT and SIGTERM while it is entered; the handler only sets a flag."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopSignal:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def is_set(self) -> bool:
+        """Returns whether a signal came."""
+        return self.received is not None
+
+    @property
+    def exit_code(self) -> int:
+        """130 after SIGINT, 143 after SIGTERM, 0 without either."""
+        return 128 + self.received if self.received else 0
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.received is not None:
+            os._exit(128 + number)
+        self.received = signal.Signals(number)

@@ -1,0 +1,1 @@
+"""The networks themselves; imported only where one is built, since they need torch."""

@@ -1,0 +1,24 @@
+"""No normalization: the control of every comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from bnexp.norms.norm import NormConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class NoNormConfig(NormConfig):
+    """Passes its input on unchanged; the convolution before it keeps its bias."""
+
+    name: Literal["none"] = "none"
+
+    normalizes: ClassVar[bool] = False
+
+    def build(self, num_features: int) -> nn.Module:
+        """Returns the identity, which has no parameters."""
+        from torch import nn
+
+        return nn.Identity()

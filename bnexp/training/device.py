@@ -1,0 +1,85 @@
+"""The device to train on, and what it must be set to for a run to repeat bit by bit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bnexp.errors import UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Returns the device of that name; `auto` takes CUDA, else MPS, else the CPU.
+
+    Raises:
+        UsageError: This machine, or this build of PyTorch, has no such device.
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    device = torch.device(name)
+    count = torch.cuda.device_count() if has_cuda else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UsageError(f"device '{name}' is not here: {_describe_devices(count, has_mps)}")
+    if device.type == "mps" and not has_mps:
+        raise UsageError(f"device 'mps' is not here: {_describe_devices(count, has_mps)}")
+    return device
+
+
+def make_deterministic(threads: int | None) -> None:
+    """Sets PyTorch so that the same work on the same machine gives the same bits."""
+    # cuBLAS reads this once, when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory serves debugging only and costs time at every step.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """Returns type, name and thread count for `environment.json`."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = platform.processor() or platform.machine()
+    return {"device": {"type": device.type, "name": name}, "threads": torch.get_num_threads()}
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Starts a new count of the peak memory, where the system can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def read_peak_memory(device: torch.device) -> int:
+    """Returns the peak since the reset in bytes: the device's on CUDA, else the process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _describe_devices(cuda_count: int, has_mps: bool) -> str:
+    found = ["cpu"] + [f"cuda:{index}" for index in range(cuda_count)]
+    found += ["mps"] if has_mps else []
+    return f"PyTorch {torch.__version__} finds {', '.join(found)}; use --device auto or one of them"

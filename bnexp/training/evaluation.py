@@ -1,0 +1,74 @@
+"""Loss and accuracy, summed on the device so that the step loop never waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bnexp.data.batches import ResidentImages
+
+EVALUATION_BATCH_SIZE = 500
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross-entropy in nats an image, and the share of images classified rightly."""
+
+    loss: float
+    accuracy: float
+
+    def tagged(self, prefix: str) -> dict[str, float]:
+        """Returns the two as scalars `<prefix>/loss` and `<prefix>/accuracy`."""
+        return {f"{prefix}/loss": self.loss, f"{prefix}/accuracy": self.accuracy}
+
+
+class ScoreSum:
+    """Sums loss and hits over batches on the device; reading it waits for the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        # float64 holds the sum of an epoch without loss; MPS has float32 alone.
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._sums = torch.zeros(2, dtype=dtype, device=device)
+        self._count = 0
+
+    def add(self, mean_loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        """Adds a batch: its mean loss and its logits `(N, num_classes)`."""
+        hits = (logits.argmax(1) == targets).sum()
+        batch = torch.stack((mean_loss * len(targets), hits.to(mean_loss.dtype)))
+        self._sums += batch.to(self._sums.dtype)
+        self._count += len(targets)
+
+    def add_sum(self, other: ScoreSum) -> None:
+        """Adds what another sum holds."""
+        self._sums += other._sums
+        self._count += other._count
+
+    def read(self) -> Score:
+        """Returns the mean loss and the accuracy of all that was added."""
+        loss, hits = self._sums.tolist()
+        return Score(loss / self._count, hits / self._count)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Returns the context in which a forward pass computes at that precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, images: ResidentImages, device: torch.device, precision: str
+) -> Score:
+    """Returns the score in evaluation mode; the model's mode is put back."""
+    was_training = model.training
+    model.eval()
+    total = ScoreSum(device)
+    for inputs, targets in images.batches(EVALUATION_BATCH_SIZE):
+        with autocast(device, precision):
+            logits = model(inputs)
+        logits = logits.float()
+        total.add(functional.cross_entropy(logits, targets), logits, targets)
+    model.train(was_training)
+    return total.read()

@@ -1,0 +1,83 @@
+"""Builds the optimiser and computes the learning rate of every step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from bnexp.config.optim import (
+    AdamWConfig,
+    CosineScheduleConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    SgdConfig,
+    StepScheduleConfig,
+)
+
+
+def build_optimizer(
+    config: OptimizerConfig, model: nn.Module, norm_parameters: set[str]
+) -> torch.optim.Optimizer:
+    """Returns the optimiser over two groups: what decays, and norms' γ and β if they don't."""
+    decayed, spared = [], []
+    for name, parameter in model.named_parameters():
+        is_spared = name in norm_parameters and not config.decay_norm
+        (spared if is_spared else decayed).append(parameter)
+    groups = [
+        {"params": parameters, "weight_decay": decay}
+        for parameters, decay in ((decayed, config.weight_decay), (spared, 0.0))
+        if parameters
+    ]
+    # The fused kernels exist for CPU and CUDA; elsewhere PyTorch chooses.
+    devices = {parameter.device.type for parameter in model.parameters()}
+    fused = True if devices <= {"cpu", "cuda"} else None
+    if isinstance(config, AdamWConfig):
+        return torch.optim.AdamW(
+            groups,
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            eps=config.eps,
+            fused=fused,
+        )
+    assert isinstance(config, SgdConfig)
+    return torch.optim.SGD(
+        groups,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov and config.momentum > 0,
+        fused=fused,
+    )
+
+
+def compute_learning_rate(
+    config: OptimizerConfig, step: int, total_steps: int, steps_per_epoch: int
+) -> float:
+    """Returns the learning rate of a step (counted from 0).
+
+    In the warm-up it rises in a straight line and reaches the full rate at the first
+    step after it; step 0 takes the first share, not 0. The schedule runs over the
+    steps after the warm-up.
+    """
+    warmup_steps = round(config.schedule.warmup_epochs * steps_per_epoch)
+    if step < warmup_steps:
+        return config.learning_rate * (step + 1) / (warmup_steps + 1)
+    share = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return config.learning_rate * _scale(config.schedule, share, step / total_steps)
+
+
+def _scale(schedule: ScheduleConfig, share: float, share_of_all: float) -> float:
+    if isinstance(schedule, CosineScheduleConfig):
+        low = schedule.final_fraction
+        return low + (1 - low) * (1 + math.cos(math.pi * share)) / 2
+    if isinstance(schedule, StepScheduleConfig):
+        passed = sum(share_of_all >= milestone for milestone in schedule.milestones)
+        return schedule.gamma**passed
+    return 1.0
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Sets the learning rate of every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate

@@ -1,0 +1,104 @@
+"""Builds the parts of a run from its config: network, optimiser, batches, evaluation sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from bnexp.config.checks import check_experiment
+from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.problems import dotted
+from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
+from bnexp.data.dataset import Dataset, DatasetFacts
+from bnexp.data.split import stratified_split
+from bnexp.errors import UsageError
+from bnexp.seeding import derive_seed
+from bnexp.training.initialization import initialize
+from bnexp.training.optimizer import build_optimizer
+
+TRAIN_EVAL_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """What a run works with; all of it lies on `device`."""
+
+    device: torch.device
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: TrainingBatches
+    evaluation_sets: dict[str, ResidentImages]
+    """By tag prefix: `val` (where there is one) and `test`, evaluated after each epoch."""
+    plain_training_images: ResidentImages
+    """Up to 10,000 training images, evenly chosen, without augmentation."""
+
+
+def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Checks what could not be checked before the images were there.
+
+    Raises:
+        UsageError: The config is impossible with this dataset.
+    """
+    facts = DatasetFacts(
+        dataset.image_shape, len(dataset.class_names), len(dataset.train), len(dataset.test)
+    )
+    errors = [finding for finding in check_experiment(config, facts) if finding.is_error]
+    if errors:
+        raise UsageError("\n".join(f"{dotted(error.path)}: {error.reason}" for error in errors))
+
+
+def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> TrainingParts:
+    """Builds everything that the loop needs.
+
+    Images are normalised with the mean and standard deviation of the training images used.
+
+    Raises:
+        DataError: The dataset has fewer images than the config asks for.
+    """
+    data = config.data
+    train_indices, val_indices = stratified_split(
+        dataset.train.labels, data.train_size, data.val_size
+    )
+    train = dataset.train.subset(train_indices)
+    statistics = ChannelStatistics.of(train)
+    chosen = np.linspace(0, len(train) - 1, min(len(train), TRAIN_EVAL_IMAGES)).astype(np.int64)
+    evaluation = {"test": dataset.test}
+    if len(val_indices):
+        evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
+    model = _build_model(config, dataset, device)
+    return TrainingParts(
+        device=device,
+        model=model,
+        optimizer=build_optimizer(config.optim, model, _find_norm_parameters(model)),
+        batches=TrainingBatches(train, statistics, data, config.train.seed, device),
+        evaluation_sets={
+            prefix: ResidentImages(images, statistics, device)
+            for prefix, images in evaluation.items()
+        },
+        plain_training_images=ResidentImages(train.subset(chosen), statistics, device),
+    )
+
+
+def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> nn.Module:
+    # Parts from elsewhere may draw their initial values from the global generator.
+    torch.manual_seed(derive_seed(config.train.seed, "build"))
+    model = config.model.build(dataset.image_shape, len(dataset.class_names))
+    initialize(model, config.train.seed)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.train.compile:
+        model.compile()
+    return model
+
+
+def _find_norm_parameters(model: nn.Module) -> set[str]:
+    """Returns the names of γ and β: the parameters of all that is no convolution or linear map."""
+    plain = (nn.Conv2d, nn.Linear, nn.PReLU)
+    return {
+        f"{prefix}.{name}"
+        for prefix, module in model.named_modules()
+        if not isinstance(module, plain)
+        for name, _ in module.named_parameters(recurse=False)
+    }
