@@ -7,12 +7,14 @@ members, and third parties add theirs through entry points.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
-from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from bnexp.errors import UsageError
 
@@ -30,7 +32,7 @@ class Part(BaseModel):
     )
 
 
-@cache
+@functools.cache
 def load_plugins(group: str) -> tuple[type[Part], ...]:
     """Loads the config classes that installed packages registered under an entry-point group.
 
@@ -53,15 +55,21 @@ def part_name(member: type[Part]) -> str | None:
     """Returns the literal `name` that selects a part in YAML, or None where it has none."""
     field = member.model_fields.get("name")
     values = getattr(field.annotation, "__args__", ()) if field else ()
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else None
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else None  # type: ignore[misc]
 
 
 def named_union(members: Sequence[type[Part]]) -> Any:  # noqa: ANN401 - a typing construct
     """Returns a union that `name` selects from; the bare name is short for `{name: ...}`."""
-    choices = Union[tuple(members)]  # noqa: UP007 - built at run time
-    chosen = Annotated[choices, Field(discriminator="name")] if len(members) > 1 else choices
-    return Annotated[chosen, BeforeValidator(_expand_shorthand)]
+    annotated: Any = Annotated  # built at run time, which type checkers do not follow
+    choices: Any = functools.reduce(operator.or_, members)
+    if len(members) > 1:
+        choices = annotated[choices, Field(discriminator="name")]
+    return annotated[choices, BeforeValidator(_expand_shorthand)]
 
 
 def _expand_shorthand(value: Any) -> Any:  # noqa: ANN401 - any YAML value may stand there
-    return {"name": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "name" not in value:
+        raise PydanticCustomError("union_tag_not_found", "needs a name")
+    return value

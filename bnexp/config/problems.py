@@ -42,13 +42,17 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
 def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel]) -> Problem:
     """Explains a key that is missing, or that nobody knows."""
     key = str(location[-1])
-    path, node = _resolve(tree, location[:-1])
     if kind == "missing":
+        path, node = _resolve(tree, location[:-1])
         return node.position.problem("this key is required", dotted((*path, key)))
+    path, _ = _resolve(tree, location)
+    node = tree
+    for step in path[:-1]:
+        node = _child(node, step) or node
     known = sorted(_known_keys(root, location[:-1]))
     hint = did_you_mean(key, known)
     reason = "unknown key" + (hint or f"; the keys here are {', '.join(known)}")
-    return node.key_position(key).problem(reason, dotted((*path, key)))
+    return node.key_position(key).problem(reason, dotted(path))
 
 
 def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydantic's details

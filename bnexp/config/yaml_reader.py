@@ -255,6 +255,7 @@ class _Reader:
 
 def _position(event: events.Event, file: str) -> Position:
     mark = event.start_mark
+    assert mark is not None  # PyYAML leaves it out only of events that were not read
     return Position(file, mark.line + 1, mark.column + 1)
 
 

@@ -1,1 +1,22 @@
 """Datasets and the batch pipeline that keeps them on the device."""
+
+from typing import TYPE_CHECKING
+
+from bnexp.data.cifar10 import Cifar10Config
+from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
+from bnexp.data.image_folder import ImageFolderConfig
+from bnexp.parts import load_plugins, named_union
+
+DATASETS: tuple[type[DatasetConfig], ...] = (
+    Cifar10Config,
+    ImageFolderConfig,
+    *load_plugins("bnexp.datasets"),  # type: ignore[arg-type]
+)
+"""Every dataset that a config can name; a new one adds its line here."""
+
+if TYPE_CHECKING:
+    AnyDataset = DatasetConfig
+else:
+    AnyDataset = named_union(DATASETS)
+
+__all__ = ["DATASETS", "AnyDataset", "Dataset", "DatasetConfig", "LabelledImages"]

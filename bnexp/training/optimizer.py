@@ -21,7 +21,8 @@ def build_optimizer(
     config: OptimizerConfig, model: nn.Module, norm_parameters: set[str]
 ) -> torch.optim.Optimizer:
     """Returns the optimiser over two groups: what decays, and norms' γ and β if they don't."""
-    decayed, spared = [], []
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_spared = name in norm_parameters and not config.decay_norm
         (spared if is_spared else decayed).append(parameter)

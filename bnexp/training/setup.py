@@ -87,7 +87,8 @@ def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.devic
     torch.manual_seed(derive_seed(config.train.seed, "build"))
     model = config.model.build(dataset.image_shape, len(dataset.class_names))
     initialize(model, config.train.seed)
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device=device)
+    model.to(memory_format=torch.channels_last)
     if config.train.compile:
         model.compile()
     return model

@@ -1,0 +1,160 @@
+"""Images kept on the device as uint8; a batch is cut, mirrored and normalised as whole tensors.
+
+The order of the images is a function of (seed, epoch), the augmentation of
+(seed, epoch, place in the order): any batch of any epoch can be made at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnexp.data.dataset import DatasetConfig, LabelledImages
+from bnexp.seeding import derive_seed
+
+CROP_PADDING = 4
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of each channel, of pixels in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, images: LabelledImages) -> ChannelStatistics:
+        """Computes them exactly, from counts of the 256 pixel values."""
+        levels = np.arange(256) / 255
+        means, stds = [], []
+        for channel in range(images.images.shape[3]):
+            counts = np.bincount(images.images[..., channel].ravel(), minlength=256)
+            mean = float(counts @ levels / counts.sum())
+            variance = float(counts @ (levels - mean) ** 2 / counts.sum())
+            means.append(mean)
+            # A constant channel carries nothing; 1 keeps it at zero instead of dividing by zero.
+            stds.append(variance**0.5 or 1.0)
+        return cls(tuple(means), tuple(stds))
+
+
+class ResidentImages:
+    """A labelled set on the device, from which batches are gathered.
+
+    Inputs are float32 `(N, C, H, W)` in channels-last memory, normalised to mean 0 and
+    standard deviation 1 a channel; targets are int64 `(N,)`.
+    """
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        statistics: ChannelStatistics,
+        device: torch.device,
+        padding: int = 0,
+    ) -> None:
+        self.height, self.width = images.images.shape[1:3]
+        widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        padded = np.pad(images.images, widths) if padding else images.images
+        self._row_length = padded.shape[2]
+        self._pixels_per_image = padded.shape[1] * padded.shape[2]
+        # One row a pixel, so that crop and mirror are a choice of rows.
+        flat = np.ascontiguousarray(padded).reshape(-1, padded.shape[3])
+        self._pixels = _to_device(flat, device)
+        self._labels = _to_device(images.labels, device)
+        std = torch.tensor(statistics.std, device=device)
+        self._scale = 1 / (255 * std)
+        self._shift = -torch.tensor(statistics.mean, device=device) / std
+        self._rows = torch.arange(self.height, device=device)
+        self._columns = torch.arange(self.width, device=device)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def gather(
+        self, indices: Tensor, offsets: Tensor | None = None, is_mirrored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Returns inputs and targets of the images at `indices` `(B,)`.
+
+        `offsets` `(B, 2)` are the top and left pixel of each crop in the padded image,
+        `is_mirrored` `(B,)` says which images are mirrored left to right.
+        """
+        columns = self._columns.expand(len(indices), -1)
+        if is_mirrored is not None:
+            columns = torch.where(is_mirrored[:, None], self.width - 1 - columns, columns)
+        start = indices * self._pixels_per_image
+        if offsets is not None:
+            start = start + offsets[:, 0] * self._row_length + offsets[:, 1]
+        places = start[:, None, None] + (self._rows * self._row_length)[:, None]
+        places = places + columns[:, None, :]
+        pixels = self._pixels.index_select(0, places.flatten())
+        normalised = torch.addcmul(self._shift, pixels.to(torch.float32), self._scale)
+        inputs = normalised.view(len(indices), self.height, self.width, -1).permute(0, 3, 1, 2)
+        return inputs, self._labels[indices]
+
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields all images once, in their own order, for evaluation."""
+        everything = torch.arange(len(self), device=self._labels.device)
+        for start in range(0, len(self), batch_size):
+            yield self.gather(everything[start : start + batch_size])
+
+
+class TrainingBatches:
+    """The training set as batches of an epoch: shuffled and augmented as the config says."""
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        statistics: ChannelStatistics,
+        config: DatasetConfig,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._is_cropped = "random_crop" in config.augment
+        self._is_mirrored = "horizontal_flip" in config.augment
+        padding = CROP_PADDING if self._is_cropped else 0
+        self._images = ResidentImages(images, statistics, device, padding)
+        self._batch_size = config.batch_size
+        self._has_last = not config.drop_last
+        self._seed = seed
+        self._device = device
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        whole, rest = divmod(len(self._images), self._batch_size)
+        return whole + (1 if rest and self._has_last else 0)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the batches of an epoch (counted from 0), from step `first_step` on."""
+        count = len(self._images)
+        order = torch.randperm(count, generator=self._generator("order", epoch))
+        order = order.to(self._device)
+        offsets = mirrored = None
+        if self._is_cropped:
+            offsets = self._draw("crop", epoch, 2 * CROP_PADDING + 1, (count, 2))
+        if self._is_mirrored:
+            mirrored = self._draw("flip", epoch, 2, (count,)).bool()
+        for step in range(first_step, len(self)):
+            part = slice(step * self._batch_size, (step + 1) * self._batch_size)
+            yield self._images.gather(
+                order[part],
+                None if offsets is None else offsets[part],
+                None if mirrored is None else mirrored[part],
+            )
+
+    def _draw(self, purpose: str, epoch: int, high: int, size: tuple[int, ...]) -> Tensor:
+        drawn = torch.randint(high, size, generator=self._generator(purpose, epoch))
+        return drawn.to(self._device)
+
+    def _generator(self, purpose: str, epoch: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self._seed, purpose, epoch))
+
+
+def _to_device(
+    array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], device: torch.device
+) -> Tensor:
+    # torch warns of read-only arrays, which shared datasets are; nothing writes to them here.
+    writable = array if array.flags.writeable else array.copy()
+    return torch.from_numpy(writable).to(device)

@@ -1,0 +1,217 @@
+"""Speed of bnexp beside the usual loop, interleaved in one run; prints medians and ratios.
+
+    python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 2] [--json FILE]
+
+The work is the same on both sides: the tutorial CNN (conv 16 – BN – ReLU – pool –
+conv 32 – BN – ReLU – pool – linear), random crop and mirror, SGD with Nesterov momentum, cosine
+schedule, evaluation on the test images after each epoch, and TensorBoard logging.
+
+- usual: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
+  transforms, a DataLoader with 2 workers, `.item()` and a logged loss at every step.
+- bnexp fp32, bf16: the real thing, from a YAML file to a run folder, its own files included.
+- floor: forward, backward and update alone, on one batch that never changes.
+
+Absolute figures vary from machine to machine and hour to hour; quote the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+from rich.console import Console
+from torch import nn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from torchvision import transforms
+from torchvision.datasets import CIFAR10
+
+from bnexp.config.load import RunSpec, load_experiment
+from bnexp.data.dataset import Dataset, LabelledImages
+from bnexp.launch.display import Display
+from bnexp.launch.in_process import run_all
+from bnexp.launch.plan import plan_runs
+from bnexp.launch.stop import StopSignal
+from bnexp.runs import read_run
+from bnexp.training.loop import train_step
+from bnexp.training.setup import build_parts
+
+BATCH_SIZE = 128
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+CONFIG = """\
+name: benchmark
+data:
+  name: shapes
+  train_size: {images}
+  val_size: 0
+  batch_size: 128
+  augment: [random_crop, horizontal_flip]
+model:
+  name: cnn
+  layers: [{{conv: 16}}, {{pool: max}}, {{conv: 32}}, {{pool: max}}]
+  head: flatten
+  norm: batch
+optim: {{name: sgd, learning_rate: 0.05, schedule: {{name: cosine, warmup_epochs: 0}}}}
+train: {{epochs: {epochs}, device: cpu, precision: {precision}}}
+"""
+
+
+class ArrayCIFAR10(CIFAR10):
+    """torchvision's dataset over given arrays, its `__getitem__` unchanged."""
+
+    def __init__(self, images: LabelledImages, transform: Callable[[Image.Image], torch.Tensor]):
+        self.data = images.images
+        self.targets = images.labels.tolist()
+        self.transform = transform
+        self.target_transform = None
+
+
+def build_usual_model() -> nn.Module:
+    """The tutorial CNN as one writes it by hand."""
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 10),
+    )
+
+
+def train_usually(dataset: Dataset, epochs: int, folder: Path) -> None:
+    """The loop of most tutorials."""
+    normalize = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+    train_set = ArrayCIFAR10(dataset.train, transforms.Compose([*augment, *normalize]))
+    test_set = ArrayCIFAR10(dataset.test, transforms.Compose(normalize))
+    train_loader = DataLoader(train_set, batch_size=BATCH_SIZE, shuffle=True, num_workers=2)
+    test_loader = DataLoader(test_set, batch_size=500, num_workers=2)
+    model = build_usual_model()
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(train_loader))
+    criterion = nn.CrossEntropyLoss()
+    writer = SummaryWriter(str(folder))
+    step = 0
+    for _ in range(epochs):
+        model.train()
+        hits = 0
+        for inputs, targets in train_loader:
+            optimizer.zero_grad()
+            logits = model(inputs)
+            loss = criterion(logits, targets)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            writer.add_scalar("train/loss", loss.item(), step)
+            hits += (logits.argmax(1) == targets).sum().item()
+            step += 1
+        model.eval()
+        correct = 0
+        with torch.no_grad():
+            for inputs, targets in test_loader:
+                correct += (model(inputs).argmax(1) == targets).sum().item()
+        writer.add_scalar("train/accuracy", hits / len(train_set), step)
+        writer.add_scalar("test/accuracy", correct / len(test_set), step)
+    writer.close()
+
+
+def load_runs(folder: Path, images: int, epochs: int, precision: str) -> tuple[Path, RunSpec]:
+    """Writes the YAML file of a side and reads it back."""
+    path = folder / f"{precision}.yaml"
+    path.write_text(CONFIG.format(images=images, epochs=epochs, precision=precision))
+    return path, load_experiment(path).runs[0]
+
+
+def train_with_bnexp(config: Path, folder: Path) -> None:
+    """One run through the launcher, its folder and all its files."""
+    planned = plan_runs(load_experiment(config), folder, is_forced=True)
+    quiet = Console(file=(folder / "console.txt").open("w"))
+    with StopSignal() as stop, Display(quiet, 1, 1) as display:
+        run_all(planned, display, stop, display.say)
+    state = read_run(planned[0].folder.path).state
+    if state != "finished":
+        sys.exit(f"the benchmark's run is {state}; see {planned[0].folder.log}")
+
+
+def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
+    """Steps on one batch: no data, no metrics, no files."""
+    parts = build_parts(spec.config, dataset, torch.device("cpu"))
+    batch = next(parts.batches.epoch(0))
+    for _ in range(steps):
+        train_step(parts.model, parts.optimizer, batch, spec.config.train.precision)
+
+
+def measure(
+    sides: dict[str, Callable[[], None]], rounds: int, images: int
+) -> dict[str, list[float]]:
+    """Returns training images a second of each side in each round, the sides in turn."""
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, work in sides.items():
+            started = time.perf_counter()
+            work()
+            seconds = time.perf_counter() - started
+            if number:  # the first round warms caches and is not counted
+                found[name].append(images / seconds)
+                print(f"round {number}  {name:<12} {images / seconds:8,.0f} images/s", flush=True)
+    return found
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        configs = {
+            precision: load_runs(folder, options.images, options.epochs, precision)
+            for precision in ("fp32", "bf16")
+        }
+        full = configs["fp32"][1].config.data.load(print)
+        part = LabelledImages(
+            full.train.images[: options.images], full.train.labels[: options.images]
+        )
+        dataset = Dataset(full.name, part, full.test, full.class_names, full.fingerprint)
+        steps = options.epochs * -(-options.images // BATCH_SIZE)
+        sides: dict[str, Callable[[], None]] = {
+            "usual": lambda: train_usually(dataset, options.epochs, folder / "usual"),
+            "bnexp fp32": lambda: train_with_bnexp(configs["fp32"][0], folder),
+            "bnexp bf16": lambda: train_with_bnexp(configs["bf16"][0], folder),
+            "floor fp32": lambda: train_floor(configs["fp32"][1], full, steps),
+            "floor bf16": lambda: train_floor(configs["bf16"][1], full, steps),
+        }
+        found = measure(sides, options.rounds, options.images * options.epochs)
+
+    print(f"\n{torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{'side':<12} {'images/s':>10} {'ratio to usual, by round':>28}")
+    for side, values in found.items():
+        ratios = [value / base for value, base in zip(values, found["usual"], strict=True)]
+        shown = "  ".join(f"{ratio:.2f}" for ratio in ratios)
+        median = statistics.median(ratios)
+        print(f"{side:<12} {statistics.median(values):>10,.0f}   median {median:.2f}   ({shown})")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,363 @@
+"""Every mistake in a config is told with file, line, column, key and mend; nothing else happens."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import BnexpError, ConfigError
+
+GOOD = """\
+name: trial
+data: {name: cifar10, batch_size: 64}
+model:
+  name: cnn
+  layers: [{conv: 8}, {pool: max}, {conv: 16}]
+  norm: batch
+train: {epochs: 2}
+"""
+
+
+def replaced(old, new):
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+WRONG = {
+    "empty file": (
+        "",
+        ["c.yaml:1:1: the file is empty; a config needs at least `name`, `data` and `model`"],
+    ),
+    "only a comment": (
+        "# nothing\n",
+        ["c.yaml:1:1: the file is empty; a config needs at least `name`, `data` and `model`"],
+    ),
+    "a list on top": (
+        "- name: x\n",
+        ["c.yaml:1:1: a config is a mapping of keys to values; this is a list"],
+    ),
+    "a scalar on top": (
+        "hello\n",
+        ["c.yaml:1:1: a config is a mapping of keys to values; this is 'hello'"],
+    ),
+    "an unknown key at the root": (
+        GOOD + "modle: {}\n",
+        ["c.yaml:8:1: modle: unknown key (did you mean 'model'?)"],
+    ),
+    "an unknown key with nothing like it": (
+        replaced("epochs: 2", "epochs: 2, zzz: 1"),
+        [
+            "c.yaml:7:20: train.zzz: unknown key; the keys here are compile, device, "
+            "divergence_loss, epochs, log_every, precision, seed, threads"
+        ],
+    ),
+    "an unknown key of a layer": (
+        replaced("{conv: 16}", "{conv: 16, kernal_size: 3}"),
+        ["c.yaml:5:47: model.layers.2.kernal_size: unknown key (did you mean 'kernel_size'?)"],
+    ),
+    "an unknown key of a norm": (
+        replaced("norm: batch", "norm: {name: batch, epsilon: 1e-3}"),
+        ["c.yaml:6:23: model.norm.epsilon: unknown key (did you mean 'eps'?)"],
+    ),
+    "a missing section": (
+        "name: trial\ndata: {name: cifar10}\n",
+        ["c.yaml:1:1: model: this key is required"],
+    ),
+    "a model without a name": (
+        replaced("  name: cnn\n", ""),
+        ["c.yaml:4:3: model.name: this key is required"],
+    ),
+    "an unknown norm": (
+        replaced("norm: batch", "norm: bacth"),
+        ["c.yaml:6:9: model.norm.name: 'bacth' is none of none, batch (did you mean 'batch'?)"],
+    ),
+    "an unknown norm in a layer": (
+        replaced("{conv: 16}", "{conv: 16, norm: groop}"),
+        ["c.yaml:5:53: model.layers.2.norm.name: 'groop' is none of none, batch"],
+    ),
+    "an unknown dataset": (
+        replaced("cifar10", "cifar100"),
+        [
+            "c.yaml:2:14: data.name: 'cifar100' is none of cifar10, image_folder "
+            "(did you mean 'cifar10'?)"
+        ],
+    ),
+    "an unknown placement": (
+        replaced("norm: batch", "placement: before"),
+        ["c.yaml:6:14: model.placement: 'before' is none of before_activation, after_activation"],
+    ),
+    "a text for a number": (
+        replaced("epochs: 2", "epochs: two"),
+        ["c.yaml:7:17: train.epochs: must be a whole number, not 'two'"],
+    ),
+    "a number in quotes": (
+        replaced("epochs: 2", "epochs: '2'"),
+        ["c.yaml:7:17: train.epochs: must be a whole number, not '2'"],
+    ),
+    "a fraction for a whole number": (
+        replaced("epochs: 2", "epochs: 2.5"),
+        ["c.yaml:7:17: train.epochs: must be a whole number, not 2.5"],
+    ),
+    "a boolean for a number": (
+        replaced("epochs: 2", "epochs: true"),
+        ["c.yaml:7:17: train.epochs: must be a whole number, not the boolean true"],
+    ),
+    "a YAML 1.1 boolean": (
+        replaced("epochs: 2", "compile: yes"),
+        ["c.yaml:7:18: train.compile: must be true or false, not 'yes'"],
+    ),
+    "a number with an underscore": (
+        replaced("epochs: 2", "epochs: 1_000"),
+        ["c.yaml:7:17: train.epochs: must be a whole number, not '1_000'"],
+    ),
+    "a leading zero": (
+        replaced("epochs: 2", "epochs: 012"),
+        ["c.yaml:7:17: '012' has a leading zero; write 12, or '012' in quotes for a text"],
+    ),
+    "an infinite number": (
+        GOOD + "optim: {name: sgd, learning_rate: .inf}\n",
+        ["c.yaml:8:35: optim.learning_rate: must be a finite number"],
+    ),
+    "a number below its bound": (
+        replaced("epochs: 2", "epochs: 0"),
+        ["c.yaml:7:17: train.epochs: must be at least 1, not 0"],
+    ),
+    "BN momentum of zero": (
+        replaced("norm: batch", "norm: {name: batch, momentum: 0}"),
+        ["c.yaml:6:33: model.norm.momentum: must be more than 0, not 0"],
+    ),
+    "a negative learning rate": (
+        GOOD + "optim: {name: sgd, learning_rate: -1e-3}\n",
+        ["c.yaml:8:35: optim.learning_rate: must be more than 0, not -0.001"],
+    ),
+    "an option of another optimiser": (
+        GOOD + "optim: {name: adamw, momentum: 0.9}\n",
+        [
+            "c.yaml:8:22: optim.momentum: unknown key; the keys here are beta1, beta2, "
+            "decay_norm, eps, learning_rate, name, schedule, weight_decay"
+        ],
+    ),
+    "a layer of no kind": (
+        replaced("{pool: max}", "{dense: 10}"),
+        ["c.yaml:5:23: model.layers.1: a layer is {conv: CHANNELS} or {pool: max}"],
+    ),
+    "an even kernel": (
+        replaced("{conv: 16}", "{conv: 16, kernel_size: 4}"),
+        ["c.yaml:5:60: model.layers.2.kernel_size: must be odd, so that the padding is symmetric"],
+    ),
+    "no layers": (
+        replaced("[{conv: 8}, {pool: max}, {conv: 16}]", "[]"),
+        ["c.yaml:5:11: model.layers: must not be empty"],
+    ),
+    "layers without a convolution": (
+        replaced("[{conv: 8}, {pool: max}, {conv: 16}]", "[{pool: max}]"),
+        ["c.yaml:5:11: model.layers: needs at least one convolution, {conv: CHANNELS}"],
+    ),
+    "a pooling too many": (
+        replaced("{conv: 8}", "{conv: 8}, {pool: max, size: 32}"),
+        [
+            "c.yaml:5:46: model.layers.2: a pooling of 2 finds only 1×1 pixels left; take a "
+            "pooling or a stride out"
+        ],
+    ),
+    "a duplicate key": (
+        GOOD + "name: again\n",
+        ["c.yaml:8:1: the key 'name' stands here again; it is already at line 1"],
+    ),
+    "an alias": (
+        "a: &x 1\nb: *x\n",
+        ["c.yaml:1:4: the anchor '&x' is not allowed; write the value out or use 'extends'"],
+    ),
+    "a tag": (
+        "a: !!python/object:os.system ls\n",
+        [
+            "c.yaml:1:4: the tag 'tag:yaml.org,2002:python/object:os.system' is not allowed; "
+            "write a plain value"
+        ],
+    ),
+    "a second document": (
+        GOOD + "---\nname: other\n",
+        ["c.yaml:8:1: a second YAML document; a config is one document, without '---' inside"],
+    ),
+    "a tab": (
+        "name: x\ndata:\n\tname: cifar10\n",
+        ["c.yaml:3:1: not valid YAML: a tab; YAML indents with spaces"],
+    ),
+    "an unclosed bracket": (
+        "name: [a, b\n",
+        [
+            "c.yaml:2:1: not valid YAML: while parsing a flow sequence, "
+            "expected ',' or ']', but got '<stream end>'"
+        ],
+    ),
+    "a control character": (
+        "name: a\x01b\n",
+        ["c.yaml:1:8: the character U+0001 is not allowed"],
+    ),
+    "nested too deep": (
+        "a: " + "[" * 30 + "]" * 30 + "\n",
+        ["c.yaml:1:23: nested deeper than 20 levels"],
+    ),
+    "a name that leaves the folder": (
+        replaced("name: trial", "name: ../../etc"),
+        ["c.yaml:1:7: name: names a folder: 1 to 80 letters, digits, dots, dashes and underscores"],
+    ),
+    "a name of dots": (
+        replaced("name: trial", "name: .."),
+        ["c.yaml:1:7: name: must have a letter or a digit; it names a folder"],
+    ),
+    "a device that is none": (
+        replaced("epochs: 2", "device: gpu"),
+        ["c.yaml:7:17: train.device: 'gpu' is none of auto, cpu, mps, cuda, cuda:0, cuda:1, …"],
+    ),
+    "a warm-up longer than the training": (
+        GOOD + "optim: {name: sgd, schedule: {name: cosine, warmup_epochs: 5}}\n",
+        [
+            "c.yaml:8:60: optim.schedule.warmup_epochs: the warm-up of 5 epochs is longer than "
+            "the training of 2"
+        ],
+    ),
+    "milestones that do not rise": (
+        GOOD + "optim: {name: sgd, schedule: {name: step, milestones: [0.8, 0.4]}}\n",
+        [
+            "c.yaml:8:55: optim.schedule.milestones: must rise, each a share of the training "
+            "between 0 and 1"
+        ],
+    ),
+    "more training images than there are": (
+        replaced("batch_size: 64", "train_size: 48000"),
+        [
+            "c.yaml:2:35: data.train_size: 48,000 is more than the 45,000 images that are left "
+            "of 50,000 after val_size takes 5,000"
+        ],
+    ),
+    "fewer images than classes": (
+        replaced("batch_size: 64", "train_size: 5"),
+        ["c.yaml:2:35: data.train_size: 5 images are too few for 10 classes"],
+    ),
+    "a last batch of one image under batch norm": (
+        replaced("batch_size: 64", "train_size: 641, batch_size: 64"),
+        [
+            "c.yaml:2:52: data.batch_size: 641 training images leave a last batch of one image, "
+            "which batch norm cannot normalize well; set data.drop_last: true or change "
+            "train_size or batch_size"
+        ],
+    ),
+    "one value a channel": (
+        replaced("batch_size: 64", "batch_size: 1").replace("{pool: max}", "{pool: max, size: 32}"),
+        [
+            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel (batch of 1, "
+            "16 channels of 1×1 pixels); use a larger batch or drop_last"
+        ],
+    ),
+    "a sweep value of the wrong kind": (
+        GOOD + "sweep: {grid: {data.batch_size: [8, big]}}\n",
+        ["c.yaml:8:37: data.batch_size: must be a whole number, not 'big'"],
+    ),
+    "a sweep over an unknown key": (
+        GOOD + "sweep: {grid: {model.nrom.name: [none, batch]}}\n",
+        ["c.yaml:8:16: model.nrom: unknown key (did you mean 'norm'?)"],
+    ),
+    "a sweep over a single value": (
+        GOOD + "sweep: {grid: {model.norm.name: batch}}\n",
+        ["c.yaml:8:33: sweep.grid.model.norm.name: must be a list, not 'batch'"],
+    ),
+    "a sweep over no values": (
+        GOOD + "sweep: {grid: {model.norm.name: []}}\n",
+        ["c.yaml:8:16: sweep.grid.model.norm.name: needs at least one value"],
+    ),
+    "a sweep value twice": (
+        GOOD + "sweep: {grid: {model.norm.name: [none, batch, none]}}\n",
+        ["c.yaml:8:47: sweep.grid.model.norm.name: the value none stands twice"],
+    ),
+    "a sweep over seeds in the grid": (
+        GOOD + "sweep: {grid: {train.seed: [1, 2]}}\n",
+        ["c.yaml:8:16: sweep.grid.train.seed: use sweep.seeds for seeds"],
+    ),
+    "a sweep over a key and its inside": (
+        GOOD + "sweep: {grid: {model.norm: [none, batch], model.norm.eps: [1e-3, 1e-5]}}\n",
+        [
+            "c.yaml:8:43: sweep.grid.model.norm.eps: lies inside 'model.norm', which is swept "
+            "as well"
+        ],
+    ),
+    "a sweep too large": (
+        GOOD + "sweep: {seeds: 200, grid: {train.epochs: [2, 3], data.batch_size: [8, 16, 32]}, "
+        "max_runs: 1000}\n",
+        ["c.yaml:8:27: sweep: 1,200 runs are more than sweep.max_runs, 1,000"],
+    ),
+    "no seeds": (
+        GOOD + "sweep: {seeds: 0}\n",
+        ["c.yaml:8:16: sweep.seeds: must be at least 1, or a list of seeds"],
+    ),
+    "a seed twice": (
+        GOOD + "sweep: {seeds: [1, 1]}\n",
+        ["c.yaml:8:16: sweep.seeds: the same seed stands twice"],
+    ),
+    "several mistakes at once": (
+        replaced("epochs: 2", "epochs: two, sed: 1").replace("norm: batch", "norm: bath"),
+        [
+            "c.yaml:6:9: model.norm.name: 'bath' is none of none, batch (did you mean 'batch'?)",
+            "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
+            "c.yaml:7:22: train.sed: unknown key (did you mean 'seed'?)",
+        ],
+    ),
+    "mistakes in the sweep and elsewhere": (
+        replaced("epochs: 2", "epochs: two") + "sweep: {seed: 3}\n",
+        [
+            "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
+            "c.yaml:8:9: sweep.seed: unknown key (did you mean 'seeds'?)",
+        ],
+    ),
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_config_that_the_wrong_ones_vary_is_right(here):
+    (here / "c.yaml").write_text(GOOD)
+
+    assert len(load_experiment(here / "c.yaml").runs) == 1
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_config_is_told_exactly(case, here):
+    text, expected = WRONG[case]
+    path = here / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(path.relative_to(here))
+
+    assert str(caught.value).splitlines() == expected
+    assert caught.value.exit_code == 2
+
+
+def test_a_file_that_is_not_utf8_is_told_with_its_place(here):
+    (here / "c.yaml").write_bytes(b"name: x\ntitle: caf\xe9\n")
+
+    with pytest.raises(
+        ConfigError, match=r"^.*c.yaml:2:11: not UTF-8 text; save the file as UTF-8$"
+    ):
+        load_experiment(here / "c.yaml")
+
+
+def test_a_file_larger_than_a_config_is_refused(here):
+    (here / "c.yaml").write_text("# " + "x" * 1_000_001)
+
+    with pytest.raises(BnexpError, match="larger than 1,000,000 bytes; this is not a config"):
+        load_experiment(here / "c.yaml")
+
+
+def test_a_missing_file_is_told(here):
+    with pytest.raises(BnexpError, match="cannot read the config: No such file or directory"):
+        load_experiment(here / "none.yaml")
+
+
+def test_too_many_values_are_refused_before_they_are_all_read(here):
+    (here / "c.yaml").write_text("a: [" + "1, " * 30_000 + "1]\n")
+
+    with pytest.raises(ConfigError, match="more than 20,000 values; this is not a config"):
+        load_experiment(here / "c.yaml")

@@ -1,0 +1,158 @@
+"""Batches against the same operations done image by image."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import functional
+
+from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
+from bnexp.data.dataset import DatasetConfig, LabelledImages
+
+CPU = torch.device("cpu")
+
+
+class AnyData(DatasetConfig):
+    name: str = "any"
+
+    def load(self, say):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (50, 12, 10, 3), dtype=np.uint8)
+    return LabelledImages(pixels, rng.integers(0, 10, 50))
+
+
+def build(images, **fields):
+    seed = fields.pop("seed", 0)
+    statistics = ChannelStatistics.of(images)
+    return TrainingBatches(images, statistics, AnyData(**{"batch_size": 16, **fields}), seed, CPU)
+
+
+def epoch_of(batches, epoch, first_step=0):
+    inputs, targets = zip(*batches.epoch(epoch, first_step), strict=True)
+    return torch.cat(inputs), torch.cat(targets)
+
+
+def test_statistics_are_numpys_mean_and_standard_deviation(images):
+    statistics = ChannelStatistics.of(images)
+
+    pixels = images.images / 255
+    assert statistics.mean == pytest.approx(pixels.mean((0, 1, 2)))
+    assert statistics.std == pytest.approx(pixels.std((0, 1, 2)))
+
+
+def test_a_constant_channel_is_normalised_to_zero():
+    constant = LabelledImages(np.full((4, 2, 2, 3), 7, np.uint8), np.zeros(4, np.int64))
+    resident = ResidentImages(constant, ChannelStatistics.of(constant), CPU)
+
+    inputs, _ = resident.gather(torch.arange(4))
+    assert inputs.abs().max() < 1e-6
+
+
+def test_inputs_are_normalised_images_in_channels_last_memory(images):
+    statistics = ChannelStatistics.of(images)
+    resident = ResidentImages(images, statistics, CPU)
+
+    inputs, targets = resident.gather(torch.tensor([3, 1]))
+
+    expected = torch.stack(
+        [
+            functional.normalize(
+                functional.to_tensor(images.images[index]), statistics.mean, statistics.std
+            )
+            for index in (3, 1)
+        ]
+    )
+    torch.testing.assert_close(inputs, expected, rtol=1e-5, atol=1e-5)
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert targets.tolist() == images.labels[[3, 1]].tolist()
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_crop_and_mirror_are_torchvisions(images, is_mirrored):
+    statistics = ChannelStatistics.of(images)
+    resident = ResidentImages(images, statistics, CPU, padding=4)
+    offsets = torch.tensor([[0, 0], [8, 8], [3, 5]])
+
+    inputs, _ = resident.gather(torch.arange(3), offsets, torch.tensor([is_mirrored] * 3))
+
+    for index, (top, left) in enumerate(offsets.tolist()):
+        image = functional.to_tensor(images.images[index])
+        image = functional.crop(functional.pad(image, 4), top, left, 12, 10)
+        image = functional.hflip(image) if is_mirrored else image
+        expected = functional.normalize(image, statistics.mean, statistics.std)
+        torch.testing.assert_close(inputs[index], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_an_epoch_holds_every_image_once(images):
+    _, targets = epoch_of(build(images), 0)
+
+    assert sorted(targets.tolist()) == sorted(images.labels.tolist())
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(images):
+    inputs, _ = epoch_of(build(images), 1)
+
+    again, _ = epoch_of(build(images), 1)
+    other_epoch, _ = epoch_of(build(images), 2)
+    other_seed, _ = epoch_of(build(images, seed=1), 1)
+    assert torch.equal(inputs, again)
+    assert not torch.equal(inputs, other_epoch)
+    assert not torch.equal(inputs, other_seed)
+
+
+def test_an_epoch_begun_in_the_middle_goes_on_as_the_whole_one(images):
+    batches = build(images, augment=("random_crop", "horizontal_flip"))
+
+    whole, _ = epoch_of(batches, 3)
+    rest, _ = epoch_of(batches, 3, first_step=2)
+    assert torch.equal(whole[32:], rest)
+
+
+def test_the_batch_size_changes_neither_order_nor_augmentation(images):
+    augment = ("random_crop", "horizontal_flip")
+
+    small, _ = epoch_of(build(images, augment=augment, batch_size=7), 0)
+    large, _ = epoch_of(build(images, augment=augment, batch_size=50), 0)
+    assert torch.equal(small, large)
+
+
+def test_augmentation_leaves_the_order_as_it_is(images):
+    _, plain = epoch_of(build(images), 0)
+    _, augmented = epoch_of(build(images, augment=("random_crop", "horizontal_flip")), 0)
+
+    assert torch.equal(plain, augmented)
+
+
+def test_about_half_of_the_images_are_mirrored_and_offsets_spread_evenly():
+    count = 4000
+    # One bright column at the left edge shows the mirror, one bright row the crop.
+    pixels = np.zeros((count, 9, 9, 1), np.uint8)
+    pixels[:, 4, 4] = 200
+    images = LabelledImages(pixels, np.zeros(count, np.int64))
+
+    inputs, _ = epoch_of(build(images, augment=("random_crop",), batch_size=500), 0)
+
+    row = inputs[:, 0].amax(2).argmax(1)
+    shares = torch.bincount(row, minlength=9) / count
+    # 9 offsets with probability 1/9 each: standard deviation 0.005.
+    assert (shares - 1 / 9).abs().max() < 0.025
+
+
+@pytest.mark.parametrize(("drop_last", "steps"), [(False, 4), (True, 3)])
+def test_the_last_batch_is_kept_or_dropped(images, drop_last, steps):
+    batches = build(images, drop_last=drop_last)
+
+    sizes = [len(targets) for _, targets in batches.epoch(0)]
+    assert len(batches) == len(sizes) == steps
+    assert sizes[:3] == [16, 16, 16]
+
+
+def test_evaluation_batches_keep_the_order(images):
+    resident = ResidentImages(images, ChannelStatistics.of(images), CPU)
+
+    targets = torch.cat([targets for _, targets in resident.batches(20)])
+    assert targets.tolist() == images.labels.tolist()

@@ -1,0 +1,96 @@
+"""The house stays in order: imports go one way, and light commands stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "bnexp"
+
+LAYERS = [
+    {"cli"},
+    {"launch", "reports"},
+    {"training", "analysis"},
+    {"config"},
+    {"diagnostics", "models", "data"},
+    {"norms"},
+    {"runs"},
+    {"errors", "files", "parts", "seeding"},
+]
+"""Top to bottom; a module imports from its own package and from layers below it."""
+
+PURE = {"numpy", "torch", "torchvision", "tensorboard", "json", "bnexp.runs.reading"}
+"""What bnexp.analysis must not import: it takes records and gives comparisons."""
+
+
+def read_imports(path):
+    """Yields every module that a file imports, at module level or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+def package_of(module):
+    parts = module.split(".")
+    return parts[1] if parts[0] == "bnexp" and len(parts) > 1 else None
+
+
+def level_of(package):
+    return next(level for level, packages in enumerate(LAYERS) if package in packages)
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    own = path.relative_to(PACKAGE).parts[0]
+    imported = {package_of(module) for module in read_imports(path)} - {None, own}
+
+    assert [package for package in sorted(imported) if level_of(package) <= level_of(own)] == []
+
+
+def test_the_analysis_is_pure():
+    imported = {
+        module for path in (PACKAGE / "analysis").glob("*.py") for module in read_imports(path)
+    }
+
+    assert imported & PURE == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["plan", "configs/quickstart.yaml"],
+        ["ls"],
+        ["compare", "--help"],
+        ["compare", "nothing-here"],
+        ["tb", "--help"],
+        ["data", "--help"],
+    ],
+)
+def test_light_commands_do_not_import_the_heavy_libraries(arguments):
+    code = (
+        "import sys\n"
+        f"sys.argv = ['bnexp', *{arguments!r}]\n"
+        "from bnexp.cli.app import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'torch', 'torchvision', 'matplotlib', 'tensorboard'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent
+    )
+
+    assert done.returncode == 0, done.stderr

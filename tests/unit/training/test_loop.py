@@ -1,0 +1,245 @@
+"""The loop against a plain loop written out, and what it does when a run goes wrong."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from bnexp.config.experiment import ExperimentConfig, TrainConfig
+from bnexp.config.optim import CosineScheduleConfig, SgdConfig
+from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
+from bnexp.models.cnn import CnnConfig, ConvLayer
+from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.training.evaluation import ScoreSum, evaluate
+from bnexp.training.loop import StoppedError, Training
+from bnexp.training.optimizer import compute_learning_rate
+from bnexp.training.setup import build_parts
+
+CPU = torch.device("cpu")
+
+
+class Toy(DatasetConfig):
+    name: str = "toy"
+
+    def load(self, say):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def dataset():
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 10
+    pixels = rng.integers(0, 120, (300, 8, 8, 3), dtype=np.uint8)
+    pixels[:, :, :, 0] += (labels * 12).astype(np.uint8)[:, None, None]
+    train, test = (
+        LabelledImages(pixels[:200], labels[:200]),
+        LabelledImages(pixels[200:], labels[200:]),
+    )
+    return Dataset("toy", train, test, tuple("abcdefghij"), "f" * 64)
+
+
+def configure(**changes):
+    norm = changes.pop("norm", BatchNormConfig())
+    optim = changes.pop("optim", SgdConfig(learning_rate=0.05, schedule=CosineScheduleConfig()))
+    data = {
+        "batch_size": 32,
+        "val_size": 20,
+        "augment": ("random_crop",),
+        **changes.pop("data", {}),
+    }
+    dropout = changes.pop("dropout", 0.0)
+    return ExperimentConfig.model_construct(
+        name="x",
+        data=Toy(**data),
+        model=CnnConfig(layers=(ConvLayer(conv=8), ConvLayer(conv=8)), norm=norm, dropout=dropout),
+        optim=optim,
+        train=TrainConfig(**{"epochs": 2, "log_every": 3, **changes}),
+        sweep=None,
+    )
+
+
+class Notes:
+    """Keeps what the loop says."""
+
+    def __init__(self):
+        self.rows = []
+        self.epochs = []
+
+    def record(self, step, epoch, elapsed_seconds, scalars):
+        self.rows.append((step, epoch, dict(scalars)))
+
+    def progress(self, step, total_steps):
+        pass
+
+    def epoch_done(self, epoch, epochs, scalars):
+        self.epochs.append(dict(scalars))
+
+
+def run(config, dataset, should_stop=lambda: False):
+    notes = Notes()
+    parts = build_parts(config, dataset, CPU)
+    return Training(config, parts, notes, should_stop).run(), notes, parts
+
+
+def test_the_loop_gives_the_weights_and_figures_of_a_plain_loop(dataset):
+    config = configure()
+    summary, _, parts = run(config, dataset)
+
+    plain = build_parts(config, dataset, CPU)
+    losses, hits, step = [], 0, 0
+    for epoch in range(2):
+        losses, hits = [], 0
+        for inputs, targets in plain.batches.epoch(epoch):
+            for group in plain.optimizer.param_groups:
+                group["lr"] = compute_learning_rate(config.optim, step, 12, 6)
+            plain.optimizer.zero_grad()
+            logits = plain.model(inputs)
+            loss = functional.cross_entropy(logits, targets)
+            loss.backward()
+            plain.optimizer.step()
+            losses += [loss.item()] * len(targets)
+            hits += (logits.argmax(1) == targets).sum().item()
+            step += 1
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, parts.model.state_dict()[name]), name
+    assert summary.history["train/loss"][-1] == pytest.approx(np.mean(losses), rel=1e-6)
+    assert summary.history["train/accuracy"][-1] == pytest.approx(hits / 180)
+    plain.model.eval()
+    inputs, targets = plain.evaluation_sets["test"].gather(torch.arange(100))
+    logits = plain.model(inputs)
+    hits = (logits.argmax(1) == targets).sum().item()
+    assert summary.final["test/accuracy"] == hits / 100
+    assert summary.final["test/loss"] == pytest.approx(
+        functional.cross_entropy(logits, targets).item(), rel=1e-5
+    )
+    assert summary.steps == 12
+
+
+def test_training_twice_gives_the_same_bits(dataset):
+    config = configure(dropout=0.5)
+    first, _, parts = run(config, dataset)
+    torch.rand(7)  # whatever was drawn before does not matter
+    second, _, again = run(config, dataset)
+
+    assert first.history["train/loss"] == second.history["train/loss"]
+    for name, value in parts.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def test_rows_come_every_few_steps_and_at_the_end_of_an_epoch(dataset):
+    _, notes, _ = run(configure(log_every=4), dataset)
+
+    training = [step for step, _, scalars in notes.rows if "train/loss" in scalars]
+    evaluation = [step for step, _, scalars in notes.rows if "test/loss" in scalars]
+    assert training == [4, 6, 8, 12]
+    assert evaluation == [6, 12]
+
+
+def test_final_figures_hold_the_training_images_in_evaluation_mode(dataset):
+    config = configure()
+    summary, _, parts = run(config, dataset)
+
+    score = evaluate(parts.model, parts.plain_training_images, CPU, "fp32")
+    assert summary.final["train_eval/accuracy"] == score.accuracy
+    assert len(parts.plain_training_images) == 180
+
+
+def test_the_best_epoch_is_chosen_on_validation_alone(dataset):
+    summary, _, _ = run(configure(epochs=4), dataset)
+
+    values = summary.history["val/accuracy"]
+    assert summary.best["epoch"] == values.index(max(values)) + 1
+    assert (
+        summary.best["test/accuracy"] == summary.history["test/accuracy"][summary.best["epoch"] - 1]
+    )
+
+
+def test_without_validation_images_there_is_no_best_epoch(dataset):
+    summary, _, _ = run(configure(data={"val_size": 0}), dataset)
+
+    assert summary.best == {}
+    assert "val/accuracy" not in summary.final
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_as_diverged_at_its_step(dataset):
+    config = configure(
+        norm=NoNormConfig(), optim=SgdConfig(learning_rate=1e18, schedule=CosineScheduleConfig())
+    )
+    summary, _, _ = run(config, dataset)
+
+    # Step 1 is from finite initial values; its update of 1e18 spoils the second.
+    assert (summary.status, summary.steps) == ("diverged", 2)
+    assert summary.reason.endswith("at step 2")
+    assert summary.final == {}
+
+
+def test_a_loss_beyond_its_bound_ends_the_run_as_diverged(dataset):
+    summary, _, _ = run(configure(divergence_loss=0.001), dataset)
+
+    assert (summary.status, summary.steps) == ("diverged", 1)
+
+
+def test_a_run_that_ends_with_weights_that_are_not_numbers_is_diverged(dataset):
+    config = configure(
+        norm=NoNormConfig(),
+        epochs=1,
+        data={"batch_size": 180},
+        optim=SgdConfig(learning_rate=1e38, schedule=CosineScheduleConfig()),
+    )
+    summary, _, _ = run(config, dataset)
+
+    assert summary.status == "diverged"
+    assert "val loss was" in summary.reason
+
+
+def test_a_stop_is_taken_at_the_next_step(dataset):
+    asked = iter([False] * 4 + [True])
+
+    with pytest.raises(StoppedError) as caught:
+        run(configure(), dataset, lambda: next(asked))
+    assert caught.value.step == 4
+
+
+def test_bf16_trains_to_about_the_loss_of_fp32(dataset):
+    fp32, _, _ = run(configure(), dataset)
+    bf16, _, parts = run(configure(precision="bf16"), dataset)
+
+    assert bf16.final["train/loss"] == pytest.approx(fp32.final["train/loss"], rel=0.05)
+    assert {parameter.dtype for parameter in parts.model.parameters()} == {torch.float32}
+
+
+def test_sums_over_batches_of_unequal_size_are_means_over_images():
+    total = ScoreSum(CPU)
+    torch.manual_seed(0)
+    batches = [(torch.randn(size, 10), torch.randint(10, (size,))) for size in (5, 3, 1)]
+    for logits, targets in batches:
+        total.add(functional.cross_entropy(logits, targets), logits, targets)
+
+    logits, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    score = total.read()
+    assert score.loss == pytest.approx(functional.cross_entropy(logits, targets).item(), rel=1e-6)
+    assert score.accuracy == pytest.approx((logits.argmax(1) == targets).float().mean().item())
+
+
+def test_evaluation_leaves_the_model_as_it_was(dataset):
+    parts = build_parts(configure(), dataset, CPU)
+    before = {name: value.clone() for name, value in parts.model.state_dict().items()}
+
+    evaluate(parts.model.train(), parts.evaluation_sets["test"], CPU, "fp32")
+
+    assert parts.model.training
+    assert all(torch.equal(value, before[name]) for name, value in parts.model.state_dict().items())
+
+
+def test_the_optimiser_spares_exactly_gamma_and_beta(dataset):
+    parts = build_parts(configure(), dataset, CPU)
+
+    _, spared = parts.optimizer.param_groups
+    names = {
+        name
+        for name, value in parts.model.named_parameters()
+        if any(value is other for other in spared["params"])
+    }
+    assert names == {
+        f"layers.{index}.norm.{kind}" for index in (0, 1) for kind in ("weight", "bias")
+    }

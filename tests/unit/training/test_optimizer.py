@@ -1,0 +1,117 @@
+"""Schedules against PyTorch's, groups against the config."""
+
+import pytest
+import torch
+from torch import nn
+
+from bnexp.config.optim import (
+    AdamWConfig,
+    ConstantScheduleConfig,
+    CosineScheduleConfig,
+    SgdConfig,
+    StepScheduleConfig,
+)
+from bnexp.training.optimizer import build_optimizer, compute_learning_rate
+
+TOTAL, PER_EPOCH = 40, 10
+
+
+def rates(schedule):
+    config = SgdConfig(learning_rate=0.4, schedule=schedule)
+    return [compute_learning_rate(config, step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
+
+
+def rates_of_pytorch(make_scheduler):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
+    scheduler = make_scheduler(optimizer)
+    found = []
+    for _ in range(TOTAL):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+def test_cosine_is_pytorchs_cosine_annealing():
+    expected = rates_of_pytorch(
+        lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, TOTAL, eta_min=0.04)
+    )
+
+    assert rates(CosineScheduleConfig(final_fraction=0.1)) == pytest.approx(expected)
+
+
+def test_step_is_pytorchs_multi_step():
+    expected = rates_of_pytorch(
+        lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [20, 30], gamma=0.1)
+    )
+
+    assert rates(StepScheduleConfig()) == pytest.approx(expected)
+
+
+def test_constant_stays():
+    assert rates(ConstantScheduleConfig()) == [0.4] * TOTAL
+
+
+def test_the_warm_up_rises_in_a_straight_line_to_the_full_rate_and_never_starts_at_zero():
+    found = rates(ConstantScheduleConfig(warmup_epochs=1))
+
+    assert found[:11] == pytest.approx([0.4 * (step + 1) / 11 for step in range(11)])
+    assert found[10:] == [0.4] * 30
+
+
+def test_the_cosine_after_a_warm_up_takes_the_steps_that_are_left():
+    found = rates(CosineScheduleConfig(warmup_epochs=1))
+
+    assert found[10] == pytest.approx(0.4)
+    assert found[25] == pytest.approx(0.2)
+
+
+def build_model():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("config", [SgdConfig(), AdamWConfig()], ids=lambda config: config.name)
+def test_gamma_and_beta_do_not_decay_by_default(config):
+    model = build_model()
+
+    decayed, spared = build_optimizer(config, model, {"1.weight", "1.bias"}).param_groups
+
+    assert decayed["weight_decay"] == config.weight_decay
+    assert spared["weight_decay"] == 0
+    assert [id(parameter) for parameter in spared["params"]] == [
+        id(model[1].weight),
+        id(model[1].bias),
+    ]
+    assert len(decayed["params"]) == 4
+
+
+def test_gamma_and_beta_decay_on_request():
+    config = SgdConfig(decay_norm=True)
+
+    (group,) = build_optimizer(config, build_model(), {"1.weight", "1.bias"}).param_groups
+
+    assert len(group["params"]) == 6
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_sgd_follows_its_formula(nesterov):
+    # v ← m·v + g + wd·w;  w ← w − lr·(g + wd·w + m·v) with Nesterov, else w − lr·v.
+    weight, velocity, gradient = 1.0, 0.0, 0.5
+    parameter = nn.Parameter(torch.tensor([weight], dtype=torch.float64))
+    model = nn.Module()
+    model.register_parameter("w", parameter)
+    config = SgdConfig(learning_rate=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
+    optimizer = build_optimizer(config, model, set())
+
+    for _ in range(5):
+        parameter.grad = torch.tensor([gradient], dtype=torch.float64)
+        optimizer.step()
+        total = gradient + 0.01 * weight
+        velocity = 0.9 * velocity + total
+        weight -= 0.1 * (total + 0.9 * velocity if nesterov else velocity)
+
+    assert parameter.item() == pytest.approx(weight, rel=1e-12)
+
+
+def test_nesterov_without_momentum_is_plain_descent():
+    build_optimizer(SgdConfig(momentum=0.0, nesterov=True), build_model(), set())
