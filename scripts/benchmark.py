@@ -45,6 +45,7 @@ from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts
 
 BATCH_SIZE = 128
+Transform = Callable[[Image.Image], torch.Tensor]
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 CONFIG = """\
@@ -68,7 +69,7 @@ train: {{epochs: {epochs}, device: cpu, precision: {precision}}}
 class ArrayCIFAR10(CIFAR10):
     """torchvision's dataset over given arrays, its `__getitem__` unchanged."""
 
-    def __init__(self, images: LabelledImages, transform: Callable[[Image.Image], torch.Tensor]):
+    def __init__(self, images: LabelledImages, transform: Transform) -> None:
         self.data = images.images
         self.targets = images.labels.tolist()
         self.transform = transform
@@ -142,7 +143,7 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
     planned = plan_runs(load_experiment(config), folder, is_forced=True)
     quiet = Console(file=(folder / "console.txt").open("w"))
     with StopSignal() as stop, Display(quiet, 1, 1) as display:
-        run_all(planned, display, stop, display.say)
+        run_all(planned, display, stop)
     state = read_run(planned[0].folder.path).state
     if state != "finished":
         sys.exit(f"the benchmark's run is {state}; see {planned[0].folder.log}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,8 +50,11 @@ def _serve(folder: Path, host: str, port: int) -> None:
     command += ["--host", host, "--port", str(port), "--reload_multifile", "true"]
     # TensorFlow is not needed to read events; its absence is not worth a line.
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    server = subprocess.Popen(command, env=environment)
+    # Ctrl-C reaches both; whoever ends this command alone ends the server with it.
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
-        code = subprocess.run(command, env=environment, check=False).returncode
+        code = server.wait()
     except KeyboardInterrupt:
-        code = 0
-    raise typer.Exit(code)
+        code = server.wait()
+    raise typer.Exit(0 if code in (0, -signal.SIGTERM, -signal.SIGINT) else 1)

@@ -113,7 +113,7 @@ def _train_all(
     steps = sum(count_planned_steps(run) for run in to_do)
     with StopSignal() as stop:
         with Display(console, len(to_do), steps) as display:
-            ended = run_all(to_do, display, stop, say)
+            ended = run_all(to_do, display, stop)
         counts = ", ".join(f"{count} {state}" for state, count in ended.items())
         console.print(f"{experiment.name}: {counts or 'no run begun'}")
         if stop.is_set():
@@ -136,7 +136,7 @@ def _announce(
     retried = sum(run.action == "retry" for run in to_do)
     again = f" ({retried} of them begun before, from the start)" if retried else ""
     device = resolve_device(to_do[0].spec.config.train.device)
-    seconds = len(to_do) * estimate_seconds(to_do[0], lambda line: None)
+    seconds = len(to_do) * estimate_seconds(to_do[0])
     console.print(
         f"{experiment.name}: {cells} {'cell' if cells == 1 else 'cells'} × "
         f"{len(planned) // cells} seeds, {len(planned) - len(to_do)} done, {len(to_do)} to do"

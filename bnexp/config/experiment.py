@@ -49,12 +49,14 @@ class TrainConfig(Part):
 
 
 class SweepConfig(Part):
-    """The variants to train: every combination of the grid's values, each over the seeds."""
+    """The variants to train: the grid's combinations with the zip's rows, each over the seeds."""
 
     seeds: int | tuple[int, ...] | None = None
     """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
-    grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
-    """Dotted keys with the list of values that each is to take."""
+    grid: dict[str, tuple[Any, ...]] | None = None
+    """Dotted keys with the list of values that each is to take; every combination is a cell."""
+    zip: dict[str, tuple[Any, ...]] | None = None
+    """Dotted keys with equally long lists: all first values are one variant, and so on."""
     max_runs: int = Field(default=10_000, ge=1)
     """The sweep is refused where it has more runs than this."""
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
 from bnexp.config.problems import dotted, explain, locate
-from bnexp.config.sweep import Cell, Setting, expand_grid
+from bnexp.config.sweep import Cell, Setting, expand_cells
 from bnexp.config.tree import apply_overrides, read_tree
 from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
@@ -56,7 +56,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     _refuse_swept_overrides(overrides, sweep)
     base = _without_sweep(tree)
     seeds = _read_seeds(tree, sweep)
-    cells = expand_grid(_child(tree, "sweep", "grid"), sweep.max_runs, len(seeds))
+    cells = expand_cells(_child(tree, "sweep"), sweep.max_runs, len(seeds))
     runs: list[RunSpec] = []
     problems: list[Problem] = []
     warnings: dict[str, None] = {}
@@ -100,11 +100,11 @@ def _validate_sweep(tree: Node) -> SweepConfig:
 
 
 def _find_empty_axes(raw: Node, sweep: SweepConfig) -> list[Problem]:
-    places = _child(raw, "grid")
     return [
-        places.key_position(key).problem("needs at least one value", f"sweep.grid.{key}")
-        for key, values in sweep.grid.items()
-        if places and not values
+        places.key_position(key).problem("needs at least one value", f"sweep.{part}.{key}")
+        for part, lists in (("grid", sweep.grid), ("zip", sweep.zip))
+        for key, values in (lists or {}).items()
+        if not values and (places := _child(raw, part))
     ]
 
 
@@ -146,7 +146,8 @@ def _read_seeds(tree: Node, sweep: SweepConfig) -> tuple[int, ...]:
 
 
 def _refuse_swept_overrides(overrides: Sequence[str], sweep: SweepConfig) -> None:
-    swept = dict.fromkeys(sweep.grid, "sweep.grid")
+    swept = dict.fromkeys(sweep.grid or (), "sweep.grid")
+    swept |= dict.fromkeys(sweep.zip or (), "sweep.zip")
     if sweep.seeds is not None:
         swept["train.seed"] = "sweep.seeds"
     problems = [

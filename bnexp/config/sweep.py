@@ -1,4 +1,4 @@
-"""The cells of a sweep: every combination of the grid's values, put into the config's tree."""
+"""The cells of a sweep: the grid's combinations and the zip's rows, put into the config's tree."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ Setting = str | int | float | bool | None
 class Choice:
     """A swept key with one of its values."""
 
+    part: str
+    """Where it is swept: `sweep.grid` or `sweep.zip`."""
     key: str
     place: Position
     value: Node
@@ -38,12 +40,16 @@ class Choice:
         return self.label if isinstance(value, dict | list) else value
 
 
+Row = tuple[Choice, ...]
+"""Choices that are made together."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One variant of the experiment: its name and the choices that make it."""
 
     name: str
-    choices: tuple[Choice, ...]
+    choices: Row
 
     def apply(self, tree: Node) -> Node:
         """Returns the config's tree with this cell's values in their places."""
@@ -52,63 +58,89 @@ class Cell:
         return tree
 
 
-def expand_grid(grid: Node | None, max_runs: int, num_seeds: int) -> list[Cell]:
-    """Returns the cells of `sweep.grid`, the last key varying fastest; one cell without a grid.
+def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell]:
+    """Returns the cells of `sweep.grid` and `sweep.zip`, one cell where neither is there.
+
+    Every combination of the grid's values, the last key varying fastest, is joined with
+    every row of the zip.
 
     Raises:
-        ConfigError: A key has no values or the same value twice, keys overlap, or the
-            sweep has more than `max_runs` runs.
+        ConfigError: A value or a row stands twice, keys overlap or cannot be swept, the
+            zip's lists differ in length, or the sweep has more than `max_runs` runs.
     """
-    axes = _read_axes(grid)
+    axes = _read_axes(sweep)
     runs = math.prod(len(axis) for axis in axes) * num_seeds
-    if runs > max_runs:
-        place = grid.position if grid else Position("", 1, 1)
+    if sweep is not None and runs > max_runs:
         reason = f"{runs:,} runs are more than sweep.max_runs, {max_runs:,}"
-        raise ConfigError([place.problem(reason, "sweep")])
-    names = _short_names([axis[0].key for axis in axes])
-    return [
-        Cell(_cell_name(names, choices), tuple(choices)) for choices in itertools.product(*axes)
-    ]
+        raise ConfigError([sweep.position.problem(reason, "sweep")])
+    names = _short_names([choice.key for axis in axes for choice in axis[0]])
+    rows = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes))
+    return [Cell(_cell_name(names, row), row) for row in rows]
 
 
-def _read_axes(grid: Node | None) -> list[list[Choice]]:
-    if grid is None or not grid.mapping:
-        return []
-    axes = [
-        [Choice(key, grid.key_position(key), value) for value in values.value]
-        for key, values in grid.mapping.items()
-        if isinstance(values.value, list)
-    ]
-    problems = [problem for axis in axes for problem in _twice(axis)]
-    problems += _find_overlaps(grid)
+def _read_axes(sweep: Node | None) -> list[list[Row]]:
+    """Returns the values that vary together, key by key of the grid, then the zip's rows."""
+    grid, zipped = (_read_choices(sweep, part) for part in ("grid", "zip"))
+    keys = {key: part for part, lists in (("grid", grid), ("zip", zipped)) for key in lists}
+    problems = [*_find_overlaps(sweep, keys), *_find_uneven(zipped)]
+    axes: list[list[Row]] = [[(choice,) for choice in choices] for choices in grid.values()]
+    if zipped and not problems:
+        axes.append(list(zip(*zipped.values(), strict=True)))
+    problems += [problem for axis in axes for problem in _find_repeated(axis)]
     if problems:
         raise ConfigError(problems)
-    return [axis for axis in axes if axis]
+    return axes
 
 
-def _twice(axis: list[Choice]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for choice in axis:
-        if choice.label in seen:
-            reason = f"the value {choice.label} stands twice"
-            yield choice.value.position.problem(reason, f"sweep.grid.{choice.key}")
-        seen.add(choice.label)
+def _read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
+    lists = ((sweep.mapping or {}) if sweep else {}).get(part)
+    if lists is None or not lists.mapping:
+        return {}
+    return {
+        key: [Choice(f"sweep.{part}", key, lists.key_position(key), value) for value in node.value]
+        for key, node in lists.mapping.items()
+    }
 
 
-def _find_overlaps(grid: Node) -> Iterator[Problem]:
-    for key in grid.value:
-        place = grid.key_position(key)
-        if key == "train.seed":
-            yield place.problem("use sweep.seeds for seeds", f"sweep.grid.{key}")
-        elif key.split(".")[0] in ("name", "sweep", "extends"):
-            yield place.problem("cannot be swept", f"sweep.grid.{key}")
-        for other in grid.value:
-            if key.startswith(f"{other}."):
-                reason = f"lies inside '{other}', which is swept as well"
-                yield place.problem(reason, f"sweep.grid.{key}")
+def _find_uneven(zipped: dict[str, list[Choice]]) -> Iterator[Problem]:
+    if len({len(choices) for choices in zipped.values()}) > 1:
+        first = next(iter(zipped.values()))
+        lengths = ", ".join(f"{key} has {len(choices)}" for key, choices in zipped.items())
+        reason = f"the lists must be equally long: {lengths}"
+        yield first[0].place.problem(reason, "sweep.zip")
 
 
-def _cell_name(names: list[str], choices: tuple[Choice, ...]) -> str:
+def _find_repeated(axis: list[Row]) -> Iterator[Problem]:
+    seen: set[tuple[str, ...]] = set()
+    for row in axis:
+        labels = tuple(choice.label for choice in row)
+        if labels in seen:
+            what = f"the value {labels[0]} stands" if len(row) == 1 else "this row stands"
+            path = f"{row[0].part}.{row[0].key}" if len(row) == 1 else row[0].part
+            yield row[0].value.position.problem(f"{what} twice", path)
+        seen.add(labels)
+
+
+def _find_overlaps(sweep: Node | None, keys: dict[str, str]) -> Iterator[Problem]:
+    for part in ("grid", "zip"):
+        for key, choices in _read_choices(sweep, part).items():
+            reason = _refusal(key, part, keys)
+            if reason:
+                yield choices[0].place.problem(reason, f"sweep.{part}.{key}")
+
+
+def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
+    if key == "train.seed":
+        return "use sweep.seeds for seeds"
+    if key.split(".")[0] in ("name", "sweep", "extends"):
+        return "cannot be swept"
+    if keys[key] != part:
+        return "is swept by sweep.zip as well"
+    outer = [other for other in keys if key.startswith(f"{other}.")]
+    return f"lies inside '{outer[0]}', which is swept as well" if outer else None
+
+
+def _cell_name(names: list[str], choices: Row) -> str:
     """Returns `norm=batch,batch_size=8`, safe as a folder's name; `base` without choices."""
     pairs = zip(names, choices, strict=True)
     full = ",".join(f"{name}={choice.label}" for name, choice in pairs) or "base"

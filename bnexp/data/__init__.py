@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 from bnexp.data.cifar10 import Cifar10Config
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
 from bnexp.data.image_folder import ImageFolderConfig
+from bnexp.data.shapes import ShapesConfig
 from bnexp.parts import load_plugins, named_union
 
 DATASETS: tuple[type[DatasetConfig], ...] = (
     Cifar10Config,
     ImageFolderConfig,
+    ShapesConfig,
     *load_plugins("bnexp.datasets"),  # type: ignore[arg-type]
 )
 """Every dataset that a config can name; a new one adds its line here."""

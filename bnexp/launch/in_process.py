@@ -45,11 +45,11 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
             checked.add((config.data, config.model))
 
 
-def estimate_seconds(run: PlannedRun, say: Callable[[str], None]) -> float:
+def estimate_seconds(run: PlannedRun) -> float:
     """Returns about how long a run takes, from a few steps on throw-away parts."""
     config = run.spec.config
     make_deterministic(config.train.threads)
-    dataset = config.data.load(say)
+    dataset = config.data.load(_say_nothing)
     parts = build_parts(config, dataset, resolve_device(config.train.device))
     batches = parts.batches.epoch(0)
     seconds = []
@@ -70,9 +70,7 @@ def estimate_seconds(run: PlannedRun, say: Callable[[str], None]) -> float:
     return config.train.epochs * epoch
 
 
-def run_all(
-    runs: Sequence[PlannedRun], display: Display, stop: StopSignal, say: Callable[[str], None]
-) -> dict[State, int]:
+def run_all(runs: Sequence[PlannedRun], display: Display, stop: StopSignal) -> dict[State, int]:
     """Trains the runs in order and returns how many ended in which state.
 
     A run that fails does not stop the others. After a stop signal the run in progress
@@ -84,7 +82,8 @@ def run_all(
             break
         name = f"{run.spec.cell} seed={run.spec.seed}"
         display.start_run(index, name)
-        dataset = run.spec.config.data.load(say)
+        # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
+        dataset = run.spec.config.data.load(_say_nothing)
         state = _run_one(run, dataset, display, stop)
         display.end_run(count_planned_steps(run))
         ended[state] = ended.get(state, 0) + 1
@@ -100,6 +99,10 @@ def count_planned_steps(run: PlannedRun) -> int:
     else:
         images = facts.train_count - config.data.val_size if facts else config.data.batch_size
     return config.train.epochs * count_steps(config.data, images)
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def _run_one(run: PlannedRun, dataset: Dataset, display: Display, stop: StopSignal) -> State:

@@ -65,6 +65,27 @@ def test_the_grid_is_the_product_with_the_last_key_fastest(load):
     ] == [(norm, size, seed) for norm in ("none", "batch") for size in (8, 16) for seed in (0, 1)]
 
 
+def test_a_zip_takes_its_lists_row_by_row_and_joins_them_with_the_grid(load):
+    experiment = load(
+        c=BASE
+        + "sweep: {grid: {data.batch_size: [8, 16]}, "
+        + "zip: {model.norm.name: [none, batch], optim.learning_rate: [0.1, 0.3]}}"
+        + "\noptim: {name: sgd}\n"
+    )
+
+    assert experiment.cells == (
+        "batch_size=8,norm=none,learning_rate=0.1",
+        "batch_size=8,norm=batch,learning_rate=0.3",
+        "batch_size=16,norm=none,learning_rate=0.1",
+        "batch_size=16,norm=batch,learning_rate=0.3",
+    )
+    assert dict(experiment.runs[1].settings) == {
+        "data.batch_size": 8,
+        "model.norm.name": "batch",
+        "optim.learning_rate": 0.3,
+    }
+
+
 def test_another_name_drops_the_options_of_the_old_part(load):
     experiment = load(c=BASE + "sweep: {grid: {model.norm.name: [batch, none]}}")
 

@@ -76,7 +76,7 @@ WRONG = {
     "an unknown dataset": (
         replaced("cifar10", "cifar100"),
         [
-            "c.yaml:2:14: data.name: 'cifar100' is none of cifar10, image_folder "
+            "c.yaml:2:14: data.name: 'cifar100' is none of cifar10, image_folder, shapes "
             "(did you mean 'cifar10'?)"
         ],
     ),
@@ -279,10 +279,29 @@ WRONG = {
             "as well"
         ],
     ),
+    "a zip of unequal lists": (
+        GOOD + "sweep: {zip: {model.norm.name: [none, batch], train.epochs: [2, 3, 4]}}\n",
+        [
+            "c.yaml:8:15: sweep.zip: the lists must be equally long: model.norm.name has 2, "
+            "train.epochs has 3"
+        ],
+    ),
+    "a row of a zip twice": (
+        GOOD + "sweep: {zip: {model.norm.name: [none, none], train.epochs: [3, 3]}}\n",
+        ["c.yaml:8:39: sweep.zip: this row stands twice"],
+    ),
+    "a key in grid and zip": (
+        GOOD + "sweep: {grid: {train.epochs: [1]}, zip: {train.epochs: [2]}}\n",
+        ["c.yaml:8:16: sweep.grid.train.epochs: is swept by sweep.zip as well"],
+    ),
+    "a sweep over the name": (
+        GOOD + "sweep: {grid: {name: [a, b]}}\n",
+        ["c.yaml:8:16: sweep.grid.name: cannot be swept"],
+    ),
     "a sweep too large": (
         GOOD + "sweep: {seeds: 200, grid: {train.epochs: [2, 3], data.batch_size: [8, 16, 32]}, "
         "max_runs: 1000}\n",
-        ["c.yaml:8:27: sweep: 1,200 runs are more than sweep.max_runs, 1,000"],
+        ["c.yaml:8:8: sweep: 1,200 runs are more than sweep.max_runs, 1,000"],
     ),
     "no seeds": (
         GOOD + "sweep: {seeds: 0}\n",

@@ -1,0 +1,115 @@
+"""Groups runs into cells, and finds the config keys that tell the cells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnexp.analysis.confounds import differing_among, differing_config, is_explained
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs.record import RunRecord, Scalar
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant: its runs by ascending seed, and its value of every swept key."""
+
+    label: str
+    settings: Mapping[str, Scalar]
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def finished(self) -> tuple[RunRecord, ...]:
+        """The runs that finished."""
+        return tuple(run for run in self.runs if run.state == "finished")
+
+    @property
+    def measured(self) -> tuple[RunRecord, ...]:
+        """The runs that finished or diverged: those that a comparison stands on."""
+        return tuple(run for run in self.runs if run.state in ("finished", "diverged"))
+
+
+def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
+    """Returns the cells in order of first appearance.
+
+    With several experiments a label is `<experiment>/<cell>`, with the folder in the
+    experiment's place where two folders hold experiments of the same name.
+    """
+    prefixes = _experiment_prefixes(records)
+    groups: dict[str, list[RunRecord]] = {}
+    unique = {(run.path, run.experiment, run.cell, run.seed): run for run in records}
+    for run in unique.values():
+        groups.setdefault(prefixes[_folder(run)] + run.cell, []).append(run)
+    keys = swept_keys(records)
+    return tuple(_cell(label, runs, keys) for label, runs in groups.items())
+
+
+def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Returns the keys that any of the runs' cells sweeps.
+
+    Where nothing is swept, the single config key that differs between the runs, if
+    there is just one, is what is being compared, so it counts as swept.
+    """
+    keys = tuple(dict.fromkeys(key for record in records for key in record.settings))
+    if keys:
+        return keys
+    differing = differing_config(records)
+    causes = [
+        key
+        for key in differing
+        if not is_explained(key, [other for other in differing if other != key])
+    ]
+    return tuple(causes) if len(causes) == 1 else ()
+
+
+def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """Returns the swept keys whose values are not the same in all cells."""
+    return differing_among([cell.settings for cell in cells])
+
+
+def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
+    """Returns the named cell; without a name the first one without a norm, else the first.
+
+    Raises:
+        UsageError: No cell has that name, or several experiments have one.
+    """
+    if name is None:
+        return next((cell for cell in cells if _has_no_norm(cell)), cells[0])
+    found = [cell for cell in cells if cell.label == name]
+    found = found or [cell for cell in cells if cell.runs[0].cell == name]
+    if len(found) == 1:
+        return found[0]
+    labels = [cell.label for cell in cells]
+    reason = "is in several experiments" if found else f"is unknown{did_you_mean(name, labels)}"
+    raise UsageError(f"--baseline: cell '{name}' {reason}; the cells are {', '.join(labels)}")
+
+
+def _folder(record: RunRecord) -> tuple[str, Path]:
+    return record.experiment, record.path.parent.parent
+
+
+def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path], str]:
+    folders = list(dict.fromkeys(_folder(record) for record in records))
+    if len(folders) == 1:
+        return {folders[0]: ""}
+    names = [name for name, _ in folders]
+    return {(name, path): f"{name if names.count(name) == 1 else path}/" for name, path in folders}
+
+
+def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
+    ordered = tuple(sorted(runs, key=lambda run: run.seed))
+    return Cell(label, {key: _setting(ordered[0], key) for key in keys}, ordered)
+
+
+def _setting(run: RunRecord, key: str) -> Scalar:
+    if key in run.settings:
+        return run.settings[key]
+    return run.config.get(key, run.config.get(f"{key}.name"))
+
+
+def _has_no_norm(cell: Cell) -> bool:
+    return any(
+        f".{key}".endswith((".norm", ".norm.name")) and value == "none"
+        for key, value in cell.settings.items()
+    )

@@ -1,0 +1,111 @@
+"""What a metric's tag means, and how to take its figures out of a run's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import inf, isfinite, nan
+from statistics import mean, median
+
+from bnexp.analysis.results import EpochsToTarget
+from bnexp.runs.record import RunRecord, Summary
+
+SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
+"""Figures of the whole run that can be compared like a metric."""
+
+_HIGHER = ("accuracy", "images_per_second")
+_LOWER = ("loss", "error", "seconds", "bytes")
+
+
+def is_accuracy(metric: str) -> bool:
+    """Tells whether the metric is a share in [0, 1] that is shown in percent."""
+    return _is_kind(metric, "accuracy")
+
+
+def better_direction(metric: str) -> int:
+    """Returns 1 where a higher value is better, -1 where a lower one is, 0 where unknown."""
+    if any(_is_kind(metric, kind) for kind in _HIGHER):
+        return 1
+    return -1 if any(_is_kind(metric, kind) for kind in _LOWER) else 0
+
+
+def final_value(run: RunRecord, metric: str) -> float | None:
+    """Returns the metric at the last epoch, or None where it is absent or not finite."""
+    if run.summary is None:
+        return None
+    value = as_number(run.summary.final.get(metric))
+    if value is None and metric in SUMMARY_METRICS:
+        value = as_number(getattr(run.summary, metric))
+    return value
+
+
+def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
+    """Returns the metric after each epoch, NaN where it was not finite, or nothing."""
+    values = (as_number(value) for value in summary.history.get(metric, ()))
+    return tuple(nan if value is None else value for value in values)
+
+
+def as_number(value: object) -> float | None:
+    """Returns a finite number as a float, and None for all else that a file may hold."""
+    if not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value)
+
+
+def known_metrics(runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    """Returns every metric that at least one of the runs measured, sorted."""
+    summaries = [run.summary for run in runs if run.summary is not None]
+    tags = {tag for summary in summaries for tag in summary.final}
+    return tuple(sorted(tags | set(SUMMARY_METRICS if summaries else ())))
+
+
+def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
+    """Returns the mean of train minus test accuracy, both in evaluation mode, in [-1, 1].
+
+    None where no run measured both.
+    """
+    pairs = [
+        (final_value(run, "train_eval/accuracy"), final_value(run, "test/accuracy")) for run in runs
+    ]
+    gaps = [train - test for train, test in pairs if train is not None and test is not None]
+    return mean(gaps) if gaps else None
+
+
+def epochs_to_target(
+    runs: Sequence[RunRecord], metric: str, target: float
+) -> EpochsToTarget | None:
+    """Returns the median first epoch at which the runs reach the target, censored ones included.
+
+    Finished and diverged runs count; None where none of them has a history of the
+    metric. A diverged run that never got there is censored at the epochs it was to run.
+    """
+    measured = [(run, run.summary) for run in runs if run.summary is not None]
+    if not any(metric in summary.history for _, summary in measured):
+        return None
+    firsts = [_first_epoch(summary, metric, target) for _, summary in measured]
+    budgets = [_planned_epochs(run, summary) for run, summary in measured]
+    at_least = [
+        budget if first is None else first for first, budget in zip(firsts, budgets, strict=True)
+    ]
+    low = median(at_least)
+    high = median(inf if first is None else first for first in firsts)
+    reached = sum(first is not None for first in firsts)
+    return EpochsToTarget(float(low), low != high, reached, len(firsts))
+
+
+def _first_epoch(summary: Summary, metric: str, target: float) -> int | None:
+    sign = better_direction(metric) or 1
+    epochs = enumerate(epoch_values(summary, metric), start=1)
+    return next((epoch for epoch, value in epochs if sign * value >= sign * target), None)
+
+
+def _planned_epochs(run: RunRecord, summary: Summary) -> int:
+    """Returns the epochs that the run had; of a diverged one, those that it was to have."""
+    planned = run.config.get("train.epochs")
+    if run.state == "diverged" and isinstance(planned, int):
+        return max(summary.epochs, planned)
+    return summary.epochs
+
+
+def _is_kind(metric: str, kind: str) -> bool:
+    name = metric.rsplit("/", 1)[-1]
+    return name == kind or name.endswith(f"_{kind}")

@@ -1,0 +1,156 @@
+"""`bnexp data`: which datasets there are, fetching them, and what they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bnexp.data.inventory import DatasetEntry, DatasetSummary
+
+app = typer.Typer(help="List, fetch, import and inspect datasets.", no_args_is_help=True)
+
+RootOption = Annotated[
+    str | None,
+    typer.Option(help="Folder of the data; by default $BNEXP_DATA, else the user's cache folder."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
+
+
+@app.command("list")
+def list_command(as_json: JsonOption = False) -> None:
+    """List the datasets: where they lie, whether they are there, what they hold."""
+    from bnexp.data.inventory import list_datasets
+
+    entries = list_datasets()
+    if as_json:
+        typer.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
+        return
+    _print_table(
+        ("dataset", "here", "size", "training", "test", "classes", "where"),
+        [_entry_as_row(entry) for entry in entries],
+    )
+
+
+@app.command("fetch")
+def fetch_command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or image folder.")
+    ] = "cifar10",
+    root: RootOption = None,
+) -> None:
+    """Download a dataset, verify it and decode it, unless it is already there."""
+    from bnexp.data.inventory import open_dataset
+
+    dataset = open_dataset(name, root).load(_say)
+    typer.echo(
+        f"{dataset.name} is ready: {len(dataset.train):,} training and {len(dataset.test):,} "
+        f"test images, {len(dataset.class_names)} classes"
+    )
+
+
+@app.command("import")
+def import_command(
+    path: Annotated[Path, typer.Argument(help="cifar-10-python.tar.gz, got by hand.")],
+    root: RootOption = None,
+) -> None:
+    """Take in a CIFAR-10 archive got by hand, once its SHA-256 is verified."""
+    from bnexp.data.cifar10_store import import_archive
+    from bnexp.data.dataset import data_home
+
+    typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), _say)}")
+
+
+@app.command("info")
+def info_command(
+    name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or image folder.")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a dataset's classes, image shape, channel statistics and fingerprint."""
+    from bnexp.data.inventory import open_dataset, summarise
+
+    summary = summarise(open_dataset(name, root).load(_say))
+    if as_json:
+        typer.echo(json.dumps(_summary_as_json(summary), indent=2))
+        return
+    _print_summary(summary)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _entry_as_json(entry: DatasetEntry) -> dict[str, Any]:
+    facts = entry.facts
+    return {
+        "name": entry.name,
+        "location": entry.location,
+        "is_present": entry.is_present,
+        "size_bytes": entry.size_bytes,
+        "image_shape": list(facts.image_shape) if facts else None,
+        "num_classes": facts.num_classes if facts else None,
+        "train_count": facts.train_count if facts else None,
+        "test_count": facts.test_count if facts else None,
+    }
+
+
+def _entry_as_row(entry: DatasetEntry) -> tuple[str, ...]:
+    facts = entry.facts
+    counts = (facts.train_count, facts.test_count, facts.num_classes) if facts else ()
+    presence = {True: "yes", False: "no", None: ""}[entry.is_present]
+    size = f"{entry.size_bytes / 1e6:,.1f} MB" if entry.size_bytes else ""
+    shown = [f"{count:,}" for count in counts] or ["", "", ""]
+    return (entry.name, presence, size, *shown, entry.location)
+
+
+def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "image_shape": list(summary.image_shape),
+        "num_classes": len(summary.train_counts),
+        "train_count": sum(summary.train_counts.values()),
+        "test_count": sum(summary.test_counts.values()),
+        "train_counts": summary.train_counts,
+        "test_counts": summary.test_counts,
+        "channel_means": list(summary.channel_means),
+        "channel_stds": list(summary.channel_stds),
+        "fingerprint": summary.fingerprint,
+    }
+
+
+def _print_summary(summary: DatasetSummary) -> None:
+    height, width, channels = summary.image_shape
+    typer.echo(f"{summary.name}: {height}x{width} pixels, {channels} channels")
+    typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
+    typer.echo(f"channel stds   {_join(summary.channel_stds)}")
+    typer.echo(f"fingerprint    {summary.fingerprint}")
+    rows = [
+        (name, f"{count:,}", f"{summary.test_counts[name]:,}")
+        for name, count in summary.train_counts.items()
+    ]
+    totals = (sum(summary.train_counts.values()), sum(summary.test_counts.values()))
+    total = ("all", f"{totals[0]:,}", f"{totals[1]:,}")
+    _print_table(("class", "training", "test"), [*rows, total])
+
+
+def _join(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    for title in header:
+        is_text = title in ("dataset", "class", "here", "where")
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, emoji=False, highlight=False).print(table)

@@ -1,0 +1,98 @@
+"""A dataset as one uncompressed .npz file that loads fast and is never trusted unchecked."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint
+from bnexp.errors import DataError
+from bnexp.files import open_atomically
+
+# What zipfile and NumPy raise on a file whose bits were changed.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+)
+
+
+def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say) -> Dataset:
+    """Returns the dataset kept at `path`, or builds it and keeps it there.
+
+    A damaged file is built again, and one that cannot be kept (a full disk) only costs
+    the building; `say` is told of both. The arrays are read-only, as all callers in a
+    process may share them.
+    """
+    try:
+        if kept := read_arrays(path, name):
+            return kept
+    except DataError as error:
+        say(f"{error}; building it again")
+    dataset = build()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, dataset)
+    except OSError as error:
+        say(f"cannot keep the decoded images in {path} ({error.strerror}); going on without")
+    _protect(dataset.train, dataset.test)
+    return dataset
+
+
+def write_arrays(path: Path, dataset: Dataset) -> None:
+    """Writes the dataset at `path`; a reader sees the old file or the new one."""
+    with open_atomically(path) as file:
+        np.savez(
+            file,
+            train_images=dataset.train.images,
+            train_labels=dataset.train.labels,
+            test_images=dataset.test.images,
+            test_labels=dataset.test.labels,
+            class_names=np.array(dataset.class_names),
+            fingerprint=np.array(dataset.fingerprint),
+        )
+
+
+def read_arrays(path: Path, name: str) -> Dataset | None:
+    """Returns the dataset `name` kept at `path`, its fingerprint checked; None if there is none.
+
+    Raises:
+        DataError: The file cannot be read, or does not hold what was written.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            train = LabelledImages(arrays["train_images"], arrays["train_labels"])
+            test = LabelledImages(arrays["test_images"], arrays["test_labels"])
+            class_names = tuple(str(class_name) for class_name in arrays["class_names"])
+            fingerprint = str(arrays["fingerprint"])
+    except FileNotFoundError:
+        return None
+    except _DAMAGE as error:
+        raise DataError(f"{path} cannot be used ({error})") from error
+    # The fingerprint covers values and shapes, not their types.
+    is_typed = all(
+        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in (train, test)
+    )
+    if not is_typed or fingerprint != compute_fingerprint(train, test, class_names):
+        raise DataError(f"{path} cannot be used (its content does not match its fingerprint)")
+    _protect(train, test)
+    return Dataset(name, train, test, class_names, fingerprint)
+
+
+def _protect(*parts: LabelledImages) -> None:
+    for part in parts:
+        part.images.setflags(write=False)
+        part.labels.setflags(write=False)

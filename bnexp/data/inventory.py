@@ -1,0 +1,122 @@
+"""Which datasets there are, which of them lie on this machine, and what they hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from pydantic import ValidationError
+
+from bnexp.data import DATASETS
+from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.parts import part_name
+
+
+@runtime_checkable
+class StoredDataset(Protocol):
+    """A dataset config whose data is kept in files of its own."""
+
+    def stored_files(self) -> tuple[Path, ...]:
+        """Returns the places of its files; any of them is enough to load it."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A dataset as `bnexp data list` shows it."""
+
+    name: str
+    location: str
+    is_present: bool | None
+    """None where that depends on the folder that a config names."""
+    size_bytes: int
+    facts: DatasetFacts | None
+    """None where that depends on the folder that a config names."""
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """A loaded dataset as `bnexp data info` shows it."""
+
+    name: str
+    image_shape: tuple[int, int, int]
+    """Height, width, channels."""
+    train_counts: dict[str, int]
+    """Training images of each class."""
+    test_counts: dict[str, int]
+    """Test images of each class."""
+    channel_means: tuple[float, ...]
+    """Of the training images, of pixels in [0, 1]."""
+    channel_stds: tuple[float, ...]
+    """Of the training images, of pixels in [0, 1]."""
+    fingerprint: str
+
+
+def list_datasets() -> list[DatasetEntry]:
+    """Returns an entry for each known dataset, in the order of the union."""
+    return [_describe(member) for member in DATASETS]
+
+
+def open_dataset(name: str, root: str | None = None) -> DatasetConfig:
+    """Returns the config of the dataset `name`, or of the image folder at the path `name`.
+
+    Raises:
+        UsageError: `name` is neither, or the dataset needs a folder and `root` is None.
+    """
+    members = {str(part_name(member)): member for member in DATASETS}
+    if name not in members and root is None and Path(name).expanduser().is_dir():
+        name, root = "image_folder", name
+    if name not in members:
+        raise UsageError(
+            f"'{name}' is neither a dataset{did_you_mean(name, list(members))} nor a folder; "
+            f"the datasets are {', '.join(members)}"
+        )
+    return _configure(members[name], root)
+
+
+def summarise(dataset: Dataset) -> DatasetSummary:
+    """Counts and measures a loaded dataset."""
+    from bnexp.data.batches import ChannelStatistics
+
+    statistics = ChannelStatistics.of(dataset.train)
+    return DatasetSummary(
+        name=dataset.name,
+        image_shape=dataset.image_shape,
+        train_counts=_count(dataset.class_names, dataset.train.labels.tolist()),
+        test_counts=_count(dataset.class_names, dataset.test.labels.tolist()),
+        channel_means=statistics.mean,
+        channel_stds=statistics.std,
+        fingerprint=dataset.fingerprint,
+    )
+
+
+def _configure(member: type[DatasetConfig], root: str | None) -> DatasetConfig:
+    try:
+        return member.model_validate({"root": root})
+    except ValidationError as error:
+        reasons = "; ".join(
+            f"{'.'.join(map(str, detail['loc']))} {detail['msg']}" for detail in error.errors()
+        )
+        raise UsageError(f"dataset {part_name(member)}: {reasons}") from error
+
+
+def _describe(member: type[DatasetConfig]) -> DatasetEntry:
+    name = str(part_name(member))
+    try:
+        config = _configure(member, None)
+    except UsageError:
+        return DatasetEntry(name, "the folder that `root` names", None, 0, None)
+    if not isinstance(config, StoredDataset):
+        return DatasetEntry(name, "made by the program", True, 0, config.facts())
+    files = config.stored_files()
+    sizes = [path.stat().st_size for path in files if path.exists()]
+    return DatasetEntry(name, str(files[0].parent), bool(sizes), sum(sizes), config.facts())
+
+
+def _count(class_names: Iterable[str], labels: list[int]) -> dict[str, int]:
+    counts = Counter(labels)
+    return {name: counts[label] for label, name in enumerate(class_names)}

@@ -1,0 +1,71 @@
+"""Which training images a run trains on and which it validates on: the same for every run.
+
+The split depends on labels and sizes alone, never on a run's seed, so that seeds
+and cells of an experiment are compared on the same images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnexp.errors import DataError
+
+_SPLIT_SEED = 20_150_211
+
+Indices = NDArray[np.int64]
+
+
+def stratified_split(
+    labels: NDArray[np.int64], train_size: int | None, val_size: int
+) -> tuple[Indices, Indices]:
+    """Returns the indices of training and of validation images, ascending and disjoint.
+
+    Validation is taken out first, then training out of the rest; both hold each
+    class in proportion to its frequency, equally where the classes are equally
+    frequent, and to within one image where sizes do not divide. A smaller
+    `train_size` is a subset of a larger one. A `train_size` of None takes all that
+    validation leaves. `labels` is `(N,)`.
+
+    Raises:
+        DataError: There are not as many images, or none is left to train on.
+    """
+    total = len(labels)
+    left = total - val_size
+    if left < 1:
+        raise DataError(
+            f"val_size {val_size:,} leaves no image to train on: the training set holds "
+            f"{total:,}; make it smaller"
+        )
+    if train_size is not None and train_size > left:
+        taken = f" after val_size takes {val_size:,}" if val_size else ""
+        raise DataError(
+            f"train_size {train_size:,} is more than the {left:,} of {total:,} training images "
+            f"that are left{taken}; make one of them smaller"
+        )
+    order = _order_evenly(labels, _permute(total))
+    val, rest = order[:val_size], order[val_size:]
+    # Ordered anew, so that classes of which validation took one more are not short twice.
+    train = rest[_order_evenly(labels[rest], np.arange(left))][:train_size]
+    return np.sort(train), np.sort(val)
+
+
+def _permute(count: int) -> Indices:
+    """Returns a permutation that no release of NumPy changes: raw PCG64 output is stable."""
+    return np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(count), kind="stable")
+
+
+def _order_evenly(labels: NDArray[np.int64], permutation: Indices) -> Indices:
+    """Returns all indices in an order of which every prefix has the classes in proportion.
+
+    The j-th image of a class of n goes to (j + 1/2) / n of the way, as Sainte-Laguë
+    apportions seats. Sharing each size out by largest remainders would not nest: with
+    more images to share, a class can get fewer.
+    """
+    permuted = labels[permutation]
+    by_class = np.argsort(permuted, kind="stable")
+    _, inverse, counts = np.unique(permuted[by_class], return_inverse=True, return_counts=True)
+    rank = np.arange(len(labels)) - (np.cumsum(counts) - counts)[inverse]
+    place = (2 * rank + 1) / (2 * counts[inverse])
+    # Classes of one size tie; which of them comes first is left to the permutation.
+    return permutation[by_class[np.lexsort((by_class, place))]]

@@ -1,0 +1,59 @@
+"""Writes the comparison's figures as PNG and SVG; loads matplotlib only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnexp.analysis.results import Comparison
+from bnexp.errors import UsageError
+from bnexp.files import open_atomically
+from bnexp.reports.effects import draw_effects
+from bnexp.reports.figure_style import figure_settings
+from bnexp.reports.learning_curves import draw_learning_curves, finished_curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DOTS_PER_INCH = 160
+
+
+def write_figures(comparison: Comparison, directory: Path) -> tuple[Path, ...]:
+    """Writes each figure that the comparison has data for, and returns the paths.
+
+    `curves_<metric>` needs a history of the metric in a finished run,
+    `effects_<metric>` a difference to the baseline. The same comparison gives the
+    same bytes.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
+    slug = comparison.metric.replace("/", "_")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with figure_settings():
+            return tuple(
+                path
+                for kind, figure in _draw(comparison).items()
+                for path in _save(figure, directory / f"{kind}_{slug}")
+            )
+    except OSError as error:
+        raise UsageError(f"--plots: cannot write figures to '{directory}': {error}") from error
+
+
+def _draw(comparison: Comparison) -> dict[str, Figure]:
+    figures = {}
+    if any(finished_curves(cell) for cell in comparison.cells):
+        figures["curves"] = draw_learning_curves(comparison)
+    if any(cell.difference for cell in comparison.cells):
+        figures["effects"] = draw_effects(comparison)
+    return figures
+
+
+def _save(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    png, svg = (stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg"))
+    with open_atomically(png) as file:
+        figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    with open_atomically(svg) as file:
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return png, svg

@@ -1,0 +1,113 @@
+"""How numbers, p-values, settings and key names are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from bnexp.analysis.metrics import is_accuracy
+from bnexp.analysis.results import CellResult, Comparison, Difference
+from bnexp.runs.record import Scalar
+
+NOTHING = "–"
+"""Stands where there is no figure."""
+
+
+@dataclass(frozen=True)
+class MetricFormat:
+    """Writes values of one metric: accuracies in percent, their differences in points."""
+
+    metric: str
+    decimals: int
+
+    @property
+    def scale(self) -> int:
+        """The factor from the stored to the shown value."""
+        return 100 if is_accuracy(self.metric) else 1
+
+    @property
+    def unit(self) -> str:
+        """The unit of a value: `%` or nothing."""
+        return "%" if is_accuracy(self.metric) else ""
+
+    @property
+    def difference_unit(self) -> str:
+        """The unit of a difference: `points` or nothing."""
+        return "points" if is_accuracy(self.metric) else ""
+
+    def number(self, value: float, signed: bool = False) -> str:
+        """Returns the bare number, with a leading + where it is signed and positive."""
+        rounded = round(value * self.scale, self.decimals) + 0.0
+        return f"{rounded:{'+' if signed and rounded else ''}.{self.decimals}f}"
+
+    def value(self, value: float) -> str:
+        """Returns the number with its unit."""
+        return f"{self.number(value)} {self.unit}".rstrip()
+
+    def difference(self, value: float, signed: bool = False) -> str:
+        """Returns a difference with its unit."""
+        return f"{self.number(value, signed)} {self.difference_unit}".rstrip()
+
+
+def metric_format(comparison: Comparison) -> MetricFormat:
+    """Returns a format with enough decimals to show the comparison's smallest interval."""
+    scale = 100 if is_accuracy(comparison.metric) else 1
+    means = [abs(cell.mean) for cell in comparison.cells if cell.mean]
+    decimals = 1 if scale == 100 else min(6, max(0, 3 - floor(log10(max(means, default=1)))))
+    halves = [half * scale for half in _half_widths(comparison.cells) if half > 0]
+    needed = ceil(-log10(min(halves))) if halves else 0
+    return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)))
+
+
+def _half_widths(cells: Iterable[CellResult]) -> Iterable[float]:
+    for cell in cells:
+        for part in (cell, cell.difference):
+            if part is not None and part.ci_low is not None and part.ci_high is not None:
+                yield (part.ci_high - part.ci_low) / 2
+
+
+def format_difference(difference: Difference | None, write: MetricFormat) -> str:
+    """Returns `+15.4 [13.7, 17.1]`, without brackets where there is no interval."""
+    if difference is None:
+        return NOTHING
+    centre = write.number(difference.mean, signed=True)
+    if difference.ci_low is None or difference.ci_high is None:
+        return centre
+    return f"{centre} [{write.number(difference.ci_low)}, {write.number(difference.ci_high)}]"
+
+
+def format_p(p: float) -> str:
+    """Returns a p-value with three decimals, four beside 0.05, `< 0.001` below that."""
+    if p < 0.001:
+        return "< 0.001"
+    if p > 0.9995:
+        return "1"
+    return f"{p:.4f}" if 0.0495 <= p < 0.0505 else f"{p:.3f}"
+
+
+def format_setting(value: Scalar) -> str:
+    """Returns a config value as it would stand in YAML."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def short_names(keys: Sequence[str]) -> tuple[str, ...]:
+    """Returns a short name for each dotted key, longer only where two would be the same.
+
+    `model.norm.name` is `norm`, `data.batch_size` is `batch_size`.
+    """
+    parts = [key.removesuffix(".name").split(".") for key in keys]
+    depths = [1] * len(keys)
+    for _ in range(max(map(len, parts), default=0)):
+        names = [".".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
+        depths = [
+            depth + (names.count(name) > 1) for name, depth in zip(names, depths, strict=True)
+        ]
+    return tuple(".".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True))
+
+
+def count(number: int, noun: str) -> str:
+    """Returns `1 seed` or `3 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,168 @@
+"""The comparison as a table of texts, one row a cell, for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bnexp.analysis.metrics import better_direction
+from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
+from bnexp.reports.formatting import (
+    NOTHING,
+    MetricFormat,
+    format_difference,
+    format_p,
+    format_setting,
+    metric_format,
+    short_names,
+)
+
+Kind = Literal["name", "number", "mean", "difference", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A header and the text of each row; lines within a text are parted by newlines."""
+
+    header: str
+    texts: tuple[str, ...]
+    kind: Kind = "number"
+
+
+@dataclass(frozen=True)
+class TableView:
+    """The columns in three groups: what the cells are, what came out, and what it cost."""
+
+    names: tuple[Column, ...]
+    results: tuple[Column, ...]
+    costs: tuple[Column, ...]
+    best: frozenset[int]
+    """The rows with the best mean; empty where nobody can say which is best."""
+
+
+def build_table(comparison: Comparison) -> TableView:
+    """Returns the table of all cells, in sweep order, with only the settings that differ."""
+    write = metric_format(comparison)
+    return TableView(
+        names=_name_columns(comparison),
+        results=_result_columns(comparison, write),
+        costs=_cost_columns(comparison, write),
+        best=_best_rows(comparison),
+    )
+
+
+def describe_method(comparison: Comparison) -> str:
+    """Returns one line that says how the intervals and p-values were made."""
+    tested = [
+        cell.difference.is_paired
+        for cell in comparison.cells
+        if cell.difference is not None and cell.difference.p is not None
+    ]
+    if not tested:
+        return "±: 95 % t interval over seeds."
+    test = "paired by seed" if all(tested) else "Welch, seeds not paired"
+    if len(set(tested)) > 1:
+        test = "paired by seed where seeds are shared, else Welch"
+    adjusted = f", Holm-adjusted over {len(tested)} comparisons" if len(tested) > 1 else ""
+    return f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}{adjusted}."
+
+
+def _name_columns(comparison: Comparison) -> tuple[Column, ...]:
+    keys = comparison.differing
+    rows = [tuple(format_setting(cell.settings[key]) for key in keys) for cell in comparison.cells]
+    columns = tuple(
+        Column(name, tuple(row[index] for row in rows), "name")
+        for index, name in enumerate(short_names(keys))
+    )
+    if keys and len(set(rows)) == len(rows):
+        return columns
+    return (Column("cell", tuple(cell.cell for cell in comparison.cells), "name"), *columns)
+
+
+def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, ...]:
+    cells = comparison.cells
+    unit = f"\n({write.difference_unit})" if write.difference_unit else ""
+    return (
+        Column("n", tuple(str(cell.n) for cell in cells)),
+        Column(comparison.metric, tuple(_mean(cell, write) for cell in cells), "mean"),
+        Column(
+            f"difference{unit}",
+            tuple(
+                "baseline"
+                if cell.cell == comparison.baseline
+                else format_difference(cell.difference, write)
+                for cell in cells
+            ),
+            "difference",
+        ),
+        Column("p\n(Holm)", tuple(_p(cell) for cell in cells)),
+    )
+
+
+def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, ...]:
+    cells = comparison.cells
+    target = "target" if comparison.target is None else write.value(comparison.target)
+    gaps = MetricFormat("test/accuracy", 1)
+    return (
+        Column(f"epochs to\n{target}", tuple(_epochs(cell.epochs_to_target) for cell in cells)),
+        Column(
+            "train–test\n(points)",
+            tuple(
+                NOTHING if cell.train_test_gap is None else gaps.number(cell.train_test_gap, True)
+                for cell in cells
+            ),
+        ),
+        Column("images/s", tuple(_speed(cell.images_per_second) for cell in cells)),
+        Column("runs", tuple(describe_runs(cell) for cell in cells), "text"),
+    )
+
+
+def describe_runs(cell: CellResult) -> str:
+    """Returns `3 finished`, or a line a state such as `2 of 5 finished`, `3 of 5 diverged`."""
+    states = sorted(
+        (state for state, number in cell.statuses.items() if number),
+        key=lambda state: state != "finished",
+    )
+    if states == ["finished"]:
+        return f"{cell.runs} finished"
+    return "\n".join(f"{cell.statuses[state]} of {cell.runs} {state}" for state in states)
+
+
+def _mean(cell: CellResult, write: MetricFormat) -> str:
+    if cell.mean is None:
+        return NOTHING
+    if cell.ci_high is None:
+        return write.value(cell.mean)
+    half = write.number(cell.ci_high - cell.mean)
+    return f"{write.number(cell.mean)} ± {half} {write.unit}".rstrip()
+
+
+def _p(cell: CellResult) -> str:
+    if cell.difference is None or cell.difference.p_holm is None:
+        return NOTHING
+    return format_p(cell.difference.p_holm)
+
+
+def _epochs(epochs: EpochsToTarget | None) -> str:
+    if epochs is None:
+        return NOTHING
+    later = "> " if epochs.is_censored else ""
+    return f"{later}{epochs.median:g} ({epochs.reached} of {epochs.n})"
+
+
+def _speed(images_per_second: float | None) -> str:
+    if images_per_second is None:
+        return NOTHING
+    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
+
+
+def _best_rows(comparison: Comparison) -> frozenset[int]:
+    direction = better_direction(comparison.metric)
+    means = {
+        row: direction * cell.mean
+        for row, cell in enumerate(comparison.cells)
+        if cell.mean is not None
+    }
+    if direction == 0 or len(means) < 2:
+        return frozenset()
+    return frozenset(row for row, value in means.items() if value == max(means.values()))

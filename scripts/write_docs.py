@@ -1,0 +1,212 @@
+"""Writes docs/config.md and docs/cli.md from the schema and the commands themselves.
+
+python scripts/write_docs.py [--check]     with --check, only says whether they are up to date
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from bnexp.config.experiment import ExperimentConfig, SweepConfig, TrainConfig
+from bnexp.config.optim import OPTIMIZERS, SCHEDULES
+from bnexp.data import DATASETS
+from bnexp.models import MODELS
+from bnexp.models.cnn import ConvLayer, PoolLayer
+from bnexp.norms import NORMS
+from bnexp.parts import Part, part_name
+
+DOCS = Path(__file__).parents[1] / "docs"
+COMMANDS = (
+    "",
+    "train",
+    "plan",
+    "compare",
+    "tb",
+    "ls",
+    "data",
+    *(f"data {name}" for name in ("list", "fetch", "import", "info")),
+)
+
+CONFIG_INTRODUCTION = """\
+# The YAML file
+
+This page is made from the schema by `python scripts/write_docs.py`; every default on it is the
+one in force.
+
+Numbers and booleans are read as in YAML 1.2: `1e-3` is a number, `off` and `no` are texts.
+An unknown key, a wrong type, a duplicate key, an alias or a tag is an error, told as
+`file:line:column: key.path: reason`, all at once, before anything is written.
+
+- `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. Giving a
+  part another `name` drops the options of the old one.
+- `-s key=value` on the command line replaces a value: `-s model.norm.name=none`,
+  `-s train.epochs=3`, `-s sweep.seeds=5`, `-s sweep=null`.
+- A part that needs nothing but its name can be written short: `norm: batch`.
+- BN's `momentum` is the weight of the *new* batch, as in PyTorch. Where a paper says 0.9 for the
+  old value, write 0.1.
+- `train_size` and `val_size` are taken evenly from the classes, and are the same images for every
+  seed and cell. Validation serves selection and tuning; the test images serve the report.
+"""
+
+
+def write_section(title: str, members: typing.Sequence[type[Part]], note: str = "") -> list[str]:
+    """Returns a chapter: each config class with its docstring and a table of its fields."""
+    lines = [f"## {title}", ""]
+    if note:
+        lines += [note, ""]
+    for member in members:
+        name = part_name(member)
+        heading = f"`name: {name}`" if name else ""
+        if heading:
+            lines += [f"### {heading}", ""]
+        lines += [inspect.cleandoc(member.__doc__ or ""), ""]
+        lines += write_fields(member)
+    return lines
+
+
+def write_fields(member: type[Part]) -> list[str]:
+    """Returns the table of a class's fields."""
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for key, field in member.model_fields.items():
+        if key == "name" and part_name(member):
+            continue
+        kind = describe_type(field.annotation).replace("|", "\\|")
+        meaning = " ".join((field.description or "").split())
+        bounds = describe_bounds(field)
+        rows.append(f"| `{key}` | {kind}{bounds} | {describe_default(field)} | {meaning} |")
+    return [*rows, ""] if len(rows) > 2 else []
+
+
+def describe_type(annotation: Any) -> str:  # noqa: ANN401 - a typing construct
+    """Returns a type in the words of YAML."""
+    simple = {int: "whole number", float: "number", str: "text", bool: "true/false"}
+    if annotation in simple:
+        return simple[annotation]
+    if annotation is type(None):
+        return "null"
+    if annotation is Any:
+        return "value"
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return "section"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        return f"list of {describe_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {describe_type(arguments[0])} to {describe_type(arguments[1])}"
+    if origin is typing.Annotated:
+        return describe_type(arguments[0])
+    return " or ".join(dict.fromkeys(describe_type(argument) for argument in arguments))
+
+
+def describe_bounds(field: FieldInfo) -> str:
+    """Returns the bounds of a number: ` ≥ 1`."""
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    bounds = [
+        f"{sign} {getattr(constraint, name):g}"
+        for constraint in field.metadata
+        for name, sign in signs.items()
+        if getattr(constraint, name, None) is not None
+    ]
+    return " " + ", ".join(bounds) if bounds else ""
+
+
+def describe_default(field: FieldInfo) -> str:
+    """Returns a default as YAML would write it."""
+    if field.is_required():
+        return "**required**"
+    default = field.get_default(call_default_factory=True)
+    return f"`{shorten(default)}`" if default is not PydanticUndefined else ""
+
+
+def shorten(value: Any) -> str:  # noqa: ANN401 - any default
+    """Returns a value in YAML's flow style, parts by their name or what is set."""
+    if isinstance(value, Part):
+        value = {"name": part_name(type(value)), **value.model_dump(exclude_unset=True)}
+        value = {key: item for key, item in value.items() if item is not None}
+        if set(value) == {"name"}:
+            return str(value["name"])
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {shorten(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(shorten(item) for item in value) + "]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def write_config_page() -> str:
+    """Returns docs/config.md."""
+    lines = [CONFIG_INTRODUCTION]
+    lines += write_section("The file", [ExperimentConfig])
+    lines += write_section("`data`: the dataset", DATASETS)
+    lines += write_section("`model`: the network", MODELS)
+    lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer])
+    lines += write_section("`norm`: the normalization layer", NORMS)
+    lines += write_section("`optim`: the optimiser", OPTIMIZERS)
+    lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
+    lines += write_section("`train`: how long and on what", [TrainConfig])
+    lines += write_section("`sweep`: the variants", [SweepConfig])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_cli_page() -> str:
+    """Returns docs/cli.md: the help of every command."""
+    lines = ["# The commands", "", "This page is made by `python scripts/write_docs.py`.", ""]
+    lines += [
+        "Results go to stdout, progress and errors to stderr. Exit codes: 0 all well; 1 some run",
+        "failed; 2 a wrong config or command line; 130 and 143 interrupted. A diverged run is a",
+        "result, not a failure.",
+        "",
+    ]
+    for command in COMMANDS:
+        lines += [f"## `bnexp {command}`".replace(" `", " `").replace(" `\n", "`"), "", "```text"]
+        lines += [read_help(command.split()), "```", ""]
+    return "\n".join(lines).rstrip().replace("`bnexp `", "`bnexp`") + "\n"
+
+
+def read_help(command: list[str]) -> str:
+    """Returns a command's help, 100 columns wide, without colours."""
+    environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
+    environment = {key: value for key, value in environment.items() if key != "FORCE_COLOR"}
+    done = subprocess.run(
+        [sys.executable, "-m", "bnexp", *command, "--help"],
+        env={**environment, "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = re.sub(r"Usage: (python -m )?bnexp", "Usage: bnexp", done.stdout)
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+
+
+def main() -> None:
+    """Writes the pages, or says which are out of date and exits with 1."""
+    pages = {"config.md": write_config_page(), "cli.md": write_cli_page()}
+    stale = [
+        name
+        for name, text in pages.items()
+        if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != text
+    ]
+    if "--check" in sys.argv:
+        if stale:
+            sys.exit(f"out of date: {', '.join(stale)}; run python scripts/write_docs.py")
+        return
+    for name in stale:
+        (DOCS / name).write_text(pages[name], encoding="utf-8")
+        print(f"written: docs/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,381 @@
+"""From a YAML file to a verdict through the real commands, on shapes."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import yaml
+
+from bnexp.runs import RunDir, read_run
+
+RUN_FILES = {
+    "config.yaml",
+    "environment.json",
+    "status.json",
+    "metrics.jsonl",
+    "checkpoint.pt",
+    "checkpoint.pt.sha256",
+    "summary.json",
+    "log.txt",
+}
+
+
+def copy_of(sweep, tmp_path):
+    shutil.copytree(sweep, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def first_run(folder):
+    return folder / "runs" / "sweep" / "norm=none" / "seed=0"
+
+
+def test_a_sweep_makes_one_folder_a_cell_and_seed(sweep):
+    found = {str(path.parent.relative_to(sweep / "runs")) for path in sweep.rglob("summary.json")}
+
+    assert found == {
+        f"sweep/{cell}/seed={seed}"
+        for cell in ("norm=none", "norm=batch", "norm=batch(eps=0.001)")
+        for seed in range(3)
+    }
+
+
+def test_a_run_has_every_file_and_no_temporary_one(sweep):
+    names = {path.name for path in first_run(sweep).iterdir()}
+
+    events = {name for name in names if name.startswith("events.out.tfevents.")}
+    assert len(events) == 1
+    assert names - events == RUN_FILES
+
+
+def test_the_summary_has_what_the_design_names(sweep):
+    summary = json.loads((first_run(sweep) / "summary.json").read_text())
+
+    assert summary["status"] == "finished"
+    assert (summary["epochs"], summary["steps"]) == (2, 20)
+    assert set(summary) >= {"elapsed_seconds", "images_per_second", "peak_memory_bytes"}
+    assert summary["parameters"] == (27 * 8 + 8) + (72 * 8 + 8) + (8 + 1) * 10
+    assert {len(values) for values in summary["history"].values()} == {2}
+    assert summary["final"]["test/accuracy"] == summary["history"]["test/accuracy"][-1]
+    assert 0 <= summary["final"]["train_eval/accuracy"] <= 1
+    assert summary["best"]["epoch"] in (1, 2)
+
+
+def test_metrics_rows_rise_and_end_where_the_summary_ends(sweep):
+    lines = (first_run(sweep) / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    summary = json.loads((first_run(sweep) / "summary.json").read_text())
+
+    assert [row["step"] for row in rows] == sorted(row["step"] for row in rows)
+    assert all({"step", "epoch", "elapsed_seconds"} < set(row) for row in rows)
+    tests = [row["test/accuracy"] for row in rows if "test/accuracy" in row]
+    assert tests == summary["history"]["test/accuracy"]
+    assert [row["step"] for row in rows if "train/loss" in row] == [5, 10, 15, 20]
+
+
+def test_the_checkpoint_is_tensors_and_plain_types_with_its_hash_beside_it(sweep):
+    path = first_run(sweep) / "checkpoint.pt"
+
+    content = torch.load(path, weights_only=True)
+    assert (content["step"], content["epoch"], content["seed"]) == (20, 2, 0)
+    assert content["model"]["layers.0.conv.weight"].shape == (8, 3, 3, 3)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (first_run(sweep) / "checkpoint.pt.sha256").read_text() == f"{digest}  checkpoint.pt\n"
+
+
+def test_the_environment_names_versions_code_machine_and_data(sweep):
+    environment = json.loads((first_run(sweep) / "environment.json").read_text())
+
+    assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert environment["device"]["type"] == "cpu"
+    assert environment["threads"] == 1
+    assert re.fullmatch("[0-9a-f]{64}", environment["dataset"]["fingerprint"])
+    assert environment["command"][1:] == ["train", "sweep.yaml"]
+
+
+def test_a_resolved_config_trained_again_gives_the_same_figures(sweep, bnexp, tmp_path):
+    config = first_run(sweep) / "config.yaml"
+    done = bnexp("train", config, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    again = read_run(tmp_path / "runs" / "sweep" / "base" / "seed=0")
+    original = read_run(first_run(sweep))
+    assert again.summary.final["test/loss"] == original.summary.final["test/loss"]
+    histories = [
+        {tag: values for tag, values in run.summary.history.items() if not tag.startswith("perf/")}
+        for run in (again, original)
+    ]
+    assert histories[0] == histories[1]
+    weights = [
+        torch.load(run.path / "checkpoint.pt", weights_only=True)["model"]
+        for run in (again, original)
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
+def test_the_same_command_again_trains_nothing(sweep, bnexp, tmp_path):
+    folder = copy_of(sweep, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+    done = bnexp("train", "sweep.yaml", cwd=folder)
+
+    assert done.returncode == 0
+    assert "sweep: all 9 runs are done already" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_cell_that_is_added_changes_no_other(sweep, bnexp, tmp_path):
+    folder = copy_of(sweep, tmp_path)
+    before = first_run(folder).joinpath("summary.json").read_bytes()
+
+    done = bnexp("train", "sweep.yaml", "-s", "sweep.grid={model.norm: [{name: batch, eps: 0.1}]}",
+                 "-s", "sweep.seeds=[7]", cwd=folder)  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert (folder / "runs/sweep/norm=batch(eps=0.1)/seed=7/summary.json").exists()
+    assert first_run(folder).joinpath("summary.json").read_bytes() == before
+
+
+def test_another_config_in_the_same_folder_is_refused_with_the_difference(sweep, bnexp, tmp_path):
+    folder = copy_of(sweep, tmp_path)
+
+    done = bnexp("train", "sweep.yaml", "-s", "train.epochs=3", cwd=folder)
+
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        "error: runs/sweep/norm=none/seed=0 holds a run of another config: train.epochs is 2 "
+        "there and 3 here. Give this experiment another name (-s name=…), or start its runs "
+        "over with --force"
+    ]
+    assert read_run(first_run(folder)).config["train.epochs"] == 2
+
+
+def test_force_starts_over(sweep, bnexp, tmp_path):
+    folder = copy_of(sweep, tmp_path)
+
+    done = bnexp("train", "sweep.yaml", "-s", "train.epochs=1", "-s", "sweep.seeds=1",
+                 "--force", cwd=folder)  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert read_run(first_run(folder)).summary.epochs == 1
+    assert len(list(first_run(folder).glob("events.out.tfevents.*"))) == 1
+
+
+def test_an_unfinished_run_is_trained_again(sweep, bnexp, tmp_path):
+    folder = copy_of(sweep, tmp_path)
+    run = RunDir(first_run(folder))
+    run.summary.unlink()
+    status = json.loads(run.status.read_text())
+    run.status.write_text(json.dumps({**status, "state": "interrupted"}))
+
+    done = bnexp("train", "sweep.yaml", cwd=folder)
+
+    assert done.returncode == 0
+    assert "8 done, 1 to do (1 of them begun before, from the start)" in done.stderr
+    again, original = read_run(run.path), read_run(first_run(sweep))
+    assert again.summary.final["test/loss"] == original.summary.final["test/loss"]
+
+
+def test_train_says_what_it_will_do_and_what_comes_next(sweep):
+    said = (sweep / "stderr.txt").read_text()
+    printed = (sweep / "stdout.txt").read_text()
+
+    assert re.search(
+        r"sweep: 3 cells × 3 seeds, 0 done, 9 to do, on cpu, about \d+ s, into runs/sweep", said
+    )
+    assert len(re.findall(r"^\[\d/9\] .* epoch \d/2 .* images/s$", said, re.MULTILINE)) == 18
+    assert printed.splitlines() == [
+        "compare:     bnexp compare sweep",
+        "TensorBoard: bnexp tb sweep",
+    ]
+
+
+def test_compare_prints_json_alone_with_every_cell(sweep, bnexp):
+    done = bnexp("compare", "sweep", "--format", "json", cwd=sweep)
+
+    comparison = json.loads(done.stdout)
+    assert comparison["baseline"] == "norm=none"
+    assert [cell["cell"] for cell in comparison["cells"]] == [
+        "norm=none",
+        "norm=batch",
+        "norm=batch(eps=0.001)",
+    ]
+    for cell in comparison["cells"]:
+        assert (cell["n"], cell["statuses"]["finished"]) == (3, 3)
+        for seed, value in cell["values"].items():
+            run = read_run(sweep / "runs" / "sweep" / cell["cell"] / f"seed={seed}")
+            assert value == run.summary.final["test/accuracy"]
+
+
+def test_compare_without_a_name_takes_the_newest_experiment(sweep, bnexp):
+    done = bnexp("compare", cwd=sweep)
+
+    assert done.returncode == 0, done.stderr
+    assert "norm=batch" in done.stdout
+
+
+def test_plan_writes_nothing(sweep, bnexp, tmp_path):
+    done = bnexp("plan", sweep / "sweep.yaml", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "sweep: 9 runs in runs/sweep" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ls_lists_experiments_and_runs(sweep, bnexp):
+    experiments = json.loads(bnexp("ls", "--json", cwd=sweep).stdout)
+    runs = json.loads(bnexp("ls", "sweep", "--json", cwd=sweep).stdout)
+
+    assert [(row["experiment"], row["runs"]) for row in experiments] == [("sweep", 9)]
+    assert {run["state"] for run in runs} == {"finished"}
+    assert "9 finished" in bnexp("ls", cwd=sweep).stdout
+
+
+def test_networks_with_and_without_norm_saw_the_same_first_batch_from_the_same_weights(sweep):
+    # The linear layer's gradient differs, but eps alone changes nothing before the first update.
+    weights = [
+        torch.load(path / "checkpoint.pt", weights_only=True)["model"]["layers.0.conv.weight"]
+        for path in (first_run(sweep), sweep / "runs/sweep/norm=batch/seed=0")
+    ]
+
+    assert not torch.equal(*weights)
+    config = yaml.safe_load((first_run(sweep) / "config.yaml").read_text())
+    assert config["train"]["seed"] == 0
+
+
+DIVERGING = """\
+name: diverging
+data: {name: shapes, train_size: 200, val_size: 0, batch_size: 50}
+model: {name: cnn, layers: [{conv: 8}, {pool: max}]}
+optim: {name: sgd, schedule: {name: constant}}
+train: {epochs: 2, device: cpu, threads: 1}
+sweep: {grid: {model.norm.name: [none, batch], optim.learning_rate: [1.0e+20, 0.01]}}
+"""
+
+
+def test_a_diverged_run_is_kept_counted_and_no_failure(bnexp, tmp_path):
+    (tmp_path / "d.yaml").write_text(DIVERGING)
+
+    done = bnexp("train", "d.yaml", cwd=tmp_path)
+    compared = json.loads(bnexp("compare", "--format", "json", cwd=tmp_path).stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert "diverged: the training loss was nan at step" in done.stderr
+    cells = {cell["cell"]: cell for cell in compared["cells"]}
+    diverged = cells["norm=none,learning_rate=1e+20"]
+    assert (diverged["n"], diverged["mean"]) == (0, None)
+    assert diverged["statuses"]["diverged"] == 1
+    assert cells["norm=none,learning_rate=0.01"]["n"] == 1
+
+
+def start(cwd, *arguments):
+    command = [sys.executable, "-m", "bnexp", "train", *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_metrics(folder):
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in folder.rglob("metrics.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_marks_the_run_interrupted_and_the_same_command_finishes(
+    number, code, bnexp, tmp_path
+):
+    (tmp_path / "c.yaml").write_text(
+        DIVERGING.replace("epochs: 2", "epochs: 400, log_every: 2").partition("sweep:")[0]
+    )
+
+    process = start(tmp_path, "c.yaml", "-s", "optim.learning_rate=0.01")
+    wait_for_metrics(tmp_path)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode == code
+    assert "the same command goes on with the runs that are left" in said
+    run = tmp_path / "runs" / "diverging" / "base" / "seed=0"
+    assert read_run(run).state == "interrupted"
+    assert not (run / "summary.json").exists()
+
+
+def fail_in_two_ways(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "name: fails\n"
+        "data: {name: image_folder, root: images, val_size: 0}\n"
+        "model: {name: cnn, layers: [{conv: 8}]}\n"
+        "train: {device: cpu}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["train", "none.yaml"], 2, "none.yaml: cannot read the config: No such file"),
+        (["train", "c.yaml"], 1, "images"),
+        (["train", "c.yaml", "--device", "cuda:7"], 2, "device 'cuda:7' is not here"),
+        (["train", "c.yaml", "--device", "tpu"], 2, "'tpu' is none of auto, cpu, mps, cuda"),
+        (["train", "c.yaml", "-s", "train.epoch=1"], 2, "did you mean 'epochs'?"),
+        (["compare", "nothing"], 2, "no runs of 'nothing'"),
+        (["compare"], 2, "train some first"),
+        (["tb"], 2, "train some runs first"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
+    arguments, code, said, bnexp, tmp_path
+):
+    fail_in_two_ways(tmp_path)
+
+    done = bnexp(*arguments, cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"))
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.yaml"]
+
+
+def test_an_empty_image_folder_leaves_no_run(bnexp, tmp_path):
+    fail_in_two_ways(tmp_path)
+    (tmp_path / "images" / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "images" / "test" / "cat").mkdir(parents=True)
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"))
+
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_offline_download_names_both_ways_out_and_leaves_no_run(bnexp, tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "name: offline\ndata: {name: cifar10}\nmodel: {name: cnn, layers: [{conv: 8}]}\n"
+    )
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"),
+                 BNEXP_CIFAR10_URL="http://127.0.0.1:9/cifar-10-python.tar.gz")  # fmt: skip
+
+    assert done.returncode == 1
+    assert "bnexp data fetch" in done.stderr
+    assert "bnexp data import" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_runs_folder_that_cannot_be_written_is_named(bnexp, tmp_path):
+    (tmp_path / "c.yaml").write_text(DIVERGING.partition("sweep:")[0])
+    (tmp_path / "runs").write_text("a file\n")
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "--runs-dir runs is a file; name a folder" in done.stderr

@@ -1,0 +1,390 @@
+import math
+
+import pytest
+from records import build_cell, build_run
+from scipy import stats
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.errors import UsageError
+
+NONE = [0.45, 0.46, 0.44]
+BATCH = [0.61, 0.63, 0.6]
+
+
+def both(**fields):
+    return [*build_cell("norm=none", NONE, **fields), *build_cell("norm=batch", BATCH, **fields)]
+
+
+def cell_of(comparison, name):
+    return next(cell for cell in comparison.cells if cell.cell == name)
+
+
+def difference_of(comparison, name="norm=batch"):
+    return cell_of(comparison, name).difference
+
+
+def warning_of(comparison, words):
+    return next((warning for warning in comparison.warnings if words in warning), None)
+
+
+# The cells
+
+
+def test_cells_keep_the_order_in_which_they_first_appear():
+    records = [build_run(cell) for cell in ("norm=group", "norm=none", "norm=batch")]
+    assert [cell.cell for cell in compare_runs(records).cells] == [
+        "norm=group",
+        "norm=none",
+        "norm=batch",
+    ]
+
+
+def test_a_cell_has_the_mean_and_spread_of_its_final_values():
+    cell = cell_of(compare_runs(both()), "norm=none")
+    assert cell.values == {0: 0.45, 1: 0.46, 2: 0.44}
+    assert (cell.n, cell.mean, cell.std) == (3, pytest.approx(0.45), pytest.approx(0.01))
+
+
+def test_the_final_value_counts_and_not_the_best_of_the_history():
+    records = [build_run(value=0.5, history=(0.7, 0.9, 0.5))]
+    assert compare_runs(records).cells[0].mean == 0.5
+
+
+def test_only_settings_that_differ_are_named():
+    settings = {"data.batch_size": 8}
+    records = [
+        build_run("norm=none", settings={"model.norm.name": "none", **settings}),
+        build_run("norm=batch", settings={"model.norm.name": "batch", **settings}),
+    ]
+    comparison = compare_runs(records)
+    assert comparison.differing == ("model.norm.name",)
+    assert comparison.swept == ("model.norm.name", "data.batch_size")
+
+
+def test_the_train_test_gap_is_the_mean_over_finished_runs():
+    records = [
+        build_run(seed=0, value=0.6, final={"train_eval/accuracy": 0.7}),
+        build_run(seed=1, value=0.5, final={"train_eval/accuracy": 0.9}),
+    ]
+    assert compare_runs(records).cells[0].train_test_gap == pytest.approx(0.25)
+
+
+def test_there_is_no_gap_where_train_accuracy_was_not_measured():
+    assert compare_runs(both()).cells[0].train_test_gap is None
+
+
+def test_throughput_is_the_median_over_finished_runs():
+    records = [build_run(seed=seed, speed=speed) for seed, speed in enumerate((900, 10, 1000))]
+    assert compare_runs(records).cells[0].images_per_second == 900
+
+
+def test_a_run_given_twice_counts_once():
+    assert compare_runs(both() + both()).cells[0].n == 3
+
+
+def test_no_runs_at_all_are_refused():
+    with pytest.raises(UsageError, match="no runs"):
+        compare_runs([])
+
+
+# Runs that did not finish
+
+
+def test_diverged_runs_are_counted_and_never_averaged_in():
+    records = [*both(), build_run("norm=none", 3, 0.1, state="diverged")]
+    cell = compare_runs(records).cells[0]
+    assert (cell.n, cell.diverged, cell.runs) == (3, 1, 4)
+    assert cell.mean == pytest.approx(0.45)
+
+
+def test_a_diverged_run_is_named_in_a_warning():
+    records = [*both(), build_run("norm=none", 3, 0.1, state="diverged")]
+    assert warning_of(compare_runs(records), "norm=none: 1 of 4 runs diverged")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("running", "1 run is still running: norm=none seed 3"),
+        ("interrupted", "1 run was interrupted: norm=none seed 3"),
+        ("failed", "1 run failed: norm=none seed 3"),
+        ("pending", "1 run has not started: norm=none seed 3"),
+    ],
+)
+def test_an_unfinished_run_is_counted_and_named(state, words):
+    comparison = compare_runs([*both(), build_run("norm=none", 3, state=state)])
+    assert comparison.cells[0].statuses[state] == 1
+    assert words in comparison.warnings
+
+
+def test_several_running_runs_are_one_warning():
+    records = [build_run("norm=none", seed, state="running") for seed in (0, 1)]
+    assert "2 runs are still running: norm=none seed 0, norm=none seed 1" in (
+        compare_runs(records).warnings
+    )
+
+
+def test_nothing_finished_still_shows_the_states():
+    records = [build_run("norm=none", state="running"), build_run("norm=batch", state="failed")]
+    comparison = compare_runs(records)
+    assert [cell.mean for cell in comparison.cells] == [None, None]
+    assert warning_of(comparison, "no run has finished")
+
+
+def test_everything_diverged_gives_no_figures_and_says_so():
+    records = [build_run(cell, state="diverged") for cell in ("norm=none", "norm=batch")]
+    comparison = compare_runs(records)
+    assert [cell.difference for cell in comparison.cells] == [None, None]
+    assert "every run diverged: there is nothing to compare" in comparison.warnings
+    assert warning_of(comparison, "norm=batch: 1 of 1 runs diverged; it has no mean")
+
+
+def test_a_damaged_run_is_named_with_its_problem():
+    records = [*both(), build_run("norm=none", 3, state="failed", problems=("summary.json: torn",))]
+    assert "norm=none, seed 3: summary.json: torn" in compare_runs(records).warnings
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_a_finished_run_without_a_finite_value_is_left_out_and_named(value):
+    comparison = compare_runs([*both(), build_run("norm=none", 3, value, history=(0.4, value))])
+    assert comparison.cells[0].n == 3
+    assert warning_of(comparison, "not counted: norm=none seed 3")
+
+
+# The baseline
+
+
+def test_the_first_cell_without_a_norm_is_the_baseline():
+    records = [
+        build_run(f"norm={norm},batch_size={size}")
+        for norm in ("batch", "none")
+        for size in (8, 32)
+    ]
+    assert compare_runs(records).baseline == "norm=none,batch_size=8"
+
+
+def test_the_shorthand_norm_key_marks_a_baseline_too():
+    records = [build_run(norm, settings={"model.norm": norm}) for norm in ("batch", "none")]
+    assert compare_runs(records).baseline == "none"
+
+
+def test_without_such_a_cell_the_first_is_the_baseline():
+    records = [build_run("norm=group"), build_run("norm=batch")]
+    assert compare_runs(records).baseline == "norm=group"
+
+
+def test_a_named_cell_is_the_baseline():
+    comparison = compare_runs(both(), baseline="norm=batch")
+    assert difference_of(comparison, "norm=none").verdict == "worse"
+
+
+def test_an_unknown_baseline_is_refused_with_a_suggestion_and_the_cells():
+    with pytest.raises(UsageError, match=r"did you mean 'norm=batch'.*norm=none, norm=batch"):
+        compare_runs(both(), baseline="norm=bacht")
+
+
+# Differences
+
+
+def test_common_seeds_are_compared_in_pairs():
+    difference = difference_of(compare_runs(both()))
+    expected = stats.ttest_rel(BATCH, NONE)
+    assert difference.is_paired
+    assert difference.n == 3
+    assert difference.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert (difference.ci_low, difference.ci_high) == pytest.approx(
+        tuple(expected.confidence_interval()), rel=1e-9
+    )
+
+
+def test_pairs_follow_the_seed_and_not_the_position():
+    records = [*build_cell("norm=none", NONE), *reversed(build_cell("norm=batch", BATCH))]
+    assert difference_of(compare_runs(records)).by_seed[1] == pytest.approx(0.63 - 0.46)
+
+
+def test_seeds_without_a_partner_are_left_out_of_the_difference_and_named():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH[:2])]
+    comparison = compare_runs(records)
+    assert difference_of(comparison).n == 2
+    assert warning_of(comparison, "left out of the difference: norm=batch (2)")
+
+
+def test_cells_without_common_seeds_are_compared_by_welch():
+    others = [build_run("norm=batch", seed, value) for seed, value in enumerate(BATCH, start=10)]
+    comparison = compare_runs([*build_cell("norm=none", NONE), *others])
+    difference = difference_of(comparison)
+    expected = stats.ttest_ind(BATCH, NONE, equal_var=False)
+    assert not difference.is_paired
+    assert difference.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert warning_of(comparison, "not compared in pairs: norm=batch")
+
+
+def test_p_values_are_holm_adjusted_over_the_family():
+    records = [*both(), *build_cell("norm=group", [0.46, 0.45, 0.47])]
+    comparison = compare_runs(records)
+    batch, group = difference_of(comparison), difference_of(comparison, "norm=group")
+    assert batch.p < group.p
+    assert batch.p_holm == pytest.approx(2 * batch.p)
+    assert group.p_holm == pytest.approx(group.p)
+
+
+def test_a_clearly_higher_accuracy_is_better():
+    assert difference_of(compare_runs(both())).verdict == "better"
+
+
+def test_a_clearly_higher_loss_is_worse():
+    assert difference_of(compare_runs(both(metric="test/loss"), "test/loss")).verdict == "worse"
+
+
+def test_a_metric_without_a_known_direction_is_only_higher():
+    tag = "diag/gradient_norm/conv1"
+    assert difference_of(compare_runs(both(metric=tag), tag)).verdict == "higher"
+
+
+def test_throughput_can_be_compared_like_a_metric():
+    records = [
+        build_run(cell, seed, speed=speed + seed**2)
+        for cell, speed in (("norm=none", 1000), ("norm=batch", 800))
+        for seed in range(3)
+    ]
+    records[0] = build_run("norm=none", 0, speed=1003)
+    assert difference_of(compare_runs(records, "images_per_second")).verdict == "worse"
+
+
+def test_a_difference_within_the_noise_is_not_clear():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.46, 0.45, 0.45])]
+    assert difference_of(compare_runs(records)).verdict == "no clear difference"
+
+
+def test_equal_values_in_every_seed_are_identical():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", NONE)]
+    difference = difference_of(compare_runs(records))
+    assert difference.verdict == "identical"
+    assert (difference.mean, difference.p) == (0.0, 1.0)
+
+
+def test_one_seed_gives_a_difference_but_no_interval_and_no_test():
+    comparison = compare_runs([build_run("norm=none", 0, 0.4), build_run("norm=batch", 0, 0.6)])
+    difference = difference_of(comparison)
+    assert difference.mean == pytest.approx(0.2)
+    assert (difference.ci_low, difference.p, difference.verdict) == (None, None, "not tested")
+    assert comparison.cells[0].ci_low is None
+    assert warning_of(comparison, "no interval and no test: norm=none, norm=batch")
+
+
+def test_the_baseline_has_no_difference():
+    assert difference_of(compare_runs(both()), "norm=none") is None
+
+
+def test_a_cell_with_fewer_seeds_is_named():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH[:2])]
+    assert warning_of(compare_runs(records), "fewer finished seeds than the other cells' 3")
+
+
+# Epochs to the target
+
+
+def test_epochs_to_target_is_the_median_first_epoch_counted_from_one():
+    histories = [(0.5, 0.7, 0.8), (0.7, 0.6, 0.8), (0.1, 0.2, 0.7)]
+    records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
+    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (2, False, 3, 3)
+
+
+def test_runs_that_never_reach_the_target_are_censored_and_not_dropped():
+    histories = [(0.7, 0.7), (0.1, 0.2), (0.1, 0.2)]
+    records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
+    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (2, True, 1, 3)
+
+
+def test_a_minority_of_censored_runs_leaves_the_median_exact():
+    histories = [(0.7, 0.7), (0.1, 0.7), (0.1, 0.2)]
+    records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
+    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached) == (2, False, 2)
+
+
+def test_a_diverged_run_is_censored_at_the_epochs_it_was_to_run():
+    record = build_run(state="diverged", history=(0.1, 0.2), config={"train.epochs": 30})
+    epochs = compare_runs([record], target=0.7).cells[0].epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (30, True, 0, 1)
+
+
+def test_a_loss_reaches_its_target_from_above():
+    record = build_run(metric="test/loss", value=0.4, history=(2.0, 0.9, 0.4))
+    epochs = compare_runs([record], "test/loss", target=1.0).cells[0].epochs_to_target
+    assert epochs.median == 2
+
+
+def test_the_default_target_is_the_baselines_mean():
+    assert compare_runs(both()).target == pytest.approx(0.45)
+
+
+def test_without_a_history_there_is_no_epoch_to_count():
+    assert compare_runs(both(), "images_per_second").cells[0].epochs_to_target is None
+
+
+def test_percent_as_a_target_is_refused():
+    with pytest.raises(UsageError, match=r"write 0\.7"):
+        compare_runs(both(), target=70)
+
+
+def test_a_target_that_is_no_number_is_refused():
+    with pytest.raises(UsageError, match="--target"):
+        compare_runs(both(), target=math.nan)
+
+
+# The metric
+
+
+def test_an_unknown_metric_is_refused_with_a_suggestion_and_the_known_ones():
+    with pytest.raises(UsageError, match=r"did you mean 'test/accuracy'.*elapsed_seconds"):
+        compare_runs(both(), "test/acuracy")
+
+
+# Several experiments
+
+
+def test_cells_of_several_experiments_carry_the_experiments_name():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=none", BATCH, experiment="other")]
+    comparison = compare_runs(records)
+    assert [cell.cell for cell in comparison.cells] == ["study/norm=none", "other/norm=none"]
+    assert comparison.experiment == "study + other"
+
+
+def test_a_bare_cell_name_finds_the_baseline_in_the_one_experiment_that_has_it():
+    records = [build_run("norm=none"), build_run("norm=batch", experiment="other")]
+    assert compare_runs(records, baseline="norm=batch").baseline == "other/norm=batch"
+
+
+def test_a_bare_cell_name_that_two_experiments_have_is_refused():
+    records = [build_run("norm=none"), build_run("norm=none", experiment="other")]
+    with pytest.raises(UsageError, match="several experiments"):
+        compare_runs(records, baseline="norm=none")
+
+
+def test_a_key_that_only_one_experiment_sweeps_is_filled_in_from_the_others_config():
+    records = [
+        build_run("norm=batch"),
+        build_run("base", experiment="other", settings={}, config={"model.norm.name": "none"}),
+    ]
+    assert compare_runs(records).cells[1].settings == {"model.norm.name": "none"}
+
+
+def test_the_one_key_that_two_plain_experiments_differ_in_is_what_is_compared():
+    records = [
+        run
+        for name, norm, values in (("a", "none", NONE), ("b", "batch", BATCH))
+        for run in build_cell(
+            "base",
+            values,
+            experiment=name,
+            settings={},
+            config={"model.norm.name": norm, f"model.norm.{norm}_option": 1},
+        )
+    ]
+    comparison = compare_runs(records)
+    assert comparison.differing == ("model.norm.name",)
+    assert comparison.baseline == "a/base"
+    assert difference_of(comparison, "b/base").verdict == "better"

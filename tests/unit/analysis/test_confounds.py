@@ -1,0 +1,204 @@
+import pytest
+from records import build_cell, build_run
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.confounds import is_explained
+
+NONE = [0.45, 0.46, 0.44]
+BATCH = [0.61, 0.63, 0.6]
+
+
+def compare_configs(none, batch, **fields):
+    """Compares two cells whose runs have these configs (and environments)."""
+    return compare_runs(
+        [
+            *build_cell("norm=none", NONE, config=none, **fields),
+            *build_cell("norm=batch", BATCH, config=batch, **fields),
+        ]
+    )
+
+
+def compare_environments(none, batch, settings=({}, {})):
+    cells = zip(("norm=none", "norm=batch"), (NONE, BATCH), (none, batch), settings, strict=True)
+    return compare_runs(
+        [
+            run
+            for cell, values, environment, extra in cells
+            for run in build_cell(
+                cell,
+                values,
+                environment=environment,
+                settings={"model.norm.name": cell[5:], **extra},
+            )
+        ]
+    )
+
+
+def verdict_of(comparison):
+    return comparison.cells[1].difference.verdict
+
+
+@pytest.mark.parametrize(
+    ("key", "swept"),
+    [
+        ("data.batch_size", "data.batch_size"),
+        ("model.layers.0.conv", "model.layers"),
+        ("model.norm.momentum", "model.norm.name"),
+    ],
+)
+def test_a_swept_key_explains_itself_and_what_lies_below_its_part(key, swept):
+    assert is_explained(key, [swept])
+
+
+@pytest.mark.parametrize(
+    ("key", "swept"),
+    [
+        ("data.batch_size_of_eval", "data.batch_size"),
+        ("model.norm", "model.norm.eps"),
+        ("model.normal", "model.norm.name"),
+    ],
+)
+def test_a_swept_key_explains_nothing_else(key, swept):
+    assert not is_explained(key, [swept])
+
+
+def test_configs_that_differ_only_as_swept_give_no_warning():
+    comparison = compare_configs(
+        {"model.norm.name": "none"}, {"model.norm.name": "batch", "model.norm.eps": 1e-5}
+    )
+    assert comparison.warnings == ()
+    assert verdict_of(comparison) == "better"
+
+
+def test_an_unswept_key_that_differs_is_named_with_its_values_and_forbids_a_verdict():
+    comparison = compare_configs({"train.epochs": 5}, {"train.epochs": 10})
+    assert comparison.warnings == (
+        "cells differ in more than the sweep: train.epochs is 5 (norm=none), "
+        "10 (norm=batch): no causal verdict",
+    )
+    assert verdict_of(comparison) == "confounded"
+    assert comparison.cells[1].difference.confounds == ("train.epochs",)
+
+
+def test_the_figures_of_a_confounded_difference_are_still_there():
+    difference = compare_configs({"train.epochs": 5}, {"train.epochs": 10}).cells[1].difference
+    assert difference.p_holm < 0.05
+
+
+def test_only_cells_that_differ_from_the_baseline_are_confounded():
+    records = [
+        *build_cell("norm=none", NONE),
+        *build_cell("norm=batch", BATCH),
+        *build_cell("norm=group", BATCH, config={"train.epochs": 99, "model.norm.name": "group"}),
+    ]
+    verdicts = [cell.difference.verdict for cell in compare_runs(records).cells[1:]]
+    assert verdicts == ["better", "confounded"]
+
+
+def test_a_key_that_one_cell_lacks_differs():
+    comparison = compare_configs({}, {"optim.decay_norm": False, "train.epochs": 5})
+    assert verdict_of(comparison) == "better"  # a config that could not be read tells nothing
+    comparison = compare_configs(
+        {"train.epochs": 5}, {"optim.decay_norm": False, "train.epochs": 5}
+    )
+    assert "optim.decay_norm is absent (norm=none), false (norm=batch)" in comparison.warnings[0]
+
+
+@pytest.mark.parametrize("key", ["name", "train.seed", "sweep.seeds", "data.root", "claim.margin"])
+def test_labels_and_places_are_no_confounds(key):
+    assert compare_configs({key: "a"}, {key: "b"}).warnings == ()
+
+
+def test_whole_numbers_equal_their_floats():
+    assert compare_configs({"train.epochs": 5}, {"train.epochs": 5.0}).warnings == ()
+
+
+def test_true_differs_from_one():
+    assert compare_configs({"train.compile": True}, {"train.compile": 1}).warnings
+
+
+def test_many_differing_keys_are_all_named():
+    none = {f"train.option_{number}": 0 for number in range(9)}
+    batch = dict.fromkeys(none, 1)
+    warning = compare_configs(none, batch).warnings[0]
+    assert all(key in warning for key in none)
+
+
+def test_seeds_of_one_cell_with_other_configs_are_named():
+    records = [
+        build_run("norm=none", seed, value, config={"train.epochs": 5 if seed < 2 else 10})
+        for seed, value in enumerate(NONE)
+    ]
+    assert compare_runs(records).warnings == (
+        "runs of one cell differ in more than the seed: train.epochs is "
+        "5 (norm=none seeds 0, 1), 10 (norm=none seed 2): no causal verdict",
+    )
+
+
+def test_a_swept_key_that_varies_within_a_cell_confounds():
+    records = [
+        *build_cell("norm=none", NONE),
+        *(
+            build_run("norm=batch", seed, value, config={"model.norm.eps": seed})
+            for seed, value in enumerate(BATCH)
+        ),
+    ]
+    records[:3] = build_cell("norm=none", NONE, config={"model.norm.eps": 0})
+    comparison = compare_runs(records)
+    assert "runs of one cell differ in more than the seed" in comparison.warnings[0]
+    assert verdict_of(comparison) == "confounded"
+
+
+def test_configs_of_unfinished_runs_confound_nothing():
+    records = [
+        *build_cell("norm=none", NONE),
+        *build_cell("norm=batch", BATCH),
+        build_run("norm=batch", 9, state="interrupted", config={"train.epochs": 99}),
+    ]
+    assert verdict_of(compare_runs(records)) == "better"
+
+
+def test_another_dataset_forbids_a_verdict():
+    comparison = compare_environments({"dataset.fingerprint": "a"}, {"dataset.fingerprint": "b"})
+    assert comparison.warnings == (
+        "the data differ: dataset.fingerprint is a (norm=none), b (norm=batch): no causal verdict",
+    )
+    assert verdict_of(comparison) == "confounded"
+
+
+def test_another_dataset_is_expected_where_the_data_are_swept():
+    comparison = compare_environments(
+        {"dataset.fingerprint": "a"},
+        {"dataset.fingerprint": "b"},
+        ({"data.name": "shapes"}, {"data.name": "cifar10"}),
+    )
+    assert comparison.warnings == ()
+
+
+def test_a_swept_batch_size_excuses_no_other_dataset():
+    comparison = compare_environments(
+        {"dataset.fingerprint": "a"},
+        {"dataset.fingerprint": "b"},
+        ({"data.batch_size": 8}, {"data.batch_size": 128}),
+    )
+    assert verdict_of(comparison) == "confounded"
+
+
+@pytest.mark.parametrize(
+    "key", ["git.commit", "git.dirty", "versions.torch", "device.name", "threads", "processor"]
+)
+def test_other_code_versions_or_machines_are_named_but_leave_the_verdict(key):
+    comparison = compare_environments({key: "a"}, {key: "b"})
+    assert comparison.warnings == (
+        f"the runs were not made alike: {key} is a (norm=none), b (norm=batch)",
+    )
+    assert verdict_of(comparison) == "better"
+
+
+def test_long_digests_are_shortened():
+    comparison = compare_environments({"git.commit": "a" * 40}, {"git.commit": "b" * 40})
+    assert "git.commit is aaaaaaaaaaaa (norm=none)" in comparison.warnings[0]
+
+
+def test_other_command_lines_are_of_no_interest():
+    assert compare_environments({"command": "a"}, {"command": "b"}).warnings == ()

@@ -1,0 +1,73 @@
+import pytest
+from records import build_cell
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.reports.formatting import (
+    MetricFormat,
+    format_p,
+    format_setting,
+    metric_format,
+    short_names,
+)
+
+ACCURACY = MetricFormat("test/accuracy", 1)
+LOSS = MetricFormat("test/loss", 3)
+
+
+def test_accuracies_are_shown_in_percent():
+    assert ACCURACY.value(0.7123) == "71.2 %"
+
+
+def test_differences_of_accuracies_are_shown_in_points():
+    assert ACCURACY.difference(0.123, signed=True) == "+12.3 points"
+
+
+def test_losses_are_shown_as_they_are():
+    assert LOSS.value(0.71234) == "0.712"
+
+
+def test_a_negative_number_that_rounds_to_zero_has_no_sign():
+    assert ACCURACY.number(-0.0001, signed=True) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.5, "0.500"),
+        (0.0123, "0.012"),
+        (0.0002, "< 0.001"),
+        (1.0, "1"),
+        (0.0504, "0.0504"),
+        (0.04961, "0.0496"),
+    ],
+)
+def test_p_values_never_hide_their_side_of_005(p, text):
+    assert format_p(p) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "true"), (None, "null"), (1e-5, "1e-05"), (0.1, "0.1"), ("a", "a")]
+)
+def test_settings_look_as_in_yaml(value, text):
+    assert format_setting(value) == text
+
+
+def test_a_part_is_named_by_itself_and_not_by_its_name_field():
+    assert short_names(["model.norm.name", "data.batch_size"]) == ("norm", "batch_size")
+
+
+def test_names_grow_only_where_they_would_be_equal():
+    assert short_names(["data.name", "model.a.eps", "model.b.eps"]) == ("data", "a.eps", "b.eps")
+
+
+def test_small_intervals_get_one_more_decimal():
+    records = [
+        *build_cell("norm=none", [0.7, 0.7002, 0.7001]),
+        *build_cell("norm=batch", [0.71, 0.7102, 0.7101]),
+    ]
+    assert metric_format(compare_runs(records)).decimals == 2
+
+
+def test_a_loss_gets_four_figures():
+    records = build_cell("norm=none", [0.71, 0.82, 0.93], metric="test/loss")
+    assert metric_format(compare_runs(records, "test/loss")).value(0.82) == "0.8200"
