@@ -1,0 +1,45 @@
+"""Pages that are made from the code are as the code is now."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bnexp.config.load import load_experiment
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+
+def test_the_generated_pages_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "write_docs.py", "--check"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_and_opens_with_its_purpose(path):
+    load_experiment(path)
+
+    header = path.read_text(encoding="utf-8").partition("\nname:")[0].partition("\nextends:")[0]
+    assert re.findall(r"^# (\w+):", header, re.MULTILINE) == [
+        "Purpose",
+        "Source",
+        "Expected",
+        "Command",
+    ]
+
+
+def test_the_yaml_of_the_readme_is_right(tmp_path):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "base.yaml").write_text("train: {epochs: 2}\n")
+    (tmp_path / "c.yaml").write_text(block, encoding="utf-8")
+
+    assert len(load_experiment(tmp_path / "c.yaml").runs) == 2 * 2 * 2 * 5
