@@ -1,1 +1,24 @@
 """Fixtures that tests of several packages share."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run_bnexp(*arguments, cwd, **environment):
+    """Runs the command as a user would, in another process."""
+    return subprocess.run(
+        [sys.executable, "-m", "bnexp", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="session")
+def bnexp():
+    return run_bnexp

@@ -81,14 +81,18 @@ class Display:
 
     def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
         """Prints an epoch's figures."""
-        parts = [f"[{self._index}/{self._num_runs}] {self._name}", f"epoch {epoch}/{epochs}"]
-        parts.append(f"train loss {scalars['train/loss']:.3f}")
-        parts += [
-            f"{prefix} accuracy {scalars[f'{prefix}/accuracy']:.1%}"
+        accuracies = [
+            f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
             for prefix in ("train", "val", "test")
             if f"{prefix}/accuracy" in scalars
         ]
-        parts.append(f"{scalars['perf/images_per_second']:,.0f} images/s")
+        parts = [
+            f"[{self._index}/{self._num_runs}] {self._name}",
+            f"epoch {epoch}/{epochs}",
+            f"loss {scalars['train/loss']:.3f}",
+            f"accuracy {' '.join(accuracies)}",
+            f"{scalars['perf/images_per_second']:,.0f} images/s",
+        ]
         self.say("  ".join(parts))
 
     def end_run(self, steps: int) -> None:

@@ -37,12 +37,11 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
     """
     for device in dict.fromkeys(run.spec.config.train.device for run in runs):
         resolve_device(device)
-    checked = set()
-    for run in runs:
-        config = run.spec.config
-        if (config.data, config.model) not in checked:
-            check_against_dataset(config, config.data.load(say))
-            checked.add((config.data, config.model))
+    for data in dict.fromkeys(run.spec.config.data for run in runs):
+        dataset = data.load(say)
+        configs = [run.spec.config for run in runs if run.spec.config.data == data]
+        for config in {config.model: config for config in configs}.values():
+            check_against_dataset(config, dataset)
 
 
 def estimate_seconds(run: PlannedRun) -> float:

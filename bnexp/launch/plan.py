@@ -123,5 +123,12 @@ def _shorten_lists(content: Any, short: Any) -> Any:  # noqa: ANN401 - plain val
 def _shorten(item: Any) -> str:  # noqa: ANN401 - plain values
     if not isinstance(item, dict):
         return str(item)
-    parts = [f"{key}={_shorten(value)}" for key, value in item.items() if value is not None]
-    return ",".join(parts)
+    parts = [
+        f"{key}={_shorten(value)}"
+        for key, value in item.items()
+        if value is not None and key != "name"
+    ]
+    inner = ",".join(parts)
+    if "name" in item:
+        return f"{item['name']}({inner})" if inner else str(item["name"])
+    return inner

@@ -94,6 +94,14 @@ def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
     return record.experiment, record.cell_index, record.cell, record.seed
 
 
+def _read_numbers(values: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON
+    numbers = tuple(values)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise TypeError(f"{number!r} is not a number")
+    return numbers
+
+
 def _seed_of(path: Path) -> int:
     digits = path.name.removeprefix("seed=")
     return int(digits) if digits.isdecimal() else -1
@@ -119,9 +127,10 @@ def _read_summary(path: Path, problems: list[str]) -> Summary | None:
         return None
     known = {field.name for field in fields(Summary)}
     try:
-        history = {tag: tuple(values) for tag, values in content["history"].items()}
+        history = {tag: _read_numbers(values) for tag, values in content["history"].items()}
         found = {key: value for key, value in content.items() if key in known}
         summary = Summary(**{**found, "history": history})
+        _read_numbers([*summary.final.values(), *summary.best.values()])
         if summary.status not in ("finished", "diverged"):
             raise ValueError(f"unknown status '{summary.status}'")
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -1,0 +1,101 @@
+"""What is decided for each run before anything is written."""
+
+import json
+import time
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import UsageError
+from bnexp.launch.plan import hyperparameters, plan_runs, resolved_config
+from bnexp.runs import RunDir, Summary
+
+CONFIG = """\
+name: exp
+data: {name: cifar10}
+model:
+  name: cnn
+  layers: [{conv: 8}, {pool: avg, size: 4}, {conv: 16, norm: none}]
+sweep: {seeds: 2}
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return load_experiment(tmp_path / "c.yaml")
+
+
+def plan(experiment, tmp_path, is_forced=False):
+    return plan_runs(experiment, tmp_path / "runs", is_forced)
+
+
+def create(run, state, **status):
+    run.folder.create(run.identity, "", {"config": resolved_config(run.spec)})
+    run.folder.set_state(state)
+    content = json.loads(run.folder.status.read_text())
+    run.folder.status.write_text(json.dumps({**content, **status}))
+
+
+def finish(run):
+    create(run, "running")
+    run.folder.write_summary(
+        Summary("finished", 1, 1, 1.0, 1.0, 1, 1, final={}, best={}, history={})
+    )
+
+
+def test_a_new_run_is_trained(experiment, tmp_path):
+    assert [run.action for run in plan(experiment, tmp_path)] == ["train", "train"]
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("state", ["interrupted", "failed"])
+def test_a_run_that_was_begun_is_trained_again(state, experiment, tmp_path):
+    create(plan(experiment, tmp_path)[0], state)
+
+    assert [run.action for run in plan(experiment, tmp_path)] == ["retry", "train"]
+
+
+def test_a_finished_run_is_skipped_and_with_force_trained(experiment, tmp_path):
+    finish(plan(experiment, tmp_path)[0])
+
+    assert [run.action for run in plan(experiment, tmp_path)] == ["skip", "train"]
+    assert [run.action for run in plan(experiment, tmp_path, is_forced=True)] == ["train", "train"]
+
+
+def test_a_run_that_lives_is_left_alone_even_with_force(experiment, tmp_path):
+    create(plan(experiment, tmp_path)[0], "running")
+
+    with pytest.raises(UsageError, match="is being trained right now"):
+        plan(experiment, tmp_path, is_forced=True)
+
+
+def test_a_run_whose_heartbeat_is_old_is_trained_again(experiment, tmp_path):
+    create(plan(experiment, tmp_path)[0], "running", heartbeat=time.time() - 120)
+
+    assert plan(experiment, tmp_path)[0].action == "retry"
+
+
+def test_a_symbolic_link_in_place_of_a_run_is_refused(experiment, tmp_path):
+    folder = plan(experiment, tmp_path)[0].folder.path
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(tmp_path)
+
+    with pytest.raises(UsageError, match="is not a folder of its own; move it away"):
+        plan(experiment, tmp_path)
+
+
+def test_hyper_parameters_hold_every_setting_flat_and_no_seed(experiment):
+    flat = hyperparameters(experiment.runs[0].config)
+
+    assert flat["model.layers"] == "conv=8 pool=avg,size=4 conv=16,norm=none"
+    assert flat["optim.schedule.warmup_epochs"] == 1.0
+    assert flat["model.norm.name"] == "batch"
+    assert not {"name", "train.seed"} & set(flat)
+
+
+def test_a_run_folder_of_another_run_is_another(experiment, tmp_path):
+    first, second = plan(experiment, tmp_path)
+
+    assert isinstance(first.folder, RunDir)
+    assert first.folder.path != second.folder.path

@@ -1,0 +1,186 @@
+"""A run's folder: what is written when, and what is read back when it is damaged."""
+
+import json
+import os
+
+import pytest
+
+from bnexp.errors import UsageError
+from bnexp.files import open_atomically, write_text_atomically
+from bnexp.runs import MetricsLog, RunDir, RunIdentity, Summary, read_experiments, read_run
+
+IDENTITY = RunIdentity("exp", "norm=batch", {"model.norm.name": "batch"}, 3, "f" * 64, 1)
+SUMMARY = Summary(
+    status="finished",
+    epochs=2,
+    steps=10,
+    elapsed_seconds=1.5,
+    images_per_second=100.0,
+    peak_memory_bytes=1,
+    parameters=5,
+    final={"test/accuracy": 0.5},
+    best={},
+    history={"test/accuracy": (0.25, 0.5)},
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = RunDir.of(tmp_path, IDENTITY)
+    run.create(IDENTITY, "name: exp\n", {"threads": 2, "config": {"train": {"epochs": 2}}})
+    return run
+
+
+def test_a_run_lies_below_experiment_and_cell(run, tmp_path):
+    assert run.path == tmp_path / "exp" / "norm=batch" / "seed=3"
+
+
+def test_a_created_run_is_pending_and_knows_what_it_is(run):
+    record = read_run(run.path)
+
+    assert (record.experiment, record.cell, record.seed, record.cell_index) == (
+        "exp",
+        "norm=batch",
+        3,
+        1,
+    )
+    assert record.state == "pending"
+    assert record.settings == {"model.norm.name": "batch"}
+    assert record.config == {"train.epochs": 2}
+    assert record.environment == {"threads": 2}
+
+
+def test_a_summary_is_read_back_as_it_was_written(run):
+    run.write_summary(SUMMARY)
+
+    record = read_run(run.path)
+    assert (record.summary, record.state) == (SUMMARY, "finished")
+
+
+def test_the_summary_alone_says_that_a_run_has_ended(run):
+    run.set_state("running")
+    run.write_summary(SUMMARY)
+    run.set_state("running")
+
+    assert read_run(run.path).state == "finished"
+
+
+def test_a_status_of_finished_without_a_summary_is_a_failure_with_a_reason(run):
+    run.set_state("finished")
+
+    record = read_run(run.path)
+    assert record.state == "failed"
+    assert "there is no sound summary.json" in record.problems[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"status": "finished"}', '{"status": 3, "history": {}}', "\x00\x01", "null"],
+)
+def test_a_damaged_summary_is_a_problem_and_never_an_error(content, run):
+    run.write_summary(SUMMARY)
+    run.summary.write_text(content)
+
+    record = read_run(run.path)
+    assert record.summary is None
+    assert record.state == "failed"
+    assert record.problems
+
+
+def test_wrong_kinds_inside_a_summary_are_a_problem(run):
+    run.write_summary(SUMMARY)
+    content = json.loads(run.summary.read_text())
+    for damage in ({"final": [1]}, {"final": {"a": "x"}}, {"history": {"a": [None]}}, {"best": 3}):
+        run.summary.write_text(json.dumps({**content, **damage}))
+        assert read_run(run.path).summary is None, damage
+
+
+def test_a_damaged_status_is_a_problem_and_the_folder_still_says_what_it_is(run):
+    run.status.write_text("{broken")
+
+    record = read_run(run.path)
+    assert (record.experiment, record.cell, record.seed) == ("exp", "norm=batch", 3)
+    assert record.problems
+
+
+def test_creating_again_removes_what_an_earlier_attempt_left(run):
+    run.metrics.write_text("{}\n")
+    run.write_summary(SUMMARY)
+    (run.path / "events.out.tfevents.1.host.2").write_text("x")
+    (run.path / "notes.md").write_text("the user's own")
+
+    run.create(IDENTITY, "name: exp\n", {})
+
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "config.yaml",
+        "environment.json",
+        "notes.md",
+        "status.json",
+    ]
+
+
+def test_a_metrics_row_with_a_value_that_is_no_number_stays_json(tmp_path):
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.write(5, 1, 2.0, {"train/loss": float("nan"), "train/accuracy": 0.5})
+    log.close()
+
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "step": 5,
+        "epoch": 1,
+        "elapsed_seconds": 2.0,
+        "train/loss": None,
+        "train/accuracy": 0.5,
+    }
+
+
+def test_a_failing_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def write_half():
+        with open_atomically(path) as file:
+            file.write(b"new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_atomic_write_follows_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text_atomically(tmp_path / "file.txt", "x")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_runs_come_in_the_order_in_which_they_were_planned(tmp_path):
+    for index, cell in enumerate(["norm=none", "norm=batch"]):
+        for seed in (10, 2):
+            identity = RunIdentity("exp", cell, {}, seed, "f", index)
+            RunDir.of(tmp_path, identity).create(identity, "", {})
+
+    records = read_experiments(["exp"], tmp_path)
+
+    assert [(record.cell, record.seed) for record in records] == [
+        ("norm=none", 2),
+        ("norm=none", 10),
+        ("norm=batch", 2),
+        ("norm=batch", 10),
+    ]
+
+
+def test_an_experiment_is_found_by_name_by_path_and_by_the_path_of_a_cell_or_run(run, tmp_path):
+    for target in ("exp", str(tmp_path / "exp"), str(run.path.parent), str(run.path)):
+        assert len(read_experiments([target], tmp_path)) == 1
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest_name(run, tmp_path):
+    with pytest.raises(UsageError, match=r"no runs of 'exq' \(did you mean 'exp'\?\)"):
+        read_experiments(["exq"], tmp_path)
