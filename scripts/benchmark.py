@@ -1,6 +1,6 @@
 """Speed of bnexp beside the usual loop, interleaved in one run; prints medians and ratios.
 
-    python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 2] [--json FILE]
+    python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 3] [--json FILE]
 
 The work is the same on both sides: the tutorial CNN (conv 16 – BN – ReLU – pool –
 conv 32 – BN – ReLU – pool – linear), random crop and mirror, SGD with Nesterov momentum, cosine
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 

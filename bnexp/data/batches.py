@@ -17,6 +17,7 @@ from bnexp.data.dataset import DatasetConfig, LabelledImages
 from bnexp.seeding import derive_seed
 
 CROP_PADDING = 4
+PIXELS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,22 @@ class ChannelStatistics:
 
     @classmethod
     def of(cls, images: LabelledImages) -> ChannelStatistics:
-        """Computes them exactly, from counts of the 256 pixel values."""
-        levels = np.arange(256) / 255
-        means, stds = [], []
-        for channel in range(images.images.shape[3]):
-            counts = np.bincount(images.images[..., channel].ravel(), minlength=256)
-            mean = float(counts @ levels / counts.sum())
-            variance = float(counts @ (levels - mean) ** 2 / counts.sum())
-            means.append(mean)
-            # A constant channel carries nothing; 1 keeps it at zero instead of dividing by zero.
-            stds.append(variance**0.5 or 1.0)
-        return cls(tuple(means), tuple(stds))
+        """Computes them from exact sums, so that no order of summing changes a bit."""
+        pixels = images.images.reshape(-1, images.images.shape[3])
+        count = len(pixels)
+        sums, squares = [0] * pixels.shape[1], [0] * pixels.shape[1]
+        for start in range(0, count, PIXELS_AT_ONCE):
+            part = pixels[start : start + PIXELS_AT_ONCE].astype(np.uint32)
+            for channel, values in enumerate(part.T):
+                sums[channel] += int(values.sum(dtype=np.int64))
+                squares[channel] += int((values * values).sum(dtype=np.int64))
+        means = [total / (255 * count) for total in sums]
+        variances = [
+            (count * square - total * total) / (255 * count) ** 2
+            for total, square in zip(sums, squares, strict=True)
+        ]
+        # A constant channel carries nothing; 1 keeps it at zero instead of dividing by zero.
+        return cls(tuple(means), tuple(variance**0.5 or 1.0 for variance in variances))
 
 
 class ResidentImages:

@@ -19,8 +19,6 @@ from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.optimizer import build_optimizer
 
-TRAIN_EVAL_IMAGES = 10_000
-
 
 @dataclass(frozen=True)
 class TrainingParts:
@@ -33,7 +31,7 @@ class TrainingParts:
     evaluation_sets: dict[str, ResidentImages]
     """By tag prefix: `val` (where there is one) and `test`, evaluated after each epoch."""
     plain_training_images: ResidentImages
-    """Up to 10,000 training images, evenly chosen, without augmentation."""
+    """As many training images as there are test images, evenly chosen, without augmentation."""
 
 
 def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> None:
@@ -64,7 +62,7 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     )
     train = dataset.train.subset(train_indices)
     statistics = ChannelStatistics.of(train)
-    chosen = np.linspace(0, len(train) - 1, min(len(train), TRAIN_EVAL_IMAGES)).astype(np.int64)
+    chosen = np.linspace(0, len(train) - 1, min(len(train), len(dataset.test))).astype(np.int64)
     evaluation = {"test": dataset.test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}

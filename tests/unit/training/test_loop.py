@@ -141,7 +141,7 @@ def test_final_figures_hold_the_training_images_in_evaluation_mode(dataset):
 
     score = evaluate(parts.model, parts.plain_training_images, CPU, "fp32")
     assert summary.final["train_eval/accuracy"] == score.accuracy
-    assert len(parts.plain_training_images) == 180
+    assert len(parts.plain_training_images) == 100
 
 
 def test_the_best_epoch_is_chosen_on_validation_alone(dataset):
