@@ -82,11 +82,10 @@ def _decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
         )
     if is_forced:
         return "train"
-    differences = _differences(record, spec)
-    if differences:
+    if record.fingerprint != spec.config.fingerprint():
         raise UsageError(
-            f"{folder.path} holds a run of another config: {differences}. Give this "
-            "experiment another name (-s name=…), or start its runs over with --force"
+            f"{folder.path} holds a run of another config: {_differences(record, spec)}. Give "
+            "this experiment another name (-s name=…), or start its runs over with --force"
         )
     if record.state in ENDED:
         return "skip"
@@ -94,11 +93,11 @@ def _decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
 
 
 def _differences(record: RunRecord, spec: RunSpec) -> str:
-    """Returns in words how a run's config differs from the one on disk; empty if it doesn't."""
+    """Returns in words how a run's config differs from the one on disk."""
     new: Mapping[str, Scalar] = flatten(resolved_config(spec))
     old = record.config
-    if not old:
-        return ""
+    if not old or record.fingerprint is None:
+        return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)
     keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
     keys = [key for key in keys if key not in ("name", "train.device")]
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]

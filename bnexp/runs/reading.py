@@ -52,6 +52,7 @@ def read_run(path: Path) -> RunRecord:
         path=path,
         experiment=str(status.get("experiment", path.parent.parent.name)),
         cell=str(status.get("cell", path.parent.name)),
+        fingerprint=status.get("fingerprint"),
         cell_index=int(status.get("cell_index", 0)),
         seed=seed if isinstance(seed, int) else _seed_of(path),
         state=state if state in STATES else "pending",

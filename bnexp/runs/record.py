@@ -63,6 +63,8 @@ class RunRecord:
     summary: Summary | None = None
     heartbeat: float | None = None
     """Seconds since 1970 when the run last said that it lives."""
+    fingerprint: str | None = None
+    """SHA-256 of the config that the run was begun with; None where it cannot be read."""
     cell_index: int = 0
     """The place of the cell in its sweep, counted from 0."""
     problems: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import time
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from bnexp.runs import RunDir, read_run
 
@@ -379,3 +380,67 @@ def test_a_runs_folder_that_cannot_be_written_is_named(bnexp, tmp_path):
 
     assert done.returncode == 2
     assert "--runs-dir runs is a file; name a folder" in done.stderr
+
+
+BROKEN_NORM = '''
+from typing import Literal
+from bnexp.norms import NormConfig
+
+class BrokenConfig(NormConfig):
+    """Fails in the forward pass."""
+    name: Literal["broken"] = "broken"
+
+    def build(self, num_features):
+        import torch
+        class Broken(torch.nn.Module):
+            def forward(self, inputs):
+                raise RuntimeError("the norm is broken")
+        return Broken()
+'''
+
+
+def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp_path):
+    (tmp_path / "broken_norm.py").write_text(BROKEN_NORM)
+    info = tmp_path / "broken_norm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-norm\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[bnexp.norms]\nbroken = broken_norm:BrokenConfig\n")
+    (tmp_path / "c.yaml").write_text(
+        DIVERGING.partition("sweep:")[0]
+        + "sweep: {grid: {model.norm.name: [none, broken, batch]}}\n"
+    )
+
+    done = bnexp("train", "c.yaml", "-s", "optim.learning_rate=0.01", cwd=tmp_path,
+                 PYTHONPATH=str(tmp_path))  # fmt: skip
+
+    assert done.returncode == 1
+    log = tmp_path / "runs/diverging/norm=broken/seed=0/log.txt"
+    assert "failed: norm=broken seed=0: RuntimeError: the norm is broken" in done.stderr
+    assert str(log.relative_to(tmp_path)) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in log.read_text()
+    assert "2 finished, 1 failed" in done.stderr
+    compared = bnexp("compare", cwd=tmp_path)
+    assert "1 failed" in compared.stdout
+
+
+def test_pictures_that_are_too_small_for_the_network_are_told_before_any_run(bnexp, tmp_path):
+    for part, count in (("train", 6), ("test", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / part / name).mkdir(parents=True)
+            for index in range(count):
+                picture = Image.new("RGB", (6, 6), (40 * index, 0, 0))
+                picture.save(tmp_path / "images" / part / name / f"{index}.png")
+    (tmp_path / "c.yaml").write_text(
+        "name: small\ndata: {name: image_folder, root: images}\n"
+        "model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 8}]}\n"
+    )
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"))
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: model.layers.1: a pooling of 8 finds only 6×6 pixels left; take a pooling or a "
+        "stride out"
+    )
+    assert not (tmp_path / "runs").exists()

@@ -76,6 +76,31 @@ def test_a_run_whose_heartbeat_is_old_is_trained_again(experiment, tmp_path):
     assert plan(experiment, tmp_path)[0].action == "retry"
 
 
+@pytest.mark.parametrize("name", ["status.json", "environment.json"])
+def test_a_folder_that_does_not_say_its_config_is_never_taken_for_this_one(
+    name, experiment, tmp_path
+):
+    run = plan(experiment, tmp_path)[0]
+    create(run, "interrupted", fingerprint="0" * 64)
+    (run.folder.path / name).write_text("{damaged")
+
+    with pytest.raises(UsageError, match=r"another config: which one cannot be read \(.*"):
+        plan(experiment, tmp_path)
+
+
+def test_the_difference_is_told_key_by_key(experiment, tmp_path):
+    create(plan(experiment, tmp_path)[0], "interrupted")
+    other = load_experiment(tmp_path / "c.yaml", ["model.dropout=0.5", "data.batch_size=8"])
+
+    with pytest.raises(UsageError) as caught:
+        plan(other, tmp_path)
+
+    assert (
+        "another config: data.batch_size is 128 there and 8 here, model.dropout is 0.0 there "
+        "and 0.5 here. Give this experiment another name (-s name=…)"
+    ) in str(caught.value)
+
+
 def test_a_symbolic_link_in_place_of_a_run_is_refused(experiment, tmp_path):
     folder = plan(experiment, tmp_path)[0].folder.path
     folder.parent.mkdir(parents=True)
