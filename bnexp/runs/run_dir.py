@@ -19,8 +19,6 @@ from bnexp.runs.record import Scalar, State, Summary
 ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 
-HEARTBEAT_SECONDS = 5.0
-
 
 @dataclass(frozen=True)
 class RunIdentity:
@@ -117,15 +115,6 @@ class RunDir:
             **details,
         }
         write_json_atomically(self.status, status)
-
-    def beat(self) -> None:
-        """Says that the run lives, at most every few seconds."""
-        try:
-            age = time.time() - self.status.stat().st_mtime
-        except OSError:
-            age = HEARTBEAT_SECONDS
-        if age >= HEARTBEAT_SECONDS:
-            self.set_state("running")
 
     def write_summary(self, summary: Summary) -> None:
         """Writes the summary, then the state; the summary's presence means that the run ended."""
