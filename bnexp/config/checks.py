@@ -77,26 +77,20 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
 def _check_batches(
     config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
 ) -> Iterator[Finding]:
-    """Finds batches that leave a norm one value a channel, or one image."""
-    sites = [site for site in sites if site.norm.uses_batch_statistics]
-    if not sites:
-        return
+    """Finds norms that cannot work on what they would see, and a last batch of one image."""
     batch_size = config.data.batch_size
     images = count_training_images(config.data, facts)
     smallest = min(batch_size, images if config.data.drop_last else images % batch_size or images)
     for site in sites:
-        channels, height, width = site.shape
-        if smallest * height * width == 1:
-            reason = (
-                f"{site.norm.name} norm would see one value a channel (batch of 1, "
-                f"{channels} channels of 1×1 pixels); use a larger batch or drop_last"
-            )
+        reason = site.norm.find_problem(site.shape, smallest)
+        if reason:
             yield Finding(("model", *site.path), reason, is_error=True)
             return
-    if smallest == 1 < batch_size:
+    shared = [site.norm for site in sites if site.norm.statistics_batch(batch_size)]
+    if shared and smallest == 1 < batch_size:
         reason = (
             f"{images:,} training images leave a last batch of one image, which "
-            f"{sites[0].norm.name} norm cannot normalize well; set data.drop_last: true or "
+            f"{shared[0].name} norm cannot normalize well; set data.drop_last: true or "
             "change train_size or batch_size"
         )
         yield Finding(("data", "batch_size"), reason, is_error=True)

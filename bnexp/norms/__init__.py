@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.norms.batch_norm import BatchNormConfig
 from bnexp.norms.no_norm import NoNormConfig
-from bnexp.norms.norm import NormConfig
+from bnexp.norms.norm import Dimensions, NormConfig
 from bnexp.parts import load_plugins, named_union
 
 NORMS = (
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 else:
     AnyNorm = named_union(NORMS)
 
-__all__ = ["NORMS", "AnyNorm", "BatchNormConfig", "NoNormConfig", "NormConfig"]
+__all__ = ["NORMS", "AnyNorm", "BatchNormConfig", "Dimensions", "NoNormConfig", "NormConfig"]

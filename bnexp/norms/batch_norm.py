@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bnexp.norms.norm import NormConfig
+from bnexp.norms.norm import Dimensions, NormConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,12 +35,23 @@ class BatchNormConfig(NormConfig):
     affine: bool = True
     """Learn γ and β, one of each a channel, from 1 and 0."""
 
-    uses_batch_statistics: ClassVar[bool] = True
-
-    def build(self, num_features: int) -> nn.Module:
-        """Returns `torch.nn.BatchNorm2d`."""
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns `torch.nn.BatchNorm2d` or `torch.nn.BatchNorm1d`."""
         from torch import nn
 
-        return nn.BatchNorm2d(
-            num_features, eps=self.eps, momentum=self.momentum, affine=self.affine
+        kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
+        return kind(num_features, eps=self.eps, momentum=self.momentum, affine=self.affine)
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns the batch size: all images of a batch share statistics."""
+        return batch_size
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that a channel would have one value, which has no variance."""
+        channels, height, width = shape
+        if batch_size * height * width > 1:
+            return None
+        return (
+            f"batch norm would see one value a channel (batch of 1, {channels} channels of 1×1 "
+            "pixels); use a larger batch or drop_last"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bnexp.norms.norm import NormConfig
+from bnexp.norms.norm import Dimensions, NormConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +17,7 @@ class NoNormConfig(NormConfig):
 
     normalizes: ClassVar[bool] = False
 
-    def build(self, num_features: int) -> nn.Module:
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns the identity, which has no parameters."""
         from torch import nn
 

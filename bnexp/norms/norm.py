@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bnexp.parts import Part
 
 if TYPE_CHECKING:
     from torch import nn
+
+Dimensions = Literal[1, 2]
+"""2 for feature maps `(N, C, H, W)`, 1 for features `(N, C)`, as in BatchNorm2d and BatchNorm1d."""
 
 
 class NormConfig(Part):
@@ -18,9 +21,18 @@ class NormConfig(Part):
 
     normalizes: ClassVar[bool] = True
     """Whether the layer does anything; a convolution right before it then needs no bias."""
-    uses_batch_statistics: ClassVar[bool] = False
-    """Whether training normalizes an image with statistics of other images of its batch."""
 
     @abstractmethod
-    def build(self, num_features: int) -> nn.Module:
-        """Returns a layer that maps `(N, num_features, H, W)` to the same shape."""
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns a layer that keeps the shape: `(N, C, H, W)` in 2-d form, `(N, C)` in 1-d form."""
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns how many images share statistics in training; None where each has its own."""
+        return None
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns why the layer cannot train on such inputs, with the mend; None where it can.
+
+        `shape` is `(C, H, W)`, with H = W = 1 in 1-d form; `batch_size` is the smallest batch.
+        """
+        return None
