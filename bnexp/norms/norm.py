@@ -24,7 +24,7 @@ class NormConfig(Part):
 
     @abstractmethod
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
-        """Returns a layer that keeps the shape: `(N, C, H, W)` in 2-d form, `(N, C)` in 1-d form."""
+        """Returns a layer that keeps its input's shape: `(N, C, H, W)`, or `(N, C)` in 1-d form."""
 
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns how many images share statistics in training; None where each has its own."""
