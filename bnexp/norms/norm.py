@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bnexp.parts import Part
@@ -20,7 +21,10 @@ class NormConfig(Part):
     name: str
 
     normalizes: ClassVar[bool] = True
-    """Whether the layer does anything; a convolution right before it then needs no bias."""
+    """Whether the layer does anything; a convolution right before it then has no bias.
+
+    Batch and instance norm would subtract that bias; in the others β takes its place.
+    """
 
     @abstractmethod
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
@@ -30,9 +34,30 @@ class NormConfig(Part):
         """Returns how many images share statistics in training; None where each has its own."""
         return None
 
+    @property
+    def evaluates_images_alone(self) -> bool:
+        """Whether evaluation gives an image the same result whatever batch it stands in."""
+        return True
+
+    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
+        """Returns whether the mean over space is β in training, whatever image comes in.
+
+        It is where each channel of each image is normalized by itself. Global average pooling
+        right after such a layer sees nothing of the image.
+        """
+        return False
+
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns why the layer cannot train on such inputs, with the mend; None where it can.
 
-        `shape` is `(C, H, W)`, with H = W = 1 in 1-d form; `batch_size` is the smallest batch.
+        `shape` is `(C, H, W)`, with H = W = 1 in 1-d form; `batch_size` is a batch that it
+        would see.
         """
         return None
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields what is allowed but suspicious: the field to change, and why.
+
+        `batch_size` is the optimiser's batch, `steps` the length of the training.
+        """
+        yield from ()
