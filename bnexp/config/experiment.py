@@ -32,7 +32,7 @@ class TrainConfig(Part):
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; null takes PyTorch's choice. The count changes the last bits of a result."""
     log_every: int = Field(default=50, ge=1)
-    """Steps from one row of training metrics to the next."""
+    """Steps from one row of training metrics to the next; each epoch ends with a row."""
     divergence_loss: float = Field(default=1000.0, gt=0)
     """A batch's mean loss (nats an image) above this, or one that is not finite, ends the run."""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import CellResult, Comparison, Difference
-from bnexp.reports.figure_style import MUTED, Style, cell_styles, new_figure, set_title
+from bnexp.reports.figure_style import (
+    MUTED,
+    Style,
+    cell_styles,
+    new_figure,
+    set_title,
+    wrap_label,
+)
 from bnexp.reports.formatting import MetricFormat, count, format_difference, metric_format
 
 if TYPE_CHECKING:
@@ -31,7 +38,7 @@ def draw_effects(comparison: Comparison) -> Figure:
     for row, cell in enumerate(rows):
         _draw_row(axes, row, cell, comparison.baseline_cell, styles[cell.cell], write)
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_yticks(range(len(rows)), [cell.cell for cell in rows])
+    axes.set_yticks(range(len(rows)), [wrap_label(cell.cell) for cell in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")

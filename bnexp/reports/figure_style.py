@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MUTED = "#595959"
 """Grey for what is said beside the data."""
 
+LONGEST_LABEL = 26
+"""Characters that a cell's name may have on one line."""
+
 _HIGHEST = 120
 """Inches; a bitmap much higher than that cannot be drawn."""
 
@@ -92,3 +95,8 @@ def set_title(axes: Axes, title: str, caption: str) -> None:
     axes.annotate(
         caption, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9, color=MUTED
     )
+
+
+def wrap_label(cell: str) -> str:
+    """Returns a cell's name with a line a setting where one line would squeeze the axes."""
+    return cell if len(cell) <= LONGEST_LABEL else cell.replace(",", ",\n")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.analysis.statistics import t_interval
-from bnexp.reports.figure_style import MUTED, Style, cell_styles, new_figure, set_title
+from bnexp.reports.figure_style import (
+    MUTED,
+    Style,
+    cell_styles,
+    new_figure,
+    set_title,
+    wrap_label,
+)
 from bnexp.reports.formatting import MetricFormat, metric_format
 
 if TYPE_CHECKING:
@@ -32,7 +39,8 @@ def draw_learning_curves(comparison: Comparison) -> Figure:
 
     is_crowded = len(comparison.cells) > _MOST_WITH_BANDS
     line = 0.24 if is_crowded else 0.46
-    figure, axes = new_figure(8.4, max(4.6, 1 + line * (len(comparison.cells) + 1)))
+    lines = sum(1 + wrap_label(cell.cell).count("\n") / 2 for cell in comparison.cells)
+    figure, axes = new_figure(8.4, max(4.6, 1 + line * (lines + 1)))
     write = metric_format(comparison)
     _draw_cells(axes, comparison, write, is_crowded)
     _draw_target(axes, comparison, write)
@@ -106,7 +114,7 @@ def _draw_mean(
         marker=style.marker,
         markersize=5.5,
         markevery=max(1, len(means) // 10),
-        label=f"{cell.cell}{separator}n = {cell.n}{diverged}",
+        label=f"{wrap_label(cell.cell)}{separator}n = {cell.n}{diverged}",
         zorder=3,
     )
 

@@ -164,8 +164,10 @@ class Training:
         precision, every = self.config.train.precision, self.config.train.log_every
         window = ScoreSum(self.parts.device)
         window_start, window_images = time.perf_counter(), 0
-        last_step = self.step + len(self.parts.batches)
-        for batch in self.parts.batches.epoch(epoch):
+        steps = len(self.parts.batches)
+        for left, batch in zip(
+            range(steps - 1, -1, -1), self.parts.batches.epoch(epoch), strict=True
+        ):
             if self._should_stop():
                 raise StoppedError(self.step)
             # Dropout draws from the global generator: a function of the step as well.
@@ -177,7 +179,8 @@ class Training:
             self.step += 1
             window_images += len(batch[1])
             self._recorder.progress(self.step, self._total_steps)
-            if self.step % every == 0 or self.step == last_step:
+            # A rest of a few steps joins the row before it: alone it would be mostly noise.
+            if left == 0 or ((steps - left) % every == 0 and left >= every / 2):
                 self._images_seen += window_images
                 totals.add_sum(window)
                 self._record_window(window, epoch, window_images, window_start)

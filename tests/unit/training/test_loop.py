@@ -131,8 +131,14 @@ def test_rows_come_every_few_steps_and_at_the_end_of_an_epoch(dataset):
 
     training = [step for step, _, scalars in notes.rows if "train/loss" in scalars]
     evaluation = [step for step, _, scalars in notes.rows if "test/loss" in scalars]
-    assert training == [4, 6, 8, 12]
+    assert training == [4, 6, 10, 12]
     assert evaluation == [6, 12]
+
+
+def test_a_short_rest_of_an_epoch_joins_the_row_before_it(dataset):
+    _, notes, _ = run(configure(log_every=5), dataset)
+
+    assert [step for step, _, scalars in notes.rows if "train/loss" in scalars] == [6, 12]
 
 
 def test_final_figures_hold_the_training_images_in_evaluation_mode(dataset):
