@@ -22,6 +22,7 @@ from bnexp.config.optim import OPTIMIZERS, SCHEDULES
 from bnexp.data import DATASETS
 from bnexp.models import MODELS
 from bnexp.models.cnn import ConvLayer, PoolLayer
+from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.norms import NORMS
 from bnexp.parts import Part, part_name
 
@@ -33,6 +34,7 @@ COMMANDS = (
     "compare",
     "tb",
     "ls",
+    "show",
     "data",
     *(f"data {name}" for name in ("list", "fetch", "import", "info")),
 )
@@ -153,6 +155,7 @@ def write_config_page() -> str:
     lines += write_section("`data`: the dataset", DATASETS)
     lines += write_section("`model`: the network", MODELS)
     lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer])
+    lines += write_section("`model.initialization`: the first weights", INITIALIZATIONS)
     lines += write_section("`norm`: the normalization layer", NORMS)
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)

@@ -13,6 +13,7 @@ from bnexp import __version__
 from bnexp.cli.compare import compare
 from bnexp.cli.data import app as data_app
 from bnexp.cli.ls import ls
+from bnexp.cli.show import show
 from bnexp.cli.tb import tb
 from bnexp.cli.train import plan, train
 from bnexp.errors import BnexpError, ConfigError
@@ -48,6 +49,7 @@ app.command()(plan)
 app.command()(compare)
 app.command()(tb)
 app.command()(ls)
+app.command()(show)
 app.add_typer(data_app, name="data")
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
-from bnexp.models import ImpossibleModelError, NormSite
-from bnexp.norms import BatchNormConfig
+from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
+from bnexp.models.cnn import BlockPlan, PlainCnnConfig, PoolPlan
 
 Path = tuple[str | int, ...]
 
@@ -22,11 +22,14 @@ class Finding:
     is_error: bool
 
 
-def check_experiment(config: ExperimentConfig, facts: DatasetFacts | None = None) -> list[Finding]:
+def check_experiment(
+    config: ExperimentConfig, facts: DatasetFacts | None = None, *, may_build: bool = False
+) -> list[Finding]:
     """Returns what is impossible or suspicious in a config.
 
     What depends on the dataset is checked where its facts are known: from the config
-    alone, or given once it is loaded.
+    alone, or given once it is loaded. With `may_build`, a model that knows only then
+    where it normalizes is built, which imports torch.
     """
     facts = facts or config.data.facts()
     findings = list(_check_optimizer(config))
@@ -34,13 +37,20 @@ def check_experiment(config: ExperimentConfig, facts: DatasetFacts | None = None
         return findings
     findings += _check_split(config.data, facts)
     try:
-        sites = config.model.norm_sites(facts.image_shape)
+        sites = _find_sites(config.model, facts, may_build)
     except ImpossibleModelError as error:
         return [*findings, Finding(("model", *error.path), error.reason, is_error=True)]
     if not any(finding.is_error for finding in findings):
         findings += _check_batches(config, facts, sites)
-        findings += _check_cold_statistics(config, facts, sites)
+        findings += _check_doubtful_norms(config, facts, sites)
+        findings += _check_pooling_of_a_norm(config, facts)
     return findings
+
+
+def _find_sites(model: ModelConfig, facts: DatasetFacts, may_build: bool) -> list[NormSite]:
+    if may_build:
+        return model.find_norm_sites(facts.image_shape, facts.num_classes)
+    return model.norm_sites(facts.image_shape)
 
 
 def count_training_images(data: DatasetConfig, facts: DatasetFacts) -> int:
@@ -77,54 +87,67 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
 def _check_batches(
     config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
 ) -> Iterator[Finding]:
-    """Finds batches that leave a norm one value a channel, or one image."""
-    sites = [site for site in sites if site.norm.uses_batch_statistics]
-    if not sites:
-        return
+    """Finds norms that cannot work on what they would see, and a last batch of one image."""
     batch_size = config.data.batch_size
     images = count_training_images(config.data, facts)
     smallest = min(batch_size, images if config.data.drop_last else images % batch_size or images)
     for site in sites:
-        channels, height, width = site.shape
-        if smallest * height * width == 1:
-            reason = (
-                f"{site.norm.name} norm would see one value a channel (batch of 1, "
-                f"{channels} channels of 1×1 pixels); use a larger batch or drop_last"
-            )
-            yield Finding(("model", *site.path), reason, is_error=True)
-            return
-    if smallest == 1 < batch_size:
+        for seen in dict.fromkeys((smallest, min(batch_size, images))):
+            reason = site.norm.find_problem(site.shape, seen)
+            if reason:
+                yield Finding(("model", *site.path), reason, is_error=True)
+                return
+    shared = [site.norm for site in sites if (site.norm.statistics_batch(batch_size) or 1) > 1]
+    if shared and smallest == 1 < batch_size:
         reason = (
             f"{images:,} training images leave a last batch of one image, which "
-            f"{sites[0].norm.name} norm cannot normalize well; set data.drop_last: true or "
+            f"{shared[0].name} norm cannot normalize well; set data.drop_last: true or "
             "change train_size or batch_size"
         )
         yield Finding(("data", "batch_size"), reason, is_error=True)
 
 
-def _check_cold_statistics(
+def _check_doubtful_norms(
     config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
 ) -> Iterator[Finding]:
-    """Finds running statistics that still hold much of their initial value at the end."""
-    steps = config.train.epochs * count_steps(
-        config.data, count_training_images(config.data, facts)
-    )
-    norms = [site.norm for site in sites if isinstance(site.norm, BatchNormConfig)]
-    for momentum in sorted({norm.momentum for norm in norms}):
-        left = (1 - momentum) ** steps
-        if left > 0.05:
-            reason = (
-                f"after {steps} steps at BN momentum {momentum:g}, {left:.0%} of the running "
-                "statistics is still their initial value; train longer or raise the momentum"
-            )
-            yield Finding(("train", "epochs"), reason, is_error=False)
-        if momentum > 0.5:
-            reason = (
-                f"momentum {momentum:g} is the weight of the new batch: the running statistics "
-                f"see little but the last batch (for the other convention, write "
-                f"{1 - momentum:g})"
-            )
-            yield Finding(("model", "norm"), reason, is_error=False)
+    """Finds what the norms themselves warn of, once for each norm that the config writes."""
+    images = count_training_images(config.data, facts)
+    steps = config.train.epochs * count_steps(config.data, images)
+    found = {
+        Finding((*_norm_path(config, site), key), reason, is_error=False): None
+        for site in sites
+        for key, reason in site.norm.find_warnings(config.data.batch_size, steps)
+    }
+    yield from found
+
+
+def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+    """Finds a last norm that leaves global average pooling nothing to tell images apart by."""
+    model = config.model
+    if not isinstance(model, PlainCnnConfig) or model.head != "global_avg_pool":
+        return
+    steps = model.plan(facts.image_shape)
+    last = next(step for step in reversed(steps) if _is_convolution_or_max(step))
+    if not isinstance(last, BlockPlan) or last.placement == "before_activation":
+        return
+    if last.norm.fixes_channel_means(last.out_channels, config.data.batch_size):
+        reason = (
+            f"{last.norm.name} norm would make every channel's mean the same for all images, and "
+            "global average pooling sees only that; set model.head: flatten or model.placement: "
+            "before_activation, or use another norm"
+        )
+        yield Finding(("model", *last.path), reason, is_error=True)
+
+
+def _is_convolution_or_max(step: BlockPlan | PoolPlan) -> bool:
+    return isinstance(step, BlockPlan) or step.pool == "max"
+
+
+def _norm_path(config: ExperimentConfig, site: NormSite) -> Path:
+    """Returns the keys that lead to a site's norm: the model's, or that of the layer itself."""
+    if site.norm == getattr(config.model, "norm", None):
+        return ("model", "norm")
+    return ("model", *site.path, "norm")
 
 
 def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:

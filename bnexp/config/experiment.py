@@ -48,6 +48,27 @@ class TrainConfig(Part):
         return device
 
 
+class EvaluateConfig(Part):
+    """With which statistics the norms are evaluated after each epoch."""
+
+    population_statistics: tuple[Literal["ema", "precise", "batch"], ...] = ("ema",)
+    """`ema`: the running statistics; beside it `precise` (pooled anew over training images) and
+    `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
+    precise_images: int = Field(default=10_000, ge=2)
+    """Training images that `precise` pools over; all of them where there are fewer."""
+
+    @field_validator("population_statistics")
+    @classmethod
+    def _require_ema(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        if "ema" not in kinds:
+            raise PydanticCustomError(
+                "ema", "must hold ema, which test/accuracy stands on; the others go beside it"
+            )
+        if len(set(kinds)) < len(kinds):
+            raise PydanticCustomError("twice", "the same statistics stand twice")
+        return kinds
+
+
 class SweepConfig(Part):
     """The variants to train: the grid's combinations with the zip's rows, each over the seeds."""
 
@@ -86,6 +107,8 @@ class ExperimentConfig(Part):
     """The optimiser and its learning-rate schedule."""
     train: TrainConfig = TrainConfig()
     """Epochs, seed, device and precision."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """With which statistics the norms are evaluated."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
 

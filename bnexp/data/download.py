@@ -9,11 +9,11 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from bnexp.errors import DataError
+from bnexp.packages import describe_torchvision_mismatch
 
 TIMEOUT_SECONDS = 30.0
 """A server that sends nothing for this long is given up."""
@@ -51,21 +51,11 @@ def _import_download_url() -> Callable[[str, str, str], None]:
     try:
         from torchvision.datasets.utils import download_url
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        first_line = str(error).partition("\n")[0]
         raise DataError(
-            f"torchvision {_version('torchvision')} does not work with torch {_version('torch')} "
-            f"({first_line}): reinstall the two together, as in `pip install --upgrade "
-            "--force-reinstall torch torchvision`, both from one package index; or get the "
-            "archive elsewhere and run `bnexp data import PATH`, which needs no torchvision"
+            f"{describe_torchvision_mismatch(error)}; or get the archive elsewhere and run "
+            "`bnexp data import PATH`, which needs no torchvision"
         ) from error
     return download_url  # type: ignore[no-any-return]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 @contextlib.contextmanager

@@ -3,11 +3,22 @@
 from typing import TYPE_CHECKING
 
 from bnexp.models.cnn import CnnConfig
+from bnexp.models.initialization import InitializationConfig
+from bnexp.models.mlp import MlpConfig
 from bnexp.models.model import ImpossibleModelError, ModelConfig, NormSite
+from bnexp.models.resnet import ResNetConfig
+from bnexp.models.timm_model import TimmConfig
+from bnexp.models.torchvision_model import TorchvisionConfig
+from bnexp.models.vgg import VggConfig
 from bnexp.parts import load_plugins, named_union
 
 MODELS = (
     CnnConfig,
+    MlpConfig,
+    VggConfig,
+    ResNetConfig,
+    TorchvisionConfig,
+    TimmConfig,
     *load_plugins("bnexp.models"),
 )
 """Every model that a config can name; a new one adds its line here."""
@@ -17,4 +28,17 @@ if TYPE_CHECKING:
 else:
     AnyModel = named_union(MODELS)
 
-__all__ = ["MODELS", "AnyModel", "CnnConfig", "ImpossibleModelError", "ModelConfig", "NormSite"]
+__all__ = [
+    "MODELS",
+    "AnyModel",
+    "CnnConfig",
+    "ImpossibleModelError",
+    "InitializationConfig",
+    "MlpConfig",
+    "ModelConfig",
+    "NormSite",
+    "ResNetConfig",
+    "TimmConfig",
+    "TorchvisionConfig",
+    "VggConfig",
+]

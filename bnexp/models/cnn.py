@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,14 +11,17 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.models.activations import Activation
-from bnexp.models.model import ImpossibleModelError, ModelConfig, NormSite
-from bnexp.norms import AnyNorm, BatchNormConfig, NormConfig
+from bnexp.models.model import (
+    ConvolutionalConfig,
+    ImpossibleModelError,
+    NormSite,
+    Placement,
+)
+from bnexp.norms import AnyNorm, NormConfig
 from bnexp.parts import Part
 
 if TYPE_CHECKING:
     from torch import nn
-
-Placement = Literal["before_activation", "after_activation"]
 
 
 class ConvLayer(Part):
@@ -82,6 +86,7 @@ class BlockPlan:
     norm: NormConfig
     placement: Placement
     activation: Activation
+    weight_standardization: bool
     output_size: tuple[int, int]
     """Height and width after the convolution."""
 
@@ -100,47 +105,17 @@ class PoolPlan:
     output_size: tuple[int, int]
 
 
-class CnnConfig(ModelConfig):
-    """Convolutions and poolings in a row, then one linear layer.
+class PlainCnnConfig(ConvolutionalConfig):
+    """What networks of convolutions and poolings in a row have in common."""
 
-    Each convolution is a block: conv-norm-activation (`before_activation`) or
-    conv-activation-norm (`after_activation`). A convolution has no bias where a norm
-    follows at once, since the norm would subtract it.
-    """
-
-    name: Literal["cnn"] = "cnn"
-    layers: tuple[Layer, ...] = Field(
-        default=(
-            ConvLayer(conv=16),
-            ConvLayer(conv=16),
-            PoolLayer(pool="max"),
-            ConvLayer(conv=32),
-            ConvLayer(conv=32),
-            PoolLayer(pool="max"),
-            ConvLayer(conv=64),
-            ConvLayer(conv=64),
-            PoolLayer(pool="max"),
-        ),
-        min_length=1,
-    )
-    """Convolutions `{conv: CHANNELS}` and poolings `{pool: max}` in order."""
-    head: Literal["global_avg_pool", "flatten"] = "global_avg_pool"
-    """What stands between the last layer and the linear one: the mean over space, or all of it."""
-    norm: AnyNorm = BatchNormConfig()
-    """The norm of every convolution that names no other; `norm: batch` is short for its name."""
     placement: Placement = "before_activation"
     """Where the norm sits: conv-norm-activation, or conv-activation-norm."""
-    activation: Activation = "relu"
-    """The activation after every convolution that names no other."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the linear layer's inputs that training sets to zero."""
+    head: Literal["global_avg_pool", "flatten"] = "global_avg_pool"
+    """What stands between the last layer and the linear one: the mean over space, or all of it."""
 
-    @field_validator("layers")
-    @classmethod
-    def _require_a_convolution(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-        if not any(isinstance(layer, ConvLayer) for layer in layers):
-            raise PydanticCustomError("no_conv", "needs at least one convolution, {conv: CHANNELS}")
-        return layers
+    @abstractmethod
+    def list_layers(self) -> Sequence[Layer]:
+        """Returns the convolutions and poolings in order."""
 
     def plan(self, image_shape: tuple[int, int, int]) -> list[BlockPlan | PoolPlan]:
         """Returns the network with every choice made, for images of height, width, channels.
@@ -166,7 +141,7 @@ class CnnConfig(ModelConfig):
 
     def _plan(self, image_shape: tuple[int, int, int]) -> Iterator[BlockPlan | PoolPlan]:
         height, width, channels = image_shape
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.list_layers()):
             if isinstance(layer, PoolLayer):
                 if layer.size > min(height, width):
                     reason = f"a pooling of {layer.size} finds only {height}×{width} pixels left"
@@ -187,6 +162,44 @@ class CnnConfig(ModelConfig):
                 norm=layer.norm or self.norm,
                 placement=layer.placement or self.placement,
                 activation=layer.activation or self.activation,
+                weight_standardization=self.weight_standardization,
                 output_size=(height, width),
             )
             channels = layer.conv
+
+
+class CnnConfig(PlainCnnConfig):
+    """Convolutions and poolings in a row, then one linear layer.
+
+    Each convolution is a block: conv-norm-activation (`before_activation`) or
+    conv-activation-norm (`after_activation`). A convolution has no bias where a norm
+    follows at once, since the norm would subtract it.
+    """
+
+    name: Literal["cnn"] = "cnn"
+    layers: tuple[Layer, ...] = Field(
+        default=(
+            ConvLayer(conv=16),
+            ConvLayer(conv=16),
+            PoolLayer(pool="max"),
+            ConvLayer(conv=32),
+            ConvLayer(conv=32),
+            PoolLayer(pool="max"),
+            ConvLayer(conv=64),
+            ConvLayer(conv=64),
+            PoolLayer(pool="max"),
+        ),
+        min_length=1,
+    )
+    """Convolutions `{conv: CHANNELS}` and poolings `{pool: max}` in order."""
+
+    @field_validator("layers")
+    @classmethod
+    def _require_a_convolution(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        if not any(isinstance(layer, ConvLayer) for layer in layers):
+            raise PydanticCustomError("no_conv", "needs at least one convolution, {conv: CHANNELS}")
+        return layers
+
+    def list_layers(self) -> Sequence[Layer]:
+        """Returns `layers`."""
+        return self.layers

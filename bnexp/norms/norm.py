@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bnexp.parts import Part
 
 if TYPE_CHECKING:
     from torch import nn
+
+Dimensions = Literal[1, 2]
+"""2 for feature maps `(N, C, H, W)`, 1 for features `(N, C)`, as in BatchNorm2d and BatchNorm1d."""
 
 
 class NormConfig(Part):
@@ -17,10 +21,43 @@ class NormConfig(Part):
     name: str
 
     normalizes: ClassVar[bool] = True
-    """Whether the layer does anything; a convolution right before it then needs no bias."""
-    uses_batch_statistics: ClassVar[bool] = False
-    """Whether training normalizes an image with statistics of other images of its batch."""
+    """Whether the layer does anything; a convolution right before it then has no bias.
+
+    Batch and instance norm would subtract that bias; in the others β takes its place.
+    """
 
     @abstractmethod
-    def build(self, num_features: int) -> nn.Module:
-        """Returns a layer that maps `(N, num_features, H, W)` to the same shape."""
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns a layer that keeps its input's shape: `(N, C, H, W)`, or `(N, C)` in 1-d form."""
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns how many images share statistics in training; None where each has its own."""
+        return None
+
+    @property
+    def evaluates_images_alone(self) -> bool:
+        """Whether evaluation gives an image the same result whatever batch it stands in."""
+        return True
+
+    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
+        """Returns whether the mean over space is β in training, whatever image comes in.
+
+        It is where each channel of each image is normalized by itself. Global average pooling
+        right after such a layer sees nothing of the image.
+        """
+        return False
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns why the layer cannot train on such inputs, with the mend; None where it can.
+
+        `shape` is `(C, H, W)`, with H = W = 1 in 1-d form; `batch_size` is a batch that it
+        would see.
+        """
+        return None
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields what is allowed but suspicious: the field to change, and why.
+
+        `batch_size` is the optimiser's batch, `steps` the length of the training.
+        """
+        yield from ()

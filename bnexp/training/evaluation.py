@@ -66,9 +66,21 @@ def evaluate(
     model.eval()
     total = ScoreSum(device)
     for inputs, targets in images.batches(EVALUATION_BATCH_SIZE):
-        with autocast(device, precision):
-            logits = model(inputs)
-        logits = logits.float()
-        total.add(functional.cross_entropy(logits, targets), logits, targets)
+        score_batch(model, inputs, targets, len(targets), precision, total)
     model.train(was_training)
     return total.read()
+
+
+def score_batch(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    counted: int,
+    precision: str,
+    total: ScoreSum,
+) -> None:
+    """Adds the score of a batch's first `counted` images; the model sees all of them."""
+    with autocast(inputs.device, precision):
+        logits = model(inputs)
+    logits, targets = logits[:counted].float(), targets[:counted]
+    total.add(functional.cross_entropy(logits, targets), logits, targets)

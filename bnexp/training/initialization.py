@@ -9,27 +9,44 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from bnexp.models.initialization import HeConfig, InitializationConfig
+from bnexp.models.model import FinishesInitialization
 from bnexp.seeding import derive_seed
 
+DEFAULT_SCHEME = HeConfig()
 
-def initialize(model: nn.Module, seed: int) -> None:
+
+def initialize(model: nn.Module, seed: int, scheme: InitializationConfig = DEFAULT_SCHEME) -> None:
     """Sets every convolution's and linear layer's weight and bias; norms keep γ = 1, β = 0.
 
-    Convolutions: normal with standard deviation √(2 / fan_in). The linear layer that
-    gives logits: √(1 / fan_in), as no activation follows. Biases: 0.
-
-    Source: He et al. 2015, "Delving Deep into Rectifiers", equation 10.
+    Weights are normal with the scheme's standard deviation. The last linear layer, which
+    gives logits, takes √(1 / fan_in) times the scheme's scale under every scheme, as no
+    activation follows it. Biases: 0. A network that `FinishesInitialization` then does so.
     """
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+    output = next((name for name in reversed(layers) if isinstance(layers[name], nn.Linear)), None)
     with torch.no_grad():
-        for name, module in model.named_modules():
-            if not isinstance(module, nn.Conv2d | nn.Linear):
-                continue
-            gain = 2.0 if isinstance(module, nn.Conv2d) else 1.0
-            fan_in = module.weight[0].numel()
+        for name, layer in layers.items():
+            std = _compute_std(layer.weight, scheme, is_output=name == output)
             generator = torch.Generator().manual_seed(derive_seed(seed, "init", f"{name}.weight"))
-            values = torch.empty(module.weight.shape).normal_(generator=generator)
-            module.weight.copy_(values * math.sqrt(gain / fan_in))
-            if module.bias is not None:
-                module.bias.zero_()
+            values = torch.empty(layer.weight.shape).normal_(generator=generator)
+            layer.weight.copy_(values * std)
+            if layer.bias is not None:
+                layer.bias.zero_()
+        if isinstance(model, FinishesInitialization):
+            model.finish_initialization()
+
+
+def _compute_std(weight: Tensor, scheme: InitializationConfig, *, is_output: bool) -> float:
+    fan_in = weight[0].numel()
+    if is_output:
+        return scheme.scale * math.sqrt(1.0 / fan_in)
+    # As PyTorch counts them, in grouped convolutions too.
+    fan_out = weight.shape[0] * weight[0, 0].numel()
+    return scheme.scale * scheme.compute_std(fan_in, fan_out)

@@ -18,6 +18,7 @@ from bnexp.seeding import derive_seed
 from bnexp.training.device import read_peak_memory, reset_peak_memory
 from bnexp.training.evaluation import ScoreSum, autocast, evaluate
 from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
+from bnexp.training.population import evaluate_precisely, evaluate_with_batch_statistics
 from bnexp.training.setup import TrainingParts
 
 
@@ -211,16 +212,34 @@ class Training:
     def _evaluate_all(self) -> dict[str, float]:
         scalars: dict[str, float] = {}
         for prefix, images in self.parts.evaluation_sets.items():
-            scalars |= self._score(prefix, images)
+            for kind in self.config.evaluate.population_statistics:
+                name = prefix if kind == "ema" else f"{prefix}_{kind}"
+                scalars |= self._score(name, images, kind)
         return scalars
 
     def _evaluate_on_training_images(self) -> dict[str, float]:
-        scalars = self._score("train_eval", self.parts.plain_training_images)
+        scalars = self._score("train_eval", self.parts.plain_training_images, "ema")
         self._recorder.record(self.step, self.epochs_done, self._elapsed(), scalars)
         return scalars
 
-    def _score(self, prefix: str, images: ResidentImages) -> dict[str, float]:
-        score = evaluate(self.parts.model, images, self.parts.device, self.config.train.precision)
+    def _score(self, prefix: str, images: ResidentImages, kind: str) -> dict[str, float]:
+        parts, precision = self.parts, self.config.train.precision
+        batch_size = self.config.data.batch_size
+        if kind == "precise":
+            score = evaluate_precisely(
+                parts.model,
+                images,
+                parts.recalibration_images,
+                batch_size,
+                parts.device,
+                precision,
+            )
+        elif kind == "batch":
+            score = evaluate_with_batch_statistics(
+                parts.model, images, batch_size, parts.device, precision
+            )
+        else:
+            score = evaluate(parts.model, images, parts.device, precision)
         if score.loss - score.loss != 0:  # NaN or infinite
             reason = f"the {prefix} loss was {score.loss} after step {self.step}"
             raise DivergedError(self.step, reason)

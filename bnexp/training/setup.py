@@ -12,7 +12,7 @@ from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.problems import dotted
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
-from bnexp.data.dataset import Dataset, DatasetFacts
+from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import stratified_split
 from bnexp.errors import UsageError
 from bnexp.seeding import derive_seed
@@ -30,6 +30,8 @@ class TrainingParts:
     batches: TrainingBatches
     evaluation_sets: dict[str, ResidentImages]
     """By tag prefix: `val` (where there is one) and `test`, evaluated after each epoch."""
+    recalibration_images: ResidentImages
+    """Training images without augmentation, in a random order, for precise statistics."""
     plain_training_images: ResidentImages
     """As many training images as there are test images, evenly chosen, without augmentation."""
 
@@ -40,10 +42,24 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> None:
     Raises:
         UsageError: The config is impossible with this dataset.
     """
-    facts = DatasetFacts(
+    check_against_facts(config, find_facts(dataset))
+
+
+def find_facts(dataset: Dataset) -> DatasetFacts:
+    """Returns the sizes of a dataset that is here."""
+    return DatasetFacts(
         dataset.image_shape, len(dataset.class_names), len(dataset.train), len(dataset.test)
     )
-    errors = [finding for finding in check_experiment(config, facts) if finding.is_error]
+
+
+def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> None:
+    """Checks a config against a dataset's facts, building the model where it must be to know.
+
+    Raises:
+        UsageError: The config is impossible with this dataset.
+    """
+    findings = check_experiment(config, facts, may_build=True)
+    errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise UsageError("\n".join(f"{dotted(error.path)}: {error.reason}" for error in errors))
 
@@ -73,18 +89,38 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
         optimizer=build_optimizer(config.optim, model, _find_norm_parameters(model)),
         batches=TrainingBatches(train, statistics, data, config.train.seed, device),
         evaluation_sets={
-            prefix: ResidentImages(images, statistics, device)
+            prefix: ResidentImages(_shuffle(images), statistics, device)
             for prefix, images in evaluation.items()
         },
+        recalibration_images=ResidentImages(
+            _choose_for_recalibration(config, train), statistics, device
+        ),
         plain_training_images=ResidentImages(train.subset(chosen), statistics, device),
     )
+
+
+def _choose_for_recalibration(config: ExperimentConfig, train: LabelledImages) -> LabelledImages:
+    is_used = "precise" in config.evaluate.population_statistics
+    shuffled = _shuffle(train)
+    count = min(len(train), config.evaluate.precise_images) if is_used else 1
+    return LabelledImages(shuffled.images[:count], shuffled.labels[:count])
+
+
+def _shuffle(images: LabelledImages) -> LabelledImages:
+    """Returns the images in an order that is the same for every run.
+
+    Folders hold one class after the other, and a batch of one class has other statistics
+    than a mixed one.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(0, "evaluation order"))
+    return images.subset(torch.randperm(len(images), generator=generator).numpy())
 
 
 def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> nn.Module:
     # Parts from elsewhere may draw their initial values from the global generator.
     torch.manual_seed(derive_seed(config.train.seed, "build"))
     model = config.model.build(dataset.image_shape, len(dataset.class_names))
-    initialize(model, config.train.seed)
+    initialize(model, config.train.seed, config.model.initialization)
     model.to(device=device)
     model.to(memory_format=torch.channels_last)
     if config.train.compile:

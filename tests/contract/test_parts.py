@@ -1,7 +1,10 @@
-"""What every norm, model and dataset of the unions must do; a new member is tested unasked."""
+"""What every norm, model and dataset must do, whatever package it comes from."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,24 +12,16 @@ from torch import nn
 
 from bnexp.data import DATASETS
 from bnexp.errors import UsageError
-from bnexp.models import MODELS, CnnConfig
-from bnexp.models.cnn import ConvLayer
+from bnexp.models import MODELS
 from bnexp.norms import NORMS
 from bnexp.parts import load_plugins, part_name
-from bnexp.training.initialization import initialize
 
 PARTS = [*NORMS, *MODELS, *DATASETS]
+CONTRACT = Path(__file__).with_name("test_norms.py")
 
 
 def named(part):
     return part_name(part)
-
-
-def build_network(norm, placement="before_activation"):
-    layers = (ConvLayer(conv=6), ConvLayer(conv=6))
-    model = CnnConfig(layers=layers, norm=norm(), placement=placement).build((8, 8, 3), 4)
-    initialize(model, seed=0)
-    return model
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)
@@ -39,88 +34,17 @@ def test_a_part_has_a_name_and_every_field_says_what_it_means(part):
     assert undocumented == []
 
 
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-def test_a_norm_keeps_shape_and_memory_format_and_is_finite(norm):
-    layer = norm().build(6)
-    inputs = torch.randn(4, 6, 5, 3).to(memory_format=torch.channels_last)
-
-    outputs = layer(inputs)
-    assert outputs.shape == inputs.shape
-    assert outputs.isfinite().all()
-    assert outputs.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-def test_the_gradient_of_a_norm_is_right(norm):
-    torch.manual_seed(0)
-    layer = norm().build(3).double()
-    inputs = torch.randn(4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
-    parameters = tuple(layer.parameters())
-
-    def forward(inputs, *values):
-        names = [name for name, _ in layer.named_parameters()]
-        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (inputs,))
-
-    assert torch.autograd.gradcheck(forward, (inputs, *parameters))
-
-
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-def test_evaluation_does_not_depend_on_the_other_images_of_the_batch(norm):
-    layer = norm().build(3)
-    layer(torch.randn(8, 3, 4, 4) * 2 + 1)
-    layer.eval()
-    inputs = torch.randn(5, 3, 4, 4)
-
-    torch.testing.assert_close(layer(inputs)[2:3], layer(inputs[2:3]))
-
-
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-@pytest.mark.parametrize("placement", ["before_activation", "after_activation"])
-def test_a_network_with_a_norm_learns_four_pictures(norm, placement):
-    model = build_network(norm, placement)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    torch.manual_seed(0)
-    inputs, targets = torch.randn(4, 3, 8, 8), torch.arange(4)
-    first = nn.functional.cross_entropy(model(inputs), targets).item()
-
-    for _ in range(80):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-
-    assert loss.item() < 0.2 * first
-
-
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-def test_the_state_of_a_network_survives_saving_and_loading(norm, tmp_path):
-    model, other = build_network(norm), build_network(norm)
-    model(torch.randn(8, 3, 8, 8) + 1)
-    torch.save(model.state_dict(), tmp_path / "state.pt")
-
-    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-
-    inputs = torch.randn(2, 3, 8, 8)
-    assert torch.equal(model.eval()(inputs), other.eval()(inputs))
-
-
-@pytest.mark.parametrize("norm", NORMS, ids=named)
-def test_a_norm_that_uses_the_batch_says_so(norm):
-    layer = norm().build(3)
-    inputs = torch.randn(6, 3, 4, 4)
-
-    depends = not torch.allclose(layer(inputs)[:1], norm().build(3)(inputs[:1]))
-    assert depends == norm.uses_batch_statistics
-
-
 @pytest.mark.parametrize("model", MODELS, ids=named)
 def test_a_model_gives_logits_and_names_its_norm_sites(model):
+    if part_name(model) == "timm":
+        pytest.importorskip("timm", reason="timm is an optional extra")
     config = model()
     network = config.build((32, 32, 3), 7)
 
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert len(config.norm_sites((32, 32, 3))) == len(norms)
+    kinds = nn.BatchNorm2d | nn.BatchNorm1d
+    norms = [module for module in network.modules() if isinstance(module, kinds)]
+    assert len(config.find_norm_sites((32, 32, 3), 7)) == len(norms)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)
@@ -157,7 +81,7 @@ class ScaleConfig(NormConfig):
     initial: float = 1.0
     """Where the factor starts."""
 
-    def build(self, num_features):
+    def build(self, num_features, dimensions=2):
         import torch
         class Scale(torch.nn.Module):
             def __init__(self, initial):
@@ -169,19 +93,41 @@ class ScaleConfig(NormConfig):
 '''
 
 
-def test_a_norm_of_another_package_trains_from_yaml(tmp_path, bnexp):
-    (tmp_path / "scale_norm.py").write_text(PLUGIN)
-    info = tmp_path / "scale_norm-1.0.dist-info"
+@pytest.fixture(scope="module")
+def plugin_path(tmp_path_factory):
+    """A PYTHONPATH on which a package with a norm is installed."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "scale_norm.py").write_text(PLUGIN)
+    info = folder / "scale_norm-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scale-norm\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[bnexp.norms]\nscale = scale_norm:ScaleConfig\n")
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def test_a_norm_of_another_package_trains_from_yaml(tmp_path, bnexp, plugin_path):
     (tmp_path / "c.yaml").write_text(
         "name: plug\ndata: {name: shapes, train_size: 100, val_size: 0, batch_size: 50}\n"
         "model: {name: cnn, layers: [{conv: 4}], norm: {name: scale, initial: 0.5}}\n"
         "train: {epochs: 1, device: cpu}\noptim: {name: sgd, schedule: {name: constant}}\n"
     )
 
-    done = bnexp("train", "c.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = bnexp("train", "c.yaml", cwd=tmp_path, PYTHONPATH=plugin_path)
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/plug/base/seed=0/summary.json").exists()
+
+
+def test_a_norm_of_another_package_passes_the_contract_of_all_norms(plugin_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", CONTRACT, "-k", "scale"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": plugin_path},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout
+    passed = re.findall(r"::(test_\w+)\[.*\bscale\b.* PASSED", done.stdout)
+    source = CONTRACT.read_text(encoding="utf-8")
+    assert set(passed) == set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))

@@ -320,7 +320,7 @@ def test_a_torchvision_that_does_not_match_torch_is_told_in_one_line(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path / "fake")
     versions = {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cu130"}
-    monkeypatch.setattr(download, "version", versions.__getitem__)
+    monkeypatch.setattr("bnexp.packages.version", versions.__getitem__)
     publish()
     message = error_of_load()
     assert message.startswith(

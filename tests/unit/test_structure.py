@@ -17,7 +17,7 @@ LAYERS = [
     {"diagnostics", "models", "data"},
     {"norms"},
     {"runs"},
-    {"errors", "files", "parts", "seeding"},
+    {"errors", "files", "packages", "parts", "seeding"},
 ]
 """Top to bottom; a module imports from its own package and from layers below it."""
 
@@ -73,6 +73,7 @@ def test_the_analysis_is_pure():
         ["compare", "--help"],
         ["compare", "nothing-here"],
         ["tb", "--help"],
+        ["show", "--help"],
         ["data", "--help"],
     ],
 )

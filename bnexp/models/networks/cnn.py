@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import nn
 
 from bnexp.models.activations import build_activation
-from bnexp.models.cnn import BlockPlan, CnnConfig, PoolPlan
-
-
-class GlobalAveragePool(nn.Module):
-    """Maps `(N, C, H, W)` to the mean over space, `(N, C)`.
-
-    A plain mean: the backward pass of PyTorch's adaptive pooling is not deterministic on CUDA.
-    """
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Returns the mean over height and width."""
-        return inputs.mean((2, 3))
+from bnexp.models.cnn import BlockPlan, PlainCnnConfig, PoolPlan
+from bnexp.models.networks.convolution import build_conv
+from bnexp.models.networks.layers import GlobalAveragePool
 
 
 def build_cnn(
-    config: CnnConfig, image_shape: tuple[int, int, int], num_classes: int
+    config: PlainCnnConfig, image_shape: tuple[int, int, int], num_classes: int
 ) -> nn.Sequential:
     """Returns the network that `config` describes, for images of height, width, channels."""
     steps = config.plan(image_shape)
@@ -45,13 +35,13 @@ def build_cnn(
 def _build_step(step: BlockPlan | PoolPlan) -> nn.Module:
     if isinstance(step, PoolPlan):
         return nn.MaxPool2d(step.size) if step.pool == "max" else nn.AvgPool2d(step.size)
-    conv = nn.Conv2d(
+    conv = build_conv(
         step.in_channels,
         step.out_channels,
         step.kernel_size,
         stride=step.stride,
-        padding=step.kernel_size // 2,
         bias=step.has_bias,
+        weight_standardization=step.weight_standardization,
     )
     norm = step.norm.build(step.out_channels)
     activation = build_activation(step.activation)

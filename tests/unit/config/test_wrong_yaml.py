@@ -15,6 +15,11 @@ model:
 train: {epochs: 2}
 """
 
+# Written out, so that a change of a name or of the order is seen here.
+KNOWN_NORMS = (
+    "none, batch, layer, instance, group, batch_renorm, noisy_batch, filter_response, sync_batch"
+)
+
 
 def replaced(old, new):
     assert old in GOOD
@@ -67,11 +72,14 @@ WRONG = {
     ),
     "an unknown norm": (
         replaced("norm: batch", "norm: bacth"),
-        ["c.yaml:6:9: model.norm.name: 'bacth' is none of none, batch (did you mean 'batch'?)"],
+        [f"c.yaml:6:9: model.norm.name: 'bacth' is none of {KNOWN_NORMS} (did you mean 'batch'?)"],
     ),
     "an unknown norm in a layer": (
         replaced("{conv: 16}", "{conv: 16, norm: groop}"),
-        ["c.yaml:5:53: model.layers.2.norm.name: 'groop' is none of none, batch"],
+        [
+            f"c.yaml:5:53: model.layers.2.norm.name: 'groop' is none of {KNOWN_NORMS} "
+            "(did you mean 'group'?)"
+        ],
     ),
     "an unknown dataset": (
         replaced("cifar10", "cifar100"),
@@ -157,6 +165,48 @@ WRONG = {
             "c.yaml:5:46: model.layers.2: a pooling of 2 finds only 1×1 pixels left; take a "
             "pooling or a stride out"
         ],
+    ),
+    "an unknown model": (
+        replaced("name: cnn", "name: resnt"),
+        [
+            "c.yaml:4:9: model.name: 'resnt' is none of cnn, mlp, vgg, resnet, torchvision, timm "
+            "(did you mean 'resnet'?)"
+        ],
+    ),
+    "an unknown initialization": (
+        replaced("norm: batch", "initialization: havier"),
+        [
+            "c.yaml:6:19: model.initialization.name: 'havier' is none of he, xavier, normal "
+            "(did you mean 'xavier'?)"
+        ],
+    ),
+    "an option of another initialization": (
+        replaced("norm: batch", "initialization: {name: he, std: 0.1}"),
+        [
+            "c.yaml:6:30: model.initialization.std: unknown key; the keys here are name, scale",
+        ],
+    ),
+    "a depth that no residual network has": (
+        "name: trial\ndata: {name: cifar10}\nmodel: {name: resnet, depth: 21}\n",
+        [
+            "c.yaml:3:30: model.depth: must be 6n+2, as 20, 32, 44, 56 and 110; the nearest are "
+            "20 and 26"
+        ],
+    ),
+    "fixup beside a norm": (
+        "name: trial\ndata: {name: cifar10}\nmodel: {name: resnet, residual: fixup}\n",
+        [
+            "c.yaml:3:33: model.residual: fixup stands in for the norm; set norm: none, or take "
+            "zero_gamma or skipinit"
+        ],
+    ),
+    "a depth that no VGG has": (
+        "name: trial\ndata: {name: cifar10}\nmodel: {name: vgg, depth: 12}\n",
+        ["c.yaml:3:27: model.depth: 12 is none of small, 11, 13, 16, 19"],
+    ),
+    "a hidden layer without units": (
+        "name: trial\ndata: {name: cifar10}\nmodel: {name: mlp, hidden: [256, 0]}\n",
+        ["c.yaml:3:34: model.hidden.1: must be at least 1, not 0"],
     ),
     "a duplicate key": (
         GOOD + "name: again\n",
@@ -314,7 +364,7 @@ WRONG = {
     "several mistakes at once": (
         replaced("epochs: 2", "epochs: two, sed: 1").replace("norm: batch", "norm: bath"),
         [
-            "c.yaml:6:9: model.norm.name: 'bath' is none of none, batch (did you mean 'batch'?)",
+            f"c.yaml:6:9: model.norm.name: 'bath' is none of {KNOWN_NORMS} (did you mean 'batch'?)",
             "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
             "c.yaml:7:22: train.sed: unknown key (did you mean 'seed'?)",
         ],

@@ -1,0 +1,159 @@
+"""`bnexp show`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bnexp.cli.train import RunsDirOption, SetOption
+from bnexp.config.load import load_experiment
+from bnexp.data.dataset import DatasetFacts
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs import RunDir, read_experiments
+
+if TYPE_CHECKING:
+    from bnexp.config.load import RunSpec
+    from bnexp.models.networks.summary import LayerSummary, NetworkSummary
+
+
+def show(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG_OR_RUN", help="A YAML file, or a run's folder, or an experiment."
+        ),
+    ],
+    settings: SetOption = None,
+    cell: Annotated[
+        str | None, typer.Option(help="The cell of a sweep to show; the first without it.")
+    ] = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+) -> None:
+    """Show the network: its layers, where the norm sits, what they cost.
+
+    Parameters are trained values. FLOPs are those of one image's forward pass through
+    convolutions and linear layers, a multiply-add counting as two.
+    """
+    spec = _find_spec(target, settings or [], cell, runs_dir)
+    facts = _find_facts(spec)
+    summary = _summarize(spec, facts)
+    if is_json:
+        typer.echo(json.dumps(_describe(spec, facts, summary), indent=2))
+        return
+    _print(spec, facts, summary)
+
+
+def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
+    """Returns the first run of the cell, from a config file or from what a run left."""
+    if Path(target).is_file() or target.endswith((".yaml", ".yml")):
+        experiment = load_experiment(Path(target), settings)
+        chosen = _choose(cell, experiment.cells)
+        return next(run for run in experiment.runs if run.cell == chosen)
+    records = read_experiments([target], runs_dir)
+    chosen = _choose(cell, tuple(dict.fromkeys(record.cell for record in records)))
+    record = next(record for record in records if record.cell == chosen)
+    run = load_experiment(RunDir(record.path).config, settings).runs[0]
+    return replace(run, cell=record.cell)
+
+
+def _choose(cell: str | None, cells: Sequence[str]) -> str:
+    if cell is None:
+        return cells[0]
+    if cell not in cells:
+        hint = did_you_mean(cell, cells) or f"; there are {', '.join(cells)}"
+        raise UsageError(f"no cell '{cell}'{hint}")
+    return cell
+
+
+def _find_facts(spec: RunSpec) -> DatasetFacts:
+    """Returns image shape and classes, loading the dataset only where the config is not enough."""
+    data = spec.config.data
+    known = data.facts()
+    if known:
+        return known
+    from bnexp.training.setup import find_facts
+
+    return find_facts(data.load(lambda line: typer.echo(line, err=True)))
+
+
+def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
+    from bnexp.models.networks.summary import summarize_network
+    from bnexp.training.setup import check_against_facts
+
+    check_against_facts(spec.config, facts)
+    model = spec.config.model
+    sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
+    network = model.build(facts.image_shape, facts.num_classes)
+    return summarize_network(network, sites, facts.image_shape)
+
+
+def _describe(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> dict[str, Any]:
+    return {
+        "experiment": spec.config.name,
+        "cell": spec.cell,
+        "model": spec.config.model.name,
+        "norm": spec.config.model.norm.name,
+        "image_shape": list(facts.image_shape),
+        "num_classes": facts.num_classes,
+        "parameters": summary.parameters,
+        "norm_parameters": summary.norm_parameters,
+        "flops": summary.flops,
+        "biases_left_out": list(summary.biases_left_out),
+        "layers": [asdict(layer) for layer in summary.layers],
+    }
+
+
+def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
+    height, width, channels = facts.image_shape
+    model = spec.config.model
+    table = Table(
+        title=f"{spec.config.name}, {spec.cell}: {model.name} on {height}×{width}×{channels}",
+        box=SIMPLE_HEAD,
+        show_footer=True,
+    )
+    table.add_column("layer", "all", overflow="fold")
+    table.add_column("kind", overflow="fold")
+    table.add_column("output")
+    table.add_column("norm", justify="center")
+    table.add_column("bias")
+    table.add_column("parameters", f"{summary.parameters:,}", justify="right")
+    table.add_column("FLOPs", f"{summary.flops:,}", justify="right")
+    for layer in summary.layers:
+        table.add_row(*_as_row(layer))
+    Console(markup=False, emoji=False, highlight=False).print(table)
+    for line in _conclude(summary, model.norm.name):
+        typer.echo(line)
+
+
+def _as_row(layer: LayerSummary) -> tuple[str, ...]:
+    bias = {None: "", True: "yes", False: "left out"}[layer.has_bias]
+    return (
+        layer.name,
+        layer.kind,
+        "×".join(str(size) for size in layer.output_shape),
+        "●" if layer.is_norm else "",
+        bias,
+        f"{layer.parameters:,}" if layer.parameters else "",
+        f"{layer.flops:,}" if layer.flops else "",
+    )
+
+
+def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
+    norms = sum(layer.is_norm for layer in summary.layers)
+    weighted = sum(layer.has_bias is not None for layer in summary.layers)
+    return [
+        f"norm:   {norm}, {norms} layers with {summary.norm_parameters:,} parameters",
+        f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
+        "linear layers",
+        f"FLOPs:  {summary.flops / 1e6:,.1f} million an image forward, two a multiply-add, of "
+        "convolutions and linear layers",
+    ]

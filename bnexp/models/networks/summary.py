@@ -1,0 +1,151 @@
+"""A network as a table: its layers in the order in which an image passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from bnexp.models.model import NormSite
+
+IMAGES = 2
+"""Images that pass through: a norm without running statistics refuses a single value."""
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer, as an image passes it; a layer that is passed twice has two of these."""
+
+    name: str
+    """Its place in the network: `layers.0.conv`, as in the names of its parameters."""
+    kind: str
+    """The name of its class."""
+    output_shape: tuple[int, ...]
+    """Without the batch: `(C, H, W)` or `(features,)`."""
+    parameters: int
+    """Trained values of its own; 0 where an image passes it again."""
+    flops: int
+    """Floating-point operations for an image, two a multiply-add; 0 but for convolutions and
+    linear layers."""
+    is_norm: bool = False
+    """Whether it normalizes."""
+    has_bias: bool | None = None
+    """Whether a convolution or linear layer learns a bias; None for other layers."""
+
+
+@dataclass(frozen=True)
+class NetworkSummary:
+    """All layers of a network, and its totals."""
+
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    """Trained values of the network, those of no layer in the table among them."""
+
+    @property
+    def norm_parameters(self) -> int:
+        """Trained values of the norms."""
+        return sum(layer.parameters for layer in self.layers if layer.is_norm)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of an image's forward pass, two a multiply-add."""
+        return sum(layer.flops for layer in self.layers)
+
+    @property
+    def biases_left_out(self) -> tuple[str, ...]:
+        """The convolutions and linear layers without a bias."""
+        return tuple(layer.name for layer in self.layers if layer.has_bias is False)
+
+
+def summarize_network(
+    network: nn.Module, sites: Iterable[NormSite], image_shape: tuple[int, int, int]
+) -> NetworkSummary:
+    """Returns what a network is made of, from passing images of zeros in evaluation mode.
+
+    Its norms are known as the kinds of layers that the configs at `sites` build;
+    `image_shape` is height, width and channels.
+    """
+    watch = _Watch(network, _find_norms(network, sites))
+    height, width, channels = image_shape
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(IMAGES, channels, height, width))
+    finally:
+        watch.remove()
+        network.train(was_training)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return NetworkSummary(tuple(watch.layers), parameters)
+
+
+class _Watch:
+    """Notes each layer that is passed; a norm counts as one layer, whatever it holds."""
+
+    def __init__(self, network: nn.Module, norms: set[nn.Module]) -> None:
+        self.layers: list[LayerSummary] = []
+        self._norms = norms
+        self._seen: set[nn.Module] = set()
+        inside = {part for norm in norms for part in norm.modules() if part is not norm}
+        self._handles = [
+            module.register_forward_hook(self._make_hook(name))
+            for name, module in network.named_modules()
+            if module not in inside and self._is_layer(module)
+        ]
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _is_layer(self, module: nn.Module) -> bool:
+        if module in self._norms:
+            return True
+        if isinstance(module, nn.Identity | nn.Sequential):
+            return False
+        has_children = any(True for _ in module.children())
+        return not has_children or any(True for _ in module.parameters(recurse=False))
+
+    def _make_hook(self, name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+        def note(module: nn.Module, _: object, output: torch.Tensor) -> None:
+            self.layers.append(self._summarize(name, module, output))
+            self._seen.add(module)
+
+        return note
+
+    def _summarize(self, name: str, module: nn.Module, output: torch.Tensor) -> LayerSummary:
+        is_norm = module in self._norms
+        own = () if module in self._seen else module.parameters(recurse=is_norm)
+        is_weighted = isinstance(module, nn.Conv2d | nn.Linear)
+        return LayerSummary(
+            name=name,
+            kind=type(module).__name__,
+            output_shape=tuple(output.shape[1:]),
+            parameters=sum(parameter.numel() for parameter in own),
+            flops=_count_flops(module, output),
+            is_norm=is_norm,
+            has_bias=module.bias is not None if is_weighted else None,
+        )
+
+
+def _find_norms(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]:
+    kinds = {type(norm) for site in sites for norm in _build_forms(site)}
+    return {module for module in network.modules() if type(module) in kinds}
+
+
+def _build_forms(site: NormSite) -> Iterator[nn.Module]:
+    """Yields what may stand at a site: the 1-d form too where there is no space."""
+    channels, height, width = site.shape
+    yield site.norm.build(channels)
+    if height * width == 1:
+        yield site.norm.build(channels, 1)
+
+
+def _count_flops(module: nn.Module, output: torch.Tensor) -> int:
+    if isinstance(module, nn.Conv2d):
+        return 2 * module.weight[0].numel() * output[0].numel()
+    if isinstance(module, nn.Linear):
+        return 2 * module.in_features * output[0].numel()
+    return 0

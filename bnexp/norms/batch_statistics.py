@@ -1,0 +1,78 @@
+"""What the norms share whose statistics span the images of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from bnexp.norms.norm import NormConfig
+
+COLD_SHARE = 0.05
+"""A share of the initial running statistics above this, left at the end, is warned of."""
+
+
+class BatchStatisticsConfig(NormConfig):
+    """Fields and checks of a norm that uses the batch in training and a running average after."""
+
+    eps: float = Field(default=1e-5, gt=0)
+    """Added to the variance; the default is PyTorch's."""
+    momentum: float | None = Field(default=0.1, gt=0, le=1)
+    """Weight of the *new* batch in the running statistics, as in PyTorch (default 0.1).
+
+    Papers and other frameworks often give the weight of the old value: their 0.9 is 0.1 here.
+    null is the plain average over all batches so far.
+    """
+    affine: bool = True
+    """Learn γ and β, one of each a channel, from 1 and 0."""
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns the batch size: all images of a batch share statistics."""
+        return batch_size
+
+    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
+        """Returns whether each image has statistics of its own."""
+        return self.statistics_batch(batch_size) == 1
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that a channel would have one value, which has no variance."""
+        return describe_single_value(self, shape, batch_size, "batch")
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields cold running statistics and a momentum in the other convention."""
+        if self.momentum is not None:
+            yield from _find_cold_statistics(self.momentum, steps)
+            yield from _find_short_memory(self.momentum)
+
+
+def describe_single_value(
+    norm: NormConfig, shape: tuple[int, int, int], images: int, noun: str
+) -> str | None:
+    """Returns that statistics over `images` images see one value a channel, if they do."""
+    channels, height, width = shape
+    if images * height * width > 1:
+        return None
+    return (
+        f"{norm.name} norm would see one value a channel ({noun} of 1, {channels} channels of "
+        f"1×1 pixels); use a larger {noun} or drop_last"
+    )
+
+
+def _find_cold_statistics(momentum: float, steps: int) -> Iterator[tuple[str, str]]:
+    left = (1 - momentum) ** steps
+    if left > COLD_SHARE:
+        reason = (
+            f"after {steps} steps at BN momentum {momentum:g}, {left:.0%} of the running "
+            "statistics is still their initial value; train longer or raise the momentum"
+        )
+        yield "momentum", reason
+
+
+def _find_short_memory(momentum: float) -> Iterator[tuple[str, str]]:
+    if momentum > 0.5:
+        other = f" (for the other convention, write {1 - momentum:g})" if momentum < 1 else ""
+        reason = (
+            f"momentum {momentum:g} is the weight of the new batch: the running statistics "
+            f"see little but the last batch{other}"
+        )
+        yield "momentum", reason

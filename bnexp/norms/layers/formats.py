@@ -1,0 +1,27 @@
+"""Memory formats and precisions that layers keep."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def is_channels_last(tensor: Tensor) -> bool:
+    """Returns whether a tensor is a feature map `(N, C, H, W)` with its channels innermost."""
+    # `is_contiguous(memory_format=...)` would say so too, but not under torch.func.vmap.
+    if tensor.dim() != 4:
+        return False
+    _, channels, height, width = tensor.shape
+    return tensor.stride() == (height * width * channels, 1, width * channels, channels)
+
+
+def keep_memory_format(outputs: Tensor, inputs: Tensor) -> Tensor:
+    """Returns the outputs in channels-last memory where the inputs are."""
+    if is_channels_last(inputs) and not is_channels_last(outputs):
+        return outputs.contiguous(memory_format=torch.channels_last)
+    return outputs
+
+
+def statistics_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Returns the type that statistics of such values are kept in: float32 or wider."""
+    return torch.promote_types(dtype, torch.float32)

@@ -1,0 +1,170 @@
+"""Evaluating a norm with other statistics than the ones it gathered while training.
+
+- `ema`: the running statistics, as the layers keep them.
+- `precise`: statistics of a set of training images under the final weights, pooled from true
+  sums and sums of squares. Averaging the variances of small batches instead is biased.
+- `batch`: the statistics of each test batch itself, as in training.
+
+The layers' buffers and the model's mode are put back afterwards.
+
+Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", sections 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bnexp.data.batches import ResidentImages
+from bnexp.training.evaluation import Score, ScoreSum, autocast, evaluate, score_batch
+
+
+def find_tracking_norms(model: nn.Module) -> list[nn.Module]:
+    """Returns the layers whose running statistics stand for the population's.
+
+    Those are the ones with a `running_mean`, but for frozen ones, whose statistics are not
+    meant to follow the data.
+    """
+    return [
+        module
+        for module in model.modules()
+        if isinstance(getattr(module, "running_mean", None), Tensor)
+        and not getattr(module, "is_frozen", False)
+    ]
+
+
+def evaluate_precisely(
+    model: nn.Module,
+    images: ResidentImages,
+    training_images: ResidentImages,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+) -> Score:
+    """Returns the score with statistics pooled over `training_images`, in one pass.
+
+    The pass normalizes each batch of `batch_size` by its own statistics, as training
+    does, while what reaches each layer is summed up.
+    """
+    was_training = model.training
+    kept = [
+        (buffer, buffer.clone())
+        for norm in find_tracking_norms(model)
+        for buffer in (norm.running_mean, norm.running_var)
+        if isinstance(buffer, Tensor)
+    ]
+    try:
+        recalibrate(model, training_images, batch_size, device, precision)
+        return evaluate(model, images, device, precision)
+    finally:
+        for buffer, value in kept:
+            buffer.copy_(value)
+        model.train(was_training)
+
+
+def evaluate_with_batch_statistics(
+    model: nn.Module,
+    images: ResidentImages,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+) -> Score:
+    """Returns the score where every batch of `batch_size` is normalized by itself.
+
+    The last batch is filled up with images of the first, which are not counted again,
+    so that all statistics come from equally many images.
+    """
+    total = ScoreSum(device)
+    with _batch_statistics(model), torch.no_grad():
+        size = min(batch_size, len(images))
+        for start in range(0, len(images), size):
+            indices = torch.arange(start, start + size, device=device)
+            counted = min(size, len(images) - start)
+            inputs, targets = images.gather(indices % len(images))
+            score_batch(model, inputs, targets, counted, precision, total)
+    return total.read()
+
+
+def recalibrate(
+    model: nn.Module,
+    images: ResidentImages,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+) -> None:
+    """Sets every running statistic to the mean and variance of what reaches its layer.
+
+    The variance divides by the number of values: over thousands of images the difference
+    to the unbiased one is below what can be seen.
+    """
+    norms = find_tracking_norms(model)
+    moments = {id(norm): _Moments.zeros(norm) for norm in norms}
+
+    def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        moments[id(norm)].add(inputs[0])
+
+    hooks = [norm.register_forward_pre_hook(add) for norm in norms]
+    try:
+        with _batch_statistics(model), torch.no_grad(), autocast(device, precision):
+            size = min(batch_size, len(images))
+            for start in range(0, len(images) - size + 1, size):
+                inputs, _ = images.gather(torch.arange(start, start + size, device=device))
+                model(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for norm in norms:
+        moments[id(norm)].write(norm)
+
+
+@dataclass
+class _Moments:
+    """Sums over all values of a channel, in float64."""
+
+    total: Tensor
+    squares: Tensor
+    count: int = 0
+
+    @classmethod
+    def zeros(cls, norm: nn.Module) -> _Moments:
+        mean = norm.running_mean
+        assert isinstance(mean, Tensor)
+        dtype = torch.float32 if mean.device.type == "mps" else torch.float64
+        return cls(torch.zeros_like(mean, dtype=dtype), torch.zeros_like(mean, dtype=dtype))
+
+    def add(self, inputs: Tensor) -> None:
+        axes = [axis for axis in range(inputs.dim()) if axis != 1]
+        values = inputs.to(self.total.dtype)
+        self.total += values.sum(axes)
+        self.squares += values.square().sum(axes)
+        self.count += inputs.numel() // inputs.shape[1]
+
+    def write(self, norm: nn.Module) -> None:
+        mean = self.total / self.count
+        variance = (self.squares / self.count - mean.square()).clamp_min(0)
+        norm.running_mean.copy_(mean)  # type: ignore[operator]
+        norm.running_var.copy_(variance)  # type: ignore[operator]
+
+
+@contextlib.contextmanager
+def _batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Evaluates the model with each batch's own statistics; its mode is put back.
+
+    A layer in evaluation mode without running statistics takes the batch's, as PyTorch's
+    does. In training mode it would also add what training adds: dropout, noise, updates.
+    """
+    was_training = model.training
+    taken = [(norm, norm.running_mean, norm.running_var) for norm in find_tracking_norms(model)]
+    model.eval()
+    try:
+        for norm, _, _ in taken:
+            norm.running_mean = norm.running_var = None  # type: ignore[assignment]
+        yield
+    finally:
+        for norm, mean, variance in taken:
+            norm.running_mean, norm.running_var = mean, variance
+        model.train(was_training)

@@ -1,0 +1,157 @@
+"""`bnexp show` tells what network a config, a cell or a run has."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bnexp.cli.show import show
+from bnexp.config.load import load_experiment
+from bnexp.config.yaml_writer import write_yaml
+from bnexp.errors import UsageError
+from bnexp.launch.plan import plan_runs, resolved_config
+
+CONFIG = """\
+name: trial
+data: {name: shapes}
+model: {name: cnn, layers: [{conv: 8}, {pool: max}]}
+sweep:
+  grid: {model.norm.name: [none, batch]}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(show)
+    return CliRunner().invoke(app, arguments)
+
+
+def read(*arguments):
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.exception
+    return json.loads(result.stdout)
+
+
+def test_the_table_shows_layers_norm_biases_and_totals(here):
+    result = run("c.yaml", "--cell", "norm=batch")
+
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["layers.0.conv", "Conv2d", "8×32×32", "left", "out", "216", "442,368"] in rows
+    assert ["layers.0.norm", "BatchNorm2d", "8×32×32", "●", "16"] in rows
+    assert ["linear", "Linear", "10", "yes", "90", "160"] in rows
+    assert ["all", "322", "442,528"] in rows
+    assert "norm:   batch, 1 layers with 16 parameters" in result.stdout
+    assert "biases: left out of 1 of 2 convolutions" in result.stdout
+    assert "two a multiply-add" in result.stdout
+
+
+def test_json_is_alone_on_stdout_and_complete(here):
+    result = run("c.yaml", "--json")
+
+    content = json.loads(result.stdout)
+    assert result.stderr == ""
+    assert content["parameters"] == 8 * 27 + 8 + 90
+    assert (content["experiment"], content["cell"]) == ("trial", "norm=none")
+    assert (content["model"], content["norm"]) == ("cnn", "none")
+    assert (content["image_shape"], content["num_classes"]) == ([32, 32, 3], 10)
+    assert content["layers"][0]["name"] == "layers.0.conv"
+    assert content["biases_left_out"] == []
+
+
+def test_the_first_cell_is_shown_unless_another_is_named(here):
+    assert read("c.yaml")["norm_parameters"] == 0
+    assert read("c.yaml", "--cell", "norm=batch")["norm_parameters"] == 16
+
+
+def test_settings_replace_values(here):
+    settings = ["-s", "sweep=null", "-s", "model.name=resnet", "-s", "model.depth=8"]
+
+    assert read("c.yaml", *settings)["model"] == "resnet"
+
+
+def test_an_unknown_cell_is_told_with_those_that_there_are(here):
+    error = run("c.yaml", "--cell", "norm=bacth").exception
+
+    assert isinstance(error, UsageError)
+    assert str(error) == "no cell 'norm=bacth' (did you mean 'norm=batch'?)"
+    other = run("c.yaml", "--cell", "zzz").exception
+    assert str(other) == "no cell 'zzz'; there are norm=none, norm=batch"
+
+
+def test_a_missing_file_is_told(here):
+    assert "cannot read the config" in str(run("none.yaml").exception)
+
+
+def test_an_impossible_network_is_told_with_its_key(here):
+    settings = ["-s", "sweep=null", "-s", "model.name=torchvision"]
+    error = run("c.yaml", *settings, "-s", "model.architecture=resnet81").exception
+
+    assert isinstance(error, UsageError)
+    assert str(error).startswith("model.architecture: torchvision has no 'resnet81'")
+
+
+@pytest.fixture
+def begun(here):
+    """Leaves what runs that were begun leave."""
+    for planned in plan_runs(load_experiment(here / "c.yaml"), here / "runs", False):
+        content = resolved_config(planned.spec)
+        planned.folder.create(planned.identity, write_yaml(content), {"config": content})
+    return here
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cell", "norm"),
+    [
+        (["trial"], "norm=none", "none"),
+        (["trial", "--cell", "norm=batch"], "norm=batch", "batch"),
+        (["runs/trial/norm=batch"], "norm=batch", "batch"),
+        (["runs/trial/norm=batch/seed=0"], "norm=batch", "batch"),
+    ],
+)
+def test_runs_are_shown_from_what_they_left(begun, arguments, cell, norm):
+    content = read(*arguments)
+
+    assert content["norm"] == norm
+    assert content["experiment"] == "trial"
+    assert content["cell"] == cell
+
+
+def test_an_unknown_experiment_is_told(begun):
+    assert str(run("trail").exception) == "no runs of 'trail' (did you mean 'trial'?)"
+
+
+def test_images_of_ones_own_are_loaded_for_their_size(here):
+    pictures = pytest.importorskip("PIL.Image")
+    for part, count in (("train", 4), ("test", 2)):
+        for label in ("a", "b"):
+            folder = here / "pictures" / part / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pictures.new("RGB", (12, 10), (index, 0, 0)).save(folder / f"{index}.png")
+    text = CONFIG.replace("{name: shapes}", "{name: image_folder, root: pictures, batch_size: 4}")
+    (here / "own.yaml").write_text(text)
+
+    content = read("own.yaml", "-s", "data.root=pictures")
+    assert content["image_shape"] == [10, 12, 3]
+    assert content["num_classes"] == 2
+
+
+def test_the_help_needs_no_heavy_library():
+    code = (
+        "import sys; import bnexp.cli.show; "
+        "print({'torch', 'torchvision', 'tensorboard', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,231 @@
+"""Set-ups that a norm cannot work in, or hardly, are told at the key to change."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import ConfigError
+
+CONFIG = """\
+name: trial
+data: {name: cifar10, batch_size: BATCH}
+model:
+  name: cnn
+  layers: [LAYERS]
+  norm: NORM
+train: {epochs: 30}
+"""
+TWO_LAYERS = "{conv: 8}, {pool: max}, {conv: 16}"
+ONE_PIXEL = "{conv: 8}, {pool: max, size: 32}, {conv: 16}"
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load_config(norm, *overrides, layers=TWO_LAYERS, batch_size=64):
+        text = CONFIG.replace("NORM", norm).replace("LAYERS", layers)
+        path = tmp_path / "c.yaml"
+        path.write_text(text.replace("BATCH", str(batch_size)))
+        return load_experiment(path.relative_to(tmp_path), overrides)
+
+    return load_config
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        "none",
+        "batch",
+        "layer",
+        "instance",
+        "{name: group, num_groups: 8}",
+        "{name: group, channels_per_group: 4}",
+        "batch_renorm",
+        "noisy_batch",
+        "filter_response",
+        "sync_batch",
+        "{name: batch, momentum: null}",
+        "{name: batch, normalization_batch_size: 8}",
+    ],
+)
+def test_an_ordinary_norm_is_neither_an_error_nor_warned_of(load, norm):
+    assert load(norm).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("norm", "place", "reason"),
+    [
+        (
+            "{name: batch, momentum: 0.9}",
+            "c.yaml:6:33: model.norm.momentum: ",
+            "momentum 0.9 is the weight of the new batch",
+        ),
+        (
+            "{name: noisy_batch, momentum: 0.9}",
+            "c.yaml:6:39: model.norm.momentum: ",
+            "momentum 0.9 is the weight of the new batch",
+        ),
+        (
+            "{name: batch, track_running_stats: false}",
+            "c.yaml:6:44: model.norm.track_running_stats: ",
+            "the score of an image depends on the others of its evaluation batch",
+        ),
+        (
+            "{name: batch, frozen: true}",
+            "c.yaml:6:31: model.norm.frozen: ",
+            "unless weights are loaded, the frozen statistics stay at 0 and 1",
+        ),
+        (
+            "{name: batch, normalization_batch_size: 24}",
+            "c.yaml:6:49: model.norm.normalization_batch_size: ",
+            "groups of 24 do not divide the batch of 64: the last group of each batch has 16",
+        ),
+        (
+            "{name: batch_renorm, r_max_steps: 90000}",
+            "c.yaml:6:43: model.norm.r_max_steps: ",
+            "before the limit has risen at step 90000",
+        ),
+    ],
+)
+def test_a_suspicious_norm_is_warned_of_once_at_its_key(load, norm, place, reason):
+    (warning,) = load(norm).warnings
+
+    assert warning.startswith(place)
+    assert reason in warning
+
+
+def test_a_suspicious_norm_of_a_layer_is_warned_of_there(load):
+    layers = "{conv: 8}, {conv: 16, norm: {name: batch, frozen: true}}"
+
+    (warning,) = load("batch", layers=layers).warnings
+    assert warning.startswith("c.yaml:5:62: model.layers.1.norm.frozen: ")
+
+
+def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
+    overrides = ["data.train_size=128", "train.epochs=1"]
+    constant = "optim={name: sgd, schedule: {name: constant}}"
+
+    assert load("{name: batch, momentum: null}", *overrides, constant).warnings == ()
+    (warning,) = load("batch", *overrides, constant).warnings
+    assert "after 2 steps at BN momentum 0.1, 81% of the running statistics" in warning
+
+
+@pytest.mark.parametrize(
+    ("norm", "layers", "batch_size", "expected"),
+    [
+        (
+            "group",
+            TWO_LAYERS,
+            64,
+            "c.yaml:5:12: model.layers.0: num_groups: 32 does not divide the 8 channels; the "
+            "nearest num_groups that can be is 8",
+        ),
+        (
+            "instance",
+            ONE_PIXEL,
+            64,
+            "c.yaml:5:46: model.layers.2: instance norm would see one value a channel and image "
+            "(16 channels of 1×1 pixels); use another norm here, or take a pooling or a stride out",
+        ),
+        (
+            "filter_response",
+            ONE_PIXEL,
+            64,
+            "c.yaml:5:46: model.layers.2: filter_response norm would give only signs (16 channels "
+            "of 1×1 pixels); set learn_eps: true",
+        ),
+        (
+            "noisy_batch",
+            ONE_PIXEL,
+            1,
+            "c.yaml:5:46: model.layers.2: noisy_batch norm would see one value a channel (batch "
+            "of 1, 16 channels of 1×1 pixels); use a larger batch or drop_last",
+        ),
+        (
+            "{name: batch, normalization_batch_size: 1}",
+            ONE_PIXEL,
+            64,
+            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel "
+            "(normalization_batch_size of 1, 16 channels of 1×1 pixels); use a larger "
+            "normalization_batch_size or drop_last",
+        ),
+        (
+            # Each whole batch leaves a group of 1, the last batch, of 8, leaves one of 3.
+            "{name: batch, normalization_batch_size: 5}",
+            ONE_PIXEL,
+            16,
+            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel "
+            "(normalization_batch_size of 1, 16 channels of 1×1 pixels); use a larger "
+            "normalization_batch_size or drop_last",
+        ),
+        (
+            "{name: group, num_groups: 4, channels_per_group: 4}",
+            TWO_LAYERS,
+            64,
+            "c.yaml:6:9: model.norm: num_groups and channels_per_group say the same; give one of "
+            "them",
+        ),
+        (
+            "{name: batch, frozen: true, track_running_stats: false}",
+            TWO_LAYERS,
+            64,
+            "c.yaml:6:9: model.norm: frozen uses the running statistics; set "
+            "track_running_stats: true",
+        ),
+    ],
+)
+def test_an_impossible_norm_is_told_at_load_with_the_mend(load, norm, layers, batch_size, expected):
+    with pytest.raises(ConfigError) as caught:
+        load(norm, layers=layers, batch_size=batch_size)
+
+    assert str(caught.value).splitlines() == [expected]
+
+
+def test_a_last_batch_of_one_image_is_fine_where_no_images_share_statistics(load):
+    overrides = ["data.train_size=641", "model.placement=before_activation"]
+
+    for norm in ("layer", "{name: batch, frozen: true}"):
+        load(norm, *overrides)
+    load("{name: batch, normalization_batch_size: 1}", *overrides)
+    with pytest.raises(ConfigError, match="641 training images leave a last batch of one image"):
+        load("{name: batch, normalization_batch_size: 2}", *overrides)
+
+
+@pytest.mark.parametrize(
+    ("norm", "batch_size"),
+    [
+        ("instance", 64),
+        ("{name: group, channels_per_group: 1}", 64),
+        ("{name: batch, normalization_batch_size: 1}", 64),
+        ("batch", 1),
+    ],
+)
+def test_a_norm_that_leaves_global_average_pooling_nothing_to_see_is_an_error(
+    load, norm, batch_size
+):
+    after = "model.placement=after_activation"
+
+    for layers in (TWO_LAYERS, TWO_LAYERS + ", {pool: avg}"):
+        with pytest.raises(ConfigError) as caught:
+            load(norm, after, layers=layers, batch_size=batch_size)
+        (told,) = str(caught.value).splitlines()
+        assert told.startswith("c.yaml:5:36: model.layers.2: ")
+        assert told.endswith(
+            "norm would make every channel's mean the same for all images, and global average "
+            "pooling sees only that; set model.head: flatten or model.placement: "
+            "before_activation, or use another norm"
+        )
+
+
+@pytest.mark.parametrize(
+    ("norm", "overrides", "layers"),
+    [
+        ("instance", ["model.placement=before_activation"], TWO_LAYERS),
+        ("instance", ["model.placement=after_activation", "model.head=flatten"], TWO_LAYERS),
+        ("instance", ["model.placement=after_activation"], TWO_LAYERS + ", {pool: max}"),
+        ("layer", ["model.placement=after_activation"], TWO_LAYERS),
+        ("batch", ["model.placement=after_activation"], TWO_LAYERS),
+    ],
+)
+def test_other_heads_placements_and_norms_let_images_through(load, norm, overrides, layers):
+    assert load(norm, *overrides, layers=layers).warnings == ()

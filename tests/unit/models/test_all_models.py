@@ -1,0 +1,180 @@
+"""What every model must do with every norm, wherever the norm sits."""
+
+import pytest
+import torch
+from torch import nn
+
+from bnexp.errors import UsageError
+from bnexp.models import MODELS, ImpossibleModelError
+from bnexp.norms import NORMS, BatchNormConfig, NoNormConfig
+from bnexp.norms.layers.weight_standardization import WSConv2d
+from bnexp.parts import part_name
+from bnexp.training.initialization import initialize
+
+SMALL = {
+    "cnn": {},
+    "mlp": {"hidden": (16, 16)},
+    "vgg": {"depth": "small", "width": 4},
+    "resnet": {"depth": 8, "width": 4},
+    "torchvision": {"architecture": "resnet18", "cifar_stem": True},
+}
+"""Options that make a model small; those of plug-ins are taken as they are."""
+PLACEMENTS = ("before_activation", "after_activation")
+VARIANTS = [
+    pytest.param(model, {"placement": placement} if placement else {},
+                 id=f"{part_name(model)}{'-' + placement if placement else ''}")
+    for model in MODELS
+    for placement in (PLACEMENTS if "placement" in model.model_fields else (None,))
+]  # fmt: skip
+BATCH, NONE = BatchNormConfig(), NoNormConfig()
+IMAGES = (16, 16, 3)
+IMAGES_IN_BATCH = 8
+
+
+def choose(norm):
+    """Returns a norm's config, with groups that divide the channels of the small models."""
+    return norm(num_groups=4) if "num_groups" in norm.model_fields else norm()
+
+
+def configure(model, norm=BATCH, **fields):
+    return model(norm=norm, **{**SMALL.get(part_name(model), {}), **fields})
+
+
+def build(model, norm=BATCH, seed=0, **fields):
+    """Returns an initialised network; skips what the checks would tell before training."""
+    config = configure(model, norm, **fields)
+    try:
+        sites = config.find_norm_sites(IMAGES, 5)
+    except ImpossibleModelError as error:
+        if error.path != ("name",):
+            raise
+        pytest.skip(error.reason)
+    for site in sites:
+        problem = norm.find_problem(site.shape, IMAGES_IN_BATCH)
+        if problem:
+            pytest.skip(problem)
+    network = config.build(IMAGES, 5)
+    initialize(network, seed)
+    return network
+
+
+def draw_images(count):
+    height, width, channels = IMAGES
+    return torch.randn(count, channels, height, width)
+
+
+def weights_of(network):
+    return {
+        name: module.weight
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_two_steps_change_every_weight_and_leave_all_finite(model, fields, norm):
+    network = build(model, choose(norm), **fields)
+    before = {name: value.detach().clone() for name, value in weights_of(network).items()}
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    torch.manual_seed(0)
+    images, targets = draw_images(IMAGES_IN_BATCH), torch.arange(IMAGES_IN_BATCH) % 5
+
+    for _ in range(2):  # where γ starts at 0, what is before it changes at the second
+        loss = nn.functional.cross_entropy(network(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    assert loss.isfinite()
+    assert all(value.isfinite().all() for value in network.state_dict().values())
+    after = weights_of(network)
+    unchanged = [name for name, value in before.items() if torch.equal(value, after[name])]
+    assert unchanged == []
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_evaluation_repeats_and_does_not_depend_on_the_batch(model, fields, norm):
+    chosen = choose(norm)
+    network = build(model, chosen, **fields)
+    images = draw_images(IMAGES_IN_BATCH)
+    network(images)
+    network.eval()
+
+    with torch.no_grad():
+        logits = network(images)
+        assert torch.equal(logits, network(images))
+        assert chosen.evaluates_images_alone
+        torch.testing.assert_close(network(images[2:3]), logits[2:3], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_the_state_survives_saving_and_loading(model, fields, tmp_path):
+    network, other = build(model, **fields), build(model, seed=1, **fields)
+    network(draw_images(IMAGES_IN_BATCH) + 1)
+    torch.save(network.state_dict(), tmp_path / "state.pt")
+
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+
+    images = draw_images(2)
+    assert torch.equal(network.eval()(images), other.eval()(images))
+
+
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_the_networks_with_and_without_norm_start_from_the_same_weights(model, fields):
+    with_norm, without = (weights_of(build(model, norm, **fields)) for norm in (BATCH, NONE))
+
+    assert with_norm.keys() == without.keys()
+    assert all(torch.equal(with_norm[name], without[name]) for name in without)
+
+
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_channels_last_changes_nothing_but_the_last_bits(model, fields):
+    network = build(model, **fields).eval()
+    images = draw_images(4)
+
+    expected = network(images)
+    outputs = network.to(memory_format=torch.channels_last)(
+        images.to(memory_format=torch.channels_last)
+    )
+    torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=part_name)
+def test_all_norm_sites_are_the_norms_of_the_network(model):
+    network = build(model)
+    config = configure(model)
+
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    sites = config.find_norm_sites(IMAGES, 5)
+    assert [site.shape[0] for site in sites] == [norm.num_features for norm in norms]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [model for model in MODELS if "weight_standardization" in model.model_fields],
+    ids=part_name,
+)
+def test_weight_standardization_changes_every_convolution_and_no_name(model):
+    fields = {"shortcut": "projection"} if "shortcut" in model.model_fields else {}
+    plain = build(model, **fields)
+    standardized = build(model, weight_standardization=True, **fields)
+
+    kinds = {type(module) for module in standardized.modules() if isinstance(module, nn.Conv2d)}
+    assert kinds == {WSConv2d}
+    assert standardized.state_dict().keys() == plain.state_dict().keys()
+    other = weights_of(plain)
+    assert all(torch.equal(w, other[name]) for name, w in weights_of(standardized).items())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=part_name)
+def test_a_model_can_be_compared_by_its_config(model):
+    assert model() == model()
+    assert hash(model()) == hash(model())
+    assert model.model_validate(model().model_dump()) == model()
+
+
+def test_usage_errors_are_not_what_models_raise():
+    # The checks turn impossible models into config problems with their key.
+    assert not issubclass(ImpossibleModelError, UsageError)

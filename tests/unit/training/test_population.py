@@ -1,0 +1,153 @@
+"""Population statistics against sums written out, and their trace: none."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bnexp.data.batches import ChannelStatistics, ResidentImages
+from bnexp.data.dataset import LabelledImages
+from bnexp.norms import BatchNormConfig, NoisyBatchNormConfig
+from bnexp.training.evaluation import evaluate
+from bnexp.training.population import (
+    evaluate_precisely,
+    evaluate_with_batch_statistics,
+    recalibrate,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 6, 6, 3), dtype=np.uint8)
+    labelled = LabelledImages(pixels, rng.integers(0, 4, 60))
+    return ResidentImages(labelled, ChannelStatistics.of(labelled), CPU)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 5, 3),
+        nn.BatchNorm2d(5),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(80, 4),
+    )
+
+
+def state_of(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(model, before):
+    return all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_recalibration_pools_true_moments_over_all_values(model, images):
+    recalibrate(model, images, 7, CPU, "fp32")
+
+    inputs, _ = images.gather(torch.arange(56))  # 8 whole batches of 7
+    features = model[0](inputs).double().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(model[1].running_mean.double(), features.mean(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        model[1].running_var.double(), features.var(1, unbiased=False), atol=1e-6, rtol=0
+    )
+
+
+def test_pooling_is_right_where_averaging_the_variances_of_small_batches_is_not():
+    # Batches of 2 on single values from N(0, 1): the mean biased variance is 1/2, the pooled 1.
+    rng = np.random.default_rng(1)
+    pixels = np.clip(rng.normal(128, 30, (4000, 1, 1, 1)), 0, 255).astype(np.uint8)
+    labelled = LabelledImages(pixels, np.zeros(4000, np.int64))
+    images = ResidentImages(labelled, ChannelStatistics.of(labelled), CPU)
+    norm = nn.BatchNorm2d(1)
+
+    recalibrate(nn.Sequential(norm), images, 2, CPU, "fp32")
+
+    assert norm.running_var.item() == pytest.approx(1.0, abs=1e-3)
+    inputs, _ = images.gather(torch.arange(4000))
+    averaged = inputs.flatten().view(-1, 2).var(1, unbiased=False).mean().item()
+    assert averaged == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_second_layer_sees_what_the_first_gives_in_training(images):
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.BatchNorm2d(3))
+    recalibrate(model, images, 20, CPU, "fp32")
+
+    first = nn.BatchNorm2d(3)
+    features = torch.cat(
+        [first(images.gather(torch.arange(i, i + 20))[0]).relu() for i in (0, 20, 40)]
+    )
+    expected = features.detach().transpose(0, 1).flatten(1).mean(1)
+    torch.testing.assert_close(model[2].running_mean, expected, atol=1e-5, rtol=0)
+
+
+def test_precise_evaluation_is_evaluation_after_recalibration(model, images):
+    precise = evaluate_precisely(model, images, images, 10, CPU, "fp32")
+
+    recalibrate(model, images, 10, CPU, "fp32")
+    assert evaluate(model, images, CPU, "fp32") == precise
+
+
+def test_batch_evaluation_normalizes_each_batch_by_itself(model, images):
+    score = evaluate_with_batch_statistics(model, images, 20, CPU, "fp32")
+
+    model.eval()
+    model[1].train()
+    losses, hits = [], 0
+    for start in (0, 20, 40):
+        inputs, targets = images.gather(torch.arange(start, start + 20))
+        logits = model(inputs)
+        losses.append(nn.functional.cross_entropy(logits, targets).item())
+        hits += (logits.argmax(1) == targets).sum().item()
+    assert score.loss == pytest.approx(np.mean(losses), rel=1e-6)
+    assert score.accuracy == pytest.approx(hits / 60)
+
+
+def test_a_last_batch_that_is_too_small_is_filled_up_and_counted_once(model, images):
+    score = evaluate_with_batch_statistics(model, images, 59, CPU, "fp32")
+
+    model.eval()
+    model[1].train()
+    inputs, targets = images.gather(torch.arange(59))
+    hits = (model(inputs).argmax(1) == targets).sum().item()
+    inputs, targets = images.gather(torch.tensor([59, *range(58)]))
+    hits += (model(inputs).argmax(1) == targets)[0].item()
+    assert score.accuracy == pytest.approx(hits / 60)
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+def test_nothing_is_left_behind(is_training, model, images):
+    model.train(is_training)
+    before = state_of(model)
+
+    evaluate_precisely(model, images, images, 10, CPU, "fp32")
+    evaluate_with_batch_statistics(model, images, 10, CPU, "fp32")
+
+    assert same(model, before)
+    assert {module.training for module in model.modules()} == {is_training}
+    assert not model[1]._forward_pre_hooks
+
+
+def test_frozen_statistics_stay_and_noise_is_left_out(images):
+    frozen = BatchNormConfig(frozen=True).build(3)
+    noisy = NoisyBatchNormConfig().build(3)
+    model = nn.Sequential(frozen, noisy, nn.Flatten(), nn.Linear(108, 4))
+
+    recalibrate(model, images, 20, CPU, "fp32")
+    assert not frozen.running_mean.any()
+    once, twice = (evaluate_with_batch_statistics(model, images, 20, CPU, "fp32") for _ in range(2))
+    assert once == twice
+
+
+def test_a_network_without_norm_scores_the_same_with_all_of_them(images):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(108, 4))
+
+    score = evaluate(model, images, CPU, "fp32")
+    assert evaluate_precisely(model, images, images, 10, CPU, "fp32") == score
+    batched = evaluate_with_batch_statistics(model, images, 10, CPU, "fp32")
+    assert batched.accuracy == score.accuracy
