@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -32,20 +32,30 @@ class Part(BaseModel):
     )
 
 
+P = TypeVar("P", bound=Part)
+
+
 @functools.cache
-def load_plugins(group: str) -> tuple[type[Part], ...]:
+def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
     """Loads the config classes that installed packages registered under an entry-point group.
 
     Raises:
-        UsageError: A registered object is not a config class with a literal `name`.
+        UsageError: A registered object cannot be imported, or is not a config class of the
+            group's kind with a literal `name`.
     """
     found = []
     for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
-        member = entry.load()
-        if not (isinstance(member, type) and issubclass(member, Part) and part_name(member)):
+        try:
+            member = entry.load()
+        except Exception as error:
             raise UsageError(
-                f"plug-in '{entry.value}' in '{group}' is not a bnexp.parts.Part with a "
-                "`name: Literal[...]` field; uninstall or mend that package"
+                f"plug-in '{entry.value}' in '{group}' cannot be imported ({error}); uninstall "
+                "or mend that package"
+            ) from error
+        if not (isinstance(member, type) and issubclass(member, base) and part_name(member)):
+            raise UsageError(
+                f"plug-in '{entry.value}' in '{group}' is not a {base.__module__}.{base.__name__} "
+                "with a `name: Literal[...]` field; uninstall or mend that package"
             )
         found.append(member)
     return tuple(found)
@@ -60,6 +70,10 @@ def part_name(member: type[Part]) -> str | None:
 
 def named_union(members: Sequence[type[Part]]) -> Any:  # noqa: ANN401 - a typing construct
     """Returns a union that `name` selects from; the bare name is short for `{name: ...}`."""
+    names = [part_name(member) for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two installed parts are called '{name}'; uninstall one of them")
     annotated: Any = Annotated  # built at run time, which type checkers do not follow
     choices: Any = functools.reduce(operator.or_, members)
     if len(members) > 1:

@@ -10,22 +10,7 @@ import typer
 from rich.console import Console
 
 from bnexp import __version__
-from bnexp.cli.compare import compare
-from bnexp.cli.data import app as data_app
-from bnexp.cli.ls import ls
-from bnexp.cli.show import show
-from bnexp.cli.tb import tb
-from bnexp.cli.train import plan, train
 from bnexp.errors import BnexpError, ConfigError
-
-app = typer.Typer(
-    name="bnexp",
-    help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -34,7 +19,6 @@ def _print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _bnexp(
     version: Annotated[
         bool,
@@ -44,19 +28,38 @@ def _bnexp(
     pass
 
 
-app.command()(train)
-app.command()(plan)
-app.command()(compare)
-app.command()(tb)
-app.command()(ls)
-app.command()(show)
-app.add_typer(data_app, name="data")
+def build_app() -> typer.Typer:
+    """Returns the command line with every command.
+
+    Raises:
+        UsageError: An installed plug-in is broken: the commands read configs, which name parts.
+    """
+    from bnexp.cli.compare import compare
+    from bnexp.cli.data import app as data_app
+    from bnexp.cli.ls import ls
+    from bnexp.cli.show import show
+    from bnexp.cli.tb import tb
+    from bnexp.cli.train import plan, train
+
+    app = typer.Typer(
+        name="bnexp",
+        help="What does normalization do to my CNN? Train variants from YAML, compare them.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    app.callback()(_bnexp)
+    for command in (train, plan, compare, show, tb, ls):
+        app.command()(command)
+    app.add_typer(data_app, name="data")
+    return app
 
 
 def main() -> None:
     """Runs the command line and exits: 0 well, 1 a failure, 2 bad usage, 130 interrupted."""
     try:
-        app()
+        build_app()()
     except BnexpError as error:
         _print_error(error)
         sys.exit(error.exit_code)

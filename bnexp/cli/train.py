@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bnexp.config.load import Experiment, load_experiment
@@ -52,7 +53,7 @@ def train(
     for warning in experiment.warnings:
         console.print(f"warning: {warning}", markup=False)
     if not to_do:
-        console.print(f"{experiment.name}: all {len(planned)} runs are done already")
+        console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
     code = _train_all(experiment, planned, to_do, runs_dir, console) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:
@@ -70,7 +71,8 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     for warning in experiment.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    table = Table(title=f"{experiment.name}: {len(planned)} runs in {runs_dir / experiment.name}")
+    title = f"{experiment.name}: {_count(len(planned), 'run')} in {runs_dir / experiment.name}"
+    table = Table(title=escape(title))
     table.add_column("cell", overflow="fold")
     table.add_column("seeds", overflow="fold")
     table.add_column("to do", justify="right")
@@ -79,7 +81,7 @@ def plan(
         runs = [run for run in planned if run.spec.cell == cell]
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
-        table.add_row(cell, seeds, str(len(runs) - done), str(done))
+        table.add_row(escape(cell), seeds, str(len(runs) - done), str(done))
     Console(highlight=False).print(table)
 
 
@@ -136,20 +138,25 @@ def _announce(
     retried = sum(run.action == "retry" for run in to_do)
     again = f" ({retried} of them begun before, from the start)" if retried else ""
     device = resolve_device(to_do[0].spec.config.train.device)
-    seconds = len(to_do) * estimate_seconds(to_do[0])
+    seconds = estimate_seconds(to_do[0])
+    time_needed = "for a time unknown" if seconds is None else _duration(seconds * len(to_do))
     console.print(
-        f"{experiment.name}: {cells} {'cell' if cells == 1 else 'cells'} × "
-        f"{len(planned) // cells} seeds, {len(planned) - len(to_do)} done, {len(to_do)} to do"
-        f"{again}, on {device}, about {_duration(seconds)}, into {runs_dir / experiment.name}",
+        f"{experiment.name}: {_count(cells, 'cell')} × {_count(len(planned) // cells, 'seed')}, "
+        f"{len(planned) - len(to_do)} done, {len(to_do)} to do{again}, on {device}, "
+        f"{time_needed}, into {runs_dir / experiment.name}",
         markup=False,
     )
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return f"about {max(1, round(seconds))} s"
     minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.1f} h"
 
 
 def _print_next(name: str, runs_dir: Path) -> None:

@@ -12,7 +12,7 @@ DATASETS: tuple[type[DatasetConfig], ...] = (
     Cifar10Config,
     ImageFolderConfig,
     ShapesConfig,
-    *load_plugins("bnexp.datasets"),  # type: ignore[arg-type]
+    *load_plugins("bnexp.datasets", DatasetConfig),
 )
 """Every dataset that a config can name; a new one adds its line here."""
 

@@ -11,8 +11,8 @@ from bnexp.data.array_cache import load_or_build
 from bnexp.data.cifar10_archive import Archive, find_mismatch, official_archive, read_archive
 from bnexp.data.dataset import Dataset, Say
 from bnexp.data.download import UnreachableError, download_file
-from bnexp.data.exclusive_folder import hold_folder
 from bnexp.errors import DataError
+from bnexp.exclusive_folder import hold_folder
 from bnexp.files import open_atomically
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,8 @@ from typing import Any, Literal
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.errors import UsageError
+from bnexp.exclusive_folder import is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
-
-ALIVE_SECONDS = 60.0
-"""A run that is `running` and was heard of more recently than this is taken to be alive."""
 
 Action = Literal["train", "retry", "skip"]
 
@@ -27,6 +25,8 @@ class PlannedRun:
     identity: RunIdentity
     folder: RunDir
     action: Action
+    is_forced: bool = False
+    """Whether it is trained whatever its folder holds."""
 
 
 def plan_runs(experiment: Experiment, runs_dir: Path, is_forced: bool) -> list[PlannedRun]:
@@ -49,13 +49,28 @@ def plan_runs(experiment: Experiment, runs_dir: Path, is_forced: bool) -> list[P
             cell_index=cells[spec.cell],
         )
         folder = RunDir.of(runs_dir, identity)
-        planned.append(PlannedRun(spec, identity, folder, _decide(spec, folder, is_forced)))
+        action = decide(spec, folder, is_forced)
+        if action != "skip":
+            _refuse_if_held(folder)
+        planned.append(PlannedRun(spec, identity, folder, action, is_forced))
     return planned
 
 
 def resolved_config(spec: RunSpec) -> dict[str, Any]:
     """Returns the config of a run as plain values, every default written out."""
     return spec.config.model_dump(mode="json", exclude={"sweep"})
+
+
+def repeatable_config(spec: RunSpec) -> dict[str, Any]:
+    """Returns the resolved config under a name of its own where it is one cell of several.
+
+    Trained again, it makes an experiment beside the one that it is a part of.
+    """
+    config = resolved_config(spec)
+    if spec.cell != "base":
+        own = re.sub(r"[^A-Za-z0-9._]+", "-", f"{spec.config.name}-{spec.cell}-seed-{spec.seed}")
+        config["name"] = own[:80]
+    return config
 
 
 def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
@@ -69,19 +84,18 @@ def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
     return flatten(_shorten_lists(content, short))
 
 
-def _decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
-    if not folder.path.exists():
+def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
+    """Returns what is to be done for a run, from what its folder holds now.
+
+    Raises:
+        UsageError: It holds a run of another config, or is not a folder of its own.
+    """
+    for path in (folder.path, folder.path.parent, folder.path.parent.parent):
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            raise UsageError(f"{path} is not a folder of its own; move it away")
+    if is_forced or not folder.is_begun:
         return "train"
-    if folder.path.is_symlink() or not folder.path.is_dir():
-        raise UsageError(f"{folder.path} is not a folder of its own; move it away")
     record = read_run(folder.path)
-    if record.state == "running" and time.time() - (record.heartbeat or 0) < ALIVE_SECONDS:
-        raise UsageError(
-            f"{folder.path} is being trained right now (or was killed less than "
-            f"{ALIVE_SECONDS:.0f} seconds ago); wait for it"
-        )
-    if is_forced:
-        return "train"
     if record.fingerprint != spec.config.fingerprint():
         raise UsageError(
             f"{folder.path} holds a run of another config: {_differences(record, spec)}. Give "
@@ -92,6 +106,13 @@ def _decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
     return "retry" if record.state != "pending" else "train"
 
 
+def _refuse_if_held(folder: RunDir) -> None:
+    if is_held(folder.lock):
+        raise UsageError(
+            f"{folder.path} is being trained by another process right now; wait for it"
+        )
+
+
 def _differences(record: RunRecord, spec: RunSpec) -> str:
     """Returns in words how a run's config differs from the one on disk."""
     new: Mapping[str, Scalar] = flatten(resolved_config(spec))
@@ -100,6 +121,8 @@ def _differences(record: RunRecord, spec: RunSpec) -> str:
         return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)
     keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
     keys = [key for key in keys if key not in ("name", "train.device")]
+    if not keys:
+        return "its keys are the same, but another version of bnexp read them"
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
     if len(keys) > 5:
         words.append(f"and {len(keys) - 5} more keys differ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 
@@ -16,13 +17,13 @@ class RunRecorder:
     """Takes the loop's scalars: metrics.jsonl, TensorBoard, heartbeat and display."""
 
     def __init__(
-        self, folder: RunDir, cell: str, hyperparameters: Mapping[str, Scalar], display: Display
+        self, folder: RunDir, group: str, hyperparameters: Mapping[str, Scalar], display: Display
     ) -> None:
         self._folder = folder
         self._display = display
         self._metrics = MetricsLog(folder.metrics)
         self._events = EventWriter(folder.path, self.say)
-        self._events.write_session_start(cell, hyperparameters, time.time())
+        self._events.write_session_start(group, hyperparameters, time.time())
         self._last_beat = time.monotonic()
 
     def record(
@@ -55,4 +56,5 @@ class RunRecorder:
         """Ends the TensorBoard session and closes the files."""
         self._events.write_session_end(state, time.time())
         self._events.close()
-        self._metrics.close()
+        with contextlib.suppress(OSError):  # the disk that is full has been reported
+            self._metrics.close()

@@ -19,7 +19,7 @@ MODELS = (
     ResNetConfig,
     TorchvisionConfig,
     TimmConfig,
-    *load_plugins("bnexp.models"),
+    *load_plugins("bnexp.models", ModelConfig),
 )
 """Every model that a config can name; a new one adds its line here."""
 

@@ -24,7 +24,7 @@ NORMS = (
     NoisyBatchNormConfig,
     FilterResponseNormConfig,
     SyncBatchNormConfig,
-    *load_plugins("bnexp.norms"),
+    *load_plugins("bnexp.norms", NormConfig),
 )
 """Every normalization layer that a config can name; a new one adds its line here."""
 

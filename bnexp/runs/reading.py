@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord, Summary, flatten
+from bnexp.runs.record import STATES, RunRecord, Scalar, Summary, flatten
 from bnexp.runs.run_dir import RunDir
+
+_KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "heartbeat": "number"}
 
 
 def list_experiments(runs_dir: Path) -> list[Path]:
@@ -45,30 +49,41 @@ def read_run(path: Path) -> RunRecord:
     elif state in ("finished", "diverged"):
         problems.append(f"{run.status} says {state}, but there is no sound summary.json")
         state = "failed"
-    settings, seed = status.get("settings"), status.get("seed")
-    environment = _read_json(run.environment, problems)
-    config = environment.pop("config", {})
+    if not run.status.exists():
+        problems.append(f"{run.status} is missing")
+    environment = _flatten(run.environment, _read_json(run.environment, problems), problems)
+    config = {key: value for key, value in environment.items() if key.startswith("config.")}
+
+    def read(key: str, kind: type[Any] | tuple[type[Any], ...], default: Any) -> Any:  # noqa: ANN401
+        value = status.get(key, default)
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return value
+        if value is not default:
+            problems.append(f"{run.status}: {key} is no {_KINDS.get(key, 'text')}")
+        return default
+
     return RunRecord(
         path=path,
-        experiment=str(status.get("experiment", path.parent.parent.name)),
-        cell=str(status.get("cell", path.parent.name)),
-        fingerprint=status.get("fingerprint"),
-        cell_index=int(status.get("cell_index", 0)),
-        seed=seed if isinstance(seed, int) else _seed_of(path),
+        experiment=read("experiment", str, path.parent.parent.name),
+        cell=read("cell", str, path.parent.name),
+        fingerprint=read("fingerprint", str, None),
+        cell_index=read("cell_index", int, 0),
+        seed=read("seed", int, _seed_of(path)),
         state=state if state in STATES else "pending",
-        settings=settings if isinstance(settings, dict) else {},
-        config=flatten(config) if config else {},
-        environment=flatten(environment) if environment else {},
+        settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
+        config={key.removeprefix("config."): value for key, value in config.items()},
+        environment={key: value for key, value in environment.items() if key not in config},
         summary=summary,
-        heartbeat=status.get("heartbeat"),
+        heartbeat=read("heartbeat", (int, float), None),
         problems=tuple(problems),
     )
 
 
 def _find(target: str, runs_dir: Path) -> Path:
-    for folder in (runs_dir / target, Path(target)):
-        if folder.is_dir() and any(_find_runs(folder)):
-            return folder
+    with contextlib.suppress(OSError, ValueError):  # a name too long for a file, or with NUL
+        for folder in (runs_dir / target, Path(target)):
+            if folder.is_dir() and any(_find_runs(folder)):
+                return folder
     names = [path.name for path in list_experiments(runs_dir)]
     known = f"; there are {', '.join(names)}" if names else f"; {runs_dir} holds no runs"
     raise UsageError(f"no runs of '{target}'{did_you_mean(target, names) or known}")
@@ -83,12 +98,10 @@ def _newest(runs_dir: Path) -> Path:
 
 def _find_runs(folder: Path) -> Iterator[Path]:
     """Yields run folders in an experiment's folder, a cell's folder, or the folder itself."""
-    if folder.name.startswith("seed="):
-        if (folder / "status.json").exists():
-            yield folder
-        return
-    for pattern in ("*/seed=*/status.json", "seed=*/status.json"):
-        yield from (status.parent for status in folder.glob(pattern))
+    candidates = [folder] if folder.name.startswith("seed=") else []
+    for pattern in ("*/seed=*", "seed=*"):
+        candidates += folder.glob(pattern)
+    yield from (path for path in candidates if RunDir(path).is_begun)
 
 
 def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
@@ -100,6 +113,8 @@ def _read_numbers(values: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise TypeError(f"{number!r} is not a number")
+        if not math.isfinite(number):
+            raise ValueError(f"{number} is not a finite number")
     return numbers
 
 
@@ -113,13 +128,21 @@ def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problems.append(f"{path} cannot be read: {error}")
         return {}
     if not isinstance(content, dict):
         problems.append(f"{path} holds no JSON object")
         return {}
     return content
+
+
+def _flatten(path: Path, content: dict[str, Any], problems: list[str]) -> dict[str, Scalar]:
+    try:
+        return flatten(content) if content else {}
+    except RecursionError:
+        problems.append(f"{path} is nested too deeply")
+        return {}
 
 
 def _read_summary(path: Path, problems: list[str]) -> Summary | None:
@@ -134,7 +157,7 @@ def _read_summary(path: Path, problems: list[str]) -> Summary | None:
         _read_numbers([*summary.final.values(), *summary.best.values()])
         if summary.status not in ("finished", "diverged"):
             raise ValueError(f"unknown status '{summary.status}'")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         problems.append(f"{path} is not a summary: {error}")
         return None
     return summary

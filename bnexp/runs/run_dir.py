@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -92,12 +93,15 @@ class RunDir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for stale in self._files_of_a_run():
+            # The summary goes first and the status comes first, so that a folder cut off
+            # anywhere in between is neither taken for finished nor for somebody else's.
+            self.summary.unlink(missing_ok=True)
+            self._last_status = asdict(identity)
+            self.set_state("pending")
+            for stale in self._files_of_an_earlier_attempt():
                 stale.unlink()
             write_text_atomically(self.config, config_yaml)
             write_json_atomically(self.environment, environment)
-            self._last_status = asdict(identity)
-            self.set_state("pending")
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError(
@@ -131,16 +135,27 @@ class RunDir:
         write_text_atomically(sidecar, f"{digest}  checkpoint.pt\n")
 
     def say(self, line: str) -> None:
-        """Appends a line to the log, with the time."""
+        """Appends a line to the log, with the time; a log that cannot be written stops nothing."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with self.log.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
             file.write(f"{stamp} {line}\n")
 
-    def _files_of_a_run(self) -> Iterable[Path]:
-        known = (self.config, self.environment, self.status, self.metrics, self.summary)
+    @property
+    def lock(self) -> Path:
+        """A folder that is there while a process trains this run."""
+        return self.path / ".lock"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds anything of a run; one cut off at its birth does not."""
+        known = (self.status, self.summary, self.metrics, self.config, self.environment)
+        return any(path.exists() for path in known)
+
+    def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
+        known = (self.config, self.environment, self.metrics, self.log)
         yield from (path for path in known if path.exists())
-        yield from self.path.glob("checkpoint.pt*")
-        yield from self.path.glob("events.out.tfevents.*")
+        for pattern in ("checkpoint.pt*", "events.out.tfevents.*", ".*.tmp"):
+            yield from self.path.glob(pattern)
 
 
 class MetricsLog:

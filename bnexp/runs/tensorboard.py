@@ -32,10 +32,10 @@ class EventWriter:
         self._guard(lambda: self._add(_scalars_event(step, wall_time, scalars)))
 
     def write_session_start(
-        self, cell: str, hyperparameters: Mapping[str, Scalar], wall_time: float
+        self, group: str, hyperparameters: Mapping[str, Scalar], wall_time: float
     ) -> None:
-        """Writes the hyper-parameters; runs of the same cell form one group."""
-        self._guard(lambda: self._add(_start_event(cell, hyperparameters, wall_time)))
+        """Writes the hyper-parameters; runs of the same group, the seeds, form one row."""
+        self._guard(lambda: self._add(_start_event(group, hyperparameters, wall_time)))
 
     def write_session_end(self, state: State, wall_time: float) -> None:
         """Writes how the run ended."""
@@ -86,12 +86,12 @@ def _scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) ->
     return Event(wall_time=wall_time, step=step, summary=Summary(value=values))
 
 
-def _start_event(cell: str, hyperparameters: Mapping[str, Scalar], wall_time: float) -> Event:
+def _start_event(group: str, hyperparameters: Mapping[str, Scalar], wall_time: float) -> Event:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
     shown = {key: _as_hyperparameter(value) for key, value in hyperparameters.items()}
-    summary = hparams_pb(shown, trial_id=cell, start_time_secs=wall_time)
+    summary = hparams_pb(shown, trial_id=group, start_time_secs=wall_time)
     return Event(wall_time=wall_time, step=0, summary=summary)
 
 

@@ -13,6 +13,9 @@ import torch
 
 from bnexp.errors import UsageError
 
+_DEFAULT_THREADS = torch.get_num_threads()
+"""PyTorch's own choice, which a run that names no count gets back after one that did."""
+
 
 def resolve_device(name: str) -> torch.device:
     """Returns the device of that name; `auto` takes CUDA, else MPS, else the CPU.
@@ -32,16 +35,22 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def make_deterministic(threads: int | None) -> None:
-    """Sets PyTorch so that the same work on the same machine gives the same bits."""
+def make_deterministic(device: torch.device, threads: int | None) -> None:
+    """Sets PyTorch so that the same work on the same machine gives the same bits.
+
+    Not on MPS: there the backward pass of max-pooling has no deterministic form, and asking
+    for one is an error.
+    """
     # cuBLAS reads this once, when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(device.type != "mps")
     # Filling fresh memory serves debugging only and costs time at every step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if device.type == "cuda":
+        # fp32 means fp32: by default cuDNN's convolutions round their inputs to 10 bits.
+        torch.backends.cudnn.allow_tf32 = False
+    torch.set_num_threads(threads or _DEFAULT_THREADS)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

@@ -140,12 +140,10 @@ class Training:
 
     def _run_epoch(self, epoch: int) -> None:
         totals = ScoreSum(self.parts.device)
-        started, images_before = time.perf_counter(), self._images_seen
+        images_before, seconds_before = self._images_seen, self._train_seconds
         self._train_epoch(epoch, totals)
         score = totals.read()
-        seconds = time.perf_counter() - started
-        self._train_seconds += seconds
-        self._check_losses()
+        seconds = self._train_seconds - seconds_before
         images_per_second = (self._images_seen - images_before) / seconds
         evaluated = self._evaluate_all()
         scalars = {
@@ -181,7 +179,6 @@ class Training:
             self._recorder.progress(self.step, self._total_steps)
             # A rest of a few steps joins the row before it: alone it would be mostly noise.
             if left == 0 or ((steps - left) % every == 0 and left >= every / 2):
-                self._images_seen += window_images
                 totals.add_sum(window)
                 self._record_window(window, epoch, window_images, window_start)
                 window = ScoreSum(self.parts.device)
@@ -189,11 +186,14 @@ class Training:
 
     def _record_window(self, window: ScoreSum, epoch: int, images: int, started: float) -> None:
         score = window.read()
+        seconds = time.perf_counter() - started
+        self._train_seconds += seconds
+        self._images_seen += images
         self._check_losses()
         scalars = {
             **score.tagged("train"),
             "optim/learning_rate": self._learning_rate(self.step - 1),
-            "perf/images_per_second": images / (time.perf_counter() - started),
+            "perf/images_per_second": images / seconds,
         }
         self._recorder.record(self.step, epoch + 1, self._elapsed(), scalars)
 

@@ -36,13 +36,14 @@ class TrainingParts:
     """As many training images as there are test images, evenly chosen, without augmentation."""
 
 
-def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> None:
-    """Checks what could not be checked before the images were there.
+def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[str]:
+    """Checks what could not be checked before the images were there; returns new warnings.
 
     Raises:
         UsageError: The config is impossible with this dataset.
     """
-    check_against_facts(config, find_facts(dataset))
+    warnings = check_against_facts(config, find_facts(dataset))
+    return [] if config.data.facts() else warnings
 
 
 def find_facts(dataset: Dataset) -> DatasetFacts:
@@ -52,8 +53,10 @@ def find_facts(dataset: Dataset) -> DatasetFacts:
     )
 
 
-def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> None:
+def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> list[str]:
     """Checks a config against a dataset's facts, building the model where it must be to know.
+
+    Returns what is suspicious, each with its key.
 
     Raises:
         UsageError: The config is impossible with this dataset.
@@ -62,6 +65,7 @@ def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> None:
     errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise UsageError("\n".join(f"{dotted(error.path)}: {error.reason}" for error in errors))
+    return [f"{dotted(finding.path)}: {finding.reason}" for finding in findings]
 
 
 def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> TrainingParts:

@@ -13,7 +13,7 @@ from torch import nn
 from bnexp.data import DATASETS
 from bnexp.errors import UsageError
 from bnexp.models import MODELS
-from bnexp.norms import NORMS
+from bnexp.norms import NORMS, NormConfig
 from bnexp.parts import load_plugins, part_name
 
 PARTS = [*NORMS, *MODELS, *DATASETS]
@@ -64,10 +64,50 @@ def test_a_plug_in_that_is_no_config_class_is_named(monkeypatch):
     monkeypatch.setattr("bnexp.parts.entry_points", lambda group: [Entry()])
     load_plugins.cache_clear()
     try:
-        with pytest.raises(UsageError, match=r"plug-in 'pkg:Thing' in 'bnexp\.norms' is not a"):
-            load_plugins("bnexp.norms")
+        with pytest.raises(
+            UsageError, match=r"'pkg:Thing' in 'bnexp\.norms' is not a bnexp\.norms"
+        ):
+            load_plugins("bnexp.norms", NormConfig)
     finally:
         load_plugins.cache_clear()
+
+
+def install(folder, module, entry):
+    """Puts a package with one entry point into a folder, as pip would."""
+    (folder / "broken_norm.py").write_text(module)
+    info = folder / "broken_norm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-norm\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[bnexp.norms]\nbroken = {entry}\n")
+
+
+COPY_OF_BATCH = """
+from typing import Literal
+from bnexp.norms.norm import NormConfig
+class CopyConfig(NormConfig):
+    name: Literal["batch"] = "batch"
+    def build(self, num_features, dimensions=2): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "entry", "said"),
+    [
+        ("", "no_such_module:Thing", "cannot be imported"),
+        ("1 / 0", "broken_norm:Thing", "cannot be imported"),
+        ("Thing = 3", "broken_norm:Thing", "is not a bnexp.norms.norm.NormConfig"),
+        (COPY_OF_BATCH, "broken_norm:CopyConfig", "two installed parts are called 'batch'"),
+    ],
+    ids=["missing", "raising", "foreign", "of a name that is taken"],
+)
+def test_a_broken_plug_in_is_one_line_on_every_command(module, entry, said, tmp_path, bnexp):
+    install(tmp_path, module, entry)
+
+    done = bnexp("--help", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 PLUGIN = '''

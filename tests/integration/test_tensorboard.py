@@ -114,7 +114,7 @@ def ask_groups(api):
 def test_hparams_has_one_group_a_cell_with_a_session_a_seed(api):
     groups = ask_groups(api)
 
-    assert {group["name"] for group in groups} == set(CELLS)
+    assert {group["name"] for group in groups} == {f"sweep/{cell}" for cell in CELLS}
     assert {len(group["sessions"]) for group in groups} == {3}
     assert {session["status"] for group in groups for session in group["sessions"]} == {
         "STATUS_SUCCESS"
@@ -123,16 +123,14 @@ def test_hparams_has_one_group_a_cell_with_a_session_a_seed(api):
 
 def test_hparams_averages_the_metric_over_the_seeds(api, sweep):
     for group in ask_groups(api):
-        runs = [
-            read_run(sweep / "runs/sweep" / group["name"] / f"seed={seed}") for seed in range(3)
-        ]
+        runs = [read_run(sweep / "runs" / group["name"] / f"seed={seed}") for seed in range(3)]
         mean = sum(run.summary.final["test/accuracy"] for run in runs) / 3
         values = {value["name"]["tag"]: value["value"] for value in group["metricValues"]}
         assert values["test/accuracy"] == pytest.approx(mean)
 
 
 def test_hparams_holds_the_settings_that_differ_and_leaves_the_seed_out(api):
-    groups = {group["name"]: group["hparams"] for group in ask_groups(api)}
+    groups = {group["name"].removeprefix("sweep/"): group["hparams"] for group in ask_groups(api)}
 
     assert groups["norm=none"]["model.norm.name"] == "none"
     assert groups["norm=batch(eps=0.001)"]["model.norm.eps"] == pytest.approx(0.001)

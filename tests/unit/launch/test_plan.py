@@ -1,13 +1,19 @@
 """What is decided for each run before anything is written."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
-from bnexp.launch.plan import hyperparameters, plan_runs, resolved_config
+from bnexp.exclusive_folder import hold_folder
+from bnexp.launch.plan import hyperparameters, plan_runs, repeatable_config, resolved_config
 from bnexp.runs import RunDir, Summary
 
 CONFIG = """\
@@ -63,17 +69,47 @@ def test_a_finished_run_is_skipped_and_with_force_trained(experiment, tmp_path):
     assert [run.action for run in plan(experiment, tmp_path, is_forced=True)] == ["train", "train"]
 
 
-def test_a_run_that_lives_is_left_alone_even_with_force(experiment, tmp_path):
-    create(plan(experiment, tmp_path)[0], "running")
+def test_a_run_that_another_process_holds_is_left_alone_even_with_force(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+    create(run, "running")
 
-    with pytest.raises(UsageError, match="is being trained right now"):
-        plan(experiment, tmp_path, is_forced=True)
+    with hold_folder(run.folder.lock, pytest.fail):
+        for is_forced in (False, True):
+            with pytest.raises(UsageError, match="is being trained by another process right now"):
+                plan(experiment, tmp_path, is_forced)
+    assert plan(experiment, tmp_path)[0].action == "retry"
 
 
-def test_a_run_whose_heartbeat_is_old_is_trained_again(experiment, tmp_path):
-    create(plan(experiment, tmp_path)[0], "running", heartbeat=time.time() - 120)
+def test_a_lock_of_a_process_that_is_no_more_holds_nobody_up(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+    create(run, "running")
+    run.folder.lock.mkdir()
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True)  # fmt: skip
+    (run.folder.lock / ".holder").write_text(f"{done.stdout.strip()} {socket.gethostname()}")
 
     assert plan(experiment, tmp_path)[0].action == "retry"
+
+
+def test_an_old_lock_and_one_from_the_future_hold_nobody_up(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+    create(run, "running")
+    run.folder.lock.mkdir()
+    for seconds in (-3600, 3600):
+        moment = time.time() + seconds
+        os.utime(run.folder.lock, (moment, moment))
+        assert plan(experiment, tmp_path)[0].action == "retry"
+
+
+def test_a_folder_that_was_cut_off_at_its_birth_is_begun_anew(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+    run.folder.path.mkdir(parents=True)
+    assert plan(experiment, tmp_path)[0].action == "train"
+
+    run.folder.create(run.identity, "", {})
+    run.folder.environment.unlink()
+    run.folder.config.unlink()
+    assert plan(experiment, tmp_path)[0].action == "train"
 
 
 @pytest.mark.parametrize("name", ["status.json", "environment.json"])
@@ -102,12 +138,36 @@ def test_the_difference_is_told_key_by_key(experiment, tmp_path):
 
 
 def test_a_symbolic_link_in_place_of_a_run_is_refused(experiment, tmp_path):
-    folder = plan(experiment, tmp_path)[0].folder.path
-    folder.parent.mkdir(parents=True)
-    folder.symlink_to(tmp_path)
+    run = plan(experiment, tmp_path)[0].folder.path
+    for folder in (run, run.parent, run.parent.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(tmp_path)
+        with pytest.raises(UsageError, match="is not a folder of its own; move it away"):
+            plan(experiment, tmp_path)
+        shutil.rmtree(tmp_path / "runs") if folder != run.parent.parent else folder.unlink()
+
+
+def test_a_file_in_place_of_a_run_is_refused(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0].folder.path
+    run.parent.mkdir(parents=True)
+    run.write_text("mine")
 
     with pytest.raises(UsageError, match="is not a folder of its own; move it away"):
         plan(experiment, tmp_path)
+
+
+def test_a_resolved_config_has_a_name_of_its_own_where_it_is_one_cell_of_several(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        CONFIG.replace("{seeds: 2}", "{grid: {model.norm.name: [none, batch]}}")
+    )
+    runs = load_experiment(tmp_path / "c.yaml").runs
+
+    assert [repeatable_config(run)["name"] for run in runs] == [
+        "exp-norm-none-seed-0",
+        "exp-norm-batch-seed-0",
+    ]
+    alone = load_experiment(tmp_path / "c.yaml", ["sweep=null"]).runs[0]
+    assert repeatable_config(alone)["name"] == "exp"
 
 
 def test_hyper_parameters_hold_every_setting_flat_and_no_seed(experiment):

@@ -103,8 +103,59 @@ def test_a_damaged_status_is_a_problem_and_the_folder_still_says_what_it_is(run)
     assert record.problems
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cell_index", "x"),
+        ("cell_index", None),
+        ("cell_index", [1]),
+        ("heartbeat", "x"),
+        ("heartbeat", [1]),
+        ("seed", {}),
+        ("cell", 3),
+        ("fingerprint", 7),
+        ("settings", "x"),
+        ("state", ["running"]),
+    ],
+)
+def test_an_odd_value_in_a_status_is_a_problem_and_never_an_error(key, value, run, tmp_path):
+    content = json.loads(run.status.read_text())
+    run.status.write_text(json.dumps({**content, key: value}))
+
+    (record,) = read_experiments(["exp"], tmp_path)
+    assert record.problems or key == "state"
+
+
+def test_a_number_too_large_and_a_tree_too_deep_are_problems(run):
+    run.write_summary(SUMMARY)
+    content = run.summary.read_text()
+    run.summary.write_text(content.replace("0.25", "1" + "0" * 400))
+    run.environment.write_text('{"a":' * 900 + "1" + "}" * 900)
+
+    record = read_run(run.path)
+    assert record.summary is None
+    assert len(record.problems) >= 1
+
+
+def test_a_finished_run_that_lost_its_status_is_still_listed(run, tmp_path):
+    run.write_summary(SUMMARY)
+    run.status.unlink()
+
+    (record,) = read_experiments(["exp"], tmp_path)
+    assert (record.state, record.seed) == ("finished", 3)
+    assert "status.json is missing" in record.problems[0]
+
+
+@pytest.mark.parametrize("target", ["x" * 300, "a\0b", "../" * 2000])
+def test_a_name_that_no_folder_can_have_is_refused(target, tmp_path):
+    with pytest.raises(UsageError, match="no runs of"):
+        read_experiments([target], tmp_path)
+
+
 def test_creating_again_removes_what_an_earlier_attempt_left(run):
     run.metrics.write_text("{}\n")
+    run.write_checkpoint(lambda file: file.write(b"weights"))
+    run.say("what was said")
     run.write_summary(SUMMARY)
     (run.path / "events.out.tfevents.1.host.2").write_text("x")
     (run.path / "notes.md").write_text("the user's own")

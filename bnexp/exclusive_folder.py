@@ -9,22 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from bnexp.data.dataset import Say
 
 BEAT_SECONDS = 5.0
 """How often the holder shows that it lives."""
 STALE_SECONDS = 60.0
 """A holder that has not shown itself for so long, by the waiter's clock, is taken for dead."""
 _POLL_SECONDS = 0.2
+_HOLDER = ".holder"
 
 
 @contextlib.contextmanager
-def hold_folder(folder: Path, say: Say) -> Iterator[Path]:
+def hold_folder(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
     """Makes `folder` for the block alone and removes it, with what it holds, at the end.
 
     Where another process holds it, this one says so and waits until it is gone, or
@@ -36,6 +36,8 @@ def hold_folder(folder: Path, say: Say) -> Iterator[Path]:
     while not _make(folder):
         _wait_until_free(folder, say)
     identity = _identify(folder)
+    with contextlib.suppress(OSError):
+        (folder / _HOLDER).write_text(f"{os.getpid()} {socket.gethostname()}")
     done = threading.Event()
     beating = threading.Thread(target=_beat, args=(folder, done), daemon=True)
     beating.start()
@@ -47,6 +49,29 @@ def hold_folder(folder: Path, say: Say) -> Iterator[Path]:
         # One who slept for long enough to be taken for dead must not remove the next one's.
         if _identify(folder) == identity:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Returns whether a folder's holder was a process of this machine that is no more."""
+    try:
+        number, _, host = (folder / _HOLDER).read_text().partition(" ")
+        if host != socket.gethostname():
+            return False
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def is_held(folder: Path) -> bool:
+    """Returns whether somebody holds the folder and has lately shown that they live."""
+    try:
+        age = time.time() - folder.stat().st_mtime
+    except OSError:
+        return False
+    return abs(age) < STALE_SECONDS and not is_abandoned(folder)
 
 
 def _make(folder: Path) -> bool:
@@ -63,7 +88,10 @@ def _beat(folder: Path, done: threading.Event) -> None:
             os.utime(folder)
 
 
-def _wait_until_free(folder: Path, say: Say) -> None:
+def _wait_until_free(folder: Path, say: Callable[[str], None]) -> None:
+    if is_abandoned(folder):
+        _remove(folder)
+        return
     say(
         f"another process is at it (it holds {folder}): waiting for it, or for "
         f"{STALE_SECONDS:g} seconds without a sign of life"
