@@ -11,9 +11,12 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.config.optim import AnyOptimizer, SgdConfig
+from bnexp.config.yaml_reader import describe
 from bnexp.data import AnyDataset
 from bnexp.models import AnyModel
 from bnexp.parts import Part
+
+MAX_SEED = 2**31 - 1
 
 
 class TrainConfig(Part):
@@ -21,7 +24,7 @@ class TrainConfig(Part):
 
     epochs: int = Field(default=10, ge=1)
     """Passes over the training images."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=MAX_SEED + 1)
     """Determines initial values, data order and augmentation; a sweep's seeds replace it."""
     device: str = "auto"
     """auto (CUDA, else MPS, else CPU), cpu, mps, cuda or cuda:N."""
@@ -69,6 +72,21 @@ class EvaluateConfig(Part):
         return kinds
 
 
+def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML value
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds < 1:
+            return "must be at least 1, or a list of seeds"
+        return None if seeds <= MAX_SEED + 1 else f"must be at most {MAX_SEED + 1}"
+    if not isinstance(seeds, list | tuple):
+        return f"must be a number of seeds or a list of seeds, not {describe(seeds)}"
+    if not seeds:
+        return "the list must not be empty; null trains train.seed alone"
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            return f"a seed is a whole number from 0 to {MAX_SEED}, not {describe(seed)}"
+    return "the same seed stands twice" if len(set(seeds)) < len(seeds) else None
+
+
 class SweepConfig(Part):
     """The variants to train: the grid's combinations with the zip's rows, each over the seeds."""
 
@@ -81,16 +99,13 @@ class SweepConfig(Part):
     max_runs: int = Field(default=10_000, ge=1)
     """The sweep is refused where it has more runs than this."""
 
-    @field_validator("seeds")
+    @field_validator("seeds", mode="before")
     @classmethod
-    def _check_seeds(cls, seeds: int | tuple[int, ...] | None) -> int | tuple[int, ...] | None:
-        if isinstance(seeds, int) and seeds < 1:
-            raise PydanticCustomError("seeds", "must be at least 1, or a list of seeds")
-        if isinstance(seeds, tuple):
-            if not seeds or min(seeds) < 0 or max(seeds) >= 2**31:
-                raise PydanticCustomError("seeds", "a list of seeds holds numbers from 0 up")
-            if len(set(seeds)) < len(seeds):
-                raise PydanticCustomError("seeds", "the same seed stands twice")
+    def _check_seeds(cls, seeds: Any) -> Any:  # noqa: ANN401 - any YAML value
+        """Tells one mistake, where the union of number and list would tell one of each."""
+        reason = None if seeds is None else _find_seeds_problem(seeds)
+        if reason:
+            raise PydanticCustomError("seeds", "{reason}", {"reason": reason})
         return seeds
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
-from bnexp.config.problems import dotted, explain, locate
-from bnexp.config.sweep import Cell, Setting, expand_cells
+from bnexp.config.problems import REQUIRED, collecting, dotted, explain, locate
+from bnexp.config.sweep import Cell, Setting, expand_cells, swept_keys
 from bnexp.config.tree import apply_overrides, read_tree
 from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
@@ -51,52 +51,78 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         UsageError: A file cannot be read, or an override is not `key=value`.
         ConfigError: All mistakes of the file, its bases, its overrides and its sweep.
     """
-    tree = apply_overrides(read_tree(path), overrides)
-    sweep = _validate_sweep(tree)
-    _refuse_swept_overrides(overrides, sweep)
-    base = _without_sweep(tree)
-    seeds = _read_seeds(tree, sweep)
-    cells = expand_cells(_child(tree, "sweep"), sweep.max_runs, len(seeds))
-    runs: list[RunSpec] = []
     problems: list[Problem] = []
+    tree = apply_overrides(read_tree(path, problems), overrides, problems)
+    is_whole = not problems
+    cells, seeds = _read_cells(tree, overrides, problems)
+    base = _without_sweep(tree)
+    runs: list[RunSpec] = []
     warnings: dict[str, None] = {}
+    if not is_whole or not cells:
+        problems += _find_mistakes(tree, cells, is_whole)
+        raise ConfigError(problems)
     for cell in cells:
-        try:
+        with collecting(problems):
             config = _validate_cell(cell, base, warnings)
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        runs += [_build_run(cell, config, seed) for seed in seeds]
+            runs += [_build_run(cell, config, seed) for seed in seeds]
     if problems:
         raise ConfigError(problems)
     return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))
 
 
-def _validate_sweep(tree: Node) -> SweepConfig:
-    """Validates the sweep itself; mistakes elsewhere are found cell by cell.
+def _read_cells(
+    tree: Node, overrides: Sequence[str], problems: list[Problem]
+) -> tuple[list[Cell], Sequence[int]]:
+    """Returns the sweep's cells and seeds; no cells where it is wrong."""
+    try:
+        sweep = _validate_sweep(tree)
+        with collecting(problems):
+            _refuse_swept_overrides(overrides, sweep)
+        seeds = _read_seeds(tree, sweep)
+        return expand_cells(_child(tree, "sweep"), sweep.max_runs, len(seeds)), seeds
+    except ConfigError as error:
+        problems += error.problems
+        return [], ()
 
-    Where the sweep is wrong, the rest of the file is checked as well, so that all
-    mistakes are told at once.
+
+def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Problem]:
+    """Returns what else is wrong in a config that cannot be run anyway.
+
+    Without cells, keys that the sweep would set are left out; in a tree that is not whole,
+    keys that are required, as the missing piece may hold them.
     """
+    base = _without_sweep(tree)
+    found: list[Problem] = []
+    for cell in cells or [Cell("base", ())]:
+        with collecting(found):
+            _validate(cell.apply(base))
+    swept = set() if cells else swept_keys(_child(tree, "sweep"))
+    return [
+        problem
+        for problem in found
+        if not any(_are_related(problem.path, key.removesuffix(".name")) for key in swept)
+        and (is_whole or not problem.reason.startswith(REQUIRED))
+    ]
+
+
+def _are_related(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def _validate_sweep(tree: Node) -> SweepConfig:
+    """Validates the sweep itself; mistakes elsewhere are found cell by cell."""
     raw = (tree.mapping or {}).get("sweep")
     if raw is None or raw.value is None:
         return SweepConfig()
-    problems: list[Problem] = []
     try:
         sweep = SweepConfig.model_validate(raw.plain())
-        problems = _find_empty_axes(raw, sweep)
     except ValidationError as error:
-        problems = [
-            Problem(found.file, found.line, found.column, _below("sweep", found.path), found.reason)
-            for found in explain(error, raw, SweepConfig)
-        ]
-    if not problems:
-        return sweep
-    try:
-        _validate(_without_sweep(tree))
-    except ConfigError as error:
-        problems += error.problems
-    raise ConfigError(problems)
+        found = explain(error, raw, SweepConfig)
+        below = [replace(problem, path=_below("sweep", problem.path)) for problem in found]
+        raise ConfigError(below) from error
+    if problems := _find_empty_axes(raw, sweep):
+        raise ConfigError(problems)
+    return sweep
 
 
 def _find_empty_axes(raw: Node, sweep: SweepConfig) -> list[Problem]:
@@ -137,12 +163,12 @@ def _build_run(cell: Cell, config: ExperimentConfig, seed: int) -> RunSpec:
     return RunSpec(cell.name, settings, seed, config.model_copy(update={"train": train}))
 
 
-def _read_seeds(tree: Node, sweep: SweepConfig) -> tuple[int, ...]:
+def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
     if sweep.seeds is None:
         own = _child(tree, "train", "seed")
         is_seed = own is not None and isinstance(own.value, int)
         return (own.value,) if own is not None and is_seed else (0,)
-    return tuple(range(sweep.seeds)) if isinstance(sweep.seeds, int) else sweep.seeds
+    return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
 
 
 def _refuse_swept_overrides(overrides: Sequence[str], sweep: SweepConfig) -> None:

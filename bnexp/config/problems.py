@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from bnexp.config.yaml_reader import Node, Position, describe
-from bnexp.errors import Problem, did_you_mean
+from bnexp.errors import ConfigError, Problem, did_you_mean
 from bnexp.parts import part_name
 
 Location = tuple[str | int, ...]
+
+REQUIRED = "this key is required"
+
+
+@contextmanager
+def collecting(problems: list[Problem]) -> Iterator[None]:
+    """Adds to `problems` what is wrong inside of the block, and goes on after it."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
 
 
 def explain(error: ValidationError, tree: Node, root: type[BaseModel]) -> list[Problem]:
@@ -33,10 +46,29 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
     if kind in ("missing", "extra_forbidden"):
         return _explain_key(kind, location, tree, root)
     path, node = _resolve(tree, location)
-    reason = _reason(kind, detail, node)
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
+    if kind == "union_tag_not_found":
+        reason = f"{REQUIRED}: {_one_of(_part_names(root, location))}"
+        return node.position.problem(reason, dotted((*path, "name")))
+    if kind == "union_tag_invalid":
         path, node = (*path, "name"), (node.mapping or {}).get("name", node)
-    return node.position.problem(reason, dotted(path))
+    elif _is_left_out(path, location, root):  # its default is no answer: it must be given
+        path = (*path, location[-1])
+    return node.position.problem(_reason(kind, detail, node), dotted(path))
+
+
+def _is_left_out(path: Location, location: Location, root: type[BaseModel]) -> bool:
+    if path[-1:] == location[-1:]:
+        return False
+    return any(location[-1] in model.model_fields for model in _models_at(root, location[:-1]))
+
+
+def _part_names(root: type[BaseModel], location: Location) -> list[str]:
+    names = (part_name(model) for model in _models_at(root, location))  # type: ignore[arg-type]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _one_of(names: list[str]) -> str:
+    return "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names)
 
 
 def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel]) -> Problem:
@@ -44,24 +76,33 @@ def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel
     key = str(location[-1])
     if kind == "missing":
         path, node = _resolve(tree, location[:-1])
-        return node.position.problem("this key is required", dotted((*path, key)))
+        return node.position.problem(REQUIRED, dotted((*path, key)))
     path, _ = _resolve(tree, location)
     node = tree
     for step in path[:-1]:
         node = _child(node, step) or node
-    known = sorted(_known_keys(root, location[:-1]))
-    hint = did_you_mean(key, known)
+    place = node.key_position(key)
+    known = sorted(_known_keys(root, location[:-1], place.is_override))
+    hint = _find_in_sections(root, key) if len(location) == 1 else ""
+    hint = hint or did_you_mean(key, known)
     reason = "unknown key" + (hint or f"; the keys here are {', '.join(known)}")
-    return node.key_position(key).problem(reason, dotted(path))
+    return place.problem(reason, dotted(path))
+
+
+def _find_in_sections(root: type[BaseModel], key: str) -> str:
+    """Suggests `sweep.seeds` for `seeds`, where every choice of a section has that key."""
+    for section, field in root.model_fields.items():
+        models = _models_in(field.annotation)
+        if models and all(key in model.model_fields for model in models):
+            return f" (did you mean '{section}.{key}'?)"
+    return ""
 
 
 def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydantic's details
     context = detail.get("ctx", {})
     got = describe(node.value)
     if kind in ("union_tag_invalid", "literal_error"):
-        return _reason_of_choice(context, detail)
-    if kind == "union_tag_not_found":
-        return "this key is required" if node.mapping is not None else f"is {got}, not a name"
+        return _reason_of_choice(context, node.value)
     words = {
         "int_type": f"must be a whole number, not {got}",
         "int_from_float": f"must be a whole number, not {got}",
@@ -85,14 +126,11 @@ def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydant
     return words.get(kind, message)
 
 
-def _reason_of_choice(context: Any, detail: Any) -> str:  # noqa: ANN401 - pydantic's details
-    if "tag" in context:
-        choices, got = context["expected_tags"], context["tag"]
-    else:
-        choices, got = context["expected"].replace(" or ", ", "), detail["input"]
+def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic's details
+    choices = context.get("expected_tags") or context["expected"].replace(" or ", ", ")
     known = [choice.strip("' ") for choice in choices.split(",")]
-    shown = describe(got)
-    return f"{shown} is none of {', '.join(known)}" + did_you_mean(str(got), known)
+    hint = did_you_mean(got, known) if isinstance(got, str) else ""
+    return f"{describe(got)} is none of {', '.join(known)}" + hint
 
 
 def _quote_hint(node: Node) -> str:
@@ -135,8 +173,15 @@ def dotted(path: Location) -> str:
     return ".".join(str(key) for key in path)
 
 
-def _known_keys(root: type[BaseModel], location: Location) -> set[str]:
+def _known_keys(root: type[BaseModel], location: Location, is_override: bool) -> set[str]:
     """Returns the keys that the schema knows at a location of pydantic's."""
+    here = _models_at(root, location)
+    keys = {name for model in here for name in model.model_fields}
+    return keys | {"extends"} if here == [root] and not is_override else keys
+
+
+def _models_at(root: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    """Returns the config classes that may stand at a location of pydantic's."""
     here: list[type[BaseModel]] = [root]
     for key in location:
         if isinstance(key, int):
@@ -145,8 +190,7 @@ def _known_keys(root: type[BaseModel], location: Location) -> set[str]:
         inner = [model for field in fields for model in _models_in(field.annotation)]
         named = [model for model in here if _has_tag(model, key)]
         here = inner or named or here
-    keys = {name for model in here for name in model.model_fields}
-    return keys | {"extends"} if here == [root] else keys
+    return here
 
 
 def _has_tag(model: Any, tag: str) -> bool:  # noqa: ANN401 - a model class

@@ -6,11 +6,12 @@ import hashlib
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnexp.config.tree import assign, assignment_order
-from bnexp.config.yaml_reader import Node, Position
+from bnexp.config.yaml_reader import MAX_DEPTH, Node, Position
 from bnexp.errors import ConfigError, Problem
 
 MAX_CELL_NAME = 120
@@ -68,17 +69,30 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
         ConfigError: A value or a row stands twice, keys overlap or cannot be swept, the
             zip's lists differ in length, or the sweep has more than `max_runs` runs.
     """
-    axes = _read_axes(sweep)
+    axes, problems = _read_axes(sweep)
     runs = math.prod(len(axis) for axis in axes) * num_seeds
     if sweep is not None and runs > max_runs:
-        reason = f"{runs:,} runs are more than sweep.max_runs, {max_runs:,}"
-        raise ConfigError([sweep.position.problem(reason, "sweep")])
+        reason = f"{_show_count(runs)} runs are more than sweep.max_runs, {max_runs:,}"
+        problems.append(sweep.position.problem(reason, "sweep"))
+    if problems:
+        raise ConfigError(problems)
     names = _short_names([choice.key for axis in axes for choice in axis[0]])
     rows = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes))
     return [Cell(_cell_name(names, row), row) for row in rows]
 
 
-def _read_axes(sweep: Node | None) -> list[list[Row]]:
+def swept_keys(sweep: Node | None) -> set[str]:
+    """Returns the keys that the grid and the zip name, right or wrong."""
+    parts = ((sweep.mapping or {}) if sweep else {}).values()
+    return {key for part in parts for key in part.mapping or {}}
+
+
+def _show_count(count: int) -> str:
+    # Python refuses to write out numbers of more than 4,300 digits.
+    return f"{count:,}" if count < 10**18 else "more than 10^18"
+
+
+def _read_axes(sweep: Node | None) -> tuple[list[list[Row]], list[Problem]]:
     """Returns the values that vary together, key by key of the grid, then the zip's rows."""
     grid, zipped = (_read_choices(sweep, part) for part in ("grid", "zip"))
     keys = {key: part for part, lists in (("grid", grid), ("zip", zipped)) for key in lists}
@@ -87,17 +101,16 @@ def _read_axes(sweep: Node | None) -> list[list[Row]]:
     if zipped and not problems:
         axes.append(list(zip(*zipped.values(), strict=True)))
     problems += [problem for axis in axes for problem in _find_repeated(axis)]
-    if problems:
-        raise ConfigError(problems)
-    return axes
+    return axes, problems
 
 
 def _read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
     lists = ((sweep.mapping or {}) if sweep else {}).get(part)
     if lists is None or not lists.mapping:
         return {}
+    places = dict(lists.keys)
     return {
-        key: [Choice(f"sweep.{part}", key, lists.key_position(key), value) for value in node.value]
+        key: [Choice(f"sweep.{part}", key, places[key], value) for value in node.value]
         for key, node in lists.mapping.items()
     }
 
@@ -114,11 +127,12 @@ def _find_repeated(axis: list[Row]) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for row in axis:
         labels = tuple(choice.label for choice in row)
-        if labels in seen:
+        same = tuple(_label(_with_whole_numbers(choice.value)) for choice in row)
+        if labels in seen or same in seen:
             what = f"the value {labels[0]} stands" if len(row) == 1 else "this row stands"
             path = f"{row[0].part}.{row[0].key}" if len(row) == 1 else row[0].part
             yield row[0].value.position.problem(f"{what} twice", path)
-        seen.add(labels)
+        seen |= {labels, same}
 
 
 def _find_overlaps(sweep: Node | None, keys: dict[str, str]) -> Iterator[Problem]:
@@ -136,7 +150,12 @@ def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
         return "cannot be swept"
     if keys[key] != part:
         return "is swept by sweep.zip as well"
-    outer = [other for other in keys if key.startswith(f"{other}.")]
+    if key.count(".") >= MAX_DEPTH:
+        return f"leads deeper than {MAX_DEPTH} levels"
+    outer = [
+        other for other in itertools.accumulate(key.split("."), "{}.{}".format) if other in keys
+    ]
+    outer.remove(key)
     return f"lies inside '{outer[0]}', which is swept as well" if outer else None
 
 
@@ -154,13 +173,26 @@ def _cell_name(names: list[str], choices: Row) -> str:
 def _short_names(keys: list[str]) -> list[str]:
     """Returns each key's last word, or as many of its words as tell it from the others."""
     paths = [key.removesuffix(".name").split(".") for key in keys]
+    counts = Counter(tuple(path[-length:]) for path in paths for length in range(1, len(path) + 1))
     names = []
     for path in paths:
         length = 1
-        while length < len(path) and sum(other[-length:] == path[-length:] for other in paths) > 1:
+        while length < len(path) and counts[tuple(path[-length:])] > 1:
             length += 1
         names.append(".".join(path[-length:]))
     return names
+
+
+def _with_whole_numbers(node: Node) -> Node:
+    """Writes 1.0 as 1, so that two spellings of one value are found."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _with_whole_numbers(child) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [_with_whole_numbers(child) for child in value]
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return Node(value, node.position)
 
 
 def _label(node: Node) -> str:

@@ -6,37 +6,105 @@ sweep's value is reported where it was written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bnexp.config.yaml_reader import Node, Position, describe, read_yaml, read_yaml_file
-from bnexp.errors import ConfigError, UsageError
+from bnexp.config.problems import collecting
+from bnexp.config.yaml_reader import (
+    MAX_DEPTH,
+    Node,
+    Position,
+    describe,
+    read_yaml,
+    read_yaml_file,
+    show_path,
+)
+from bnexp.errors import ConfigError, Problem, UsageError
+
+MAX_FILES = 50
+MAX_FILE_DEPTH = 20
 
 
-def read_tree(path: Path, _children: tuple[Path, ...] = ()) -> Node:
+def read_tree(path: Path, problems: list[Problem]) -> Node:
     """Reads a config file and merges it over the files that it extends.
 
+    What is wrong with those goes to `problems`, and the tree is then without them.
+
     Raises:
-        UsageError: A file cannot be read.
-        ConfigError: Wrong YAML, or files that extend each other in a circle.
+        UsageError: The file itself cannot be read.
+        ConfigError: Its YAML is wrong.
     """
-    node = read_yaml_file(path)
-    extends = (node.mapping or {}).get("extends")
-    if extends is None:
+    return _TreeReader(problems).read(path, ())
+
+
+@dataclass
+class _TreeReader:
+    """Reads each file of one config once, however often it is extended."""
+
+    problems: list[Problem]
+    trees: dict[Path, Node] = field(default_factory=dict)
+    """The merged tree of each file that was read, by its resolved path."""
+    is_full: bool = False
+    """Whether there are too many files, which is told once."""
+
+    def read(self, path: Path, children: tuple[Path, ...]) -> Node:
+        """Reads a file that the files `children` extend, the config's own file first."""
+        node = read_yaml_file(path)
+        seen = (*children, path.resolve())
+        extends = (node.mapping or {}).get("extends")
+        if extends is not None:
+            merged = Node({}, node.position)
+            for item in extends.value if isinstance(extends.value, list) else [extends]:
+                with collecting(self.problems):
+                    merged = merge(merged, self._read_base(item, path.parent, seen))
+                if self.is_full:
+                    break
+            node = _merge_children(merged, _without(node, "extends"))
+        self.trees[seen[-1]] = node
         return node
-    seen = (*_children, path.resolve())
-    merged = Node({}, node.position)
-    for item in _read_extends(extends):
-        base = path.parent / item.value
-        if base.resolve() in seen:
+
+    def _read_base(self, item: Node, folder: Path, seen: tuple[Path, ...]) -> Node:
+        base = _find_base(item, folder)
+        resolved = base.resolve()
+        reason = None
+        if resolved in seen:
             circle = " → ".join(file.name for file in (*seen, base))
             reason = f"the files extend each other in a circle: {circle}"
+        elif resolved in self.trees:
+            return self.trees[resolved]
+        elif len(self.trees) >= MAX_FILES:
+            self.is_full = True
+            reason = f"more than {MAX_FILES} files; extend fewer"
+        elif len(seen) >= MAX_FILE_DEPTH:
+            reason = f"the files extend each other more than {MAX_FILE_DEPTH} deep"
+        if reason:
             raise ConfigError([item.position.problem(reason, "extends")])
-        if not base.is_file():
-            raise ConfigError([item.position.problem(f"no file '{base}'", "extends")])
-        merged = merge(merged, read_tree(base, seen))
-    return _merge_children(merged, _without(node, "extends"))
+        self.trees[resolved] = Node({}, item.position)  # so that a wrong file is told once
+        try:
+            return self.read(base, seen)
+        except ConfigError:
+            raise
+        except UsageError as error:
+            raise ConfigError([item.position.problem(str(error), "extends")]) from error
+
+
+def _find_base(item: Node, folder: Path) -> Path:
+    if not isinstance(item.value, str):
+        reason = f"must be a file or a list of files, not {describe(item.value)}"
+        raise ConfigError([item.position.problem(reason, "extends")])
+    base = folder / item.value
+    try:
+        base.resolve()
+        if base.is_file():
+            return base
+        reason = f"'{show_path(base)}' is a folder" if base.is_dir() else ""
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
+        why = getattr(error, "strerror", None) or error
+        reason = f"cannot read '{show_path(base)}': {why}"
+    reason = reason or f"no file '{show_path(base)}'"
+    raise ConfigError([item.position.problem(reason, "extends")])
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -73,24 +141,31 @@ def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
     that stood there. A shorthand (`norm: batch`) is written out first.
 
     Raises:
-        ConfigError: The key leads through a value that is not a mapping, or outside a list.
+        ConfigError: The key leads through a value that is not a mapping, outside a list, or
+            deeper than a config goes.
     """
+    if key.count(".") >= MAX_DEPTH:
+        raise ConfigError([place.problem(f"leads deeper than {MAX_DEPTH} levels", key)])
     return _assign(tree, key.split("."), value, place, key)
 
 
-def apply_overrides(tree: Node, overrides: Sequence[str]) -> Node:
+def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
     """Returns the tree with each `key=value` applied; values are typed as in YAML.
 
     Outer keys are set before inner ones and a part's name before its options,
-    whatever their order on the command line.
+    whatever their order on the command line. Where a value is not YAML or its key leads
+    nowhere, that goes to `problems` and the override is left out.
 
     Raises:
-        UsageError: An override has no `=` or no key.
-        ConfigError: A value is not YAML, or its key leads nowhere.
+        UsageError: An override has no `=`, no key, or a character that is none.
     """
-    assignments = [_read_override(override) for override in overrides]
+    assignments = []
+    for override in overrides:
+        with collecting(problems):
+            assignments.append(_read_override(override))
     for key, value, place in sorted(assignments, key=lambda item: assignment_order(item[0])):
-        tree = assign(tree, key, value, place)
+        with collecting(problems):
+            tree = assign(tree, key, value, place)
     return tree
 
 
@@ -101,12 +176,30 @@ def assignment_order(key: str) -> tuple[int, bool]:
 
 
 def _read_override(override: str) -> tuple[str, Node, Position]:
+    if surrogate := re.search("[\ud800-\udfff]", override):
+        shown = override.encode(errors="replace").decode()
+        raise UsageError(f"-s {shown}: the character U+{ord(surrogate[0]):04X} is not allowed")
     key, separator, text = override.partition("=")
     if not separator or not key.strip(". "):
         raise UsageError(f"-s {override}: write KEY=VALUE, such as -s model.norm.name=none")
     place = Position(f"-s {override}", 1, 1)
-    value = read_yaml(text, place.file) if text.strip() else Node(None, place)
-    return key.strip(), _shift(value, len(key) + 1), place
+    columns, key = len(key) + 1, key.strip()
+    if key.split(".")[0] == "extends":
+        reason = "only a file can extend another; write it there"
+        raise ConfigError([place.problem(reason, key)])
+    if not text.strip():
+        return key, Node(None, place), place
+    try:
+        value = read_yaml(text, place.file, "is only a comment; put a text with '#' in quotes")
+    except ConfigError as error:
+        moved = [_shift_problem(problem, columns, key) for problem in error.problems]
+        raise ConfigError(moved) from error
+    return key, _shift(value, columns), place
+
+
+def _shift_problem(problem: Problem, columns: int, key: str) -> Problem:
+    column = problem.column + columns if problem.line == 1 else problem.column
+    return replace(problem, column=column, path=key)
 
 
 def _assign(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
@@ -150,15 +243,6 @@ def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
         return dict(_write_out(tree).value)
     reason = f"leads through {describe(tree.value)}, which has no keys"
     raise ConfigError([place.problem(reason, whole)])
-
-
-def _read_extends(node: Node) -> list[Node]:
-    items = node.value if isinstance(node.value, list) else [node]
-    for item in items:
-        if not isinstance(item.value, str):
-            reason = f"must be a file or a list of files, not {describe(item.value)}"
-            raise ConfigError([item.position.problem(reason, "extends")])
-    return list(items)
 
 
 def _is_other_part(base: Node, over: Node) -> bool:

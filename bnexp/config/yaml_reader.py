@@ -24,6 +24,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
 
+EMPTY_FILE = "the file is empty; a config needs at least `name`, `data` and `model`"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _PREFIXED_INT = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
@@ -43,6 +46,11 @@ class Position:
     file: str
     line: int
     column: int
+
+    @property
+    def is_override(self) -> bool:
+        """Whether this is on the command line, `-s key=value`, and not in a file."""
+        return self.file.startswith("-s ")
 
     def problem(self, reason: str, path: str = "") -> Problem:
         """Returns a problem at this place."""
@@ -86,8 +94,9 @@ def read_yaml_file(path: Path) -> Node:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the config: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{show_path(path)}: cannot read the config: {reason}") from error
     if len(content) > MAX_BYTES:
         raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes; this is not a config")
     try:
@@ -104,13 +113,13 @@ def read_yaml_file(path: Path) -> Node:
     return node
 
 
-def read_yaml(text: str, file: str) -> Node:
-    """Reads one YAML document; `file` names it in positions.
+def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE) -> Node:
+    """Reads one YAML document; `file` names it in positions, `if_empty` says what one must hold.
 
     Raises:
         ConfigError: With every duplicate key and bad number, or with the first syntax error.
     """
-    reader = _Reader(file)
+    reader = _Reader(file, if_empty)
     try:
         stream = _bounded(yaml.parse(text, Loader=yaml.SafeLoader), file)
         root = reader.read_document(stream)
@@ -156,6 +165,12 @@ def describe(value: Any) -> str:  # noqa: ANN401 - any YAML value
     return shown if len(shown) <= 60 else shown[:57] + "…"
 
 
+def show_path(path: Path) -> str:
+    """Returns a path for error messages: shortened in its middle where it is very long."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
+
+
 def _read_integer(text: str, position: Position) -> int:
     if len(text) > 18:
         raise ConfigError([position.problem(f"the number {text[:15]}… is too large")])
@@ -198,8 +213,9 @@ def _refusal(event: events.Event, depth: int, count: int, documents: int) -> str
 class _Reader:
     """Builds the tree from events; its depth is bounded by `_bounded`."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, if_empty: str) -> None:
         self.file = file
+        self.if_empty = if_empty
         self.problems: list[Problem] = []
 
     def read_document(self, stream: Iterator[events.Event]) -> Node:
@@ -209,8 +225,7 @@ class _Reader:
                 for _ in stream:  # to the end, so that what follows is checked as well
                     pass
                 return root
-        reason = "the file is empty; a config needs at least `name`, `data` and `model`"
-        raise ConfigError([Position(self.file, 1, 1).problem(reason)])
+        raise ConfigError([Position(self.file, 1, 1).problem(self.if_empty)])
 
     def _read_node(self, event: events.Event, stream: Iterator[events.Event]) -> Node:
         position = _position(event, self.file)
@@ -244,6 +259,8 @@ class _Reader:
         return Node(children, position, tuple(keys))
 
     def _read_scalar(self, event: events.ScalarEvent, position: Position) -> Any:  # noqa: ANN401
+        if surrogate := _SURROGATE.search(event.value):
+            self.problems.append(position.problem(_refuse_character(ord(surrogate[0]))))
         if event.style is not None:
             return event.value
         try:
@@ -251,6 +268,10 @@ class _Reader:
         except ConfigError as error:
             self.problems += error.problems
             return None
+
+
+def _refuse_character(code: int) -> str:
+    return f"the character U+{code:04X} is not allowed"
 
 
 def _position(event: events.Event, file: str) -> Position:
@@ -264,7 +285,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - before.rfind("\n")
         code = ord(error.character) if isinstance(error.character, str) else error.character
-        return Position(file, line, column).problem(f"the character U+{code:04X} is not allowed")
+        return Position(file, line, column).problem(_refuse_character(code))
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
     context, reason = getattr(error, "context", None), getattr(error, "problem", None)

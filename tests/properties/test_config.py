@@ -32,7 +32,8 @@ TREES = st.dictionaries(
 WORDS = st.sampled_from(
     ["name", "data", "model", "norm", "batch", "none", "cnn", "layers", "conv", "sweep", "grid",
      "seeds", "extends", "train", "epochs", ": ", "\n", "  ", "- ", "{", "}", "[", "]", ", ",
-     "1", "1e-3", "&a ", "*a", "!x ", "'", '"', "#", "|", ">", "\t", "---", "\x00", "é", "?"]
+     "1", "1e-3", "&a ", "*a", "!x ", "'", '"', "#", "|", ">", "\t", "---", "\x00", "é", "?",
+     '"\\ud800"', '"\\0"']
 )  # fmt: skip
 
 

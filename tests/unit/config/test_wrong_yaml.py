@@ -68,7 +68,10 @@ WRONG = {
     ),
     "a model without a name": (
         replaced("  name: cnn\n", ""),
-        ["c.yaml:4:3: model.name: this key is required"],
+        [
+            "c.yaml:4:3: model.name: this key is required: one of cnn, mlp, vgg, resnet, "
+            "torchvision, timm"
+        ],
     ),
     "an unknown norm": (
         replaced("norm: batch", "norm: bacth"),
@@ -356,6 +359,95 @@ WRONG = {
     "no seeds": (
         GOOD + "sweep: {seeds: 0}\n",
         ["c.yaml:8:16: sweep.seeds: must be at least 1, or a list of seeds"],
+    ),
+    "a text for the seeds": (
+        GOOD + "sweep: {seeds: five}\n",
+        ["c.yaml:8:16: sweep.seeds: must be a number of seeds or a list of seeds, not 'five'"],
+    ),
+    "a mapping for the seeds": (
+        GOOD + "sweep: {seeds: {a: 1}}\n",
+        ["c.yaml:8:16: sweep.seeds: must be a number of seeds or a list of seeds, not a mapping"],
+    ),
+    "a text among the seeds": (
+        GOOD + "sweep: {seeds: [1, a]}\n",
+        ["c.yaml:8:16: sweep.seeds: a seed is a whole number from 0 to 2147483647, not 'a'"],
+    ),
+    "an empty list of seeds": (
+        GOOD + "sweep: {seeds: []}\n",
+        ["c.yaml:8:16: sweep.seeds: the list must not be empty; null trains train.seed alone"],
+    ),
+    "more seeds than there are": (
+        GOOD + "sweep: {seeds: 99999999999999999}\n",
+        ["c.yaml:8:16: sweep.seeds: must be at most 2147483648"],
+    ),
+    "a sweep value twice, written as 1 and 1.0": (
+        GOOD + "sweep: {grid: {optim.weight_decay: [1, 1.0]}}\n",
+        ["c.yaml:8:40: sweep.grid.optim.weight_decay: the value 1.0 stands twice"],
+    ),
+    "a sweep value twice and a mistake elsewhere": (
+        replaced("epochs: 2", "epochs: two") + "sweep: {grid: {data.batch_size: [8, 8]}}\n",
+        [
+            "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
+            "c.yaml:8:37: sweep.grid.data.batch_size: the value 8 stands twice",
+        ],
+    ),
+    "a wrong value in the file that a wrong sweep would replace": (
+        replaced("epochs: 2", "epochs: two") + "sweep: {grid: {train.epochs: [8, 8]}}\n",
+        ["c.yaml:8:34: sweep.grid.train.epochs: the value 8 stands twice"],
+    ),
+    "too many runs and a mistake elsewhere": (
+        replaced("epochs: 2", "epochs: two") + "sweep: {seeds: 3, max_runs: 2}\n",
+        [
+            "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
+            "c.yaml:8:8: sweep: 3 runs are more than sweep.max_runs, 2",
+        ],
+    ),
+    "a missing base and a mistake elsewhere": (
+        "extends: gone.yaml\ntrain: {epochs: two}\n",
+        [
+            "c.yaml:1:10: extends: no file 'gone.yaml'",
+            "c.yaml:2:17: train.epochs: must be a whole number, not 'two'",
+        ],
+    ),
+    "a swept option of a section that is left out": (
+        GOOD + "sweep: {grid: {optim.learning_rate: [0.1, 0.3]}}\n",
+        ["c.yaml:8:16: optim.name: this key is required: one of sgd, adamw"],
+    ),
+    "a list for a name": (
+        replaced("norm: batch", "norm: {name: [batch]}"),
+        [f"c.yaml:6:16: model.norm.name: a list is none of {KNOWN_NORMS}"],
+    ),
+    "null for a name": (
+        replaced("norm: batch", "norm: {name: null}"),
+        [f"c.yaml:6:16: model.norm.name: empty (null) is none of {KNOWN_NORMS}"],
+    ),
+    "a mapping for a name": (
+        replaced("norm: batch", "norm: {name: {a: 1}}"),
+        [f"c.yaml:6:16: model.norm.name: a mapping is none of {KNOWN_NORMS}"],
+    ),
+    "a mapping for a choice": (
+        replaced("norm: batch", "placement: {a: 1}"),
+        ["c.yaml:6:14: model.placement: a mapping is none of before_activation, after_activation"],
+    ),
+    "null for the model": (
+        GOOD.split("model:")[0] + "model: null\n",
+        ["c.yaml:3:8: model: must be a name or a mapping with a name, not empty (null)"],
+    ),
+    "an image folder without its root": (
+        replaced("{name: cifar10, batch_size: 64}", "image_folder"),
+        ["c.yaml:2:7: data.root: must name the folder that holds train/<class>/ and test/<class>/"],
+    ),
+    "surrogates in a key and in values": (
+        'name: "\\ud800"\n"\\udfff": 1\ndata: {root: "\\ud83d\\ude00"}\n',
+        [
+            "c.yaml:1:7: the character U+D800 is not allowed",
+            "c.yaml:2:1: the character U+DFFF is not allowed",
+            "c.yaml:3:14: the character U+D83D is not allowed",
+        ],
+    ),
+    "a key of a section at the root": (
+        GOOD + "seeds: 3\n",
+        ["c.yaml:8:1: seeds: unknown key (did you mean 'sweep.seeds'?)"],
     ),
     "a seed twice": (
         GOOD + "sweep: {seeds: [1, 1]}\n",

@@ -1,0 +1,79 @@
+"""A wrong `-s key=value` is told with its own text, its key and the column of the mistake."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import ConfigError, UsageError
+
+GOOD = """\
+name: trial
+data: {name: cifar10}
+model: {name: cnn, layers: [{conv: 8}]}
+"""
+
+
+@pytest.fixture
+def mistakes(tmp_path):
+    def load_texts(*overrides, text=GOOD):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_experiment(tmp_path / "c.yaml", overrides)
+        return str(caught.value).replace(f"{tmp_path}/", "").splitlines()
+
+    return load_texts
+
+
+@pytest.mark.parametrize(
+    ("override", "column_and_reason"),
+    [
+        ("train.epochs=012", "14: train.epochs: '012' has a leading zero; write 12, or '012' in "
+         "quotes for a text"),
+        ("train.epochs=[", "15: train.epochs: not valid YAML: while parsing a flow node, expected "
+         "the node content, but found '<stream end>'"),
+        ("train.epochs=&a 1", "14: train.epochs: the anchor '&a' is not allowed; write the value "
+         "out or use 'extends'"),
+        ("train.epochs=!x 1", "14: train.epochs: the tag '!x' is not allowed; write a plain "
+         "value"),
+        ("train.epochs=" + "9" * 30, "14: train.epochs: the number 999999999999999… is too large"),
+        ("train.epochs=#", "14: train.epochs: is only a comment; put a text with '#' in quotes"),
+        ('name="\\ud800"', "6: name: the character U+D800 is not allowed"),
+        ("extends=x.yaml", "1: extends: only a file can extend another; write it there"),
+        ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
+        ("extend=x", "1: extend: unknown key; the keys here are data, evaluate, model, name, "
+         "optim, sweep, train"),
+        ("optim.learning_rate=0.3", "1: optim.name: this key is required: one of sgd, adamw"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_is_told_at_its_column_with_its_key(override, column_and_reason, mistakes):
+    assert mistakes(override) == [f"-s {override}:1:{column_and_reason}"]
+
+
+def test_wrong_overrides_are_told_together_and_with_the_mistakes_of_the_file(mistakes):
+    told = mistakes(
+        "data.batch_size=3",
+        "model.layers.9.conv=1",
+        "train.seed=[",
+        "data.val_size=x",
+        text=GOOD + "train: {epochs: two}\nsweep: {grid: {data.batch_size: [8, 16]}}\n",
+    )
+
+    assert [line.split(": ")[0] for line in told] == [
+        "-s data.batch_size=3:1:1",
+        "-s data.val_size=x:1:15",
+        "-s model.layers.9.conv=1:1:1",
+        "-s train.seed=[:1:13",
+        "c.yaml:4:17",
+    ]
+
+
+def test_what_a_broken_override_might_have_said_is_not_missed(mistakes):
+    told = mistakes("model=[", text="name: trial\ndata: {name: cifar10}\n")
+
+    assert [line.split(": ")[0] for line in told] == ["-s model=[:1:8"]
+
+
+def test_an_override_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text(GOOD)
+
+    with pytest.raises(UsageError, match=r"^-s train\.\?=1: the character U\+DCFF is not allowed$"):
+        load_experiment(tmp_path / "c.yaml", ["train.\udcff=1"])
