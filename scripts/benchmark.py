@@ -45,6 +45,8 @@ from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts
 
 BATCH_SIZE = 128
+THREADS = torch.get_num_threads()
+"""PyTorch's own choice, before anything changes it."""
 Transform = Callable[[Image.Image], torch.Tensor]
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
@@ -157,6 +159,15 @@ def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
         train_step(parts.model, parts.optimizer, batch, spec.config.train.precision)
 
 
+def reset_torch() -> None:
+    """Puts back what bnexp sets for repeatable runs, so that no side is slowed by another's."""
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = False
+    torch.set_num_threads(THREADS)
+
+
 def measure(
     sides: dict[str, Callable[[], None]], rounds: int, images: int
 ) -> dict[str, list[float]]:
@@ -164,6 +175,7 @@ def measure(
     found: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, work in sides.items():
+            reset_torch()
             started = time.perf_counter()
             work()
             seconds = time.perf_counter() - started

@@ -22,3 +22,11 @@ def run_bnexp(*arguments, cwd, **environment):
 @pytest.fixture(scope="session")
 def bnexp():
     return run_bnexp
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_data_folder(tmp_path_factory):
+    """Keeps what tests decode and download out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BNEXP_DATA", str(tmp_path_factory.mktemp("data")))
+        yield

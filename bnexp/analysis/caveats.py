@@ -53,8 +53,9 @@ def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[str]:
 def _diverged(results: Iterable[CellResult]) -> Iterable[str]:
     for cell in results:
         if cell.diverged:
+            runs = f"{cell.runs} run{'s' * (cell.runs > 1)}"
             rest = f"its figures are of the other {cell.n}" if cell.n else "it has no mean"
-            yield f"{cell.cell}: {cell.diverged} of {cell.runs} runs diverged; {rest}"
+            yield f"{cell.cell}: {cell.diverged} of {runs} diverged; {rest}"
 
 
 def _unfinished(cells: Sequence[Cell]) -> Iterable[str]:

@@ -10,10 +10,13 @@ from bnexp.analysis.confounds import differing_among, differing_config, is_expla
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
 
+_MOST_TELLING = 3
+"""More keys than these between experiments are named in a warning, not shown as columns."""
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant: its runs by ascending seed, and its value of every swept key."""
+    """One variant: its runs by ascending seed, and its value of every key that is shown."""
 
     label: str
     settings: Mapping[str, Scalar]
@@ -41,7 +44,8 @@ def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
     unique = {(run.path, run.experiment, run.cell, run.seed): run for run in records}
     for run in unique.values():
         groups.setdefault(prefixes[_folder(run)] + run.cell, []).append(run)
-    keys = swept_keys(records)
+    swept = swept_keys(records)
+    keys = (*swept, *_telling_keys(records, swept))
     return tuple(_cell(label, runs, keys) for label, runs in groups.items())
 
 
@@ -54,17 +58,12 @@ def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     keys = tuple(dict.fromkeys(key for record in records for key in record.settings))
     if keys:
         return keys
-    differing = differing_config(records)
-    causes = [
-        key
-        for key in differing
-        if not is_explained(key, [other for other in differing if other != key])
-    ]
-    return tuple(causes) if len(causes) == 1 else ()
+    causes = _causes(differing_config(records))
+    return causes if len(causes) == 1 else ()
 
 
 def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """Returns the swept keys whose values are not the same in all cells."""
+    """Returns the keys of the cells' settings whose values are not the same in all cells."""
     return differing_among([cell.settings for cell in cells])
 
 
@@ -83,6 +82,24 @@ def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
     labels = [cell.label for cell in cells]
     reason = "is in several experiments" if found else f"is unknown{did_you_mean(name, labels)}"
     raise UsageError(f"--baseline: cell '{name}' {reason}; the cells are {', '.join(labels)}")
+
+
+def _causes(keys: Sequence[str]) -> tuple[str, ...]:
+    """Returns the keys that no other of them explains."""
+    return tuple(
+        key for key in keys if not is_explained(key, [other for other in keys if other != key])
+    )
+
+
+def _telling_keys(records: Sequence[RunRecord], swept: Sequence[str]) -> tuple[str, ...]:
+    """Returns the few keys, besides the swept ones, that tell several experiments apart."""
+    experiments: dict[tuple[str, Path], list[RunRecord]] = {}
+    for record in records:
+        experiments.setdefault(_folder(record), []).append(record)
+    mixed = {key for runs in experiments.values() for key in differing_config(runs)}
+    apart = [key for key in differing_config(records) if not is_explained(key, swept)]
+    keys = tuple(key for key in _causes(apart) if key not in mixed)
+    return keys if len(experiments) > 1 and len(keys) <= _MOST_TELLING else ()
 
 
 def _folder(record: RunRecord) -> tuple[str, Path]:

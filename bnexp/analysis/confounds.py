@@ -16,6 +16,9 @@ _DATASET = "dataset.fingerprint"
 _NOT_CONTENT = ("data.batch_size", "data.normalization_batch_size", "data.augment")
 """Keys below `data` that leave the pictures as they are."""
 
+_CODE = ("git.commit", "git.dirty", "versions.torch", "versions.bnexp")
+"""Keys of the environment that say what was run; cells that differ in them are confounded."""
+
 _CIRCUMSTANCES = (
     "git.commit",
     "git.dirty",
@@ -63,13 +66,15 @@ def confounding_keys(
 ) -> tuple[str, ...]:
     """Returns the keys, besides the swept ones, that could explain a difference of two cells.
 
-    Among them are swept keys that differ within one of the cells, and the dataset's
-    fingerprint where no swept key changes the data.
+    Among them are swept keys that differ within one of the cells, the dataset's
+    fingerprint where no swept key changes the data, and the code and its versions where
+    the two cells were not made with the same ones.
     """
     both = [*treatment, *control]
     unexplained = [key for key in differing_config(both) if not is_explained(key, swept)]
     within = [key for runs in (treatment, control) for key in differing_config(runs)]
-    return tuple(dict.fromkeys((*unexplained, *within, *_differing_dataset(both, swept))))
+    environment = (*_differing_dataset(both, swept), *_differing_code((treatment, control)))
+    return tuple(dict.fromkeys((*unexplained, *within, *environment)))
 
 
 def describe_confounds(groups: Groups, swept: Collection[str]) -> tuple[str, ...]:
@@ -85,12 +90,15 @@ def describe_confounds(groups: Groups, swept: Collection[str]) -> tuple[str, ...
     }
     unexplained = [key for key in differing_config(runs) if not is_explained(key, swept)]
     within = {key: None for members in groups.values() for key in differing_config(members)}
+    code = _differing_code(groups.values())
+    others = [key for key in _differing_circumstances(runs) if key not in code]
     scope = "cells differ in more than the sweep" if len(groups) > 1 else _WITHIN
     found = (
         _describe(scope, unexplained, configs, _VERDICT),
         _describe(_WITHIN, [key for key in within if key not in unexplained], configs, _VERDICT),
         _describe("the data differ", _differing_dataset(runs, swept), environments, _VERDICT),
-        _describe("the runs were not made alike", _differing_circumstances(runs), environments),
+        _describe("the code or its versions differ", code, environments, _VERDICT),
+        _describe("the runs were not made alike", others, environments),
     )
     return tuple(warning for warning in found if warning)
 
@@ -100,6 +108,19 @@ def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple
     if any(_is_below(key, "data") for key in content):
         return ()
     return tuple(key for key in _differing_environment(runs) if key == _DATASET)
+
+
+def _differing_code(cells: Iterable[Sequence[RunRecord]]) -> tuple[str, ...]:
+    """Returns the keys of the code whose values are not the same set in all cells.
+
+    Seeds that were added to every cell after a commit leave the cells alike.
+    """
+    known = [[run.environment for run in runs if run.environment] for runs in cells]
+    return tuple(
+        key
+        for key in _CODE
+        if len({frozenset(_token(one, key) for one in cell) for cell in known if cell}) > 1
+    )
 
 
 def _differing_circumstances(runs: Iterable[RunRecord]) -> tuple[str, ...]:

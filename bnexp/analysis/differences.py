@@ -42,7 +42,8 @@ def differences_to_baseline(
     """Returns the difference to the baseline of each cell that has one, by the cell's label.
 
     Cells without a finished run have none, and no cell has one where the baseline
-    has no finished run. Holm's family is all the differences that could be tested.
+    has no finished run. Holm's family is all the differences that could be tested; a
+    cell that is identical to the baseline asks no question and does not enlarge it.
     """
     control = values[baseline.label]
     others = [cell for cell in cells if cell.label != baseline.label]
@@ -54,19 +55,23 @@ def differences_to_baseline(
     p_values = {
         label: contrast.estimate.p
         for label, contrast in contrasts.items()
-        if contrast.estimate.p is not None
+        if contrast.estimate.p is not None and not _is_identical(contrast.estimate)
     }
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return {
         cell.label: _judge(
             contrasts[cell.label],
-            adjusted.get(cell.label),
+            adjusted.get(cell.label, contrasts[cell.label].estimate.p),
             metric,
             confounding_keys(cell.measured, baseline.measured, swept),
         )
         for cell in others
         if cell.label in contrasts
     }
+
+
+def _is_identical(estimate: DifferenceEstimate) -> bool:
+    return estimate.interval == Interval(0.0, 0.0)
 
 
 def _contrast(treatment: Values, control: Values) -> _Contrast:
@@ -102,7 +107,7 @@ def _verdict(
 ) -> Verdict:
     if p_holm is None:
         return "not tested"
-    if estimate.interval == Interval(0.0, 0.0):
+    if _is_identical(estimate):
         return "identical"
     if is_confounded:
         return "confounded"

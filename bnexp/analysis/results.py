@@ -30,7 +30,7 @@ class Difference:
     ci_high: float | None
     p: float | None
     p_holm: float | None
-    """`p`, adjusted over all cells that are compared with the baseline."""
+    """`p`, adjusted over all cells that are tested against the baseline."""
     verdict: Verdict
     is_paired: bool
     n: int
@@ -38,7 +38,7 @@ class Difference:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     """The difference of each common seed; empty where the seeds don't pair."""
     confounds: tuple[str, ...] = ()
-    """Config keys that differ from the baseline's although nobody swept them."""
+    """Keys of config and environment that differ from the baseline's, though not swept."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class Comparison:
     swept: tuple[str, ...]
     """Config keys that the experiments vary."""
     differing: tuple[str, ...]
-    """Those of `swept` whose values differ between the cells at hand."""
+    """Keys whose values differ between the cells at hand: those of `swept`, and up to three
+    that tell several experiments apart."""
     cells: tuple[CellResult, ...]
     claims: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -86,6 +86,9 @@ def compare(
 
 def _print(comparison: Comparison, report_format: ReportFormat) -> None:
     """Writes the report to stdout; what a format has no room for goes to stderr."""
+    from bnexp.reports.console import accept_any_text
+
+    accept_any_text()
     match report_format:
         case ReportFormat.TABLE:
             from bnexp.reports.terminal import show_report

@@ -21,6 +21,13 @@ RootOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 
 
+@app.callback()
+def _data() -> None:
+    from bnexp.reports.console import accept_any_text
+
+    accept_any_text()
+
+
 @app.command("list")
 def list_command(as_json: JsonOption = False) -> None:
     """List the datasets: where they lie, whether they are there, what they hold."""
@@ -45,11 +52,12 @@ def fetch_command(
 ) -> None:
     """Download a dataset, verify it and decode it, unless it is already there."""
     from bnexp.data.inventory import open_dataset
+    from bnexp.reports.formatting import count
 
     dataset = open_dataset(name, root).load(_say)
     typer.echo(
-        f"{dataset.name} is ready: {len(dataset.train):,} training and {len(dataset.test):,} "
-        f"test images, {len(dataset.class_names)} classes"
+        f"{dataset.name} is ready: {len(dataset.train):,} training and "
+        f"{count(len(dataset.test), 'test image')}, {count(len(dataset.class_names), 'class')}"
     )
 
 
@@ -124,8 +132,10 @@ def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
 
 
 def _print_summary(summary: DatasetSummary) -> None:
+    from bnexp.reports.formatting import count
+
     height, width, channels = summary.image_shape
-    typer.echo(f"{summary.name}: {height}x{width} pixels, {channels} channels")
+    typer.echo(f"{summary.name}: {height}x{width} pixels, {count(channels, 'channel')}")
     typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
     typer.echo(f"channel stds   {_join(summary.channel_stds)}")
     typer.echo(f"fingerprint    {summary.fingerprint}")
@@ -144,8 +154,9 @@ def _join(values: tuple[float, ...]) -> str:
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
+
+    from bnexp.reports.console import open_console
 
     table = Table(box=SIMPLE_HEAD)
     for title in header:
@@ -153,4 +164,4 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
         table.add_column(title, justify="left" if is_text else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    open_console().print(table)

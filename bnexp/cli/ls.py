@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from bnexp.reports.console import open_console
 from bnexp.runs import STATES, RunRecord, list_experiments, read_experiments
 
 
@@ -35,18 +35,18 @@ def ls(
     if not experiments:
         typer.echo(f"no runs in {runs_dir}; train some first: bnexp train CONFIG", err=True)
         return
-    table = Table("experiment", "cells", "runs", "states", "last sign of life")
+    table = _open_table("experiment", "cells", "runs", "states", "last sign of life")
     for key, records in experiments.items():
         cells = len({record.cell for record in records})
         table.add_row(key, str(cells), str(len(records)), _states(records), _age(records))
-    Console(highlight=False).print(table)
+    open_console().print(table)
 
 
 def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     if is_json:
         typer.echo(json.dumps([_describe_run(record) for record in records], indent=2))
         return
-    table = Table("run", "seed", "state", "epochs", "test accuracy", "last sign of life")
+    table = _open_table("run", "seed", "state", "epochs", "test accuracy", "last sign of life")
     for record in records:
         summary = record.summary
         accuracy = summary.final.get("test/accuracy") if summary else None
@@ -58,9 +58,14 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
             f"{accuracy:.1%}" if accuracy is not None else "–",
             _age([record]),
         )
-    Console(highlight=False).print(table)
+    open_console().print(table)
     for problem in (problem for record in records for problem in record.problems):
         typer.echo(f"warning: {problem}", err=True)
+
+
+def _open_table(*headers: str) -> Table:
+    """Returns a table whose texts are folded where they are too long, never cut."""
+    return Table(*(Column(header, overflow="fold") for header in headers))
 
 
 def _states(records: Sequence[RunRecord]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from bnexp.cli.train import RunsDirOption, SetOption
 from bnexp.config.load import load_experiment
 from bnexp.data.dataset import DatasetFacts
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.reports.console import open_console
+from bnexp.reports.formatting import count
 from bnexp.runs import RunDir, read_experiments
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def show(
 
 def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
     """Returns the first run of the cell, from a config file or from what a run left."""
-    if Path(target).is_file() or target.endswith((".yaml", ".yml")):
+    is_file = os.path.isfile(target)  # noqa: PTH113 - False too where the name is too long
+    if is_file or target.endswith((".yaml", ".yml")):
         experiment = load_experiment(Path(target), settings)
         chosen = _choose(cell, experiment.cells)
         return next(run for run in experiment.runs if run.cell == chosen)
@@ -129,7 +132,7 @@ def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     table.add_column("FLOPs", f"{summary.flops:,}", justify="right")
     for layer in summary.layers:
         table.add_row(*_as_row(layer))
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    open_console().print(table)
     for line in _conclude(summary, model.norm.name):
         typer.echo(line)
 
@@ -151,7 +154,8 @@ def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
     norms = sum(layer.is_norm for layer in summary.layers)
     weighted = sum(layer.has_bias is not None for layer in summary.layers)
     return [
-        f"norm:   {norm}, {norms} layers with {summary.norm_parameters:,} parameters",
+        f"norm:   {norm}, {count(norms, 'layer')} with "
+        f"{count(summary.norm_parameters, 'parameter')}",
         f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
         "linear layers",
         f"FLOPs:  {summary.flops / 1e6:,.1f} million an image forward, two a multiply-add, of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -103,6 +104,9 @@ def _train_all(
     console: Console,
 ) -> int:
     """Trains what is to do and returns the exit code."""
+    # Threads that wait give up the core: spinning, as is OpenMP's default, makes a step many
+    # times slower once another program wants it. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from bnexp.launch.display import Display
     from bnexp.launch.in_process import count_planned_steps, prepare, run_all
     from bnexp.launch.stop import StopSignal

@@ -65,6 +65,9 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         with collecting(problems):
             config = _validate_cell(cell, base, warnings)
             runs += [_build_run(cell, config, seed) for seed in seeds]
+    if not problems:
+        # A value that every cell replaces must be right as well: who wrote it meant it.
+        problems += _find_mistakes(base, (), is_whole=False)
     if problems:
         raise ConfigError(problems)
     return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))

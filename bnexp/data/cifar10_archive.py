@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import pickle
+import stat
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -61,9 +62,14 @@ def find_mismatch(path: Path, archive: Archive) -> str | None:
     """Returns how the file differs from the archive, or None where its SHA-256 is right.
 
     Raises:
-        DataError: The file cannot be read.
+        DataError: It cannot be read, or is no regular file.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"cannot read {path} (not a regular file)")
+        if status.st_size > archive.size:
+            return f"it has {status.st_size:,} bytes, where {archive.size:,} are expected"
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return _compare(path.stat().st_size, digest, archive)

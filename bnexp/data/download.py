@@ -31,10 +31,13 @@ def download_file(url: str, path: Path) -> None:
     What arrives is not checked: a connection that breaks can leave a shorter file.
 
     Raises:
-        UnreachableError: The URL does not answer, or not in time, or not with the file.
+        UnreachableError: The URL is no http or https address, or does not answer, or not in
+            time, or not with the file.
         OSError: The file cannot be written.
         DataError: The installed torchvision does not work with the installed torch.
     """
+    if not url.lower().startswith(("http://", "https://")):
+        raise UnreachableError("only http and https addresses are downloaded")
     download_url = _import_download_url()
     try:
         with _socket_timeout(TIMEOUT_SECONDS), _bar_on_terminals_only():

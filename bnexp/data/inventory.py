@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def open_dataset(name: str, root: str | None = None) -> DatasetConfig:
         UsageError: `name` is neither, or the dataset needs a folder and `root` is None.
     """
     members = {str(part_name(member)): member for member in DATASETS}
-    if name not in members and root is None and Path(name).expanduser().is_dir():
+    if name not in members and root is None and _is_folder(name):
         name, root = "image_folder", name
     if name not in members:
         raise UsageError(
@@ -92,6 +93,11 @@ def summarise(dataset: Dataset) -> DatasetSummary:
         channel_stds=statistics.std,
         fingerprint=dataset.fingerprint,
     )
+
+
+def _is_folder(name: str) -> bool:
+    path = os.path.expanduser(name)  # noqa: PTH111 - it leaves ~nobody as it is
+    return os.path.isdir(path)  # noqa: PTH112 - False too where the name is too long
 
 
 def _configure(member: type[DatasetConfig], root: str | None) -> DatasetConfig:

@@ -109,5 +109,5 @@ def short_names(keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def count(number: int, noun: str) -> str:
-    """Returns `1 seed` or `3 seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """Returns `1 seed` or `3,000 seeds`; with a noun in -s, `1 class` or `3 classes`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"

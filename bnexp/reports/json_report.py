@@ -23,7 +23,7 @@ def render_json(comparison: Comparison) -> str:
         "claims": list(comparison.claims),
         "warnings": list(comparison.warnings),
     }
-    return json.dumps(_finite(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
 
 
 def _cell(cell: CellResult) -> dict[str, Any]:

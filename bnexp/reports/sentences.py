@@ -28,7 +28,7 @@ def _without_mean(cell: CellResult, role: str = "") -> str:
 
 
 def _diverged(cell: CellResult) -> str:
-    return f" {cell.diverged} of its {cell.runs} runs diverged." if cell.diverged else ""
+    return f" {cell.diverged} of its {count(cell.runs, 'run')} diverged." if cell.diverged else ""
 
 
 def _with_difference(

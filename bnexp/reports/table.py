@@ -63,7 +63,13 @@ def describe_method(comparison: Comparison) -> str:
     test = "paired by seed" if all(tested) else "Welch, seeds not paired"
     if len(set(tested)) > 1:
         test = "paired by seed where seeds are shared, else Welch"
-    adjusted = f", Holm-adjusted over {len(tested)} comparisons" if len(tested) > 1 else ""
+    family = sum(
+        cell.difference is not None
+        and cell.difference.p is not None
+        and cell.difference.verdict != "identical"
+        for cell in comparison.cells
+    )
+    adjusted = f", Holm-adjusted over {family} comparisons" if family > 1 else ""
     return f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}{adjusted}."
 
 

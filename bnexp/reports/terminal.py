@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -15,11 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import Comparison
+from bnexp.reports.console import PLAIN_WIDTH, open_console
 from bnexp.reports.sentences import describe_cells
 from bnexp.reports.table import Column, TableView, build_table, describe_method
-
-PLAIN_WIDTH = 100
-"""Characters a line where the output is no terminal and COLUMNS is not set."""
 
 _GAP = 2
 _LEAST_NAME = 12
@@ -29,14 +26,6 @@ _NO_BREAK = "\u00a0"
 _HELD_TOGETHER = re.compile(r" (?=%)|(?<=\bp) (?=[=<])|(?<=\bp [=<]) ")
 
 _VERDICT_STYLES = {"better": "green", "worse": "red", "confounded": "yellow"}
-
-
-def open_console() -> Console:
-    """Returns a console on stdout: coloured on a terminal, plain and wide enough elsewhere."""
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PLAIN_WIDTH
-    return console
 
 
 def show_report(comparison: Comparison) -> None:

@@ -19,7 +19,10 @@ _KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "hear
 
 def list_experiments(runs_dir: Path) -> list[Path]:
     """Returns the folders in `runs_dir` that hold runs, in alphabetical order."""
-    if not runs_dir.is_dir():
+    try:
+        if not runs_dir.is_dir():
+            return []
+    except (OSError, ValueError):  # a name that no folder can have
         return []
     return sorted(path for path in runs_dir.iterdir() if path.is_dir() and any(_find_runs(path)))
 
@@ -85,8 +88,8 @@ def _find(target: str, runs_dir: Path) -> Path:
             if folder.is_dir() and any(_find_runs(folder)):
                 return folder
     names = [path.name for path in list_experiments(runs_dir)]
-    known = f"; there are {', '.join(names)}" if names else f"; {runs_dir} holds no runs"
-    raise UsageError(f"no runs of '{target}'{did_you_mean(target, names) or known}")
+    known = f"; there are {', '.join(names)}" if names else ": there are no runs at all"
+    raise UsageError(f"no runs of '{target}'{did_you_mean(target, names) or known} in {runs_dir}")
 
 
 def _newest(runs_dir: Path) -> Path:

@@ -266,8 +266,9 @@ def test_a_server_that_says_no_gives_its_answer(publish, server):
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("mirror", "unknown url type: 'mirror'"),
-        ("ftq://mirror/x.tar.gz", "unknown url type: ftq"),
+        ("mirror", "only http and https addresses are downloaded"),
+        ("ftp://mirror/x.tar.gz", "only http and https addresses are downloaded"),
+        ("file:///mirror/x.tar.gz", "only http and https addresses are downloaded"),
         ("http://127.0.0.1:port/x", "nonnumeric port: 'port'"),
     ],
 )

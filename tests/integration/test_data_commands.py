@@ -125,6 +125,11 @@ def test_fetch_of_an_unknown_name_suggests_a_close_one():
         run("fetch", "cifar1")
 
 
+def test_a_name_too_long_for_a_file_is_told():
+    with pytest.raises(UsageError, match="is neither a dataset nor a folder"):
+        run("info", "x" * 300)
+
+
 def test_an_image_folder_without_its_folder_is_refused():
     with pytest.raises(UsageError, match="image_folder: root must name the folder that holds"):
         run("info", "image_folder")

@@ -136,7 +136,7 @@ def test_everything_diverged_gives_no_figures_and_says_so():
     comparison = compare_runs(records)
     assert [cell.difference for cell in comparison.cells] == [None, None]
     assert "every run diverged: there is nothing to compare" in comparison.warnings
-    assert warning_of(comparison, "norm=batch: 1 of 1 runs diverged; it has no mean")
+    assert warning_of(comparison, "norm=batch: 1 of 1 run diverged; it has no mean")
 
 
 def test_a_damaged_run_is_named_with_its_problem():
@@ -226,6 +226,20 @@ def test_p_values_are_holm_adjusted_over_the_family():
     assert batch.p < group.p
     assert batch.p_holm == pytest.approx(2 * batch.p)
     assert group.p_holm == pytest.approx(group.p)
+
+
+def test_a_cell_identical_to_the_baseline_does_not_enlarge_the_family():
+    comparison = compare_runs([*both(), *build_cell("norm=group", NONE)])
+    batch, group = difference_of(comparison), difference_of(comparison, "norm=group")
+    assert batch.p_holm == batch.p
+    assert (group.p_holm, group.verdict) == (1.0, "identical")
+
+
+def test_one_common_seed_among_several_is_no_pair():
+    others = [build_run("norm=batch", seed, value) for seed, value in enumerate(BATCH, start=2)]
+    difference = difference_of(compare_runs([*build_cell("norm=none", NONE), *others]))
+    assert (difference.is_paired, difference.n) == (False, 6)
+    assert difference.p == pytest.approx(stats.ttest_ind(BATCH, NONE, equal_var=False).pvalue)
 
 
 def test_a_clearly_higher_accuracy_is_better():
@@ -367,7 +381,12 @@ def test_a_bare_cell_name_that_two_experiments_have_is_refused():
 def test_a_key_that_only_one_experiment_sweeps_is_filled_in_from_the_others_config():
     records = [
         build_run("norm=batch"),
-        build_run("base", experiment="other", settings={}, config={"model.norm.name": "none"}),
+        build_run(
+            "base",
+            experiment="other",
+            settings={},
+            config={"model.norm.name": "none", "name": "x", "train.epochs": 10},
+        ),
     ]
     assert compare_runs(records).cells[1].settings == {"model.norm.name": "none"}
 
@@ -388,3 +407,32 @@ def test_the_one_key_that_two_plain_experiments_differ_in_is_what_is_compared():
     assert comparison.differing == ("model.norm.name",)
     assert comparison.baseline == "a/base"
     assert difference_of(comparison, "b/base").verdict == "better"
+
+
+def plain_experiments(none, batch):
+    """Two experiments without a sweep whose runs have these configs."""
+    return [
+        run
+        for name, values, config in (("a", NONE, none), ("b", BATCH, batch))
+        for run in build_cell("base", values, experiment=name, settings={}, config=config)
+    ]
+
+
+def test_a_few_keys_that_tell_plain_experiments_apart_are_shown_but_not_taken_for_swept():
+    comparison = compare_runs(
+        plain_experiments(
+            {"model.norm.name": "none", "train.epochs": 5},
+            {"model.norm.name": "batch", "train.epochs": 10},
+        )
+    )
+    assert comparison.differing == ("model.norm.name", "train.epochs")
+    assert [cell.settings["train.epochs"] for cell in comparison.cells] == [5, 10]
+    assert comparison.swept == ()
+    assert difference_of(comparison, "b/base").verdict == "confounded"
+
+
+def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
+    keys = [f"train.option_{number}" for number in range(4)]
+    comparison = compare_runs(plain_experiments(dict.fromkeys(keys, 0), dict.fromkeys(keys, 1)))
+    assert comparison.differing == ()
+    assert all(key in warning_of(comparison, "no causal verdict") for key in keys)

@@ -184,10 +184,45 @@ def test_a_swept_batch_size_excuses_no_other_dataset():
     assert verdict_of(comparison) == "confounded"
 
 
-@pytest.mark.parametrize(
-    "key", ["git.commit", "git.dirty", "versions.torch", "device.name", "threads", "processor"]
-)
-def test_other_code_versions_or_machines_are_named_but_leave_the_verdict(key):
+@pytest.mark.parametrize("key", ["git.commit", "git.dirty", "versions.torch", "versions.bnexp"])
+def test_other_code_forbids_a_verdict(key):
+    comparison = compare_environments({key: "a"}, {key: "b"})
+    assert comparison.warnings == (
+        f"the code or its versions differ: {key} is a (norm=none), b (norm=batch): "
+        "no causal verdict",
+    )
+    assert verdict_of(comparison) == "confounded"
+    assert comparison.cells[1].difference.confounds == (key,)
+
+
+def mixed_commits(none, batch):
+    """Two cells whose seeds were made at these commits."""
+    return compare_runs(
+        [
+            build_run(cell, seed, value, environment={"git.commit": commit})
+            for cell, values, commits in (("norm=none", NONE, none), ("norm=batch", BATCH, batch))
+            for seed, (value, commit) in enumerate(zip(values, commits, strict=True))
+        ]
+    )
+
+
+def test_cells_with_the_same_mixture_of_commits_are_only_warned_of():
+    comparison = mixed_commits("aab", "aab")
+    assert "the runs were not made alike: git.commit is a" in comparison.warnings[0]
+    assert "no causal verdict" not in comparison.warnings[0]
+    assert verdict_of(comparison) == "better"
+
+
+def test_a_commit_that_only_one_of_two_cells_has_forbids_a_verdict():
+    assert verdict_of(mixed_commits("aaa", "aab")) == "confounded"
+
+
+def test_an_environment_that_could_not_be_read_confounds_nothing():
+    assert verdict_of(compare_environments({"git.commit": "a"}, {})) == "better"
+
+
+@pytest.mark.parametrize("key", ["versions.numpy", "device.name", "threads", "processor"])
+def test_other_machines_or_lesser_versions_are_named_but_leave_the_verdict(key):
     comparison = compare_environments({key: "a"}, {key: "b"})
     assert comparison.warnings == (
         f"the runs were not made alike: {key} is a (norm=none), b (norm=batch)",

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -52,6 +53,25 @@ def test_the_table_is_the_default(read):
 
 def test_no_line_of_the_table_ends_in_blanks(read):
     assert all(line == line.rstrip() for line in run().stdout.splitlines())
+
+
+def test_the_report_fits_any_encoding():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from records import build_cell\n"
+        "from bnexp.analysis.comparison import compare_runs\n"
+        "from bnexp.cli.compare import ReportFormat, _print\n"
+        "comparison = compare_runs([*build_cell('a', [.1, .2]), *build_cell('b', [.2, .5])])\n"
+        "for kind in ReportFormat: _print(comparison, kind)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "? and [ ]: 95 % t intervals" in done.stdout
 
 
 def test_json_is_alone_on_stdout(read):

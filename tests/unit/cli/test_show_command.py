@@ -52,9 +52,20 @@ def test_the_table_shows_layers_norm_biases_and_totals(here):
     assert ["layers.0.norm", "BatchNorm2d", "8×32×32", "●", "16"] in rows
     assert ["linear", "Linear", "10", "yes", "90", "160"] in rows
     assert ["all", "322", "442,528"] in rows
-    assert "norm:   batch, 1 layers with 16 parameters" in result.stdout
+    assert "norm:   batch, 1 layer with 16 parameters" in result.stdout
     assert "biases: left out of 1 of 2 convolutions" in result.stdout
     assert "two a multiply-add" in result.stdout
+
+
+def test_a_table_fits_any_encoding(here, bnexp):
+    done = bnexp("show", "c.yaml", cwd=here, PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0, done.stderr
+    assert "8?32?32" in done.stdout
+
+
+def test_a_name_too_long_for_a_file_is_told(here):
+    assert str(run("x" * 300).exception).startswith("no runs of 'xxx")
 
 
 def test_json_is_alone_on_stdout_and_complete(here):

@@ -260,3 +260,20 @@ def test_a_momentum_in_the_other_convention_is_warned_of(load):
 
     assert "momentum 0.9 is the weight of the new batch" in experiment.warnings[0]
     assert "write 0.1" in experiment.warnings[0]
+
+
+def test_a_wrong_value_that_every_cell_replaces_is_told_all_the_same(load):
+    sweep = "sweep: {grid: {model.norm.name: [none, batch]}}\n"
+    with pytest.raises(ConfigError, match="'banana' is none of"):
+        load("model.norm=banana", c=BASE + sweep)
+    with pytest.raises(ConfigError, match="'bacth' is none of"):
+        load(c=BASE.replace("name: batch, eps: 1e-3", "name: bacth") + sweep)
+
+
+def test_a_key_that_only_the_sweep_sets_need_not_stand_in_the_base(load):
+    base = BASE.replace("  norm: {name: batch, eps: 1e-3}\n", "")
+    experiment = load(
+        c=base + "sweep: {grid: {optim.name: [sgd, adamw]}}\noptim: {decay_norm: true}\n"
+    )
+
+    assert [run.config.optim.name for run in experiment.runs] == ["sgd", "adamw"]

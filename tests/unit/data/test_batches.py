@@ -127,19 +127,48 @@ def test_augmentation_leaves_the_order_as_it_is(images):
     assert torch.equal(plain, augmented)
 
 
-def test_about_half_of_the_images_are_mirrored_and_offsets_spread_evenly():
-    count = 4000
-    # One bright column at the left edge shows the mirror, one bright row the crop.
+def one_bright_pixel(row, column, count=4000):
+    """Dark images of 9×9 whose bright pixel shows what was done to them."""
     pixels = np.zeros((count, 9, 9, 1), np.uint8)
-    pixels[:, 4, 4] = 200
-    images = LabelledImages(pixels, np.zeros(count, np.int64))
+    pixels[:, row, column] = 200
+    return LabelledImages(pixels, np.zeros(count, np.int64))
 
-    inputs, _ = epoch_of(build(images, augment=("random_crop",), batch_size=500), 0)
 
-    row = inputs[:, 0].amax(2).argmax(1)
-    shares = torch.bincount(row, minlength=9) / count
+def test_the_offsets_of_crops_spread_evenly_in_both_directions():
+    batches = build(one_bright_pixel(4, 4), augment=("random_crop",), batch_size=500)
+    inputs, _ = epoch_of(batches, 0)
+
+    places = inputs.flatten(1).argmax(1)
+    # 81 places with probability 1/81 each: standard deviation 0.0017.
+    shares = torch.bincount(places, minlength=81) / len(inputs)
+    assert (shares - 1 / 81).abs().max() < 0.009
     # 9 offsets with probability 1/9 each: standard deviation 0.005.
-    assert (shares - 1 / 9).abs().max() < 0.025
+    for lines in (places // 9, places % 9):
+        shares = torch.bincount(lines, minlength=9) / len(inputs)
+        assert (shares - 1 / 9).abs().max() < 0.025
+
+
+def test_half_of_the_images_are_mirrored():
+    batches = build(one_bright_pixel(2, 0), augment=("horizontal_flip",), batch_size=500)
+    inputs, _ = epoch_of(batches, 0)
+
+    rows, columns = divmod(inputs.flatten(1).argmax(1).numpy(), 9)
+    assert set(rows) == {2}
+    assert set(columns) == {0, 8}
+    # Standard deviation 0.008.
+    assert (columns == 8).mean() == pytest.approx(0.5, abs=0.04)
+
+
+def test_crop_and_mirror_are_drawn_apart():
+    augment = ("random_crop", "horizontal_flip")
+    inputs, _ = epoch_of(build(one_bright_pixel(4, 0), augment=augment, batch_size=500), 0)
+
+    # The bright pixel comes to rest at column 4 - left, or mirrored at 4 + left; outside: dark.
+    bright = inputs.flatten(1).amax(1) > inputs.min() + 1
+    columns = inputs.flatten(1).argmax(1)[bright] % 9
+    middle = (columns == 4).float().mean().item()
+    left = (columns < 4).float().mean().item()
+    assert (middle, left) == (pytest.approx(1 / 5, abs=0.04), pytest.approx(2 / 5, abs=0.04))
 
 
 @pytest.mark.parametrize(("drop_last", "steps"), [(False, 4), (True, 3)])

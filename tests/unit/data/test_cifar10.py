@@ -1,6 +1,7 @@
 """Reading CIFAR-10 from a verified archive, and keeping it."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,10 +195,24 @@ def test_importing_another_file_is_refused_and_leaves_nothing(source, data_folde
     assert list(data_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "reason"), [("gone", "No such file"), (".", "Is a directory")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("gone", "No such file"), (".", "not a regular file")]
+)
 def test_importing_what_cannot_be_read_is_refused(source, data_folder, said, name, reason):
     with pytest.raises(DataError, match=f"cannot read .*{reason}"):
         import_archive(source.parent / name, data_folder, said)
+
+
+def test_a_device_that_never_ends_is_not_read(data_folder, said):
+    with pytest.raises(DataError, match=r"cannot read /dev/zero \(not a regular file\)"):
+        import_archive(Path("/dev/zero"), data_folder, said)
+
+
+def test_a_file_larger_than_the_archive_is_refused_unread(tmp_path):
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(CIFAR10.size + 1)
+    mismatch = find_mismatch(tmp_path / "huge", CIFAR10)
+    assert mismatch == "it has 170,498,072 bytes, where 170,498,071 are expected"
 
 
 def test_the_decoded_images_alone_are_enough(source, data_folder, said):

@@ -1,5 +1,7 @@
 """The network that a config describes is the network that is built."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -123,6 +125,34 @@ def test_a_pooling_with_nothing_left_to_pool_is_impossible():
     with pytest.raises(ImpossibleModelError, match="finds only 1×1 pixels left") as caught:
         config.build((8, 8, 3), 10)
     assert caught.value.path == ("layers", 4)
+
+
+@pytest.mark.parametrize(("pool", "expected"), [("max", 4.0), ("avg", 2.5)])
+def test_a_pooling_takes_the_largest_or_the_mean_of_its_window(pool, expected):
+    config = CnnConfig(layers=(ConvLayer(conv=4), PoolLayer(pool=pool)))
+    window = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+
+    assert config.build((8, 8, 3), 10).layers[1](window).tolist() == [[[[expected]]]]
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("relu", 0.0),
+        ("leaky_relu", -0.02),
+        ("elu", math.expm1(-2)),
+        ("prelu", -0.5),
+        ("gelu", -2 * (1 + math.erf(-2 / math.sqrt(2))) / 2),
+        ("silu", -2 / (1 + math.exp(2))),
+        ("tanh", math.tanh(-2)),
+        ("sigmoid", 1 / (1 + math.exp(2))),
+    ],
+)
+def test_an_activation_is_the_one_of_that_name(activation, expected):
+    config = CnnConfig(layers=(ConvLayer(conv=4),), activation=activation)
+    layer = config.build((8, 8, 3), 10).layers[0].activation
+
+    assert layer(torch.tensor([[[[-2.0]]]])).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_global_average_pooling_is_pytorchs_adaptive_one():

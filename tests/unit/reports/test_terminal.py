@@ -6,7 +6,8 @@ from records import build_cell, build_run
 from rich.console import Console
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.terminal import open_console, print_report, render_text
+from bnexp.reports.console import open_console
+from bnexp.reports.terminal import print_report, render_text
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]

@@ -1,5 +1,7 @@
 """The loop against a plain loop written out, and what it does when a run goes wrong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,10 @@ from torch.nn import functional
 from bnexp.config.experiment import ExperimentConfig, TrainConfig
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
+from bnexp.data.split import stratified_split
 from bnexp.models.cnn import CnnConfig, ConvLayer
 from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.training import loop
 from bnexp.training.evaluation import ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.optimizer import compute_learning_rate
@@ -75,8 +79,19 @@ class Notes:
         self.epochs.append(dict(scalars))
 
 
-def run(config, dataset, should_stop=lambda: False):
-    notes = Notes()
+class DrawingNotes(Notes):
+    """Draws from the global generator at every step, as a callback of the user's might."""
+
+    def __init__(self, draws):
+        super().__init__()
+        self.draws = draws
+
+    def progress(self, step, total_steps):
+        torch.rand(step % 3 + self.draws)
+
+
+def run(config, dataset, should_stop=lambda: False, notes=None):
+    notes = notes or Notes()
     parts = build_parts(config, dataset, CPU)
     return Training(config, parts, notes, should_stop).run(), notes, parts
 
@@ -115,15 +130,35 @@ def test_the_loop_gives_the_weights_and_figures_of_a_plain_loop(dataset):
     assert summary.steps == 12
 
 
-def test_training_twice_gives_the_same_bits(dataset):
+def test_training_twice_gives_the_same_bits_whatever_else_draws_random_numbers(dataset):
     config = configure(dropout=0.5)
     first, _, parts = run(config, dataset)
-    torch.rand(7)  # whatever was drawn before does not matter
-    second, _, again = run(config, dataset)
+    second, _, again = run(config, dataset, notes=DrawingNotes(draws=7))
 
     assert first.history["train/loss"] == second.history["train/loss"]
     for name, value in parts.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def test_every_step_drops_other_units(dataset, monkeypatch):
+    states = []
+    step = loop.train_step
+
+    def watch(*arguments):
+        states.append(bytes(torch.get_rng_state().tolist()))
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "train_step", watch)
+    run(configure(dropout=0.5), dataset)
+
+    assert len(set(states)) == len(states) == 12
+
+
+def test_the_runs_throughput_is_its_images_by_the_time_of_its_epochs(dataset):
+    summary, _, _ = run(configure(), dataset)
+
+    seconds = sum(180 / speed for speed in summary.history["perf/images_per_second"])
+    assert summary.images_per_second == pytest.approx(2 * 180 / seconds)
 
 
 def test_rows_come_every_few_steps_and_at_the_end_of_an_epoch(dataset):
@@ -235,6 +270,24 @@ def test_evaluation_leaves_the_model_as_it_was(dataset):
 
     assert parts.model.training
     assert all(torch.equal(value, before[name]) for name, value in parts.model.state_dict().items())
+
+
+def test_images_are_normalised_by_the_training_images_alone(dataset):
+    # 20 of the 200 are for validation, and much brighter than the rest.
+    config = configure(data={"augment": ()})
+    _, val = stratified_split(dataset.train.labels, None, 20)
+    pixels = dataset.train.images.copy()
+    pixels[val] += 100
+    bright = dataclasses.replace(
+        dataset, train=LabelledImages(pixels, dataset.train.labels), test=dataset.test
+    )
+    parts = build_parts(config, bright, CPU)
+
+    inputs = torch.cat([inputs for inputs, _ in parts.batches.epoch(0)])
+    assert len(inputs) == 180
+    assert inputs.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-4)
+    assert inputs.std((0, 2, 3)).tolist() == pytest.approx([1, 1, 1], rel=1e-3)
+    assert parts.evaluation_sets["val"].gather(torch.arange(20))[0].mean() > 1
 
 
 def test_the_optimiser_spares_exactly_gamma_and_beta(dataset):

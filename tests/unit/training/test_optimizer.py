@@ -59,6 +59,14 @@ def test_the_warm_up_rises_in_a_straight_line_to_the_full_rate_and_never_starts_
     assert found[10:] == [0.4] * 30
 
 
+@pytest.mark.parametrize(("epochs", "steps"), [(0.25, 2), (0.26, 3), (0.37, 4), (0.04, 0)])
+def test_a_warm_up_of_a_part_of_an_epoch_is_rounded_to_the_nearest_step(epochs, steps):
+    found = rates(ConstantScheduleConfig(warmup_epochs=epochs))
+
+    assert found[:steps] == pytest.approx([0.4 * (step + 1) / (steps + 1) for step in range(steps)])
+    assert found[steps:] == [0.4] * (TOTAL - steps)
+
+
 def test_the_cosine_after_a_warm_up_takes_the_steps_that_are_left():
     found = rates(CosineScheduleConfig(warmup_epochs=1))
 
