@@ -89,7 +89,7 @@ def _find(target: str, runs_dir: Path) -> Path:
                 return folder
     names = [path.name for path in list_experiments(runs_dir)]
     known = f"; there are {', '.join(names)}" if names else ": there are no runs at all"
-    raise UsageError(f"no runs of '{target}'{did_you_mean(target, names) or known} in {runs_dir}")
+    raise UsageError(f"no runs of '{target}' in {runs_dir}{did_you_mean(target, names) or known}")
 
 
 def _newest(runs_dir: Path) -> Path:

@@ -140,7 +140,7 @@ def test_runs_are_shown_from_what_they_left(begun, arguments, cell, norm):
 
 
 def test_an_unknown_experiment_is_told(begun):
-    assert str(run("trail").exception) == "no runs of 'trail' (did you mean 'trial'?)"
+    assert str(run("trail").exception) == "no runs of 'trail' in runs (did you mean 'trial'?)"
 
 
 def test_images_of_ones_own_are_loaded_for_their_size(here):

@@ -233,5 +233,5 @@ def test_an_experiment_is_found_by_name_by_path_and_by_the_path_of_a_cell_or_run
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest_name(run, tmp_path):
-    with pytest.raises(UsageError, match=r"no runs of 'exq' \(did you mean 'exp'\?\)"):
+    with pytest.raises(UsageError, match=r"no runs of 'exq' in .* \(did you mean 'exp'\?\)"):
         read_experiments(["exq"], tmp_path)
