@@ -92,7 +92,8 @@ def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
     from bnexp.models.networks.summary import summarize_network
     from bnexp.training.setup import check_against_facts
 
-    check_against_facts(spec.config, facts)
+    for warning in check_against_facts(spec.config, facts):
+        typer.echo(f"warning: {warning}", err=True)
     model = spec.config.model
     sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
     network = model.build(facts.image_shape, facts.num_classes)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.experiment import EVALUATION_BATCH_SIZE, ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
 from bnexp.models.cnn import BlockPlan, PlainCnnConfig, PoolPlan
+from bnexp.norms import NormConfig
 
 Path = tuple[str | int, ...]
 
@@ -32,7 +33,7 @@ def check_experiment(
     where it normalizes is built, which imports torch.
     """
     facts = facts or config.data.facts()
-    findings = list(_check_optimizer(config))
+    findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
     if facts is None:
         return findings
     findings += _check_split(config.data, facts)
@@ -42,6 +43,7 @@ def check_experiment(
         return [*findings, Finding(("model", *error.path), error.reason, is_error=True)]
     if not any(finding.is_error for finding in findings):
         findings += _check_batches(config, facts, sites)
+        findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
         findings += _check_pooling_of_a_norm(config, facts)
     return findings
@@ -105,6 +107,47 @@ def _check_batches(
             "change train_size or batch_size"
         )
         yield Finding(("data", "batch_size"), reason, is_error=True)
+
+
+def _check_evaluation(
+    config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
+) -> Iterator[Finding]:
+    """Finds norms that could train but not be evaluated: on a last batch of one image, say."""
+    for site in sites:
+        for path, seen in _evaluation_batches(config, facts, site.norm):
+            reason = site.norm.find_problem(site.shape, seen)
+            if reason:
+                shown = f"evaluation would leave a batch of {seen}: {reason}"
+                yield Finding(path, shown, is_error=True)
+                return
+
+
+def _evaluation_batches(
+    config: ExperimentConfig, facts: DatasetFacts, norm: NormConfig
+) -> Iterator[tuple[Path, int]]:
+    """Yields the sizes of batches that evaluation normalizes by themselves, with their key."""
+    data, kinds = config.data, config.evaluate.population_statistics
+    counts = [(("data", "val_size"), data.val_size), (("data", "name"), facts.test_count)]
+    for path, count in counts:
+        if not count:
+            continue
+        if "batch" in kinds and norm.statistics_batch(data.batch_size):
+            yield path, min(data.batch_size, count)
+        if not norm.evaluates_images_alone:
+            yield path, count % EVALUATION_BATCH_SIZE or EVALUATION_BATCH_SIZE
+    if "precise" in kinds and norm.statistics_batch(data.batch_size):
+        images = min(config.evaluate.precise_images, count_training_images(data, facts))
+        yield ("evaluate", "precise_images"), min(data.batch_size, images)
+
+
+def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]:
+    is_on = getattr(config.model, "weight_standardization", False)
+    if is_on and not config.model.norm.normalizes:
+        reason = (
+            "standardized filters have variance 1, so that without a norm after them the "
+            "activations explode; set model.norm, such as group, or leave this out"
+        )
+        yield Finding(("model", "weight_standardization"), reason, is_error=True)
 
 
 def _check_doubtful_norms(

@@ -19,6 +19,10 @@ from bnexp.parts import Part
 MAX_SEED = 2**31 - 1
 
 
+EVALUATION_BATCH_SIZE = 500
+"""Images that are evaluated at once, where the norms do not need the training's batch size."""
+
+
 class TrainConfig(Part):
     """How long, on what and how exactly to train."""
 
@@ -58,7 +62,7 @@ class EvaluateConfig(Part):
     """`ema`: the running statistics; beside it `precise` (pooled anew over training images) and
     `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
     precise_images: int = Field(default=10_000, ge=2)
-    """Training images that `precise` pools over; all of them where there are fewer."""
+    """Training images that `precise` pools over, in whole batches; all where there are fewer."""
 
     @field_validator("population_statistics")
     @classmethod

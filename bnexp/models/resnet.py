@@ -234,6 +234,11 @@ def _find_conflict(residual: Residual, info: ValidationInfo) -> str | None:
     norm, order = info.data["norm"], info.data["order"]
     if residual == "fixup" and norm.normalizes:
         return "fixup stands in for the norm; set norm: none, or take zero_gamma or skipinit"
+    if residual == "fixup" and ORDERS[order].branch[-1] == "activation":
+        return (
+            "fixup starts the last convolution at 0, where the activation that ends this order's "
+            "branch passes no gradient on; take another order, or skipinit"
+        )
     if residual == "fixup" and info.data["weight_standardization"]:
         return "weight standardization undoes the weights' scale that fixup sets; leave one out"
     if residual != "zero_gamma":

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bnexp.config.experiment import EVALUATION_BATCH_SIZE
 from bnexp.data.batches import ResidentImages
-
-EVALUATION_BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,9 @@ def evaluate_precisely(
 ) -> Score:
     """Returns the score with statistics pooled over `training_images`, in one pass.
 
-    The pass normalizes each batch of `batch_size` by its own statistics, as training
-    does, while what reaches each layer is summed up.
+    The pass normalizes each batch of `batch_size` by its own statistics, without what
+    training adds (batch renorm's correction, noise, dropout), while what reaches each
+    layer is summed up. A rest smaller than a batch is left out.
     """
     was_training = model.training
     kept = [

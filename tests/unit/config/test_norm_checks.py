@@ -229,3 +229,56 @@ def test_a_norm_that_leaves_global_average_pooling_nothing_to_see_is_an_error(
 )
 def test_other_heads_placements_and_norms_let_images_through(load, norm, overrides, layers):
     assert load(norm, *overrides, layers=layers).warnings == ()
+
+
+MLP = """\
+name: x
+data: {name: shapes, train_size: 200, batch_size: 32}
+model: {name: mlp, norm: NORM}
+train: {epochs: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("norm", "overrides", "key"),
+    [
+        ("{name: batch, track_running_stats: false}", ["data.val_size=501"], "data.val_size"),
+        (
+            "{name: batch, normalization_batch_size: 4}",
+            [
+                "data.val_size=13",
+                "data.drop_last=true",
+                "evaluate.population_statistics=[ema, batch]",
+            ],
+            "data.val_size",
+        ),
+        (
+            "{name: batch, normalization_batch_size: 4}",
+            ["evaluate.precise_images=5", "evaluate.population_statistics=[ema, precise]"],
+            "evaluate.precise_images",
+        ),
+    ],
+    ids=[
+        "a chunk of one image",
+        "a ghost batch of one in batch",
+        "a ghost batch of one in precise",
+    ],
+)
+def test_a_norm_that_could_train_but_not_be_evaluated_is_told(norm, overrides, key, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(MLP.replace("NORM", norm))
+
+    with pytest.raises(ConfigError, match="evaluation would leave a batch of") as caught:
+        load_experiment(path, overrides)
+    assert [problem.path for problem in caught.value.problems] == [key]
+
+
+def test_weight_standardization_without_a_norm_is_told(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "name: x\ndata: {name: cifar10}\n"
+        "model: {name: cnn, layers: [{conv: 8}], norm: none, weight_standardization: true}\n"
+    )
+
+    with pytest.raises(ConfigError, match="standardized filters have variance 1"):
+        load_experiment(path)

@@ -109,9 +109,10 @@ def test_evaluation_repeats_and_does_not_depend_on_the_batch(model, fields, norm
         torch.testing.assert_close(network(images[2:3]), logits[2:3], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
 @pytest.mark.parametrize(("model", "fields"), VARIANTS)
-def test_the_state_survives_saving_and_loading(model, fields, tmp_path):
-    network, other = build(model, **fields), build(model, seed=1, **fields)
+def test_the_state_survives_saving_and_loading(model, fields, norm, tmp_path):
+    network, other = (build(model, choose(norm), seed=seed, **fields) for seed in (0, 1))
     network(draw_images(IMAGES_IN_BATCH) + 1)
     torch.save(network.state_dict(), tmp_path / "state.pt")
 
@@ -129,9 +130,29 @@ def test_the_networks_with_and_without_norm_start_from_the_same_weights(model, f
     assert all(torch.equal(with_norm[name], without[name]) for name in without)
 
 
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
 @pytest.mark.parametrize(("model", "fields"), VARIANTS)
-def test_channels_last_changes_nothing_but_the_last_bits(model, fields):
-    network = build(model, **fields).eval()
+def test_bf16_gives_the_logits_of_fp32_to_a_fifth_of_their_spread(model, fields, norm):
+    network = build(model, choose(norm), **fields)
+    torch.manual_seed(0)
+    images = draw_images(IMAGES_IN_BATCH)
+    network(images)
+    network.eval()
+
+    with torch.no_grad():
+        expected = network(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = network(images).float()
+
+    # bf16 has 8 bits, a relative error of 0.4 %, which the layers add up: at most 0.13 of the
+    # spread was seen, in a ResNet-18 with instance norm on maps of 2×2 pixels.
+    assert (logits - expected).abs().max() <= 0.2 * expected.std() + 1e-6
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
+@pytest.mark.parametrize(("model", "fields"), VARIANTS)
+def test_channels_last_changes_nothing_but_the_last_bits(model, fields, norm):
+    network = build(model, choose(norm), **fields).eval()
     images = draw_images(4)
 
     expected = network(images)

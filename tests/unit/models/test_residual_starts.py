@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from bnexp.models import ResNetConfig
+from bnexp.models.resnet import ORDERS
 from bnexp.norms import BatchNormConfig, NoNormConfig
 from bnexp.training.initialization import initialize
 
@@ -163,3 +164,38 @@ def test_every_start_learns_four_pictures(residual):
         optimizer.step()
 
     assert loss.item() < 0.2
+
+
+REFUSED = {
+    ("fixup", "activation_before_add"),  # the activation passes no gradient on at 0
+    *(
+        ("zero_gamma", order)  # the branch does not end with the γ that would be 0
+        for order, each in ORDERS.items()
+        if each.branch[-1] != "norm"
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("residual", ["plain", "zero_gamma", "skipinit", "fixup"])
+def test_every_parameter_moves_from_every_start_that_is_allowed(order, residual):
+    norm = {"name": "batch"} if residual == "zero_gamma" else {"name": "none"}
+    fields = {"name": "resnet", "depth": 8, "order": order, "residual": residual, "norm": norm}
+    if (residual, order) in REFUSED:
+        with pytest.raises(ValidationError, match=residual):
+            ResNetConfig.model_validate(fields)
+        return
+    config = ResNetConfig.model_validate(fields)
+    torch.manual_seed(0)
+    model = config.build((8, 8, 3), 4)
+    initialize(model, 0)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    inputs, targets = torch.randn(16, 3, 8, 8), torch.arange(16) % 4
+    for _ in range(10):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+
+    still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+    assert still == []
