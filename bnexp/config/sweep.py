@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bnexp.config.tree import assign, assignment_order
@@ -76,7 +76,7 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
         problems.append(sweep.position.problem(reason, "sweep"))
     if problems:
         raise ConfigError(problems)
-    names = _short_names([choice.key for axis in axes for choice in axis[0]])
+    names = short_names([choice.key for axis in axes for choice in axis[0]])
     rows = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes))
     return [Cell(_cell_name(names, row), row) for row in rows]
 
@@ -159,7 +159,7 @@ def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
     return f"lies inside '{outer[0]}', which is swept as well" if outer else None
 
 
-def _cell_name(names: list[str], choices: Row) -> str:
+def _cell_name(names: Sequence[str], choices: Row) -> str:
     """Returns `norm=batch,batch_size=8`, safe as a folder's name; `base` without choices."""
     pairs = zip(names, choices, strict=True)
     full = ",".join(f"{name}={choice.label}" for name, choice in pairs) or "base"
@@ -170,8 +170,11 @@ def _cell_name(names: list[str], choices: Row) -> str:
     return f"{safe[: MAX_CELL_NAME - 9]}-{digest}"
 
 
-def _short_names(keys: list[str]) -> list[str]:
-    """Returns each key's last word, or as many of its words as tell it from the others."""
+def short_names(keys: Sequence[str]) -> tuple[str, ...]:
+    """Returns each key's last word, or as many of its words as tell it from the others.
+
+    `model.norm.name` is `norm`, `data.batch_size` is `batch_size`.
+    """
     paths = [key.removesuffix(".name").split(".") for key in keys]
     counts = Counter(tuple(path[-length:]) for path in paths for length in range(1, len(path) + 1))
     names = []
@@ -180,7 +183,7 @@ def _short_names(keys: list[str]) -> list[str]:
         while length < len(path) and counts[tuple(path[-length:])] > 1:
             length += 1
         names.append(".".join(path[-length:]))
-    return names
+    return tuple(names)
 
 
 def _with_whole_numbers(node: Node) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -91,21 +91,6 @@ def format_setting(value: Scalar) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def short_names(keys: Sequence[str]) -> tuple[str, ...]:
-    """Returns a short name for each dotted key, longer only where two would be the same.
-
-    `model.norm.name` is `norm`, `data.batch_size` is `batch_size`.
-    """
-    parts = [key.removesuffix(".name").split(".") for key in keys]
-    depths = [1] * len(keys)
-    for _ in range(max(map(len, parts), default=0)):
-        names = [".".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
-        depths = [
-            depth + (names.count(name) > 1) for name, depth in zip(names, depths, strict=True)
-        ]
-    return tuple(".".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True))
 
 
 def count(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
+from bnexp.config.sweep import short_names
 from bnexp.reports.formatting import (
     NOTHING,
     MetricFormat,
@@ -14,7 +15,6 @@ from bnexp.reports.formatting import (
     format_p,
     format_setting,
     metric_format,
-    short_names,
 )
 
 Kind = Literal["name", "number", "mean", "difference", "text"]

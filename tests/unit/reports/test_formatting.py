@@ -2,12 +2,12 @@ import pytest
 from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.config.sweep import short_names
 from bnexp.reports.formatting import (
     MetricFormat,
     format_p,
     format_setting,
     metric_format,
-    short_names,
 )
 
 ACCURACY = MetricFormat("test/accuracy", 1)
