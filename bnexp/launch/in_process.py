@@ -52,9 +52,9 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
         resolve_device(device)
     for data in dict.fromkeys(run.spec.config.data for run in runs):
         dataset = data.load(say)
-        configs = [run.spec.config for run in runs if run.spec.config.data == data]
+        specs = [run.spec for run in runs if run.spec.config.data == data]
         warnings: dict[str, None] = {}
-        for config in {config.model: config for config in configs}.values():
+        for config in {spec.cell: spec.config for spec in specs}.values():
             warnings |= dict.fromkeys(check_against_dataset(config, dataset))
         for warning in warnings:
             say(f"warning: {warning}")

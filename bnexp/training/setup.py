@@ -105,19 +105,18 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
 
 def _choose_for_recalibration(config: ExperimentConfig, train: LabelledImages) -> LabelledImages:
     is_used = "precise" in config.evaluate.population_statistics
-    shuffled = _shuffle(train)
-    count = min(len(train), config.evaluate.precise_images) if is_used else 1
-    return LabelledImages(shuffled.images[:count], shuffled.labels[:count])
+    return _shuffle(train, config.evaluate.precise_images if is_used else 1)
 
 
-def _shuffle(images: LabelledImages) -> LabelledImages:
-    """Returns the images in an order that is the same for every run.
+def _shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages:
+    """Returns the first `count` images, or all, of an order that is the same for every run.
 
     Folders hold one class after the other, and a batch of one class has other statistics
     than a mixed one.
     """
     generator = torch.Generator().manual_seed(derive_seed(0, "evaluation order"))
-    return images.subset(torch.randperm(len(images), generator=generator).numpy())
+    order = torch.randperm(len(images), generator=generator)
+    return images.subset(order[:count].numpy())
 
 
 def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> nn.Module:

@@ -346,6 +346,29 @@ def test_a_runs_folder_that_cannot_be_written_is_named(bnexp, tmp_path):
     assert "--runs-dir runs is a file; name a folder" in done.stderr
 
 
+def test_every_cell_is_checked_against_its_pictures_before_any_run(bnexp, tmp_path):
+    for part, count in (("train", 6), ("test", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / part / name).mkdir(parents=True)
+            for index in range(count):
+                picture = Image.new("RGB", (6, 6), (40 * index, 0, 0))
+                picture.save(tmp_path / "images" / part / name / f"{index}.png")
+    # Only the first cell is impossible: five images leave a ghost batch of one at 1×1 pixels.
+    (tmp_path / "c.yaml").write_text(
+        "name: small\ndata: {name: image_folder, root: images}\n"
+        "model: {name: mlp, norm: {name: batch, normalization_batch_size: 4}}\n"
+        "optim: {name: sgd, schedule: {name: constant}}\n"
+        "evaluate: {population_statistics: [ema, precise]}\n"
+        "sweep: {grid: {evaluate.precise_images: [5, 8]}}\n"
+    )
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"))
+
+    assert done.returncode == 2, done.stderr
+    assert "evaluate.precise_images: evaluation would leave a batch of 5" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_pictures_that_are_too_small_for_the_network_are_told_before_any_run(bnexp, tmp_path):
     for part, count in (("train", 6), ("test", 2)):
         for name in ("cat", "dog"):
