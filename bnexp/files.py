@@ -43,6 +43,16 @@ def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401
     write_text_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where the system can be asked to."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -9,7 +9,16 @@ from bnexp.runs.record import RunRecord, Scalar
 Groups = Mapping[str, Sequence[RunRecord]]
 """The runs of each cell, by the cell's label."""
 
-_IGNORED = ("name", "extends", "sweep", "claim", "train.seed", "train.device", "data.root")
+_IGNORED = (
+    "name",
+    "extends",
+    "sweep",
+    "claim",
+    "train.seed",
+    "train.device",
+    "train.checkpoint_every",
+    "data.root",
+)
 """Keys that a config may differ in: labels, and places that the environment records better."""
 
 _DATASET = "dataset.fingerprint"

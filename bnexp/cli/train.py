@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +28,14 @@ RunsDirOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Start over; what these runs hold is removed.")
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume-anyway",
+        help="Go on with runs that were cut off under other versions, threads or another device, "
+        "and record it; by default they are refused.",
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N; replaces train.device.")
 ]
@@ -40,15 +50,17 @@ def train(
         bool, typer.Option("--dry-run", help="Only show what would be done, as `bnexp plan`.")
     ] = False,
     force: ForceOption = False,
+    resume_anyway: ResumeOption = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
-    Runs that are finished already are skipped, so the same command goes on where it stopped.
+    Runs that are finished already are skipped, and one that was cut off goes on from its last
+    checkpoint: the same command goes on where it stopped.
     """
     if dry_run:
         plan(config, settings, runs_dir, device, force)
         return
-    experiment, planned = _load(config, settings, runs_dir, device, force)
+    experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     to_do = [run for run in planned if run.action != "skip"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for warning in experiment.warnings:
@@ -87,13 +99,18 @@ def plan(
 
 
 def _load(
-    config: Path, settings: list[str] | None, runs_dir: Path, device: str | None, force: bool
+    config: Path,
+    settings: list[str] | None,
+    runs_dir: Path,
+    device: str | None,
+    force: bool,
+    resume_anyway: bool = False,
 ) -> tuple[Experiment, list[PlannedRun]]:
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(config, overrides)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
-    return experiment, plan_runs(experiment, runs_dir, force)
+    return experiment, plan_runs(experiment, runs_dir, force, resume_anyway)
 
 
 def _train_all(
@@ -125,7 +142,8 @@ def _train_all(
         counts = ", ".join(f"{count} {state}" for state, count in ended.items())
         console.print(f"{experiment.name}: {counts or 'no run begun'}")
         if stop.is_set():
-            console.print("stopped; the same command goes on with the runs that are left")
+            console.print("stopped; the same command goes on with the runs that are left:")
+            console.print(f"  {_same_command()}", markup=False)
             return stop.exit_code
     return 1 if ended.get("failed") else 0
 
@@ -141,8 +159,11 @@ def _announce(
     from bnexp.training.device import resolve_device
 
     cells = len(experiment.cells)
+    resumed = sum(run.action == "resume" for run in to_do)
     retried = sum(run.action == "retry" for run in to_do)
-    again = f" ({retried} of them begun before, from the start)" if retried else ""
+    words = [f"{resumed} of them from a checkpoint"] if resumed else []
+    words += [f"{retried} begun before, from the start"] if retried else []
+    again = f" ({', '.join(words)})" if words else ""
     device = resolve_device(to_do[0].spec.config.train.device)
     seconds = estimate_seconds(to_do[0])
     time_needed = "for a time unknown" if seconds is None else _duration(seconds * len(to_do))
@@ -152,6 +173,11 @@ def _announce(
         f"{time_needed}, into {runs_dir / experiment.name}",
         markup=False,
     )
+
+
+def _same_command() -> str:
+    """Returns the command line to paste, without what would start the runs over."""
+    return shlex.join(["bnexp", *(word for word in sys.argv[1:] if word != "--force")])
 
 
 def _count(number: int, thing: str) -> str:

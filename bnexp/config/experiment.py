@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
 from bnexp.config.optim import AnyOptimizer, SgdConfig
 from bnexp.config.yaml_reader import describe
 from bnexp.data import AnyDataset
@@ -17,6 +18,8 @@ from bnexp.models import AnyModel
 from bnexp.parts import Part
 
 MAX_SEED = 2**31 - 1
+PLACE_AND_SAVING = ("device", "checkpoint_every")
+"""Keys of `train` that leave a run the same run."""
 
 
 EVALUATION_BATCH_SIZE = 500
@@ -42,6 +45,26 @@ class TrainConfig(Part):
     """Steps from one row of training metrics to the next; each epoch ends with a row."""
     divergence_loss: float = Field(default=1000.0, gt=0)
     """A batch's mean loss (nats an image) above this, or one that is not finite, ends the run."""
+
+    checkpoint_every: int | str | None = "30s"
+    """Steps (`500`) or time (`30s`, `5min`, `1h`) from one checkpoint to the next; null: only at
+    the end. A time is stretched where saving would take more than 1 % of it. Not part of what
+    makes a run another one."""
+
+    @property
+    def checkpoint_interval(self) -> CheckpointInterval:
+        """`checkpoint_every`, read."""
+        return read_interval(self.checkpoint_every)
+
+    @field_validator("checkpoint_every", mode="before")
+    @classmethod
+    def _check_interval(cls, every: Any) -> Any:  # noqa: ANN401 - any YAML value
+        """Tells one mistake, where the union of number and text would tell one of each."""
+        try:
+            read_interval(every)
+        except ValueError as error:
+            raise PydanticCustomError("interval", "{reason}", {"reason": str(error)}) from error
+        return every
 
     @field_validator("device")
     @classmethod
@@ -146,8 +169,9 @@ class ExperimentConfig(Part):
         """Returns the SHA-256 of all that makes a run another one.
 
         Its name and sweep do not, nor does the device: where a run was done is recorded
-        with it, and a comparison says where that differs.
+        with it, and a comparison says where that differs. Nor does how often it is saved.
         """
         content = self.model_dump(mode="json", exclude={"name": True, "sweep": True})
-        del content["train"]["device"]
+        for key in PLACE_AND_SAVING:
+            del content["train"][key]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

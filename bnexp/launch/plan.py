@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.experiment import PLACE_AND_SAVING, ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
 
-Action = Literal["train", "retry", "skip"]
+Action = Literal["train", "resume", "retry", "skip"]
+"""Train from the start; go on from a checkpoint; start again what was begun; leave alone."""
+
+
+_LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in PLACE_AND_SAVING)}
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run, its folder, and whether to train it, train it again after a stop, or skip it."""
+    """A run, its folder, and what to do for it; can be pickled, for other processes."""
 
     spec: RunSpec
     identity: RunIdentity
@@ -27,9 +31,13 @@ class PlannedRun:
     action: Action
     is_forced: bool = False
     """Whether it is trained whatever its folder holds."""
+    may_differ: bool = False
+    """Whether it may go on under other conditions than the ones its checkpoint was made in."""
 
 
-def plan_runs(experiment: Experiment, runs_dir: Path, is_forced: bool) -> list[PlannedRun]:
+def plan_runs(
+    experiment: Experiment, runs_dir: Path, is_forced: bool, may_differ: bool = False
+) -> list[PlannedRun]:
     """Returns every run of the experiment with what is to be done for it; writes nothing.
 
     Finished and diverged runs of the same config are skipped, unless `is_forced`.
@@ -52,7 +60,7 @@ def plan_runs(experiment: Experiment, runs_dir: Path, is_forced: bool) -> list[P
         action = decide(spec, folder, is_forced)
         if action != "skip":
             _refuse_if_held(folder)
-        planned.append(PlannedRun(spec, identity, folder, action, is_forced))
+        planned.append(PlannedRun(spec, identity, folder, action, is_forced, may_differ))
     return planned
 
 
@@ -103,7 +111,9 @@ def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
         )
     if record.state in ENDED:
         return "skip"
-    return "retry" if record.state != "pending" else "train"
+    if record.state == "pending":
+        return "train"
+    return "resume" if folder.checkpoints.find() else "retry"
 
 
 def _refuse_if_held(folder: RunDir) -> None:
@@ -120,7 +130,7 @@ def _differences(record: RunRecord, spec: RunSpec) -> str:
     if not old or record.fingerprint is None:
         return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)
     keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
-    keys = [key for key in keys if key not in ("name", "train.device")]
+    keys = [key for key in keys if key not in _LEAVES_THE_RUN_THE_SAME]
     if not keys:
         return "its keys are the same, but another version of bnexp read them"
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from bnexp.launch.display import Display
-from bnexp.runs import MetricsLog, RunDir, Scalar, State
+from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
 from bnexp.runs.tensorboard import EventWriter
 
 SECONDS_BETWEEN_BEATS = 5.0
 
 
+class RunDisplay(Protocol):
+    """Shows one run as it goes."""
+
+    def say(self, line: str) -> None:
+        """Shows a line."""
+
+    def progress(self, step: int) -> None:
+        """Shows how many steps are done."""
+
+    def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
+        """Shows an epoch's figures."""
+
+
 class RunRecorder:
-    """Takes the loop's scalars: metrics.jsonl, TensorBoard, heartbeat and display."""
+    """Takes the loop's scalars: metrics.jsonl, TensorBoard, heartbeat and display.
+
+    The events of a run that goes on are written anew from its `rows`, so that no point
+    stands there twice whatever the old files held.
+    """
 
     def __init__(
-        self, folder: RunDir, group: str, hyperparameters: Mapping[str, Scalar], display: Display
+        self,
+        folder: RunDir,
+        group: str,
+        hyperparameters: Mapping[str, Scalar],
+        display: RunDisplay,
+        rows: Sequence[MetricsRow] = (),
     ) -> None:
         self._folder = folder
         self._display = display
         self._metrics = MetricsLog(folder.metrics)
+        folder.remove_events()
         self._events = EventWriter(folder.path, self.say)
-        self._events.write_session_start(group, hyperparameters, time.time())
+        self._is_open = True
+        started = time.time() - (rows[-1].elapsed_seconds if rows else 0.0)
+        if rows:
+            self._events.write_restart(started)
+        self._events.write_session_start(group, hyperparameters, started)
+        for row in rows:
+            values = {tag: math.nan if v is None else v for tag, v in row.scalars.items()}
+            self._events.write_scalars(row.step, started + row.elapsed_seconds, values)
         self._last_beat = time.monotonic()
 
     def record(
@@ -52,8 +83,15 @@ class RunRecorder:
         self._folder.say(line)
         self._display.say(line)
 
+    def sync(self) -> None:
+        """Waits until the rows are on the disk."""
+        self._metrics.sync()
+
     def close(self, state: State) -> None:
-        """Ends the TensorBoard session and closes the files."""
+        """Ends the TensorBoard session and closes the files; a second time does nothing."""
+        if not self._is_open:
+            return
+        self._is_open = False
         self._events.write_session_end(state, time.time())
         self._events.close()
         with contextlib.suppress(OSError):  # the disk that is full has been reported

@@ -27,7 +27,7 @@ def describe_environment() -> dict[str, Any]:
             **{name: _version(name) for name in PACKAGES},
         },
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": describe_processor(),
         "cpu_count": os.cpu_count(),
         "git": _describe_code(Path(__file__).parent.parent),
     }
@@ -40,7 +40,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def describe_processor() -> str:
+    """Returns the name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bnexp.errors import UsageError
-from bnexp.files import open_atomically, write_json_atomically, write_text_atomically
+from bnexp.files import write_json_atomically, write_text_atomically
+from bnexp.runs.checkpoint_files import CheckpointFiles
 from bnexp.runs.record import Scalar, State, Summary
 
 ENDED: tuple[State, ...] = ("finished", "diverged")
@@ -67,9 +67,9 @@ class RunDir:
         return self.path / "metrics.jsonl"
 
     @property
-    def checkpoint(self) -> Path:
-        """Weights and optimiser state."""
-        return self.path / "checkpoint.pt"
+    def checkpoints(self) -> CheckpointFiles:
+        """The last two checkpoints."""
+        return CheckpointFiles(self.path)
 
     @property
     def summary(self) -> Path:
@@ -126,13 +126,26 @@ class RunDir:
         write_json_atomically(self.summary, content)
         self.set_state(summary.status)
 
-    def write_checkpoint(self, save: Callable[[BinaryIO], None]) -> None:
-        """Lets `save` write the checkpoint, and puts its SHA-256 beside it."""
-        with open_atomically(self.checkpoint) as file:
-            save(file)
-        digest = hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
-        sidecar = self.checkpoint.with_name("checkpoint.pt.sha256")
-        write_text_atomically(sidecar, f"{digest}  checkpoint.pt\n")
+    def reopen(self, identity: RunIdentity) -> None:
+        """Takes a folder up again whose run goes on; what was measured stays."""
+        self._last_status = asdict(identity)
+        self.set_state("running")
+        for stale in self.path.glob(".*.tmp"):
+            stale.unlink()
+
+    def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Adds a resume to the list in `environment.json`, which `environment` is if damaged."""
+        try:
+            content = json.loads(self.environment.read_bytes())
+            resumes = list(content.get("resumes", ()))
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+            content, resumes = dict(environment), []
+        write_json_atomically(self.environment, {**content, "resumes": [*resumes, dict(resume)]})
+
+    def remove_events(self) -> None:
+        """Removes the TensorBoard events, which are written anew from the metrics."""
+        for path in self.path.glob("events.out.tfevents.*"):
+            path.unlink()
 
     def say(self, line: str) -> None:
         """Appends a line to the log, with the time; a log that cannot be written stops nothing."""
@@ -154,30 +167,5 @@ class RunDir:
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
         known = (self.config, self.environment, self.metrics, self.log)
         yield from (path for path in known if path.exists())
-        for pattern in ("checkpoint.pt*", "events.out.tfevents.*", ".*.tmp"):
+        for pattern in ("checkpoint*.pt*", "events.out.tfevents.*", ".*.tmp"):
             yield from self.path.glob(pattern)
-
-
-class MetricsLog:
-    """Appends rows to `metrics.jsonl`: step, epoch, elapsed_seconds and the scalars."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
-
-    def write(
-        self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
-    ) -> None:
-        """Appends one row and hands it to the operating system."""
-        row = {"step": step, "epoch": epoch, "elapsed_seconds": round(elapsed_seconds, 4)}
-        # NaN is not JSON; null says that there was a value and that it was not a number.
-        finite = {tag: value if _is_finite(value) else None for tag, value in scalars.items()}
-        self._file.write(json.dumps({**row, **finite}) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0

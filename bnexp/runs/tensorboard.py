@@ -37,6 +37,10 @@ class EventWriter:
         """Writes the hyper-parameters; runs of the same group, the seeds, form one row."""
         self._guard(lambda: self._add(_start_event(group, hyperparameters, wall_time)))
 
+    def write_restart(self, wall_time: float) -> None:
+        """Tells a server that reads along to forget the points of a run's earlier files."""
+        self._guard(lambda: self._add(_restart_event(wall_time)))
+
     def write_session_end(self, state: State, wall_time: float) -> None:
         """Writes how the run ended."""
         self._guard(lambda: self._add(_end_event(state, wall_time)))
@@ -93,6 +97,12 @@ def _start_event(group: str, hyperparameters: Mapping[str, Scalar], wall_time: f
     shown = {key: _as_hyperparameter(value) for key, value in hyperparameters.items()}
     summary = hparams_pb(shown, trial_id=group, start_time_secs=wall_time)
     return Event(wall_time=wall_time, step=0, summary=summary)
+
+
+def _restart_event(wall_time: float) -> Event:
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    return Event(wall_time=wall_time, step=0, session_log=SessionLog(status=SessionLog.START))
 
 
 def _as_hyperparameter(value: Scalar) -> str | float:

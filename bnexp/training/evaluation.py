@@ -11,6 +11,9 @@ from torch.nn import functional
 from bnexp.config.experiment import EVALUATION_BATCH_SIZE
 from bnexp.data.batches import ResidentImages
 
+PlainScoreSum = tuple[float, float, int]
+"""Sum of losses, sum of hits, and how many images they are of."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -25,30 +28,51 @@ class Score:
 
 
 class ScoreSum:
-    """Sums loss and hits over batches on the device; reading it waits for the device."""
+    """Sums loss and hits over batches on the device; reading it waits for the device.
+
+    `count` is the number of images summed over.
+    """
 
     def __init__(self, device: torch.device) -> None:
         # float64 holds the sum of an epoch without loss; MPS has float32 alone.
         dtype = torch.float32 if device.type == "mps" else torch.float64
         self._sums = torch.zeros(2, dtype=dtype, device=device)
-        self._count = 0
+        self.count = 0
 
     def add(self, mean_loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Adds a batch: its mean loss and its logits `(N, num_classes)`."""
         hits = (logits.argmax(1) == targets).sum()
         batch = torch.stack((mean_loss * len(targets), hits.to(mean_loss.dtype)))
         self._sums += batch.to(self._sums.dtype)
-        self._count += len(targets)
+        self.count += len(targets)
 
     def add_sum(self, other: ScoreSum) -> None:
         """Adds what another sum holds."""
         self._sums += other._sums
-        self._count += other._count
+        self.count += other.count
+
+    @classmethod
+    def of(cls, sums: PlainScoreSum, device: torch.device) -> ScoreSum:
+        """Returns the sum that `to_plain` was called on, on this device."""
+        loss, hits, count = sums
+        total = cls(device)
+        total._sums += torch.tensor((loss, hits), dtype=total._sums.dtype, device=device)
+        total.count = count
+        return total
+
+    def cleared(self) -> ScoreSum:
+        """Returns an empty sum on the same device."""
+        return ScoreSum(self._sums.device)
+
+    def to_plain(self) -> PlainScoreSum:
+        """Returns the sums of loss and hits and the count, exactly."""
+        loss, hits = self._sums.tolist()
+        return loss, hits, self.count
 
     def read(self) -> Score:
         """Returns the mean loss and the accuracy of all that was added."""
         loss, hits = self._sums.tolist()
-        return Score(loss / self._count, hits / self._count)
+        return Score(loss / self.count, hits / self.count)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -16,10 +15,12 @@ from bnexp.data.batches import ResidentImages
 from bnexp.runs import Summary
 from bnexp.seeding import derive_seed
 from bnexp.training.device import read_peak_memory, reset_peak_memory
-from bnexp.training.evaluation import ScoreSum, autocast, evaluate
+from bnexp.training.evaluation import autocast, evaluate
 from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
 from bnexp.training.population import evaluate_precisely, evaluate_with_batch_statistics
+from bnexp.training.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
+from bnexp.training.state import Progress, TrainingState
 
 
 class Recorder(Protocol):
@@ -54,30 +55,6 @@ class DivergedError(Exception):
         self.reason = reason
 
 
-@dataclass
-class History:
-    """One value an epoch for each tag."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, scalars: Mapping[str, float]) -> None:
-        """Appends an epoch's scalars."""
-        for tag, value in scalars.items():
-            self.values.setdefault(tag, []).append(value)
-
-    def last(self) -> dict[str, float]:
-        """Returns the last epoch's scalars."""
-        return {tag: values[-1] for tag, values in self.values.items()}
-
-    def best(self, tag: str = "val/accuracy") -> dict[str, float]:
-        """Returns the scalars of the first epoch with the highest value of `tag`, and `epoch`."""
-        values = self.values.get(tag, [])
-        if not values:
-            return {}
-        index = values.index(max(values))
-        return {**{key: series[index] for key, series in self.values.items()}, "epoch": index + 1}
-
-
 def train_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -99,8 +76,17 @@ def train_step(
     return loss.detach(), logits.detach()
 
 
+def _save_nothing(_: Progress) -> None:
+    pass
+
+
 class Training:
-    """One run in progress."""
+    """One run in progress.
+
+    At step boundaries, where it is due and where the run stops, `save` is given how far the run
+    is; with `progress` the run goes on from there. The network and the optimiser in `parts`
+    belong to it.
+    """
 
     def __init__(
         self,
@@ -108,119 +94,156 @@ class Training:
         parts: TrainingParts,
         recorder: Recorder,
         should_stop: Callable[[], bool],
+        save: Callable[[Progress], None] = _save_nothing,
+        progress: Progress | None = None,
     ) -> None:
         self.config = config
         self.parts = parts
-        self.step = 0
-        self.epochs_done = 0
+        self.state = TrainingState.of(progress or Progress(), parts.device)
         self._recorder = recorder
         self._should_stop = should_stop
-        self._history = History()
+        self._save_progress = save
+        self._saves = SaveSchedule(config.train.checkpoint_interval, self.state.step)
         self._total_steps = config.train.epochs * len(parts.batches)
-        self._train_seconds = 0.0
-        self._images_seen = 0
-        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=parts.device)
-        self._bad_loss = torch.zeros((), device=parts.device)
+        self._seconds_before = self.state.elapsed_seconds
+        self._window_start = self._start = time.perf_counter()
 
     def run(self) -> Summary:
         """Trains to the end, or until the run diverges, and returns what it measured.
 
         Raises:
-            StoppedError: `should_stop` said so.
+            StoppedError: `should_stop` said so; the run has been saved.
         """
         reset_peak_memory(self.parts.device)
         self._start = time.perf_counter()
+        diverged = None
         try:
-            for epoch in range(self.config.train.epochs):
-                self._run_epoch(epoch)
-            final = {**self._history.last(), **self._evaluate_on_training_images()}
+            # One that had diverged when it was saved has nothing left to do.
+            self._check_losses()
+            while self.state.epoch < self.config.train.epochs:
+                self._run_epoch()
+            if not self.state.final:
+                self._evaluate_on_training_images()
         except DivergedError as error:
-            return self._summarise({}, error)
-        return self._summarise(final, None)
+            diverged = error
+        self._save()
+        return self._summarise(diverged)
 
-    def _run_epoch(self, epoch: int) -> None:
-        totals = ScoreSum(self.parts.device)
-        images_before, seconds_before = self._images_seen, self._train_seconds
-        self._train_epoch(epoch, totals)
-        score = totals.read()
-        seconds = self._train_seconds - seconds_before
-        images_per_second = (self._images_seen - images_before) / seconds
+    def _run_epoch(self) -> None:
+        state = self.state
+        self._train_epoch()
+        self._at_step_boundary()
+        self._check_buffers()
         evaluated = self._evaluate_all()
         scalars = {
-            **score.tagged("train"),
+            **state.epoch_score.read().tagged("train"),
             **evaluated,
-            "optim/learning_rate": self._learning_rate(self.step - 1),
-            "perf/images_per_second": images_per_second,
+            "optim/learning_rate": self._learning_rate(state.step - 1),
+            "perf/images_per_second": state.epoch_score.count / state.epoch_seconds,
         }
-        self.epochs_done = epoch + 1
-        self._history.add(scalars)
-        self._recorder.record(self.step, epoch + 1, self._elapsed(), evaluated)
-        self._recorder.epoch_done(epoch + 1, self.config.train.epochs, scalars)
+        self._record(state.epoch + 1, evaluated)
+        state.end_epoch(scalars)
+        self._recorder.epoch_done(state.epoch, self.config.train.epochs, scalars)
 
-    def _train_epoch(self, epoch: int, totals: ScoreSum) -> None:
-        model, optimizer = self.parts.model, self.parts.optimizer
-        precision, every = self.config.train.precision, self.config.train.log_every
-        window = ScoreSum(self.parts.device)
-        window_start, window_images = time.perf_counter(), 0
-        steps = len(self.parts.batches)
-        for left, batch in zip(
-            range(steps - 1, -1, -1), self.parts.batches.epoch(epoch), strict=True
-        ):
-            if self._should_stop():
-                raise StoppedError(self.step)
-            # Dropout draws from the global generator: a function of the step as well.
-            torch.manual_seed(derive_seed(self.config.train.seed, "step", self.step))
-            set_learning_rate(optimizer, self._learning_rate(self.step))
-            loss, logits = train_step(model, optimizer, batch, precision)
-            window.add(loss, logits, batch[1])
-            self._watch(loss)
-            self.step += 1
-            window_images += len(batch[1])
-            self._recorder.progress(self.step, self._total_steps)
+    def _train_epoch(self) -> None:
+        state, every, steps = self.state, self.config.train.log_every, len(self.parts.batches)
+        self._window_start = time.perf_counter() - state.window_seconds
+        for batch in self.parts.batches.epoch(state.epoch, state.step_in_epoch):
+            self._at_step_boundary()
+            self._train_step(batch)
+            left = steps - state.step_in_epoch
             # A rest of a few steps joins the row before it: alone it would be mostly noise.
-            if left == 0 or ((steps - left) % every == 0 and left >= every / 2):
-                totals.add_sum(window)
-                self._record_window(window, epoch, window_images, window_start)
-                window = ScoreSum(self.parts.device)
-                window_start, window_images = time.perf_counter(), 0
+            if left == 0 or (state.step_in_epoch % every == 0 and left >= every / 2):
+                self._end_window()
 
-    def _record_window(self, window: ScoreSum, epoch: int, images: int, started: float) -> None:
-        score = window.read()
-        seconds = time.perf_counter() - started
-        self._train_seconds += seconds
-        self._images_seen += images
+    def _train_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        state, train = self.state, self.config.train
+        # Dropout draws from the global generator: a function of the step as well.
+        torch.manual_seed(derive_seed(train.seed, "step", state.step))
+        set_learning_rate(self.parts.optimizer, self._learning_rate(state.step))
+        loss, logits = train_step(self.parts.model, self.parts.optimizer, batch, train.precision)
+        state.window_score.add(loss, logits, batch[1])
+        state.watch(loss, train.divergence_loss)
+        state.step += 1
+        state.step_in_epoch += 1
+        self._recorder.progress(state.step, self._total_steps)
+
+    def _end_window(self) -> None:
+        state = self.state
+        score, images = state.window_score.read(), state.window_score.count
+        now = time.perf_counter()
+        seconds, self._window_start = now - self._window_start, now
+        state.end_window(seconds)
         self._check_losses()
         scalars = {
             **score.tagged("train"),
-            "optim/learning_rate": self._learning_rate(self.step - 1),
+            "optim/learning_rate": self._learning_rate(state.step - 1),
             "perf/images_per_second": images / seconds,
         }
-        self._recorder.record(self.step, epoch + 1, self._elapsed(), scalars)
+        self._record(state.epoch + 1, scalars)
 
-    def _watch(self, loss: Tensor) -> None:
-        """Notes the first step whose loss is beyond its bound, without waiting for the device."""
-        is_first_bad = ~(loss <= self.config.train.divergence_loss) & (self._first_bad_step < 0)
-        self._first_bad_step = torch.where(is_first_bad, self.step + 1, self._first_bad_step)
-        self._bad_loss = torch.where(is_first_bad, loss, self._bad_loss)
+    def _record(self, epoch: int, scalars: Mapping[str, float]) -> None:
+        self._recorder.record(self.state.step, epoch, self._elapsed(), scalars)
+        self.state.rows += 1
+
+    def _at_step_boundary(self) -> None:
+        if self._should_stop():
+            self._save()
+            raise StoppedError(self.state.step)
+        if self._saves.is_due(self.state.step):
+            self._save()
+
+    def _save(self) -> None:
+        state, started = self.state, time.perf_counter()
+        state.elapsed_seconds = self._elapsed()
+        state.window_seconds = started - self._window_start if state.window_score.count else 0.0
+        state.peak_memory_bytes = self._peak_memory()
+        self._save_progress(state.to_progress())
+        seconds = time.perf_counter() - started
+        # The throughput is that of training alone.
+        self._window_start += seconds
+        self._saves.note_saved(state.step, seconds)
 
     def _check_losses(self) -> None:
-        step = int(self._first_bad_step)
+        step = int(self.state.first_bad_step)
         if step > 0:
-            loss = float(self._bad_loss)
+            loss = float(self.state.bad_loss)
             raise DivergedError(step, f"the training loss was {loss:.4g} at step {step}")
+
+    def _check_buffers(self) -> None:
+        """Finds running statistics that are not finite: an infinite variance gives finite scores.
+
+        Raises:
+            DivergedError: Naming the first such buffer.
+        """
+        buffers = {
+            name: value
+            for name, value in self.parts.model.named_buffers()
+            if value.is_floating_point()
+        }
+        if not buffers:
+            return
+        are_finite = torch.stack([torch.isfinite(value).all() for value in buffers.values()])
+        for name, is_finite in zip(buffers, are_finite.tolist(), strict=True):
+            if not is_finite:
+                step = self.state.step
+                reason = f"the buffer {name} held a value that is not finite after step {step}"
+                raise DivergedError(step, reason)
 
     def _evaluate_all(self) -> dict[str, float]:
         scalars: dict[str, float] = {}
         for prefix, images in self.parts.evaluation_sets.items():
             for kind in self.config.evaluate.population_statistics:
+                self._at_step_boundary()
                 name = prefix if kind == "ema" else f"{prefix}_{kind}"
                 scalars |= self._score(name, images, kind)
         return scalars
 
-    def _evaluate_on_training_images(self) -> dict[str, float]:
+    def _evaluate_on_training_images(self) -> None:
+        self._at_step_boundary()
         scalars = self._score("train_eval", self.parts.plain_training_images, "ema")
-        self._recorder.record(self.step, self.epochs_done, self._elapsed(), scalars)
-        return scalars
+        self._record(self.state.epoch, scalars)
+        self.state.final = {**self.state.last(), **scalars}
 
     def _score(self, prefix: str, images: ResidentImages, kind: str) -> dict[str, float]:
         parts, precision = self.parts, self.config.train.precision
@@ -241,8 +264,8 @@ class Training:
         else:
             score = evaluate(parts.model, images, parts.device, precision)
         if score.loss - score.loss != 0:  # NaN or infinite
-            reason = f"the {prefix} loss was {score.loss} after step {self.step}"
-            raise DivergedError(self.step, reason)
+            reason = f"the {prefix} loss was {score.loss} after step {self.state.step}"
+            raise DivergedError(self.state.step, reason)
         return score.tagged(prefix)
 
     def _learning_rate(self, step: int) -> float:
@@ -250,20 +273,25 @@ class Training:
         return compute_learning_rate(self.config.optim, step, self._total_steps, steps_per_epoch)
 
     def _elapsed(self) -> float:
-        return time.perf_counter() - self._start
+        return self._seconds_before + time.perf_counter() - self._start
 
-    def _summarise(self, final: Mapping[str, float], diverged: DivergedError | None) -> Summary:
-        seconds = self._train_seconds
+    def _peak_memory(self) -> int:
+        return max(self.state.peak_memory_bytes, read_peak_memory(self.parts.device))
+
+    def _summarise(self, diverged: DivergedError | None) -> Summary:
+        state = self.state
         return Summary(
             status="diverged" if diverged else "finished",
-            epochs=self.epochs_done,
-            steps=diverged.step if diverged else self.step,
+            epochs=state.epoch,
+            steps=diverged.step if diverged else state.step,
             elapsed_seconds=self._elapsed(),
-            images_per_second=self._images_seen / seconds if seconds else 0.0,
-            peak_memory_bytes=read_peak_memory(self.parts.device),
+            images_per_second=state.images_seen / state.train_seconds
+            if state.train_seconds
+            else 0.0,
+            peak_memory_bytes=self._peak_memory(),
             parameters=sum(value.numel() for value in self.parts.model.parameters()),
-            final=final,
-            best=self._history.best(),
-            history={tag: tuple(values) for tag, values in self._history.values.items()},
+            final={} if diverged else state.final,
+            best=state.best(),
+            history={tag: tuple(values) for tag, values in state.history.items()},
             reason=diverged.reason if diverged else None,
         )

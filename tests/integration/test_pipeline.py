@@ -79,7 +79,7 @@ def test_the_checkpoint_is_tensors_and_plain_types_with_its_hash_beside_it(sweep
     path = first_run(sweep) / "checkpoint.pt"
 
     content = torch.load(path, weights_only=True)
-    assert (content["step"], content["epoch"], content["seed"]) == (20, 2, 0)
+    assert (content["progress"]["step"], content["progress"]["epoch"]) == (20, 2)
     assert content["model"]["layers.0.conv.weight"].shape == (8, 3, 3, 3)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert (first_run(sweep) / "checkpoint.pt.sha256").read_text() == f"{digest}  checkpoint.pt\n"
@@ -163,7 +163,7 @@ def test_force_starts_over(sweep, bnexp, tmp_path):
     assert len(list(first_run(folder).glob("events.out.tfevents.*"))) == 1
 
 
-def test_an_unfinished_run_is_trained_again(sweep, bnexp, tmp_path):
+def test_a_run_without_a_summary_goes_on_from_its_last_checkpoint(sweep, bnexp, tmp_path):
     folder = copy_of(sweep, tmp_path)
     run = RunDir(first_run(folder))
     run.summary.unlink()
@@ -173,7 +173,8 @@ def test_an_unfinished_run_is_trained_again(sweep, bnexp, tmp_path):
     done = bnexp("train", "sweep.yaml", cwd=folder)
 
     assert done.returncode == 0
-    assert "8 done, 1 to do (1 of them begun before, from the start)" in done.stderr
+    assert "8 done, 1 to do (1 of them from a checkpoint)" in done.stderr
+    assert "goes on after step 20" in done.stderr
     again, original = read_run(run.path), read_run(first_run(sweep))
     assert again.summary.final["test/loss"] == original.summary.final["test/loss"]
 

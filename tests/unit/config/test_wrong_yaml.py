@@ -50,8 +50,8 @@ WRONG = {
     "an unknown key with nothing like it": (
         replaced("epochs: 2", "epochs: 2, zzz: 1"),
         [
-            "c.yaml:7:20: train.zzz: unknown key; the keys here are compile, device, "
-            "divergence_loss, epochs, log_every, precision, seed, threads"
+            "c.yaml:7:20: train.zzz: unknown key; the keys here are checkpoint_every, compile, "
+            "device, divergence_loss, epochs, log_every, precision, seed, threads"
         ],
     ),
     "an unknown key of a layer": (

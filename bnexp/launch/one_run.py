@@ -1,0 +1,202 @@
+"""Trains one run in its folder: begins it, or goes on with it, and never raises for its failure.
+
+Takes plain values that can be pickled, besides what it calls back, so that other processes can
+be given it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bnexp.config.yaml_writer import write_yaml
+from bnexp.data.dataset import Dataset
+from bnexp.errors import BnexpError
+from bnexp.exclusive_folder import hold_folder
+from bnexp.launch.plan import (
+    PlannedRun,
+    decide,
+    hyperparameters,
+    repeatable_config,
+    resolved_config,
+)
+from bnexp.launch.recorder import RunDisplay, RunRecorder
+from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
+from bnexp.runs import CheckpointError, MetricsRow, State, Summary, read_run, rewind_metrics
+from bnexp.runs.environment import describe_environment
+from bnexp.training.checkpoint import Checkpoint, restore, take_checkpoint, to_bytes
+from bnexp.training.conditions import describe_conditions
+from bnexp.training.device import describe_device, make_deterministic, resolve_device
+from bnexp.training.loop import StoppedError, Training
+from bnexp.training.setup import TrainingParts, build_parts
+from bnexp.training.state import Progress
+
+CONFIG_HEADER = "# The resolved config of one run: every default is written out.\n"
+
+
+def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisplay) -> State:
+    """Trains a run while no other process can, and returns how it ended.
+
+    One that another process has finished meanwhile is left as it is. A failure is told,
+    logged and written into the run's status.
+    """
+    try:
+        run.folder.path.mkdir(parents=True, exist_ok=True)
+        with hold_folder(run.folder.lock, display.say):
+            # Decided anew: another process may have worked on it since it was planned.
+            action = decide(run.spec, run.folder, run.is_forced)
+            if action == "skip":
+                display.say(f"another process has finished it: {run.folder.path}")
+                return read_run(run.folder.path).state
+            return _Attempt(run, display, action == "resume").train(should_stop)
+    except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
+        _report_failure(run, display, error)
+        return "failed"
+
+
+class _Attempt:
+    """One attempt at a run, from its beginning or from a checkpoint, in a folder that is held."""
+
+    def __init__(self, run: PlannedRun, display: RunDisplay, is_resumed: bool) -> None:
+        config = run.spec.config
+        self.run = run
+        self.display = display
+        self.device = resolve_device(config.train.device)
+        make_deterministic(self.device, config.train.threads)
+        # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
+        self.dataset = config.data.load(_say_nothing)
+        self.conditions = describe_conditions(self.device, self.dataset.fingerprint)
+        if is_resumed:
+            run.folder.reopen(run.identity)
+        else:
+            self._begin()
+
+    def train(self, should_stop: Callable[[], bool]) -> State:
+        """Trains to the end, or until it is stopped, and returns the state it is left in."""
+        run, config = self.run, self.run.spec.config
+        parts = build_parts(config, self.dataset, self.device)
+        point = self._find_resume_point(parts)
+        rows = self._go_on(point) if point else []
+        group = f"{run.identity.experiment}/{run.identity.cell}"
+        recorder = RunRecorder(run.folder, group, hyperparameters(config), self.display, rows)
+
+        def save(progress: Progress) -> None:
+            recorder.sync()
+            content = to_bytes(self._take_checkpoint(parts, progress))
+            run.folder.checkpoints.save(content)
+
+        state: State = "failed"
+        try:
+            run.folder.set_state("running")
+            progress = point.checkpoint.progress if point else None
+            training = Training(config, parts, recorder, should_stop, save, progress)
+            summary = training.run()
+            state = summary.status
+            self._finish(summary, recorder)
+        except StoppedError as error:
+            state = "interrupted"
+            run.folder.set_state(state, step=error.step)
+            recorder.say(f"interrupted after step {error.step}, saved: {run.folder.path}")
+        finally:
+            recorder.close(state)
+        return state
+
+    def _begin(self) -> None:
+        self.run.folder.create(
+            self.run.identity,
+            CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec)),
+            self._describe_environment(),
+        )
+
+    def _find_resume_point(self, parts: TrainingParts) -> ResumePoint | None:
+        """Puts the last sound checkpoint into the parts; begins anew where there is none."""
+
+        def use(checkpoint: Checkpoint) -> None:
+            progress, epochs = checkpoint.progress, self.run.spec.config.train.epochs
+            if problem := progress.find_problem(epochs, len(parts.batches)):
+                raise CheckpointError(f"contradicts itself: {problem}")
+            restore(checkpoint, parts.model, parts.optimizer)
+
+        if not self.run.folder.checkpoints.find():
+            return None
+        point = find_resume_point(self.run, self.conditions, self._say, use)
+        if point is None:
+            self._begin()
+        return point
+
+    def _go_on(self, point: ResumePoint) -> list[MetricsRow]:
+        """Sets the folder back to the checkpoint and returns the rows that stay."""
+        folder, progress = self.run.folder, point.checkpoint.progress
+        for path in point.refused:
+            folder.checkpoints.discard(path)
+        folder.note_resume(point.describe(), self._describe_environment())
+        rows, problems = rewind_metrics(folder.metrics, progress.step, progress.rows)
+        for problem in problems:
+            self._say(f"warning: {problem}")
+        self._say(f"goes on after step {progress.step}: {folder.path}")
+        return rows
+
+    def _take_checkpoint(self, parts: TrainingParts, progress: Progress) -> Checkpoint:
+        fingerprint = self.run.identity.fingerprint
+        return take_checkpoint(parts.model, parts.optimizer, progress, fingerprint, self.conditions)
+
+    def _finish(self, summary: Summary, recorder: RunRecorder) -> None:
+        # Closed first: the summary says that all is written, and a run that has one is done.
+        recorder.close(summary.status)
+        self.run.folder.write_summary(summary)
+        if summary.reason:
+            spec = self.run.spec
+            self._say(f"diverged: {summary.reason} ({spec.cell} seed={spec.seed})")
+
+    def _say(self, line: str) -> None:
+        self.run.folder.say(line)
+        self.display.say(line)
+
+    def _describe_environment(self) -> dict[str, Any]:
+        return {
+            **describe_environment(),
+            **describe_device(self.device),
+            "dataset": _describe_dataset(self.dataset),
+            # The resolved config again, as JSON: a comparison reads a thousand of these.
+            "config": resolved_config(self.run.spec),
+        }
+
+
+def describe_planned_conditions(run: PlannedRun) -> Conditions:
+    """Returns the conditions under which a run would train now."""
+    train = run.spec.config.train
+    device = resolve_device(train.device)
+    make_deterministic(device, train.threads)
+    return describe_conditions(device, run.spec.config.data.load(_say_nothing).fingerprint)
+
+
+def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "train_images": len(dataset.train),
+        "test_images": len(dataset.test),
+    }
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> None:
+    """Says why a run failed, and writes it down as far as the disk lets it."""
+    reason = str(error) if isinstance(error, BnexpError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, torch.OutOfMemoryError):
+        reason = "out of memory; try a smaller data.batch_size or fewer channels"
+    elif isinstance(error, OSError):
+        reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
+    run.folder.say("".join(traceback.format_exception(error)))
+    with contextlib.suppress(OSError):
+        run.folder.set_state("failed", reason=reason)
+    first_line = next(iter(reason.splitlines()), "")
+    log = f" (see {run.folder.log})" if run.folder.log.exists() else ""
+    display.say(f"failed: {run.spec.cell} seed={run.spec.seed}: {first_line}{log}")

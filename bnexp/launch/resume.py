@@ -1,0 +1,114 @@
+"""Where a run that was cut off goes on: its last sound checkpoint, if nothing else has changed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnexp.errors import UsageError
+from bnexp.launch.plan import PlannedRun
+from bnexp.runs import CheckpointError, DamagedCheckpointError
+from bnexp.training.checkpoint import Checkpoint, from_bytes
+from bnexp.training.conditions import find_differences
+
+Conditions = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """The checkpoint to go on from, what is wrong with newer ones, and what differs since."""
+
+    checkpoint: Checkpoint
+    path: Path
+    refused: Mapping[Path, str]
+    """Newer checkpoints that cannot be used, each with the reason."""
+    differences: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the entry for `resumes` in `environment.json`."""
+        return {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "command": sys.argv,
+            "step": self.checkpoint.progress.step,
+            "checkpoint": self.path.name,
+            "refused": {path.name: reason for path, reason in self.refused.items()},
+            "differences": list(self.differences),
+        }
+
+
+def find_resume_point(
+    run: PlannedRun,
+    conditions: Conditions,
+    say: Callable[[str], None],
+    use: Callable[[Checkpoint], None] = lambda _: None,
+) -> ResumePoint | None:
+    """Returns the newest checkpoint that can be used, or None where all are damaged or gone.
+
+    `use` is called with each candidate and refuses one by raising CheckpointError. What is
+    damaged is told in one line. Changes nothing on disk.
+
+    Raises:
+        UsageError: The run would go on under other conditions, which was not asked for; or
+            the checkpoints are whole, but are not of this run.
+    """
+    refused: dict[Path, str] = {}
+    is_foreign = False
+    for path in run.folder.checkpoints.find():
+        try:
+            checkpoint = _read(run, path)
+            differences = find_differences(checkpoint.conditions, conditions)
+            if differences and not run.may_differ:
+                raise UsageError(_explain_differences(run, differences))
+            use(checkpoint)
+        except CheckpointError as error:
+            refused[path] = str(error)
+            is_foreign |= not isinstance(error, DamagedCheckpointError)
+            continue
+        if refused:
+            step = checkpoint.progress.step
+            say(f"{_explain(refused)}; going on from {path.name}, step {step}")
+        return ResumePoint(checkpoint, path, refused, tuple(differences))
+    if is_foreign:
+        raise UsageError(f"{_explain(refused)}; move it away, or start over with --force")
+    if refused:
+        say(f"{_explain(refused)}; the run starts over")
+    return None
+
+
+def refuse_other_conditions(
+    runs: Sequence[PlannedRun], describe: Callable[[PlannedRun], Conditions]
+) -> None:
+    """Looks at the checkpoints of all runs that would go on, before any does.
+
+    Raises:
+        UsageError: As `find_resume_point`, for the first such run.
+    """
+    for run in runs:
+        if run.action == "resume":
+            find_resume_point(run, describe(run), lambda _: None)
+
+
+def _read(run: PlannedRun, path: Path) -> Checkpoint:
+    checkpoint = from_bytes(run.folder.checkpoints.read(path))
+    if checkpoint.fingerprint != run.identity.fingerprint:
+        raise CheckpointError("belongs to a run of another config")
+    return checkpoint
+
+
+def _explain(refused: Mapping[Path, str]) -> str:
+    first = next(iter(refused))
+    words = [f"{first} {refused[first]}"]
+    words += [f"{path.name} {reason}" for path, reason in refused.items() if path != first]
+    return ", ".join(words)
+
+
+def _explain_differences(run: PlannedRun, differences: Sequence[str]) -> str:
+    return (
+        f"{run.folder.path} was cut off under other conditions: {', '.join(differences)}. Going "
+        "on would not give the bits of an uninterrupted run. Start its runs over with --force, "
+        "or go on with --resume-anyway, which is recorded in its environment.json"
+    )

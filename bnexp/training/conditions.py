@@ -1,0 +1,54 @@
+"""What the bits of a run depend on besides its config, so that a resume can tell a change."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+import bnexp
+from bnexp.runs.environment import describe_processor
+
+TRAINING_CODE = ("data", "diagnostics", "models", "norms", "training")
+"""The packages whose source decides what a run computes; reports and commands do not."""
+
+
+def describe_conditions(device: torch.device, dataset_fingerprint: str) -> dict[str, str | int]:
+    """Returns versions, code, device, CPU threads and data, as they are now."""
+    is_cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if is_cuda else describe_processor()
+    conditions: dict[str, str | int] = {
+        # A plain text, which `TorchVersion` is not: the checkpoint holds nothing else.
+        "torch": str(torch.__version__),
+        "bnexp": bnexp.__version__,
+        "training code": digest_code(Path(bnexp.__file__).parent),
+        "device": f"{device.type} ({name}, {platform.machine()})",
+        "dataset": dataset_fingerprint[:16],
+    }
+    if device.type == "cpu":
+        conditions["threads"] = torch.get_num_threads()
+    return conditions
+
+
+def digest_code(package: Path) -> str:
+    """Returns a digest of the source that training runs on: equal code, equal digest."""
+    digest = hashlib.sha256()
+    own = [package / "seeding.py"]
+    for path in sorted(
+        [*own, *(p for part in TRAINING_CODE for p in package.glob(f"{part}/**/*.py"))]
+    ):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def find_differences(there: Mapping[str, str | int], here: Mapping[str, str | int]) -> list[str]:
+    """Returns in words what differs between a checkpoint's conditions and today's."""
+    return [
+        f"{key} is {there.get(key, 'not set')} there and {here.get(key, 'not set')} here"
+        for key in dict.fromkeys((*there, *here))
+        if there.get(key) != here.get(key)
+    ]

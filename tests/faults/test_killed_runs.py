@@ -1,0 +1,154 @@
+"""Rows 1 and 14 of the fault matrix: SIGKILL at any moment, and the same command again."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+CONFIG = """\
+name: tiny
+data: {name: shapes, train_size: 160, val_size: 40, batch_size: 20, augment: [random_crop]}
+model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}], norm: noisy_batch, dropout: 0.3}
+optim: {name: sgd, learning_rate: 0.05}
+train: {epochs: 4, device: cpu, threads: 1, log_every: 3, checkpoint_every: 1}
+"""
+RUN = Path("runs/tiny/base/seed=0")
+
+
+class Server:
+    """Runs commands in forks, each killed after some seconds where so asked."""
+
+    def __init__(self, folder):
+        self._log = folder / "said.txt"
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words, kill_after=None):
+        job = {"words": words, "log": str(self._log), "kill_after": kill_after}
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["code"], answer["seconds"]
+
+    def said(self):
+        return self._log.read_text()
+
+    def forget_what_was_said(self):
+        self._log.unlink(missing_ok=True)
+
+    def close(self):
+        self._process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    server = Server(folder)
+    server.folder = folder
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def whole(server):
+    """The run as it is without an interruption, in `whole/`, and how long it takes."""
+    (server.folder / "c.yaml").write_text(CONFIG)
+    server.run("train", "c.yaml", "--runs-dir", "warm-up")
+    code, seconds = server.run("train", "c.yaml")
+    assert code == 0, server.said()
+    shutil.move(server.folder / "runs", server.folder / "whole")
+    return read_results(server.folder / "whole/tiny/base/seed=0"), seconds
+
+
+def read_results(run):
+    """Returns everything that a run leaves, but for what is measured by the clock."""
+    content = torch.load(run / "checkpoint.pt", weights_only=True)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    summary = json.loads((run / "summary.json").read_text())
+    return {
+        "model": {name: value.numpy().tobytes() for name, value in content["model"].items()},
+        "optimizer": {
+            (number, name): value.numpy().tobytes()
+            for number, slot in content["optimizer"].items()
+            for name, value in slot.items()
+        },
+        "progress": drop_times(content["progress"]),
+        "rows": [drop_times(row) for row in rows],
+        "summary": drop_times(summary),
+    }
+
+
+def drop_times(tree):
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        key: drop_times(value)
+        for key, value in tree.items()
+        if not key.endswith("_seconds")
+        and "images_per_second" not in key
+        and key != "peak_memory_bytes"
+    }
+
+
+def read_points(run):
+    """Returns what TensorBoard would show: the steps of each tag."""
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
+    events.Reload()
+    return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def read_steps(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    tags = dict.fromkeys(tag for row in rows for tag in row if "/" in tag)
+    return {tag: [row["step"] for row in rows if tag in row] for tag in tags}
+
+
+def kill_until_done(server, seconds, chance):
+    """Repeats the command, killed at random moments, until it ends; returns the kills."""
+    shutil.rmtree(server.folder / "runs", ignore_errors=True)
+    for kills in range(100):
+        # The patience rises, so that an end comes.
+        patience = chance.uniform(0.2, 0.8) * seconds * (1 + kills / 12)
+        code, _ = server.run("train", "c.yaml", kill_after=patience)
+        if code == 0:
+            return kills
+        assert code == -9, server.said()
+    raise AssertionError(server.said())
+
+
+def check_a_killed_run(server, whole, chance):
+    expected, seconds = whole
+    server.forget_what_was_said()
+    kills = kill_until_done(server, seconds, chance)
+
+    run = server.folder / RUN
+    found = read_results(run)
+    for part, value in expected.items():
+        assert found[part] == value, (part, server.said())
+    assert read_points(run) == read_steps(run)
+    assert not (run / ".lock").exists()
+    return kills
+
+
+def test_row_01_a_run_that_is_killed_at_random_moments_ends_with_the_same_bits(server, whole):
+    chance, kills = random.Random(1), 0
+    while kills < 20:
+        kills += check_a_killed_run(server, whole, chance)
+
+
+@pytest.mark.slow
+def test_row_01_two_hundred_kills(server, whole):
+    chance, kills = random.Random(2), 0
+    while kills < 200:
+        kills += check_a_killed_run(server, whole, chance)
