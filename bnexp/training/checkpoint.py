@@ -125,8 +125,8 @@ def _load(content: bytes) -> Any:  # noqa: ANN401 - checked by the caller
         raise
     except Exception as error:
         # A hostile file can make the reader raise anything.
-        reason = " ".join(str(error).split())[:100]
-        raise CheckpointError(f"cannot be read as tensors and plain types ({reason})") from error
+        # Its words are left out of the message: PyTorch's tell how to load the file unsafely.
+        raise CheckpointError("cannot be read as tensors and plain types alone") from error
 
 
 def _refuse_packed(content: bytes) -> None:

@@ -118,8 +118,10 @@ class Training:
         self._start = time.perf_counter()
         diverged = None
         try:
-            # One that had diverged when it was saved has nothing left to do.
-            self._check_losses()
+            # One that had diverged when it was saved has nothing left to do. Within a window
+            # nothing has been decided yet: its end does that, whether the run was cut off or not.
+            if not self.state.window_score.count:
+                self._check_losses()
             while self.state.epoch < self.config.train.epochs:
                 self._run_epoch()
             if not self.state.final:

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from run_results import read_points, read_results, read_steps
 
 CONFIG = """\
 name: tiny
@@ -69,49 +68,6 @@ def whole(server):
     assert code == 0, server.said()
     shutil.move(server.folder / "runs", server.folder / "whole")
     return read_results(server.folder / "whole/tiny/base/seed=0"), seconds
-
-
-def read_results(run):
-    """Returns everything that a run leaves, but for what is measured by the clock."""
-    content = torch.load(run / "checkpoint.pt", weights_only=True)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    summary = json.loads((run / "summary.json").read_text())
-    return {
-        "model": {name: value.numpy().tobytes() for name, value in content["model"].items()},
-        "optimizer": {
-            (number, name): value.numpy().tobytes()
-            for number, slot in content["optimizer"].items()
-            for name, value in slot.items()
-        },
-        "progress": drop_times(content["progress"]),
-        "rows": [drop_times(row) for row in rows],
-        "summary": drop_times(summary),
-    }
-
-
-def drop_times(tree):
-    if not isinstance(tree, dict):
-        return tree
-    return {
-        key: drop_times(value)
-        for key, value in tree.items()
-        if not key.endswith("_seconds")
-        and "images_per_second" not in key
-        and key != "peak_memory_bytes"
-    }
-
-
-def read_points(run):
-    """Returns what TensorBoard would show: the steps of each tag."""
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
-    events.Reload()
-    return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-
-
-def read_steps(run):
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    tags = dict.fromkeys(tag for row in rows for tag in row if "/" in tag)
-    return {tag: [row["step"] for row in rows if tag in row] for tag in tags}
 
 
 def kill_until_done(server, seconds, chance):

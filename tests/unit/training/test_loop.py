@@ -6,77 +6,22 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from toy_training import CPU, Notes, build_dataset, configure
 
-from bnexp.config.experiment import ExperimentConfig, TrainConfig
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
-from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
+from bnexp.data.dataset import LabelledImages
 from bnexp.data.split import stratified_split
-from bnexp.models.cnn import CnnConfig, ConvLayer
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.norms import NoNormConfig
 from bnexp.training import loop
 from bnexp.training.evaluation import ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.optimizer import compute_learning_rate
 from bnexp.training.setup import build_parts
 
-CPU = torch.device("cpu")
-
-
-class Toy(DatasetConfig):
-    name: str = "toy"
-
-    def load(self, say):
-        raise NotImplementedError
-
 
 @pytest.fixture
 def dataset():
-    rng = np.random.default_rng(0)
-    labels = np.arange(300) % 10
-    pixels = rng.integers(0, 120, (300, 8, 8, 3), dtype=np.uint8)
-    pixels[:, :, :, 0] += (labels * 12).astype(np.uint8)[:, None, None]
-    train, test = (
-        LabelledImages(pixels[:200], labels[:200]),
-        LabelledImages(pixels[200:], labels[200:]),
-    )
-    return Dataset("toy", train, test, tuple("abcdefghij"), "f" * 64)
-
-
-def configure(**changes):
-    norm = changes.pop("norm", BatchNormConfig())
-    optim = changes.pop("optim", SgdConfig(learning_rate=0.05, schedule=CosineScheduleConfig()))
-    data = {
-        "batch_size": 32,
-        "val_size": 20,
-        "augment": ("random_crop",),
-        **changes.pop("data", {}),
-    }
-    dropout = changes.pop("dropout", 0.0)
-    return ExperimentConfig.model_construct(
-        name="x",
-        data=Toy(**data),
-        model=CnnConfig(layers=(ConvLayer(conv=8), ConvLayer(conv=8)), norm=norm, dropout=dropout),
-        optim=optim,
-        train=TrainConfig(**{"epochs": 2, "log_every": 3, **changes}),
-        sweep=None,
-    )
-
-
-class Notes:
-    """Keeps what the loop says."""
-
-    def __init__(self):
-        self.rows = []
-        self.epochs = []
-
-    def record(self, step, epoch, elapsed_seconds, scalars):
-        self.rows.append((step, epoch, dict(scalars)))
-
-    def progress(self, step, total_steps):
-        pass
-
-    def epoch_done(self, epoch, epochs, scalars):
-        self.epochs.append(dict(scalars))
+    return build_dataset()
 
 
 class DrawingNotes(Notes):
@@ -231,6 +176,35 @@ def test_a_run_that_ends_with_weights_that_are_not_numbers_is_diverged(dataset):
 
     assert summary.status == "diverged"
     assert "val loss was" in summary.reason
+
+
+class Spoiler(Notes):
+    """Sets a running variance to infinity after a step, as an overflow would."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+        self.model = None
+
+    def progress(self, step, total_steps):
+        if step == self.step:
+            self.model.layers[1].norm.running_var[0] = float("inf")
+
+
+def test_row_07_a_running_variance_that_is_not_finite_ends_the_run_as_diverged(dataset):
+    config, notes = configure(), Spoiler(step=8)
+    parts = build_parts(config, dataset, CPU)
+    notes.model = parts.model
+    summary = Training(config, parts, notes, lambda: False).run()
+
+    # Every score is finite: an infinite variance only makes the channel constant.
+    assert evaluate(parts.model, parts.evaluation_sets["test"], CPU, "fp32").loss < 10
+    assert (summary.status, summary.steps, summary.epochs) == ("diverged", 12, 1)
+    assert summary.reason == (
+        "the buffer layers.1.norm.running_var held a value that is not finite after step 12"
+    )
+    assert summary.best["epoch"] == 1
+    assert summary.final == {}
 
 
 def test_a_stop_is_taken_at_the_next_step(dataset):

@@ -1,0 +1,221 @@
+"""A run that goes on from a checkpoint is the run that never stopped, bit for bit."""
+
+import contextlib
+
+import pytest
+import torch
+from toy_training import CPU, Notes, build_dataset, configure
+
+from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
+from bnexp.config.experiment import TrainConfig
+from bnexp.config.optim import AdamWConfig, SgdConfig
+from bnexp.norms import BatchNormConfig, BatchRenormConfig, NoisyBatchNormConfig, NoNormConfig
+from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes
+from bnexp.training.loop import StoppedError, Training
+from bnexp.training.save_schedule import SaveSchedule
+from bnexp.training.setup import build_parts
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return build_dataset()
+
+
+class Run:
+    """One run in as many attempts as it takes, each with new parts and a checkpoint's bytes."""
+
+    def __init__(self, config, dataset):
+        self.config, self.dataset = config, dataset
+        self.saved = None
+        self.rows = []
+        self.summary = None
+
+    def attempt(self, boundaries=None):
+        """Trains until the given number of step boundaries, or to the end."""
+        parts = build_parts(self.config, self.dataset, CPU)
+        progress, notes, asked = None, Notes(), 0
+        if self.saved is not None:
+            checkpoint = from_bytes(self.saved)
+            restore(checkpoint, parts.model, parts.optimizer)
+            progress = checkpoint.progress
+        rows = self.rows[: progress.rows] if progress else []
+
+        def should_stop():
+            nonlocal asked
+            asked += 1
+            return boundaries is not None and asked > boundaries
+
+        def save(progress):
+            self.saved = to_bytes(
+                take_checkpoint(parts.model, parts.optimizer, progress, "f", {"torch": "1"})
+            )
+
+        training = Training(self.config, parts, notes, should_stop, save, progress)
+        with contextlib.suppress(StoppedError):
+            self.summary = training.run()
+        self.rows = rows + notes.rows
+        return parts
+
+    def results(self):
+        checkpoint = from_bytes(self.saved)
+        progress = checkpoint.progress.model_dump()
+        timeless = {
+            key: value
+            for key, value in progress.items()
+            if not key.endswith("_seconds") and key not in ("peak_memory_bytes", "history", "final")
+        }
+        return {
+            "model": {key: value.numpy().tobytes() for key, value in checkpoint.model.items()},
+            "slots": {
+                (number, name): value.numpy().tobytes()
+                for number, slot in checkpoint.optimizer.items()
+                for name, value in slot.items()
+            },
+            "progress": timeless,
+            "rows": [(step, epoch, drop_speed(scalars)) for step, epoch, scalars in self.rows],
+            "history": drop_speed(self.summary.history),
+            "final": drop_speed(self.summary.final),
+            "status": (self.summary.status, self.summary.steps, self.summary.reason),
+        }
+
+
+def drop_speed(scalars):
+    return {tag: value for tag, value in scalars.items() if tag != "perf/images_per_second"}
+
+
+CONFIGS = {
+    "sgd with dropout": configure(dropout=0.4, log_every=4),
+    "noisy batch norm, adamw": configure(norm=NoisyBatchNormConfig(), optim=AdamWConfig()),
+    "batch renorm, bf16": configure(norm=BatchRenormConfig(), precision="bf16"),
+    "cumulative statistics": configure(norm=BatchNormConfig(momentum=None)),
+    "without momentum": configure(norm=NoNormConfig(), optim=SgdConfig(momentum=0.0)),
+    "diverging by its loss": configure(divergence_loss=2.3, log_every=4),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_stopped_at_any_boundary_a_run_ends_with_the_same_bits(name, dataset):
+    whole = Run(CONFIGS[name], dataset)
+    whole.attempt()
+    expected = whole.results()
+
+    for boundaries in range(17):
+        run = Run(CONFIGS[name], dataset)
+        run.attempt(boundaries)
+        if run.summary is None:
+            run.attempt()
+        assert run.results() == expected, boundaries
+
+
+def test_stopped_every_few_boundaries_a_run_ends_with_the_same_bits(dataset):
+    config = CONFIGS["sgd with dropout"]
+    whole, run = Run(config, dataset), Run(config, dataset)
+    whole.attempt()
+
+    # An evaluation that is stopped starts over: its boundaries must fit into one attempt.
+    attempts = 0
+    while run.summary is None and attempts < 20:
+        run.attempt(4)
+        attempts += 1
+
+    assert run.results() == whole.results()
+    assert attempts >= 4
+
+
+def test_a_run_that_is_done_and_lacks_its_summary_gets_the_same_one(dataset):
+    run = Run(configure(), dataset)
+    run.attempt()
+    expected, rows = run.results(), len(run.rows)
+
+    run.attempt()
+
+    assert run.results() == expected
+    assert len(run.rows) == rows
+
+
+def test_time_goes_on_where_it_stopped(dataset):
+    run = Run(configure(), dataset)
+    run.attempt(7)
+    before = from_bytes(run.saved).progress
+    run.attempt()
+
+    assert run.summary.elapsed_seconds > before.elapsed_seconds > before.train_seconds > 0
+    after = from_bytes(run.saved).progress
+    assert run.summary.images_per_second == pytest.approx(360 / after.train_seconds)
+
+
+def test_what_is_saved_is_of_plain_types_alone(dataset):
+    run = Run(configure(), dataset)
+    run.attempt(7)
+
+    with torch.serialization.safe_globals([]):
+        checkpoint = from_bytes(run.saved)
+    assert checkpoint.progress.step == 6
+    assert checkpoint.progress.step_in_epoch == 6
+
+
+class Clock:
+    now = 100.0
+
+    def read(self):
+        return self.now
+
+
+def test_a_checkpoint_is_due_at_each_multiple_of_its_steps():
+    schedule = SaveSchedule(CheckpointInterval(steps=5), step=5)
+
+    due = []
+    for step in range(5, 17):
+        if schedule.is_due(step):
+            schedule.note_saved(step, 0.0)
+            due.append(step)
+    assert due == [10, 15]
+
+
+def test_a_slow_save_puts_off_the_next_so_that_saving_stays_below_one_percent():
+    clock = Clock()
+    schedule = SaveSchedule(CheckpointInterval(seconds=10.0), step=0, read_clock=clock.read)
+
+    clock.now += 10
+    assert schedule.is_due(1)
+    schedule.note_saved(1, seconds=2.0)
+    clock.now += 199
+    assert not schedule.is_due(2)
+    clock.now += 1
+    assert schedule.is_due(2)
+
+
+def test_no_interval_means_that_nothing_is_due_before_the_end():
+    schedule = SaveSchedule(CheckpointInterval(), step=0)
+
+    assert not any(schedule.is_due(step) for step in range(1_000))
+
+
+@pytest.mark.parametrize(
+    ("written", "interval"),
+    [
+        (500, CheckpointInterval(steps=500)),
+        ("30s", CheckpointInterval(seconds=30.0)),
+        ("0.5 s", CheckpointInterval(seconds=0.5)),
+        ("5min", CheckpointInterval(seconds=300.0)),
+        ("2h", CheckpointInterval(seconds=7200.0)),
+        (None, CheckpointInterval()),
+    ],
+)
+def test_an_interval_is_steps_or_time(written, interval):
+    assert read_interval(written) == interval
+    assert TrainConfig(checkpoint_every=written).checkpoint_interval == interval
+
+
+@pytest.mark.parametrize("written", [0, -3, "30", "30x", "0s", "s", "", True, 1.5, "1e3s", ["5s"]])
+def test_another_interval_is_refused_with_what_one_looks_like(written):
+    with pytest.raises(ValueError, match=r"such as 500|at least 1 step|more than 0"):
+        TrainConfig(checkpoint_every=written)
+
+
+def test_how_often_a_run_is_saved_does_not_make_it_another_one():
+    config = configure()
+    other = configure(checkpoint_every=7)
+
+    assert config.fingerprint() == other.fingerprint()
+    assert config.fingerprint() != configure(log_every=7).fingerprint()
