@@ -195,8 +195,10 @@ def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> N
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
     run.folder.say("".join(traceback.format_exception(error)))
-    with contextlib.suppress(OSError):
-        run.folder.set_state("failed", reason=reason)
+    # What failed before the folder was taken up leaves its status, of whatever run, as it was.
+    if run.folder.is_open:
+        with contextlib.suppress(OSError):
+            run.folder.set_state("failed", reason=reason)
     first_line = next(iter(reason.splitlines()), "")
     log = f" (see {run.folder.log})" if run.folder.log.exists() else ""
     display.say(f"failed: {run.spec.cell} seed={run.spec.seed}: {first_line}{log}")

@@ -108,6 +108,11 @@ class RunDir:
                 f"cannot write the run folder {self.path}: {reason}; choose another --runs-dir"
             ) from error
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this object has made the folder or taken it up again, so that it may write."""
+        return bool(self._last_status)
+
     def set_state(self, state: State, **details: Scalar) -> None:
         """Writes the state with the time as heartbeat; `details` stay until the next state."""
         status = {

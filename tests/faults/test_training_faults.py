@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from bnexp.runs import read_run
 
@@ -35,9 +36,7 @@ def wait_for_metrics(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_marks_the_run_interrupted_and_the_same_command_finishes(
-    number, code, bnexp, tmp_path
-):
+def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code, bnexp, tmp_path):
     (tmp_path / "c.yaml").write_text(
         CONFIG.replace("epochs: 2", "epochs: 400, log_every: 2").partition("sweep:")[0]
     )
@@ -48,11 +47,17 @@ def test_a_signal_marks_the_run_interrupted_and_the_same_command_finishes(
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == code
-    assert "the same command goes on with the runs that are left" in said
+    assert "the same command goes on with the runs that are left:" in said
+    assert "\n  bnexp train c.yaml -s optim.learning_rate=0.01\n" in said
     run = tmp_path / "runs" / "diverging" / "base" / "seed=0"
     assert read_run(run).state == "interrupted"
     assert not (run / "summary.json").exists()
     assert not (run / ".lock").exists()
+    step = torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["step"]
+    assert json.loads((run / "status.json").read_text())["step"] == step > 0
+    assert f"interrupted after step {step}, saved: " in said
+    planned = bnexp("plan", "c.yaml", "-s", "optim.learning_rate=0.01", cwd=tmp_path)
+    assert planned.returncode == 0
     content = (tmp_path / "c.yaml").read_text().replace("epochs: 400", "epochs: 2")
     (tmp_path / "c.yaml").write_text(content)
     again = bnexp("train", "c.yaml", "-s", "optim.learning_rate=0.01", cwd=tmp_path)
@@ -61,6 +66,30 @@ def test_a_signal_marks_the_run_interrupted_and_the_same_command_finishes(
     again = bnexp("train", "c.yaml", "-s", "optim.learning_rate=0.01", "--force", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert read_run(run).state == "finished"
+
+
+BUSY = """
+import time
+from bnexp.launch.stop import StopSignal
+with StopSignal() as stop:
+    print("ready", flush=True)
+    while True:  # a step that never ends
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_row_03_the_second_signal_leaves_at_once(number, code):
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+
+    process.send_signal(number)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.5)
+    process.send_signal(number)
+
+    process.communicate(timeout=30)
+    assert process.returncode == code
 
 
 def test_of_two_processes_with_the_same_command_one_trains_a_run(bnexp, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -60,6 +61,36 @@ def test_a_run_that_was_begun_is_trained_again(state, experiment, tmp_path):
     create(plan(experiment, tmp_path)[0], state)
 
     assert [run.action for run in plan(experiment, tmp_path)] == ["retry", "train"]
+
+
+@pytest.mark.parametrize("state", ["interrupted", "failed", "running"])
+def test_a_run_that_was_begun_and_saved_goes_on(state, experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+    create(run, state)
+    run.folder.checkpoints.save(b"content")
+
+    assert [run.action for run in plan(experiment, tmp_path)] == ["resume", "train"]
+    forced = plan(experiment, tmp_path, is_forced=True)
+    assert [run.action for run in forced] == ["train", "train"]
+
+
+def test_how_often_a_run_is_saved_can_change_while_it_is_under_way(experiment, tmp_path):
+    create(plan(experiment, tmp_path)[0], "interrupted")
+    other = load_experiment(tmp_path / "c.yaml", ["train.checkpoint_every=7"])
+
+    assert [run.action for run in plan(other, tmp_path)] == ["retry", "train"]
+
+
+def test_a_planned_run_can_be_sent_to_another_process(experiment, tmp_path):
+    run = plan(experiment, tmp_path)[0]
+
+    again = pickle.loads(pickle.dumps(run))
+
+    assert (again.spec, again.identity, again.folder.path) == (
+        run.spec,
+        run.identity,
+        run.folder.path,
+    )
 
 
 def test_a_finished_run_is_skipped_and_with_force_trained(experiment, tmp_path):

@@ -9,6 +9,7 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
 from bnexp.config.experiment import TrainConfig
 from bnexp.config.optim import AdamWConfig, SgdConfig
+from bnexp.data.shapes import ShapesConfig
 from bnexp.norms import BatchNormConfig, BatchRenormConfig, NoisyBatchNormConfig, NoNormConfig
 from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes
 from bnexp.training.loop import StoppedError, Training
@@ -214,8 +215,9 @@ def test_another_interval_is_refused_with_what_one_looks_like(written):
 
 
 def test_how_often_a_run_is_saved_does_not_make_it_another_one():
-    config = configure()
-    other = configure(checkpoint_every=7)
+    config = configure().model_copy(update={"data": ShapesConfig()})
+    often = config.model_copy(update={"train": TrainConfig(checkpoint_every=7)})
+    longer = config.model_copy(update={"train": TrainConfig(epochs=7)})
 
-    assert config.fingerprint() == other.fingerprint()
-    assert config.fingerprint() != configure(log_every=7).fingerprint()
+    assert often.fingerprint() != longer.fingerprint()
+    assert often.fingerprint() == config.model_copy(update={"train": TrainConfig()}).fingerprint()
