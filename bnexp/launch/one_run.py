@@ -80,7 +80,7 @@ class _Attempt:
         run, config = self.run, self.run.spec.config
         parts = build_parts(config, self.dataset, self.device)
         point = self._find_resume_point(parts)
-        rows = self._go_on(point) if point else []
+        rows, progress = self._go_on(point) if point else ([], None)
         group = f"{run.identity.experiment}/{run.identity.cell}"
         recorder = RunRecorder(run.folder, group, hyperparameters(config), self.display, rows)
 
@@ -92,7 +92,6 @@ class _Attempt:
         state: State = "failed"
         try:
             run.folder.set_state("running")
-            progress = point.checkpoint.progress if point else None
             training = Training(config, parts, recorder, should_stop, save, progress)
             summary = training.run()
             state = summary.status
@@ -128,8 +127,8 @@ class _Attempt:
             self._begin()
         return point
 
-    def _go_on(self, point: ResumePoint) -> list[MetricsRow]:
-        """Sets the folder back to the checkpoint and returns the rows that stay."""
+    def _go_on(self, point: ResumePoint) -> tuple[list[MetricsRow], Progress]:
+        """Sets the folder back to the checkpoint; returns the rows that stay, and how far it is."""
         folder, progress = self.run.folder, point.checkpoint.progress
         for path in point.refused:
             folder.checkpoints.discard(path)
@@ -138,7 +137,7 @@ class _Attempt:
         for problem in problems:
             self._say(f"warning: {problem}")
         self._say(f"goes on after step {progress.step}: {folder.path}")
-        return rows
+        return rows, progress.model_copy(update={"rows": len(rows)})
 
     def _take_checkpoint(self, parts: TrainingParts, progress: Progress) -> Checkpoint:
         fingerprint = self.run.identity.fingerprint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 from collections.abc import Mapping
@@ -33,13 +34,12 @@ def describe_conditions(device: torch.device, dataset_fingerprint: str) -> dict[
     return conditions
 
 
+@functools.cache
 def digest_code(package: Path) -> str:
     """Returns a digest of the source that training runs on: equal code, equal digest."""
     digest = hashlib.sha256()
-    own = [package / "seeding.py"]
-    for path in sorted(
-        [*own, *(p for part in TRAINING_CODE for p in package.glob(f"{part}/**/*.py"))]
-    ):
+    sources = [path for part in TRAINING_CODE for path in package.glob(f"{part}/**/*.py")]
+    for path in sorted([package / "seeding.py", *sources]):
         digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
