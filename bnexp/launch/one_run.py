@@ -65,6 +65,7 @@ class _Attempt:
         config = run.spec.config
         self.run = run
         self.display = display
+        self.is_resumed = is_resumed
         self.device = resolve_device(config.train.device)
         make_deterministic(self.device, config.train.threads)
         # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
@@ -120,7 +121,7 @@ class _Attempt:
                 raise CheckpointError(f"contradicts itself: {problem}")
             restore(checkpoint, parts.model, parts.optimizer)
 
-        if not self.run.folder.checkpoints.find():
+        if not self.is_resumed:
             return None
         point = find_resume_point(self.run, self.conditions, self._say, use)
         if point is None:
