@@ -23,18 +23,29 @@ _POLL_SECONDS = 0.2
 _HOLDER = ".holder"
 
 
+class GivenUpError(Exception):
+    """The wait for a folder was given up; another process still holds it."""
+
+
+def _never() -> bool:
+    return False
+
+
 @contextlib.contextmanager
-def hold_folder(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
+def hold_folder(
+    folder: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = _never
+) -> Iterator[Path]:
     """Makes `folder` for the block alone and removes it, with what it holds, at the end.
 
     Where another process holds it, this one says so and waits until it is gone, or
     takes it over from a dead holder.
 
     Raises:
+        GivenUpError: `should_give_up` said so during the wait.
         OSError: The folder cannot be made.
     """
     while not _make(folder):
-        _wait_until_free(folder, say)
+        _wait_until_free(folder, say, should_give_up)
     identity = _identify(folder)
     with contextlib.suppress(OSError):
         (folder / _HOLDER).write_text(f"{os.getpid()} {socket.gethostname()}")
@@ -55,14 +66,34 @@ def is_abandoned(folder: Path) -> bool:
     """Returns whether a folder's holder was a process of this machine that is no more."""
     try:
         number, _, host = (folder / _HOLDER).read_text().partition(" ")
-        if host != socket.gethostname():
-            return False
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
+        return host == socket.gethostname() and not _is_alive(int(number))
     except (OSError, ValueError):
         return False
-    return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    try:
+        # One that was killed keeps its number until its parent takes note: for ever, where the
+        # parent is a container's first process and takes none.
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in {"Z", "X"}
+
+
+def describe_holder(folder: Path) -> str:
+    """Returns in words who holds a folder, as far as it can be read."""
+    try:
+        number, _, host = (folder / _HOLDER).read_text().partition(" ")
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {number} on {host}" if host else "another process"
 
 
 def is_held(folder: Path) -> bool:
@@ -88,17 +119,21 @@ def _beat(folder: Path, done: threading.Event) -> None:
             os.utime(folder)
 
 
-def _wait_until_free(folder: Path, say: Callable[[str], None]) -> None:
+def _wait_until_free(
+    folder: Path, say: Callable[[str], None], should_give_up: Callable[[], bool]
+) -> None:
     if is_abandoned(folder):
         _remove(folder)
         return
     say(
-        f"another process is at it (it holds {folder}): waiting for it, or for "
+        f"{describe_holder(folder)} is at it (it holds {folder}): waiting for it, or for "
         f"{STALE_SECONDS:g} seconds without a sign of life"
     )
     seen = _last_beat(folder)
     since = time.monotonic()
     while seen is not None:
+        if should_give_up():
+            raise GivenUpError(f"{folder} is held by {describe_holder(folder)}")
         time.sleep(_POLL_SECONDS)
         beat = _last_beat(folder)
         if beat != seen:

@@ -36,10 +36,11 @@ from torchvision.datasets import CIFAR10
 
 from bnexp.config.load import RunSpec, load_experiment
 from bnexp.data.dataset import Dataset, LabelledImages
-from bnexp.launch.display import Display
+from bnexp.launch.display import LineDisplay
 from bnexp.launch.in_process import run_all
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.stop import StopSignal
+from bnexp.launch.sweep_progress import RunSize, SweepProgress
 from bnexp.runs import read_run
 from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts
@@ -144,8 +145,10 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
     """One run through the launcher, its folder and all its files."""
     planned = plan_runs(load_experiment(config), folder, is_forced=True)
     quiet = Console(file=(folder / "console.txt").open("w"))
-    with StopSignal() as stop, Display(quiet, 1, 1) as display:
-        run_all(planned, display, stop)
+    config = planned[0].spec.config
+    size = RunSize("", 0, config.train.epochs, 0, config.data.batch_size)
+    with StopSignal() as stop:
+        run_all(planned, LineDisplay(quiet, SweepProgress([size])), stop)
     state = read_run(planned[0].folder.path).state
     if state != "finished":
         sys.exit(f"the benchmark's run is {state}; see {planned[0].folder.log}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +13,7 @@ from rich.table import Table
 
 from bnexp.config.load import Experiment, load_experiment
 from bnexp.errors import UsageError
+from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun, plan_runs
 
 ConfigArgument = Annotated[
@@ -36,6 +35,22 @@ ResumeOption = Annotated[
         "and record it; by default they are refused.",
     ),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="How many runs train at a time, each in a process with its share of the CPU threads. "
+        "[default: 1]",
+    ),
+]
+FailFastOption = Annotated[
+    bool,
+    typer.Option(
+        "--fail-fast", help="Stop once a run has failed; runs in progress are saved, as by Ctrl-C."
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N; replaces train.device.")
 ]
@@ -51,6 +66,8 @@ def train(
     ] = False,
     force: ForceOption = False,
     resume_anyway: ResumeOption = False,
+    jobs: JobsOption = None,
+    fail_fast: FailFastOption = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -67,7 +84,8 @@ def train(
         console.print(f"warning: {warning}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
-    code = _train_all(experiment, planned, to_do, runs_dir, console) if to_do else 0
+    options = LaunchOptions(jobs=jobs, is_failing_fast=fail_fast)
+    code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:
         raise typer.Exit(code)
@@ -116,8 +134,8 @@ def _load(
 def _train_all(
     experiment: Experiment,
     planned: list[PlannedRun],
-    to_do: list[PlannedRun],
     runs_dir: Path,
+    options: LaunchOptions,
     console: Console,
 ) -> int:
     """Trains what is to do and returns the exit code."""
@@ -126,69 +144,13 @@ def _train_all(
     # 2,333 images/s alone and 1,040 beside one busy program, against 2,466 and 675 by default.
     # Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    from bnexp.launch.display import Display
-    from bnexp.launch.in_process import count_planned_steps, prepare, run_all
-    from bnexp.launch.stop import StopSignal
+    from bnexp.launch.sweep import train_sweep
 
-    def say(line: str) -> None:
-        console.print(line, markup=False)
-
-    prepare(to_do, say)
-    _announce(experiment, planned, to_do, runs_dir, console)
-    steps = sum(count_planned_steps(run) for run in to_do)
-    with StopSignal() as stop:
-        with Display(console, len(to_do), steps) as display:
-            ended = run_all(to_do, display, stop)
-        counts = ", ".join(f"{count} {state}" for state, count in ended.items())
-        console.print(f"{experiment.name}: {counts or 'no run begun'}")
-        if stop.is_set():
-            console.print("stopped; the same command goes on with the runs that are left:")
-            console.print(f"  {_same_command()}", markup=False)
-            return stop.exit_code
-    return 1 if ended.get("failed") else 0
-
-
-def _announce(
-    experiment: Experiment,
-    planned: list[PlannedRun],
-    to_do: list[PlannedRun],
-    runs_dir: Path,
-    console: Console,
-) -> None:
-    from bnexp.launch.in_process import estimate_seconds
-    from bnexp.training.device import resolve_device
-
-    cells = len(experiment.cells)
-    resumed = sum(run.action == "resume" for run in to_do)
-    retried = sum(run.action == "retry" for run in to_do)
-    words = [f"{resumed} of them from a checkpoint"] if resumed else []
-    words += [f"{retried} begun before, from the start"] if retried else []
-    again = f" ({', '.join(words)})" if words else ""
-    device = resolve_device(to_do[0].spec.config.train.device)
-    seconds = estimate_seconds(to_do[0])
-    time_needed = "for a time unknown" if seconds is None else _duration(seconds * len(to_do))
-    console.print(
-        f"{experiment.name}: {_count(cells, 'cell')} × {_count(len(planned) // cells, 'seed')}, "
-        f"{len(planned) - len(to_do)} done, {len(to_do)} to do{again}, on {device}, "
-        f"{time_needed}, into {runs_dir / experiment.name}",
-        markup=False,
-    )
-
-
-def _same_command() -> str:
-    """Returns the command line to paste, without what would start the runs over."""
-    return shlex.join(["bnexp", *(word for word in sys.argv[1:] if word != "--force")])
+    return train_sweep(experiment, planned, runs_dir, options, console)
 
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.1f} h"
 
 
 def _print_next(name: str, runs_dir: Path) -> None:

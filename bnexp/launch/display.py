@@ -1,102 +1,155 @@
-"""Shows training as it goes: a live bar on a terminal, one line an epoch elsewhere."""
+"""Shows training as it goes: a live table on a terminal, one line an epoch elsewhere."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from types import TracebackType
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-SECONDS_BETWEEN_UPDATES = 0.1
+from bnexp.launch.events import Display, EpochEnded, Event, RunEnded, Said
+from bnexp.launch.sweep_progress import SweepProgress
+from bnexp.runs import State
+
+REFRESHES_PER_SECOND = 4
+ORDER_OF_STATES: tuple[State, ...] = ("finished", "diverged", "failed", "interrupted")
 
 
-class Display:
-    """Says one line an epoch; on a terminal a bar below shows the run and the sweep."""
+@contextlib.contextmanager
+def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]:
+    """Gives a live table on a terminal, and lines without one, or where NO_COLOR is set."""
+    if not console.is_terminal or console.is_dumb_terminal or os.environ.get("NO_COLOR"):
+        yield LineDisplay(console, progress)
+        return
+    display = LiveDisplay(console, progress)
+    with Live(
+        get_renderable=display.render,
+        console=console,
+        refresh_per_second=REFRESHES_PER_SECOND,
+        transient=True,
+    ):
+        yield display
 
-    def __init__(self, console: Console, num_runs: int, steps_of_all: int) -> None:
+
+class LineDisplay:
+    """Prints one line an epoch, and what is said."""
+
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
         self._console = console
-        self._num_runs = num_runs
-        self._steps_of_all = steps_of_all
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._steps_before = 0
-        self._index = 0
-        self._name = ""
-        self._last_update = 0.0
+        self._progress = progress
 
-    def __enter__(self) -> Display:
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("steps"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
-            self._task = self._bar.add_task("", total=self._steps_of_all)
-            self._bar.start()
-        return self
+    def show(self, event: Event) -> None:
+        """Shows an event."""
+        self._progress.take(event)
+        if isinstance(event, Said):
+            _print(self._console, event.line)
+        elif isinstance(event, EpochEnded):
+            _print(self._console, describe_epoch(event, self._progress))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
-    def say(self, line: str) -> None:
-        """Prints a line, above the bar where there is one."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+class LiveDisplay:
+    """Keeps a table of the runs in progress below what is said.
 
-    def start_run(self, index: int, name: str) -> None:
-        """Names the run that starts, the `index`-th of all (counted from 1)."""
-        self._index, self._name = index, name
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=f"run {index}/{self._num_runs}")
+    A sweep's runs get a line each when they end; a run alone gets one an epoch.
+    """
 
-    def progress(self, step: int) -> None:
-        """Moves the bar to a step of the run in progress."""
-        now = time.monotonic()
-        if self._bar is None or self._task is None:
-            return
-        if now - self._last_update >= SECONDS_BETWEEN_UPDATES:
-            self._bar.update(self._task, completed=self._steps_before + step)
-            self._last_update = now
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
+        self._console = console
+        self._progress = progress
+        self._is_alone = len(progress.sizes) == 1
+        # The table is drawn by a thread of its own.
+        self._lock = threading.Lock()
 
-    def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
-        """Prints an epoch's figures."""
-        accuracies = [
-            f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
-            for prefix in ("train", "val", "test")
-            if f"{prefix}/accuracy" in scalars
-        ]
-        parts = [
-            f"[{self._index}/{self._num_runs}] {self._name}",
-            f"epoch {epoch}/{epochs}",
-            f"loss {scalars['train/loss']:.3f}",
-            f"accuracy {' '.join(accuracies)}",
-            f"{scalars['perf/images_per_second']:,.0f} images/s",
-        ]
-        self.say("  ".join(parts))
+    def show(self, event: Event) -> None:
+        """Shows an event."""
+        with self._lock:
+            run = self._progress.running.get(event.index) if isinstance(event, RunEnded) else None
+            self._progress.take(event)
+        if isinstance(event, Said):
+            _print(self._console, event.line)
+        elif isinstance(event, EpochEnded) and self._is_alone:
+            _print(self._console, describe_epoch(event, self._progress))
+        elif isinstance(event, RunEnded) and event.state == "finished" and not self._is_alone:
+            accuracy = f"  {run.accuracy}" if run and run.accuracy else ""
+            name = _describe_run(event.index, self._progress)
+            _print(self._console, f"{name}  finished{accuracy}")
 
-    def end_run(self, steps: int) -> None:
-        """Counts a run's planned steps as done, however many it took."""
-        self._steps_before += steps
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._steps_before)
+    def render(self) -> RenderableType:
+        """Returns the table, the bar and the counts as they are now."""
+        with self._lock:
+            return Group(_draw_runs(self._progress), _draw_bar(self._progress), self._count())
+
+    def _count(self) -> Text:
+        progress = self._progress
+        counts = [f"{progress.ended[state]} {state}" for state in ORDER_OF_STATES
+                  if progress.ended[state]]  # fmt: skip
+        counts += [f"{len(progress.running)} running", f"{progress.to_do} to do"]
+        left = progress.seconds_left()
+        words = "" if left is None else f", about {describe_seconds(left)} left"
+        times = f"{describe_seconds(progress.seconds)} so far{words}"
+        return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
+
+
+def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
+    """Returns an epoch's figures in one line."""
+    scalars = event.scalars
+    accuracies = [
+        f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
+        for prefix in ("train", "val", "test")
+        if f"{prefix}/accuracy" in scalars
+    ]
+    parts = [
+        _describe_run(event.index, progress),
+        f"epoch {event.epoch}/{event.epochs}",
+        f"loss {scalars['train/loss']:.3f}",
+        f"accuracy {' '.join(accuracies)}",
+        f"{scalars['perf/images_per_second']:,.0f} images/s",
+    ]
+    return "  ".join(parts)
+
+
+def describe_seconds(seconds: float) -> str:
+    """Returns a time as `42 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _describe_run(index: int, progress: SweepProgress) -> str:
+    return f"[{index + 1}/{len(progress.sizes)}] {progress.sizes[index].name}"
+
+
+def _draw_runs(progress: SweepProgress) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
+    for title in ("seed", "epoch", "step", "accuracy", "images/s", "left"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for _, run in sorted(progress.running.items()):
+        speed, left = progress.speed(run), progress.seconds_left(run)
+        table.add_row(
+            Text(run.size.cell),
+            str(run.size.seed),
+            f"{run.epoch}/{run.size.epochs}",
+            f"{run.step}/{run.size.steps}",
+            run.accuracy,
+            "" if speed is None else f"{speed:,.0f}",
+            "" if left is None else describe_seconds(left),
+        )
+    return table
+
+
+def _draw_bar(progress: SweepProgress) -> ProgressBar:
+    return ProgressBar(total=1.0, completed=progress.done_share)
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

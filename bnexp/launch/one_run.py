@@ -16,7 +16,7 @@ import torch
 from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
-from bnexp.exclusive_folder import hold_folder
+from bnexp.exclusive_folder import GivenUpError, hold_folder, is_held
 from bnexp.launch.plan import (
     PlannedRun,
     decide,
@@ -46,13 +46,15 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
     """
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_folder(run.folder.lock, display.say):
+        with hold_folder(run.folder.lock, display.say, should_stop):
             # Decided anew: another process may have worked on it since it was planned.
             action = decide(run.spec, run.folder, run.is_forced)
             if action == "skip":
                 display.say(f"another process has finished it: {run.folder.path}")
                 return read_run(run.folder.path).state
             return _Attempt(run, display, action == "resume").train(should_stop)
+    except GivenUpError:
+        return "pending"
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
         _report_failure(run, display, error)
         return "failed"
@@ -66,8 +68,7 @@ class _Attempt:
         self.run = run
         self.display = display
         self.is_resumed = is_resumed
-        self.device = resolve_device(config.train.device)
-        make_deterministic(self.device, config.train.threads)
+        self.device = prepare_device(run)
         # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
         self.dataset = config.data.load(_say_nothing)
         self.conditions = describe_conditions(self.device, self.dataset.fingerprint)
@@ -166,11 +167,21 @@ class _Attempt:
         }
 
 
+def prepare_device(run: PlannedRun) -> torch.device:
+    """Sets PyTorch for a run, its thread count among it, and returns the run's device.
+
+    Raises:
+        UsageError: This machine has no such device.
+    """
+    train = run.spec.config.train
+    device = resolve_device(run.device or train.device)
+    make_deterministic(device, train.threads or run.threads)
+    return device
+
+
 def describe_planned_conditions(run: PlannedRun) -> Conditions:
     """Returns the conditions under which a run would train now."""
-    train = run.spec.config.train
-    device = resolve_device(train.device)
-    make_deterministic(device, train.threads)
+    device = prepare_device(run)
     return describe_conditions(device, run.spec.config.data.load(_say_nothing).fingerprint)
 
 
@@ -190,8 +201,8 @@ def _say_nothing(_: str) -> None:
 def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> None:
     """Says why a run failed, and writes it down as far as the disk lets it."""
     reason = str(error) if isinstance(error, BnexpError) else f"{type(error).__name__}: {error}"
-    if isinstance(error, torch.OutOfMemoryError):
-        reason = "out of memory; try a smaller data.batch_size or fewer channels"
+    if _is_out_of_memory(error):
+        reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
     run.folder.say("".join(traceback.format_exception(error)))
@@ -199,6 +210,28 @@ def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> N
     if run.folder.is_open:
         with contextlib.suppress(OSError):
             run.folder.set_state("failed", reason=reason)
+    display.say(_describe_failure(run, reason))
+
+
+def mark_lost(run: PlannedRun, reason: str) -> str:
+    """Writes down for a process that is no more that its run failed; returns it in words."""
+    with contextlib.suppress(OSError):
+        run.folder.path.mkdir(parents=True, exist_ok=True)
+        run.folder.say(f"failed: {reason}")
+        # Where another process has taken the run over, it is that one's to say how it fares.
+        if not is_held(run.folder.lock):
+            run.folder.reopen(run.identity)
+            run.folder.set_state("failed", reason=reason)
+    return _describe_failure(run, reason)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # On the CPU, PyTorch raises a plain RuntimeError.
+    is_on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_on_cpu
+
+
+def _describe_failure(run: PlannedRun, reason: str) -> str:
     first_line = next(iter(reason.splitlines()), "")
     log = f" (see {run.folder.log})" if run.folder.log.exists() else ""
-    display.say(f"failed: {run.spec.cell} seed={run.spec.seed}: {first_line}{log}")
+    return f"failed: {run.spec.cell} seed={run.spec.seed}: {first_line}{log}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bnexp.config.experiment import PLACE_AND_SAVING, ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import is_held
+from bnexp.exclusive_folder import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
 
 Action = Literal["train", "resume", "retry", "skip"]
@@ -33,6 +33,10 @@ class PlannedRun:
     """Whether it is trained whatever its folder holds."""
     may_differ: bool = False
     """Whether it may go on under other conditions than the ones its checkpoint was made in."""
+    threads: int | None = None
+    """CPU threads, where `train.threads` names no count; None takes PyTorch's choice."""
+    device: str | None = None
+    """The device that a launcher chose for it; None takes `train.device`."""
 
 
 def plan_runs(
@@ -118,9 +122,8 @@ def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
 
 def _refuse_if_held(folder: RunDir) -> None:
     if is_held(folder.lock):
-        raise UsageError(
-            f"{folder.path} is being trained by another process right now; wait for it"
-        )
+        holder = describe_holder(folder.lock)
+        raise UsageError(f"{folder.path} is being trained by {holder} right now; wait for it")
 
 
 def _differences(record: RunRecord, spec: RunSpec) -> str:

@@ -1,10 +1,15 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop at the next step, the second leaves."""
+"""Ctrl-C and SIGTERM: the first asks the runs to stop at the next step, the second leaves."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from types import FrameType
+from typing import NoReturn
+
+SHOW_CURSOR = b"\x1b[?25h"
+"""What a terminal is told; a live display hides its cursor, and has no time left to show it."""
 
 
 class StopSignal:
@@ -12,6 +17,8 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.children: set[int] = set()
+        """Processes that are killed when the second signal comes."""
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignal:
@@ -34,5 +41,13 @@ class StopSignal:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received is not None:
-            os._exit(128 + number)
+            self._leave(number)
         self.received = signal.Signals(number)
+
+    def _leave(self, number: int) -> NoReturn:
+        for process in self.children:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+        os._exit(128 + number)

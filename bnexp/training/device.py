@@ -13,7 +13,7 @@ import torch
 
 from bnexp.errors import UsageError
 
-_DEFAULT_THREADS = torch.get_num_threads()
+DEFAULT_THREADS = torch.get_num_threads()
 """PyTorch's own choice, which a run that names no count gets back after one that did."""
 
 
@@ -50,16 +50,21 @@ def make_deterministic(device: torch.device, threads: int | None) -> None:
     if device.type == "cuda":
         # fp32 means fp32: by default cuDNN's convolutions round their inputs to 10 bits.
         torch.backends.cudnn.allow_tf32 = False
-    torch.set_num_threads(threads or _DEFAULT_THREADS)
+    torch.set_num_threads(threads or DEFAULT_THREADS)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
-    """Returns type, name and thread count for `environment.json`."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
+    """Returns type, name, number and thread count for `environment.json`."""
+    threads = torch.get_num_threads()
+    if device.type != "cuda":
         name = platform.processor() or platform.machine()
-    return {"device": {"type": device.type, "name": name}, "threads": torch.get_num_threads()}
+        return {"device": {"type": device.type, "name": name}, "threads": threads}
+    return {
+        "device": {"type": device.type, "name": torch.cuda.get_device_name(device)},
+        # Apart from the device: which one of several alike it was makes no difference.
+        "device_index": device.index or 0,
+        "threads": threads,
+    }
 
 
 def reset_peak_memory(device: torch.device) -> None:

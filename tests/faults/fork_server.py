@@ -15,7 +15,7 @@ import time
 import tensorboard.plugins.hparams.summary_v2
 import tensorboard.summary.writer.event_file_writer  # noqa: F401
 
-import bnexp.launch.in_process
+import bnexp.launch.sweep
 from bnexp.cli.app import main
 
 
@@ -49,7 +49,7 @@ def run_in_fork(words, log, kill_after):
 
 
 if __name__ == "__main__":
-    assert bnexp.launch.in_process
+    assert bnexp.launch.sweep
     gc.freeze()
     for line in sys.stdin:
         job = json.loads(line)

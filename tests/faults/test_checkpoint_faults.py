@@ -14,7 +14,7 @@ from interrupted_runs import interrupt, plan, train
 from run_results import read_points, read_results, read_rows, read_steps
 
 from bnexp.errors import UsageError
-from bnexp.launch.in_process import prepare
+from bnexp.launch.preparation import prepare
 from bnexp.runs import CheckpointFiles, DamagedCheckpointError
 from bnexp.runs import read_run as read_record
 

@@ -106,7 +106,7 @@ def test_a_run_that_another_process_holds_is_left_alone_even_with_force(experime
 
     with hold_folder(run.folder.lock, pytest.fail):
         for is_forced in (False, True):
-            with pytest.raises(UsageError, match="is being trained by another process right now"):
+            with pytest.raises(UsageError, match=f"by process {os.getpid()} on .* right now"):
                 plan(experiment, tmp_path, is_forced)
     assert plan(experiment, tmp_path)[0].action == "retry"
 

@@ -1,0 +1,27 @@
+"""How runs are launched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LauncherName = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What the command line says about many runs at once."""
+
+    launcher: LauncherName = "local"
+    """In processes of this machine, or by Ray."""
+    jobs: int | None = None
+    """The most runs at a time; None is one on this machine, and as many as fit with Ray."""
+    is_failing_fast: bool = False
+    """Whether the first failed run stops the others."""
+    address: str | None = None
+    """Ray's address; None takes a cluster that runs, else starts one on this machine."""
+
+    @property
+    def is_ray(self) -> bool:
+        """Whether Ray runs them."""
+        return self.launcher == "ray"
