@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bnexp.config.load import Experiment, load_experiment
 from bnexp.errors import UsageError
-from bnexp.launch.options import LaunchOptions
+from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.plan import PlannedRun, plan_runs
 
 ConfigArgument = Annotated[
@@ -51,6 +51,16 @@ FailFastOption = Annotated[
         "--fail-fast", help="Stop once a run has failed; runs in progress are saved, as by Ctrl-C."
     ),
 ]
+LauncherOption = Annotated[
+    LauncherName,
+    typer.Option(help="local, or ray for a cluster; Ray is the extra bnexp[ray]."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray's: auto, local or ray://HOST:PORT. [default: a cluster that runs, else local]"
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N; replaces train.device.")
 ]
@@ -68,6 +78,8 @@ def train(
     resume_anyway: ResumeOption = False,
     jobs: JobsOption = None,
     fail_fast: FailFastOption = False,
+    launcher: LauncherOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -84,7 +96,9 @@ def train(
         console.print(f"warning: {warning}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
-    options = LaunchOptions(jobs=jobs, is_failing_fast=fail_fast)
+    if address is not None and launcher != "ray":
+        raise UsageError("--address is Ray's; give --launcher ray too")
+    options = LaunchOptions(launcher, jobs, fail_fast, address)
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:

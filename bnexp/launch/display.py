@@ -83,7 +83,10 @@ class LiveDisplay:
     def render(self) -> RenderableType:
         """Returns the table, the bar and the counts as they are now."""
         with self._lock:
-            return Group(_draw_runs(self._progress), _draw_bar(self._progress), self._count())
+            rest = Table.grid(expand=True)
+            rest.add_row(_draw_bar(self._progress))
+            rest.add_row(self._count())
+            return Group(_draw_runs(self._progress), rest)
 
     def _count(self) -> Text:
         progress = self._progress
@@ -129,10 +132,14 @@ def _describe_run(index: int, progress: SweepProgress) -> str:
 
 
 def _draw_runs(progress: SweepProgress) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
-    for title in ("seed", "epoch", "step", "accuracy", "images/s", "left"):
-        table.add_column(title, justify="right", no_wrap=True)
+    # Widths that numbers fit that grow: a table that moves is hard to read.
+    steps = max(len(f"{size.steps}") for size in progress.sizes)
+    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "accuracy": 10, "images/s": 8,
+              "left": 8}  # fmt: skip
+    for title, width in widths.items():
+        table.add_column(title, justify="right", no_wrap=True, min_width=width)
     for _, run in sorted(progress.running.items()):
         speed, left = progress.speed(run), progress.seconds_left(run)
         table.add_row(

@@ -22,16 +22,19 @@ from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 PROBE_STEPS = 6
 
 
-def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
+def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
     """Checks device, data and folder of every run, so that nothing is begun that must fail.
+
+    Runs that train on other machines (not `is_here`) check device and conditions themselves.
 
     Raises:
         UsageError: A device is not here, a config is impossible with its dataset, the runs'
             folder cannot be written, or a run would go on under other conditions.
         DataError: A dataset is missing or damaged.
     """
-    for device in dict.fromkeys(run.spec.config.train.device for run in runs):
-        resolve_device(device)
+    if is_here:
+        for device in dict.fromkeys(run.spec.config.train.device for run in runs):
+            resolve_device(device)
     for data in dict.fromkeys(run.spec.config.data for run in runs):
         dataset = data.load(say)
         specs = [run.spec for run in runs if run.spec.config.data == data]
@@ -42,7 +45,8 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
             say(f"warning: {warning}")
     for run in runs:
         _check_writable(run.folder.path)
-    refuse_other_conditions(runs, describe_planned_conditions)
+    if is_here:
+        refuse_other_conditions(runs, describe_planned_conditions)
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,0 +1,89 @@
+"""Runs as tasks of a real Ray on this machine; the extra `ray` is needed for most of it."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sweeps import Listener, plan, read_runs
+
+from bnexp.errors import UsageError
+from bnexp.launch import in_process
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.ray_launcher import RayLauncher
+from bnexp.launch.stop import StopSignal
+from bnexp.runs import read_run
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'bnexp[ray]'"
+)
+
+
+def start(cwd, *arguments):
+    ray = ("--launcher", "ray", "--address", "local")
+    return subprocess.Popen(
+        [sys.executable, "-m", "bnexp", "train", "c.yaml", *ray, *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_process(run, process):
+    """Returns the process that trains a run, once it has begun to."""
+    deadline = time.monotonic() + 120
+    while not run.folder.checkpoints.find():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return json.loads(run.folder.status.read_text())["pid"]
+
+
+def test_without_ray_the_launcher_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    with pytest.raises(UsageError, match=r"pip install 'bnexp\[ray\]'"):
+        RayLauncher(LaunchOptions("ray"))
+
+
+@needs_ray
+def test_a_sweep_whose_ray_worker_is_killed_ends_with_the_bits_of_one_in_this_process(tmp_path):
+    settings = ("sweep.seeds=4", "train.epochs=4")
+    whole = plan(tmp_path / "whole", *settings)
+    in_process.run_all(whole, Listener(), StopSignal())
+    runs = plan(tmp_path / "ray", *settings)
+
+    process = start(
+        tmp_path / "ray", "--jobs", "2", *(w for s in settings for w in ("-s", s))
+    )  # fmt: skip
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(wait_for_process(runs[1], process), signal.SIGKILL)
+    _, said = process.communicate(timeout=180)
+
+    assert process.returncode == 0, said
+    assert "base seed=1: its Ray worker died" in said
+    assert "many: 4 finished" in said
+    assert read_runs(tmp_path / "ray/runs") == read_runs(tmp_path / "whole/runs")
+
+
+@needs_ray
+def test_ctrl_c_saves_the_runs_that_ray_trains_and_cancels_the_others(tmp_path):
+    settings = ("sweep.seeds=6", "train.epochs=2000", "train.checkpoint_every=20")
+    runs = plan(tmp_path, *settings)
+    process = start(tmp_path, *(w for s in settings for w in ("-s", s)))
+    wait_for_process(runs[0], process)
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+
+    assert process.returncode == 130, said
+    assert "the same command goes on with the runs that are left" in said
+    begun = [run for run in runs if run.folder.path.exists()]
+    assert len(begun) < 6
+    assert {read_run(run.folder.path).state for run in begun} == {"interrupted"}
