@@ -83,10 +83,8 @@ class LiveDisplay:
     def render(self) -> RenderableType:
         """Returns the table, the bar and the counts as they are now."""
         with self._lock:
-            rest = Table.grid(expand=True)
-            rest.add_row(_draw_bar(self._progress))
-            rest.add_row(self._count())
-            return Group(_draw_runs(self._progress), rest)
+            # The last line is not filled up: the terminal's ^C must still fit behind it.
+            return Group(_draw_runs(self._progress), _draw_bar(self._progress), self._count())
 
     def _count(self) -> Text:
         progress = self._progress
@@ -154,8 +152,10 @@ def _draw_runs(progress: SweepProgress) -> Table:
     return table
 
 
-def _draw_bar(progress: SweepProgress) -> ProgressBar:
-    return ProgressBar(total=1.0, completed=progress.done_share)
+def _draw_bar(progress: SweepProgress) -> Table:
+    bar = Table.grid(expand=True)  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=1.0, completed=progress.done_share))
+    return bar
 
 
 def _print(console: Console, line: str) -> None:

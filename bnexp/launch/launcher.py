@@ -16,7 +16,7 @@ from bnexp.launch.plan import PlannedRun
 from bnexp.launch.preparation import estimate_seconds
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
-from bnexp.training.device import DEFAULT_THREADS, resolve_device
+from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
 
 
 class Launcher(Protocol):
@@ -61,6 +61,7 @@ class LocalLauncher:
     def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
         """Returns the time as if all runs were like the first, and none in another's way."""
         seconds = estimate_seconds(runs[0])
+        free_memory()
         return None if seconds is None else max(1.0, seconds * math.ceil(len(runs) / self.jobs))
 
     def describe(self, runs: Sequence[PlannedRun]) -> str:

@@ -27,6 +27,7 @@ def work(connection: Connection) -> None:
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.one_run import train_one
+    from bnexp.training.device import free_memory
 
     def send(event: Event) -> None:
         # Where the parent is gone, the inbox notices; the run is to be saved first.
@@ -37,7 +38,7 @@ def work(connection: Connection) -> None:
         index, run = order
         send(RunStarted(index))
         state = train_one(run, inbox.stop.is_set, Reporter(index, send))
-        _free_memory()
+        free_memory()
         send(RunEnded(index, state))
 
 
@@ -60,11 +61,3 @@ class _Inbox:
                 self._orders.put(order)
         self.stop.set()
         self._orders.put(None)
-
-
-def _free_memory() -> None:
-    """Gives the device's unused memory back, for the other processes on it."""
-    import torch
-
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.empty_cache()

@@ -93,6 +93,12 @@ def read_peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def free_memory() -> None:
+    """Gives the GPU memory that is not in use back, for other processes on the same GPU."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
 def _describe_devices(cuda_count: int, has_mps: bool) -> str:
     found = ["cpu"] + [f"cuda:{index}" for index in range(cuda_count)]
     found += ["mps"] if has_mps else []

@@ -60,9 +60,14 @@ def start(cwd, *arguments):
     )
 
 
-def find_workers(runs):
-    """Returns the processes that train the runs, once all of them do."""
-    wait_until(lambda: all(run.folder.checkpoints.find() for run in runs))
+def find_workers(process, runs):
+    """Returns the processes of a command that train the runs, once all of them do."""
+
+    def are_all_trained():
+        assert process.poll() is None, process.communicate()
+        return all(run.folder.checkpoints.find() for run in runs)
+
+    wait_until(are_all_trained)
     return [read_status(run)["pid"] for run in runs]
 
 
@@ -167,12 +172,15 @@ def test_row_08_a_run_out_of_memory_says_what_to_change_and_the_sweep_goes_on(tm
     assert read_status(runs[0])["reason"].startswith("out of memory; try a smaller data.batch_size")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3", *LONG)
     settings = [word for setting in ("sweep.seeds=3", *LONG) for word in ("-s", setting)]
     process = start(tmp_path, "--jobs", "2", *settings)
-    workers = find_workers(runs[:2])
+    workers = find_workers(process, runs[:2])
 
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=120)
@@ -191,7 +199,7 @@ def test_row_03_a_second_signal_leaves_nobody_behind(tmp_path):
     runs = plan(tmp_path, "sweep.seeds=2", *LONG)
     settings = [word for setting in ("sweep.seeds=2", *LONG) for word in ("-s", setting)]
     process = start(tmp_path, "--jobs", "2", *settings)
-    workers = find_workers(runs)
+    workers = find_workers(process, runs)
     for worker in workers:  # they cannot save, as in a step that never ends
         os.kill(worker, signal.SIGSTOP)
 
@@ -209,7 +217,7 @@ def test_workers_whose_parent_is_killed_save_their_runs_and_leave(tmp_path):
     runs = plan(tmp_path, "sweep.seeds=2", *LONG)
     settings = [word for setting in ("sweep.seeds=2", *LONG) for word in ("-s", setting)]
     process = start(tmp_path, "--jobs", "2", *settings)
-    workers = find_workers(runs)
+    workers = find_workers(process, runs)
 
     process.kill()
     process.communicate(timeout=30)
