@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
+from bnexp.config.claim import ClaimConfig
 from bnexp.config.optim import AnyOptimizer, SgdConfig
 from bnexp.config.yaml_reader import describe
 from bnexp.data import AnyDataset
@@ -153,6 +154,15 @@ class ExperimentConfig(Part):
     """With which statistics the norms are evaluated."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
+    claim: tuple[ClaimConfig, ...] = ()
+    """What is predicted of these variants: one claim, or a list of them."""
+
+    @field_validator("claim", mode="before")
+    @classmethod
+    def _accept_one_claim(cls, claim: Any) -> Any:  # noqa: ANN401 - any YAML value
+        if claim is None:
+            return ()
+        return (claim,) if isinstance(claim, dict) else claim
 
     @field_validator("name")
     @classmethod
@@ -168,10 +178,11 @@ class ExperimentConfig(Part):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all that makes a run another one.
 
-        Its name and sweep do not, nor does the device: where a run was done is recorded
-        with it, and a comparison says where that differs. Nor does how often it is saved.
+        Its name, sweep and claims do not, nor does the device: where a run was done is
+        recorded with it, and a comparison says where that differs. Nor does how often it is
+        saved.
         """
-        content = self.model_dump(mode="json", exclude={"name": True, "sweep": True})
+        content = self.model_dump(mode="json", exclude={"name", "sweep", "claim"})
         for key in PLACE_AND_SAVING:
             del content["train"][key]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,12 +9,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bnexp.config.checks import check_experiment
+from bnexp.config.claim import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, locate
 from bnexp.config.sweep import Cell, Setting, expand_cells, swept_keys
 from bnexp.config.tree import apply_overrides, read_tree
 from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
+from bnexp.runs.record import flatten
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         with collecting(problems):
             config = _validate_cell(cell, base, warnings)
             runs += [_build_run(cell, config, seed) for seed in seeds]
+    if not problems:
+        problems += _find_unanswerable_claims(tree, runs)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
         problems += _find_mistakes(base, (), is_whole=False)
@@ -158,6 +162,30 @@ def _validate(tree: Node) -> ExperimentConfig:
         return ExperimentConfig.model_validate(tree.plain())
     except ValidationError as error:
         raise ConfigError(explain(error, tree, ExperimentConfig)) from error
+
+
+def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:
+    claims = runs[0].config.claim
+    if not claims:
+        return []
+    cells = {run.cell: run for run in runs}
+    variants = [
+        Variant(name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"})))
+        for name, run in cells.items()
+    ]
+    return [
+        locate(tree, ("claim", index, *problem.path)).problem(
+            problem.reason, _claim_path(tree, index, problem.path)
+        )
+        for index, claim in enumerate(claims)
+        for problem in find_claim_problems(claim, variants)
+    ]
+
+
+def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
+    node = _child(tree, "claim")
+    is_list = node is not None and isinstance(node.value, list)
+    return dotted(("claim", index, *path) if is_list else ("claim", *path))
 
 
 def _build_run(cell: Cell, config: ExperimentConfig, seed: int) -> RunSpec:

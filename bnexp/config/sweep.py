@@ -146,7 +146,7 @@ def _find_overlaps(sweep: Node | None, keys: dict[str, str]) -> Iterator[Problem
 def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
     if key == "train.seed":
         return "use sweep.seeds for seeds"
-    if key.split(".")[0] in ("name", "sweep", "extends"):
+    if key.split(".")[0] in ("name", "sweep", "extends", "claim"):
         return "cannot be swept"
     if keys[key] != part:
         return "is swept by sweep.zip as well"

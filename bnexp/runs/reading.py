@@ -54,7 +54,9 @@ def read_run(path: Path) -> RunRecord:
         state = "failed"
     if not run.status.exists():
         problems.append(f"{run.status} is missing")
-    environment = _flatten(run.environment, _read_json(run.environment, problems), problems)
+    described = _read_json(run.environment, problems)
+    claims = _take_claims(described)
+    environment = _flatten(run.environment, described, problems)
     config = {key: value for key, value in environment.items() if key.startswith("config.")}
 
     def read(key: str, kind: type[Any] | tuple[type[Any], ...], default: Any) -> Any:  # noqa: ANN401
@@ -78,6 +80,7 @@ def read_run(path: Path) -> RunRecord:
         environment={key: value for key, value in environment.items() if key not in config},
         summary=summary,
         heartbeat=read("heartbeat", (int, float), None),
+        claims=claims,
         problems=tuple(problems),
     )
 
@@ -146,6 +149,13 @@ def _flatten(path: Path, content: dict[str, Any], problems: list[str]) -> dict[s
     except RecursionError:
         problems.append(f"{path} is nested too deeply")
         return {}
+
+
+def _take_claims(described: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Takes the claims out of a run's config, so that they are no settings of it."""
+    config = described.get("config")
+    claims = config.pop("claim", None) if isinstance(config, dict) else None
+    return tuple(claim for claim in claims or () if isinstance(claim, dict))
 
 
 def _read_summary(path: Path, problems: list[str]) -> Summary | None:

@@ -67,6 +67,8 @@ class RunRecord:
     """SHA-256 of the config that the run was begun with; None where it cannot be read."""
     cell_index: int = 0
     """The place of the cell in its sweep, counted from 0."""
+    claims: tuple[Mapping[str, Any], ...] = ()
+    """What was predicted when the run began, as the config says it; not part of `config`."""
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 
