@@ -40,6 +40,9 @@ def train(
         bool, typer.Option("--dry-run", help="Only show what would be done, as `bnexp plan`.")
     ] = False,
     force: ForceOption = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Also write each network's graph for TensorBoard.")
+    ] = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -55,7 +58,7 @@ def train(
         console.print(f"warning: {warning}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
-    code = _train_all(experiment, planned, to_do, runs_dir, console) if to_do else 0
+    code = _train_all(experiment, planned, to_do, runs_dir, console, graph) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:
         raise typer.Exit(code)
@@ -102,6 +105,7 @@ def _train_all(
     to_do: list[PlannedRun],
     runs_dir: Path,
     console: Console,
+    with_graph: bool,
 ) -> int:
     """Trains what is to do and returns the exit code."""
     # How often GNU OpenMP's waiting threads look before they give up the core. Its default makes
@@ -121,7 +125,7 @@ def _train_all(
     steps = sum(count_planned_steps(run) for run in to_do)
     with StopSignal() as stop:
         with Display(console, len(to_do), steps) as display:
-            ended = run_all(to_do, display, stop)
+            ended = run_all(to_do, display, stop, with_graph)
         counts = ", ".join(f"{count} {state}" for state, count in ended.items())
         console.print(f"{experiment.name}: {counts or 'no run begun'}")
         if stop.is_set():

@@ -19,6 +19,7 @@ from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts
 from bnexp.errors import BnexpError, UsageError
 from bnexp.exclusive_folder import hold_folder
 from bnexp.launch.display import Display
+from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
     decide,
@@ -104,7 +105,9 @@ def _estimate(run: PlannedRun) -> float:
     return config.train.epochs * epoch
 
 
-def run_all(runs: Sequence[PlannedRun], display: Display, stop: StopSignal) -> dict[State, int]:
+def run_all(
+    runs: Sequence[PlannedRun], display: Display, stop: StopSignal, with_graph: bool = False
+) -> dict[State, int]:
     """Trains the runs in order and returns how many ended in which state.
 
     A run that fails does not stop the others. After a stop signal the run in progress
@@ -116,7 +119,7 @@ def run_all(runs: Sequence[PlannedRun], display: Display, stop: StopSignal) -> d
             break
         name = f"{run.spec.cell} seed={run.spec.seed}"
         display.start_run(index, name)
-        state = _run_one(run, display, stop)
+        state = _run_one(run, display, stop, with_graph)
         display.end_run(count_planned_steps(run))
         ended[state] = ended.get(state, 0) + 1
     return ended
@@ -138,7 +141,7 @@ def _say_nothing(_: str) -> None:
     pass
 
 
-def _run_one(run: PlannedRun, display: Display, stop: StopSignal) -> State:
+def _run_one(run: PlannedRun, display: Display, stop: StopSignal, with_graph: bool) -> State:
     """Trains a run while no other process can, unless one has finished it meanwhile."""
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
@@ -146,13 +149,13 @@ def _run_one(run: PlannedRun, display: Display, stop: StopSignal) -> State:
             if not run.is_forced and decide(run.spec, run.folder, is_forced=False) == "skip":
                 display.say(f"another process has finished it: {run.folder.path}")
                 return read_run(run.folder.path).state
-            return _train(run, display, stop)
+            return _train(run, display, stop, with_graph)
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
         _report_failure(run, display, error)
         return "failed"
 
 
-def _train(run: PlannedRun, display: Display, stop: StopSignal) -> State:
+def _train(run: PlannedRun, display: Display, stop: StopSignal, with_graph: bool) -> State:
     config, folder = run.spec.config, run.folder
     device = resolve_device(config.train.device)
     make_deterministic(device, config.train.threads)
@@ -169,6 +172,7 @@ def _train(run: PlannedRun, display: Display, stop: StopSignal) -> State:
     try:
         folder.set_state("running")
         parts = build_parts(config, dataset, device)
+        show_first_look(recorder, parts, dataset.class_names, with_graph)
         training = Training(config, parts, recorder, stop.is_set)
         summary = training.run()
         folder.write_checkpoint(lambda file: _save(file, training, run.spec.seed))

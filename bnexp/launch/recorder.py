@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bnexp.launch.display import Display
 from bnexp.runs import MetricsLog, RunDir, Scalar, State
 from bnexp.runs.tensorboard import EventWriter
+from bnexp.runs.tensorboard_events import GraphNode, Image
 
 SECONDS_BETWEEN_BEATS = 5.0
 
@@ -46,6 +47,14 @@ class RunRecorder:
         self._events.flush()
         figures = "  ".join(f"{tag} {value:.6g}" for tag, value in scalars.items())
         self._folder.say(f"epoch {epoch}/{epochs}  {figures}")
+
+    def show_image(self, tag: str, image: Image, description: str) -> None:
+        """Puts a picture into TensorBoard, at step 0, with a description in Markdown."""
+        self._events.write_image(tag, image, description, time.time())
+
+    def show_graph(self, nodes: Sequence[GraphNode]) -> None:
+        """Puts the network's graph into TensorBoard."""
+        self._events.write_graph(nodes, time.time())
 
     def say(self, line: str) -> None:
         """Says a line, in the log as well."""
