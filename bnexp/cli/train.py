@@ -81,8 +81,10 @@ def plan(
     table.add_column("seeds", overflow="fold")
     table.add_column("to do", justify="right")
     table.add_column("done", justify="right")
-    for cell in experiment.cells:
-        runs = [run for run in planned if run.spec.cell == cell]
+    cells: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        cells.setdefault(run.spec.cell, []).append(run)
+    for cell, runs in cells.items():
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(escape(cell), seeds, str(len(runs) - done), str(done))
