@@ -8,6 +8,9 @@ from itertools import accumulate
 
 from bnexp.config.yaml_reader import MAX_DEPTH, Node, Position
 
+MAX_KEYS = 100
+"""Keys that one cell can set; a config has about half as many."""
+
 Setting = str | int | float | bool | None
 
 

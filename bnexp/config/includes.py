@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bnexp.config.choices import Choice, Row, find_key_problem, outer_keys
+from bnexp.config.choices import MAX_KEYS, Choice, Row, find_key_problem, outer_keys
 from bnexp.config.yaml_reader import Node, Position
 from bnexp.errors import ConfigError, Problem
 
@@ -70,6 +70,9 @@ def _find_problems(
 ) -> Iterator[Problem]:
     if not item.mapping:
         yield item.position.problem("needs at least one key with its value", path)
+    if len(item.mapping or {}) > MAX_KEYS:
+        yield item.position.problem(f"sets more than {MAX_KEYS} keys", path)
+        return
     for key in item.mapping or {}:
         inner = around.get(key)
         outer = next((other for other in outer_keys(key) if other in keys), None)

@@ -19,6 +19,9 @@ from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import flatten
 
+MOST_WRONG_CELLS = 200
+"""Cells that are looked at where there are mistakes; without mistakes it is all of them."""
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -68,7 +71,9 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         problems += _find_mistakes(tree, cells, is_whole)
         raise ConfigError(problems)
     swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
-    for cell in cells:
+    for index, cell in enumerate(cells):
+        if problems and index >= MOST_WRONG_CELLS:
+            break  # the rest would say the same again, ten thousand times at worst
         with collecting(problems):
             config = _validate_cell(cell, base, warnings)
             settings = _find_settings(cell, swept, base, config)
@@ -107,7 +112,7 @@ def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Pr
     """
     base = _without_sweep(tree)
     found: list[Problem] = []
-    for cell in cells or [Cell("base", ())]:
+    for cell in cells[:MOST_WRONG_CELLS] or [Cell("base", ())]:
         with collecting(found):
             _validate(cell.apply(base))
     swept = set() if cells else swept_keys(_child(tree, "sweep"))

@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bnexp.config.choices import Choice, Row, canonical_label, find_key_problem, outer_keys
+from bnexp.config.choices import (
+    MAX_KEYS,
+    Choice,
+    Row,
+    canonical_label,
+    find_key_problem,
+    outer_keys,
+)
 from bnexp.config.excludes import find_excluded, read_excludes
 from bnexp.config.includes import name_keys, read_includes
 from bnexp.config.problems import collecting
@@ -61,6 +68,8 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
     runs = (math.prod(len(axis) for axis in axes) + len(includes)) * num_seeds
     if sweep is not None and runs > max_runs:
         problems.append(_refuse_count(sweep, runs, max_runs, bool(rules)))
+    elif sweep is not None and len(keys) > MAX_KEYS:
+        problems.append(sweep.position.problem(f"more than {MAX_KEYS} keys are swept", "sweep"))
     if problems:
         raise ConfigError(problems)
     names = name_keys(dict(zip(keys, short_names(keys), strict=True)), includes)
