@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -78,15 +78,30 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 -
 
     An empty mapping or list becomes the string `{}` or `[]`, so that no key is lost.
     """
-    if isinstance(tree, Mapping):
-        children = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, list | tuple):
-        children = [(str(index), value) for index, value in enumerate(tree)]
-    else:
-        return {prefix: tree}
-    if not children:
-        return {prefix: "{}" if isinstance(tree, Mapping) else "[]"}
     flat: dict[str, Scalar] = {}
-    for key, value in children:
-        flat.update(flatten(value, f"{prefix}.{key}" if prefix else key))
+    _flatten_into(flat, tree, prefix)
     return flat
+
+
+def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # noqa: ANN401
+    # A comparison flattens the configs of thousands of runs: most values are scalars, which
+    # are told by their type alone.
+    children: Iterable[tuple[object, Any]]
+    if isinstance(tree, Mapping):
+        children, empty = tree.items(), "{}"
+    elif isinstance(tree, list | tuple):
+        children, empty = enumerate(tree), "[]"
+    else:
+        flat[prefix] = tree
+        return
+    if not tree:
+        flat[prefix] = empty
+    start = f"{prefix}." if prefix else ""
+    for key, value in children:
+        if type(value) in _SCALARS:
+            flat[f"{start}{key}"] = value
+        else:
+            _flatten_into(flat, value, f"{start}{key}")
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
