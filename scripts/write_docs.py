@@ -35,6 +35,7 @@ COMMANDS = (
     "compare",
     "tb",
     "ls",
+    "rm",
     "show",
     "data",
     *(f"data {name}" for name in ("list", "fetch", "import", "info")),

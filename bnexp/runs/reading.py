@@ -93,6 +93,14 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     )
 
 
+def read_status(path: Path) -> dict[str, Any]:
+    """Returns what a run's status.json says besides what the record holds: step, reason, pid.
+
+    Nothing where it cannot be read; the record's problems say so.
+    """
+    return _read_json(RunDir(path).status, [])
+
+
 def find_folder(target: str, runs_dir: Path) -> Path:
     """Returns the folder of that name, or path, of an experiment, a cell or a run.
 
