@@ -139,13 +139,20 @@ def _list_folders(folder: Path, prefix: str = "") -> list[Path]:
     """
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir()]
+            names = [entry.name for entry in entries if _is_folder(entry)]
     except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
         return []
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
     found = (name for name in names if name.startswith(prefix) and not name.startswith(TRASH))
     return [folder / name for name in found]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead in a circle
+        return False
 
 
 def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
