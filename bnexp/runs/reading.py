@@ -18,6 +18,8 @@ from bnexp.runs.run_dir import RunDir
 TRASH = ".trash-"
 """What the name of a folder that is being removed starts with."""
 
+_FIGURES = frozenset(field.name for field in fields(Summary))
+
 _KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "heartbeat": "number"}
 
 
@@ -62,7 +64,8 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         state = "failed"
     if not status and not run.status.exists():
         problems.append(f"{run.status} is missing")
-    described = _read_json(run.environment, problems) if with_config else {}
+    environment = run.environment
+    described = _read_json(environment, problems) if with_config else {}
     claims = _take_claims(described)
     content = described.get("config")
     config = described.pop("config") if isinstance(content, dict) and content else {}
@@ -84,8 +87,8 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         seed=read("seed", int, _seed_of(path)),
         state=state if state in STATES else "pending",
         settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
-        config=_flatten(run.environment, config, problems),
-        environment=_flatten(run.environment, described, problems),
+        config=_flatten(environment, config, problems),
+        environment=_flatten(environment, described, problems),
         summary=summary,
         heartbeat=read("heartbeat", (int, float), None),
         claims=claims,
@@ -178,7 +181,8 @@ def _seed_of(path: Path) -> int:
 
 def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - faster than Path's, of which it is one in three
+            content = json.loads(file.read())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -209,10 +213,9 @@ def _read_summary(path: Path, problems: list[str]) -> Summary | None:
     content = _read_json(path, problems)
     if not content:
         return None
-    known = {field.name for field in fields(Summary)}
     try:
         history = {tag: _read_numbers(values) for tag, values in content["history"].items()}
-        found = {key: value for key, value in content.items() if key in known}
+        found = {key: value for key, value in content.items() if key in _FIGURES}
         summary = Summary(**{**found, "history": history})
         _read_numbers([*summary.final.values(), *summary.best.values()])
         if summary.status not in ("finished", "diverged"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # n
     # A comparison flattens the configs of thousands of runs: most values are scalars, which
     # are told by their type alone.
     children: Iterable[tuple[object, Any]]
-    if isinstance(tree, Mapping):
+    if type(tree) is dict or isinstance(tree, Mapping):
         children, empty = tree.items(), "{}"
     elif isinstance(tree, list | tuple):
         children, empty = enumerate(tree), "[]"
@@ -96,12 +97,18 @@ def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # n
         return
     if not tree:
         flat[prefix] = empty
-    start = f"{prefix}." if prefix else ""
     for key, value in children:
+        name = _join(prefix, key)
         if type(value) in _SCALARS:
-            flat[f"{start}{key}"] = value
+            flat[name] = value
         else:
-            _flatten_into(flat, value, f"{start}{key}")
+            _flatten_into(flat, value, name)
+
+
+@functools.lru_cache(maxsize=20_000, typed=True)
+def _join(prefix: str, key: object) -> str:
+    """Returns the dotted key; the same one for all runs, which saves memory and hashing."""
+    return f"{prefix}.{key}" if prefix else f"{key}"
 
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
