@@ -14,7 +14,7 @@ from bnexp.config.choices import Setting, as_setting
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
 from bnexp.config.sweep import Cell, expand_cells, swept_keys
-from bnexp.config.tree import apply_overrides, read_tree
+from bnexp.config.tree import apply_overrides, as_node, read_tree
 from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import flatten
@@ -207,7 +207,7 @@ def _find_settings(
     if len(settings) == len(swept):
         return settings
     written = cell.apply(base)
-    resolved = Node.of(config.model_dump(mode="json"), base.position)
+    resolved = as_node(config.model_dump(mode="json"), base.position)
     for key in swept:
         if key not in settings:
             found = find_node(written, key) or _name_part(find_node(resolved, key))

@@ -67,15 +67,6 @@ class Node:
     keys: tuple[tuple[str, Position], ...] = ()
     """For a mapping: where each key stands."""
 
-    @classmethod
-    def of(cls, plain: Any, position: Position) -> Node:  # noqa: ANN401 - any YAML value
-        """Returns a tree of plain values, all of which stand at one place."""
-        if isinstance(plain, dict):
-            return cls({key: cls.of(child, position) for key, child in plain.items()}, position)
-        if isinstance(plain, list):
-            return cls([cls.of(child, position) for child in plain], position)
-        return cls(plain, position)
-
     @property
     def mapping(self) -> dict[str, Node] | None:
         """The children by key, or None where this is not a mapping."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord, Scalar, Summary, flatten
+from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
 from bnexp.runs.run_dir import RunDir
 
 TRASH = ".trash-"
@@ -56,12 +56,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     problems: list[str] = []
     status = _read_json(run.status, problems)
     summary = _read_summary(run.summary, problems)
-    state = status.get("state")
-    if summary is not None:
-        state = summary.status
-    elif state in ("finished", "diverged"):
-        problems.append(f"{run.status} says {state}, but there is no sound summary.json")
-        state = "failed"
+    state = _find_state(run, status, summary, problems)
     if not status and not run.status.exists():
         problems.append(f"{run.status} is missing")
     environment = run.environment
@@ -85,7 +80,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         fingerprint=read("fingerprint", str, None),
         cell_index=read("cell_index", int, 0),
         seed=read("seed", int, _seed_of(path)),
-        state=state if state in STATES else "pending",
+        state=state,
         settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
         config=_flatten(environment, config, problems),
         environment=_flatten(environment, described, problems),
@@ -94,6 +89,18 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         claims=claims,
         problems=tuple(problems),
     )
+
+
+def _find_state(
+    run: RunDir, status: dict[str, Any], summary: Summary | None, problems: list[str]
+) -> State:
+    if summary is not None:
+        return summary.status
+    state = status.get("state")
+    if state in ("finished", "diverged"):
+        problems.append(f"{run.status} says {state}, but there is no sound summary.json")
+        return "failed"
+    return next((known for known in STATES if known == state), "pending")
 
 
 def read_status(path: Path) -> dict[str, Any]:

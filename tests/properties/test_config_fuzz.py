@@ -85,6 +85,40 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 DOTTED = st.sampled_from(KEYS)
+PLAUSIBLE = {
+    "data.batch_size": [1, 8, 32, 64],
+    "data.train_size": [None, 1000, 5001],
+    "data.augment": [[], ["horizontal_flip"], ["random_crop", "horizontal_flip"]],
+    "data.drop_last": [True, False],
+    "model.norm.name": ["none", "batch", "group", "layer", "filter_response"],
+    "model.norm": ["none", {"name": "batch", "eps": 0.1}, "instance"],
+    "model.norm.eps": [1e-5, 1],
+    "model.norm.num_groups": [1, 4],
+    "model.dropout": [0, 0.5],
+    "optim.name": ["sgd", "adamw"],
+    "optim.learning_rate": [0.1, 0.3, 1],
+    "optim.weight_decay": [0, 5e-4],
+    "train.epochs": [1, 3, 10],
+    "train.precision": ["fp32", "bf16"],
+    "evaluate.population_statistics": [["ema"], ["ema", "batch"]],
+}
+"""Keys with values that most configs can have, so that many inputs are experiments."""
+
+PAIRS = st.sampled_from(
+    [(key, value) for key, values in PLAUSIBLE.items() for value in values]
+)  # fmt: skip
+ANY_PAIRS = PAIRS | PAIRS | PAIRS | st.tuples(DOTTED, VALUES)
+LISTS = st.sampled_from(list(PLAUSIBLE.items()))
+ANY_LISTS = LISTS | LISTS | LISTS | st.tuples(DOTTED, st.lists(VALUES, max_size=3) | VALUES)
+
+
+def mappings(pairs, most):
+    """Draws mappings of keys to values."""
+    return st.lists(pairs, max_size=most, unique_by=lambda pair: pair[0]).map(dict)
+
+
+def or_anything(strategy):
+    return strategy | strategy | strategy | VALUES
 
 
 @st.composite
@@ -115,21 +149,20 @@ def changed_texts(draw):
 @st.composite
 def changed_trees(draw):
     """Draws a valid config with a few values at random keys, as overrides would set them."""
-    overrides = [
-        f"{draw(DOTTED)}={write_inline(draw(VALUES))}" for _ in range(draw(st.integers(1, 3)))
-    ]
+    pairs = draw(st.lists(ANY_PAIRS, min_size=1, max_size=3))
+    overrides = [f"{key}={write_inline(value)}" for key, value in pairs]
     return draw(st.sampled_from(TEXTS)).encode(), overrides
 
 
 SWEEPS = st.fixed_dictionaries(
     {},
     optional={
-        "seeds": st.integers(-1, 3) | st.lists(st.integers(-1, 5), max_size=3) | VALUES,
-        "grid": st.dictionaries(DOTTED, st.lists(VALUES, max_size=3) | VALUES, max_size=3),
-        "zip": st.dictionaries(DOTTED, st.lists(VALUES, min_size=2, max_size=2), max_size=3),
-        "exclude": st.lists(st.dictionaries(DOTTED, VALUES, max_size=2), max_size=2) | VALUES,
-        "include": st.lists(st.dictionaries(DOTTED, VALUES, max_size=3), max_size=3) | VALUES,
-        "max_runs": st.sampled_from([1, 2, 50, 10**9]) | VALUES,
+        "seeds": or_anything(st.integers(1, 3) | st.lists(st.integers(-1, 5), max_size=3)),
+        "grid": or_anything(mappings(ANY_LISTS, 3)),
+        "zip": or_anything(mappings(st.tuples(DOTTED, st.lists(VALUES, max_size=2)), 2)),
+        "exclude": or_anything(st.lists(mappings(ANY_PAIRS, 2), max_size=2)),
+        "include": or_anything(st.lists(mappings(ANY_PAIRS, 3), max_size=3)),
+        "max_runs": or_anything(st.sampled_from([2, 50, 10**9])),
     },
 )
 
