@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bnexp.config.checks import check_experiment
-from bnexp.config.claim import Variant, find_claim_problems
 from bnexp.config.choices import Setting, as_setting
+from bnexp.config.claim import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
 from bnexp.config.sweep import Cell, expand_cells, swept_keys
