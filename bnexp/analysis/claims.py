@@ -225,7 +225,10 @@ def _conclude(
         return result
     verdict = judge(Evidence(test.mean, p, p_equivalence), claim.direction)
     is_open = verdict == "inconclusive"
-    needed = count_seeds_needed(claim, case.treatment, case.control, test, SIGNIFICANCE / family)
+    seeds_needed = None
+    if is_open:
+        significance = SIGNIFICANCE / family
+        seeds_needed = count_seeds_needed(claim, case.treatment, case.control, test, significance)
     return replace(
         result,
         verdict=verdict,
@@ -240,7 +243,7 @@ def _conclude(
         n=test.n,
         is_paired=bool(test.by_seed),
         by_seed=test.by_seed,
-        seeds_needed=needed if is_open else None,
+        seeds_needed=seeds_needed,
     )
 
 

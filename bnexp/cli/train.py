@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,9 @@ def train(
     ] = False,
     force: ForceOption = False,
     resume_anyway: ResumeOption = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Also write each network's graph for TensorBoard.")
+    ] = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -61,7 +65,7 @@ def train(
         plan(config, settings, runs_dir, device, force)
         return
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
-    to_do = [run for run in planned if run.action != "skip"]
+    to_do = [replace(run, with_graph=graph) for run in planned if run.action != "skip"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for warning in experiment.warnings:
         console.print(f"warning: {warning}", markup=False)
@@ -90,8 +94,10 @@ def plan(
     table.add_column("seeds", overflow="fold")
     table.add_column("to do", justify="right")
     table.add_column("done", justify="right")
-    for cell in experiment.cells:
-        runs = [run for run in planned if run.spec.cell == cell]
+    cells: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        cells.setdefault(run.spec.cell, []).append(run)
+    for cell, runs in cells.items():
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(escape(cell), seeds, str(len(runs) - done), str(done))

@@ -90,7 +90,9 @@ def _estimate(run: PlannedRun) -> float:
     return config.train.epochs * epoch
 
 
-def run_all(runs: Sequence[PlannedRun], display: Display, stop: StopSignal) -> dict[State, int]:
+def run_all(
+    runs: Sequence[PlannedRun], display: Display, stop: StopSignal, with_graph: bool = False
+) -> dict[State, int]:
     """Trains the runs in order and returns how many ended in which state.
 
     A run that fails does not stop the others. After a stop signal the run in progress

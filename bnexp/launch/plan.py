@@ -33,6 +33,8 @@ class PlannedRun:
     """Whether it is trained whatever its folder holds."""
     may_differ: bool = False
     """Whether it may go on under other conditions than the ones its checkpoint was made in."""
+    with_graph: bool = False
+    """Whether its network's graph is written for TensorBoard."""
 
 
 def plan_runs(
