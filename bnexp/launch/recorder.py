@@ -70,6 +70,7 @@ class RunRecorder:
         self._display.progress(step)
         if time.monotonic() - self._last_beat >= SECONDS_BETWEEN_BEATS:
             self._folder.set_state("running", step=step, total_steps=total_steps)
+            self._events.flush()
             self._last_beat = time.monotonic()
 
     def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:

@@ -6,21 +6,27 @@ that TensorBoard groups the seeds of a cell and no extra run appears.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 from bnexp.runs.record import Scalar, State
 from bnexp.runs.tensorboard_events import (
     GraphNode,
     Image,
+    encode_event,
     graph_event,
     image_event,
     restart_event,
     scalars_event,
     session_end_event,
     session_start_event,
+    version_event,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ class EventWriter:
 
     def __init__(self, folder: Path, warn: Warn) -> None:
         self._warn = warn
-        self._writer: Any = None
+        self._file: BinaryIO | None = None
         self._guard(lambda: self._open(folder))
 
     def write_scalars(self, step: int, wall_time: float, scalars: Mapping[str, float]) -> None:
@@ -72,29 +78,38 @@ class EventWriter:
         self._guard(self._close)
 
     def _open(self, folder: Path) -> None:
-        # TensorBoard says on import that TensorFlow is missing, which is as it should be.
+        # TensorBoard says on import that TensorFlow is missing, which is as it should be. Its own
+        # writer writes from a thread, where an error ends in a traceback that nobody can catch.
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        self._writer = EventFileWriter(str(folder), flush_secs=30)
+        now = time.time()
+        name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"
+        self._file = (folder / name).open("xb")
+        self._add(version_event(now))
 
     def _add(self, event: Event) -> None:
-        if self._writer is not None:
-            self._writer.add_event(event)
+        if self._file is not None:
+            self._file.write(encode_event(event))
 
     def _flush(self) -> None:
-        if self._writer is not None:
-            self._writer.flush()
+        if self._file is not None:
+            self._file.flush()
 
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._file is not None:
+            self._file.close()
 
     def _guard(self, write: Callable[[], None]) -> None:
         try:
             write()
         except (OSError, ImportError, ValueError, RuntimeError) as error:
-            self._writer = None
+            self._abandon()
             self._warn(
                 f"TensorBoard events cannot be written ({error}); the run goes on without them"
             )
+
+    def _abandon(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            # Closing writes what is left, which fails as the write before it did.
+            with contextlib.suppress(OSError):
+                file.close()

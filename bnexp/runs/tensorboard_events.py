@@ -178,17 +178,23 @@ def session_end_event(state: State, wall_time: float) -> Event:
 
 
 def encode_event_file(events: Iterable[Event], wall_time: float) -> bytes:
-    """Returns the content of an event file: TFRecords, each with its length and checksums.
+    """Returns the content of an event file: a record that names its version, then the events'."""
+    return b"".join(map(encode_event, (version_event(wall_time), *events)))
+
+
+def version_event(wall_time: float) -> Event:
+    """Returns the event that every event file begins with."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    return Event(wall_time=wall_time, file_version="brain.Event:2")
+
+
+def encode_event(event: Event) -> bytes:
+    """Returns the event as a TFRecord: length and content, each with its checksum.
 
     Source: TensorFlow's guide "TFRecord and tf.train.Example", section on the format.
     """
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    first = Event(wall_time=wall_time, file_version="brain.Event:2")
-    return b"".join(_record(event.SerializeToString()) for event in (first, *events))
-
-
-def _record(data: bytes) -> bytes:
+    data: bytes = event.SerializeToString()
     length = struct.pack("<Q", len(data))
     return length + _masked_checksum(length) + data + _masked_checksum(data)
 

@@ -52,11 +52,12 @@ def test_a_disk_that_fails_later_is_warned_of_once(tmp_path, monkeypatch):
     warnings = []
     writer = EventWriter(tmp_path, warnings.append)
 
-    class Full:
-        def add_event(self, event):
+    class Full(io.BytesIO):
+        def write(self, data):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer, "_writer", Full())
+    writer.close()
+    monkeypatch.setattr(writer, "_file", Full())
     for step in range(3):
         writer.write_scalars(step, 0.0, {"train/loss": 1.0})
 
