@@ -1,10 +1,12 @@
-"""Speed of bnexp beside the usual loop, interleaved in one run; prints medians and ratios.
+"""Speed of bnexp beside what people use, interleaved in one run; prints medians and ratios.
 
     python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 3] [--json FILE]
+    python scripts/benchmark.py compare [--rounds 3] [--runs 100] [--rows 10000] [--json FILE]
 
-The work is the same on both sides: the tutorial CNN (conv 16 – BN – ReLU – pool –
-conv 32 – BN – ReLU – pool – linear), random crop and mirror, SGD with Nesterov momentum, cosine
-schedule, evaluation on the test images after each epoch, and TensorBoard logging.
+The second is described in benchmark_compare.py. In the first, the work is the same on both
+sides: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – linear),
+random crop and mirror, SGD with Nesterov momentum, cosine schedule, evaluation on the test
+images after each epoch, and TensorBoard logging.
 
 - usual: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
   transforms, a DataLoader with 2 workers, `.item()` and a logged loss at every step.
@@ -26,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from benchmark_compare import benchmark_compare
 from PIL import Image
 from rich.console import Console
 from torch import nn
@@ -191,32 +194,43 @@ def measure(
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=("train", "compare"), default="train")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
+    if options.what == "compare":
+        found = benchmark_compare(options.runs, options.rows, options.rounds)
+    else:
+        found = benchmark_training(options.images, options.epochs, options.rounds)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[float]]:
+    """Returns images a second of each side in each round, and prints medians and ratios."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         configs = {
-            precision: load_runs(folder, options.images, options.epochs, precision)
+            precision: load_runs(folder, images, epochs, precision)
             for precision in ("fp32", "bf16")
         }
         full = configs["fp32"][1].config.data.load(print)
-        part = LabelledImages(
-            full.train.images[: options.images], full.train.labels[: options.images]
-        )
+        part = LabelledImages(full.train.images[:images], full.train.labels[:images])
         dataset = Dataset(full.name, part, full.test, full.class_names, full.fingerprint)
-        steps = options.epochs * -(-options.images // BATCH_SIZE)
+        steps = epochs * -(-images // BATCH_SIZE)
         sides: dict[str, Callable[[], None]] = {
-            "usual": lambda: train_usually(dataset, options.epochs, folder / "usual"),
+            "usual": lambda: train_usually(dataset, epochs, folder / "usual"),
             "bnexp fp32": lambda: train_with_bnexp(configs["fp32"][0], folder),
             "bnexp bf16": lambda: train_with_bnexp(configs["bf16"][0], folder),
             "floor fp32": lambda: train_floor(configs["fp32"][1], full, steps),
             "floor bf16": lambda: train_floor(configs["bf16"][1], full, steps),
         }
-        found = measure(sides, options.rounds, options.images * options.epochs)
+        found = measure(sides, rounds, images * epochs)
 
     print(f"\n{torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{'side':<12} {'images/s':>10} {'ratio to usual, by round':>28}")
@@ -225,8 +239,7 @@ def main() -> None:
         shown = "  ".join(f"{ratio:.2f}" for ratio in ratios)
         median = statistics.median(ratios)
         print(f"{side:<12} {statistics.median(values):>10,.0f}   median {median:.2f}   ({shown})")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    return found
 
 
 if __name__ == "__main__":

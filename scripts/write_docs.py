@@ -17,6 +17,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from bnexp.config.claim import ClaimConfig, ReductionConfig, Scalar
 from bnexp.config.experiment import ExperimentConfig, SweepConfig, TrainConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
 from bnexp.data import DATASETS
@@ -34,6 +35,7 @@ COMMANDS = (
     "compare",
     "tb",
     "ls",
+    "rm",
     "show",
     "data",
     *(f"data {name}" for name in ("list", "fetch", "import", "info")),
@@ -96,7 +98,7 @@ def describe_type(annotation: Any) -> str:  # noqa: ANN401 - a typing construct
         return simple[annotation]
     if annotation is type(None):
         return "null"
-    if annotation is Any:
+    if annotation in (Any, Scalar):
         return "value"
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return "section"
@@ -161,6 +163,8 @@ def write_config_page() -> str:
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])
     lines += write_section("`sweep`: the variants", [SweepConfig])
+    lines += write_section("`claim`: what is predicted", [ClaimConfig])
+    lines += write_section("`claim.reduction`: one number a seed", [ReductionConfig])
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -5,6 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import settings
+
+# A test's time says how busy the machine is, and nothing of the code.
+settings.register_profile("bnexp", deadline=None)
+settings.load_profile("bnexp")
 
 
 def run_bnexp(*arguments, cwd, **environment):

@@ -17,6 +17,7 @@ def build_run(
     settings=None,
     config=None,
     environment=None,
+    claims=(),
     problems=(),
     **summary,
 ):
@@ -34,6 +35,7 @@ def build_run(
         summary=build_summary(state, value, **summary)
         if state in ("finished", "diverged")
         else None,
+        claims=claims,
         problems=problems,
     )
 

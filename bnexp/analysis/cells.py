@@ -70,8 +70,10 @@ def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
 def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
     """Returns the named cell; without a name the first one without a norm, else the first.
 
+    A part of the name will do, such as `norm=none`, where one cell alone has it.
+
     Raises:
-        UsageError: No cell has that name, or several experiments have one.
+        UsageError: No cell has that name, or several have it.
     """
     if name is None:
         return next((cell for cell in cells if _has_no_norm(cell)), cells[0])
@@ -79,9 +81,17 @@ def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
     found = found or [cell for cell in cells if cell.runs[0].cell == name]
     if len(found) == 1:
         return found[0]
+    found = found or [cell for cell in cells if _parts(name) <= _parts(cell.runs[0].cell)]
+    if len(found) == 1:
+        return found[0]
     labels = [cell.label for cell in cells]
-    reason = "is in several experiments" if found else f"is unknown{did_you_mean(name, labels)}"
+    reason = "is several cells" if found else f"is unknown{did_you_mean(name, labels)}"
     raise UsageError(f"--baseline: cell '{name}' {reason}; the cells are {', '.join(labels)}")
+
+
+def _parts(cell: str) -> set[str]:
+    """Returns the settings that a cell's name spells."""
+    return {part.strip() for part in cell.split(",")}
 
 
 def _causes(keys: Sequence[str]) -> tuple[str, ...]:

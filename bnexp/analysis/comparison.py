@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import mean, median, stdev
 
 from bnexp.analysis.caveats import describe_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, differing_keys, group_cells, swept_keys
 from bnexp.analysis.confounds import describe_confounds
-from bnexp.analysis.differences import differences_to_baseline
+from bnexp.analysis.differences import (
+    Contrast,
+    Values,
+    contrast_with_baseline,
+    judge_contrasts,
+)
+from bnexp.analysis.divergence import compare_divergence
 from bnexp.analysis.metrics import (
     epoch_values,
     epochs_to_target,
@@ -18,19 +25,57 @@ from bnexp.analysis.metrics import (
     known_metrics,
     train_test_gap,
 )
-from bnexp.analysis.results import CellResult, Comparison, Difference, EpochsToTarget, Verdict
+from bnexp.analysis.results import (
+    CellResult,
+    ClaimResult,
+    Comparison,
+    Difference,
+    Divergence,
+    EpochsToTarget,
+    Verdict,
+)
+from bnexp.analysis.selection import split_runs
 from bnexp.analysis.statistics import t_interval
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord
+from bnexp.runs.record import STATES, RunRecord, Scalar
 
 __all__ = [
     "CellResult",
+    "ClaimResult",
     "Comparison",
     "Difference",
+    "Divergence",
     "EpochsToTarget",
+    "Question",
     "Verdict",
+    "compare_by",
     "compare_runs",
 ]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the runs; the metric's unit is that of target and margin."""
+
+    metric: str = "test/accuracy"
+    baseline: str | None = None
+    """A cell's name or a part of it; by default the first cell without a norm, else the first."""
+    target: float | None = None
+    """The value that epochs are counted to; by default the baseline's mean."""
+    margin: float | None = None
+    """The smallest difference that matters; with it, equivalence is tested too."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells of one comparison with their final values, before they are judged."""
+
+    records: tuple[RunRecord, ...]
+    cells: tuple[Cell, ...]
+    reference: Cell
+    values: Mapping[str, Values]
+    contrasts: list[Contrast]
+    where: Mapping[str, Scalar]
 
 
 def compare_runs(
@@ -38,33 +83,105 @@ def compare_runs(
     metric: str = "test/accuracy",
     baseline: str | None = None,
     target: float | None = None,
+    margin: float | None = None,
+    where: Mapping[str, Scalar] | None = None,
 ) -> Comparison:
     """Returns every cell's final metric over its seeds and its difference to the baseline.
 
-    Only finished runs are averaged; the rest are counted. `baseline` defaults to the
-    first cell without a norm, else the first; `target` to the baseline's mean. The
-    numbers don't depend on the order of the records, that of the cells does.
+    Only finished runs are averaged; the rest are counted. The numbers don't depend on the
+    order of the records, that of the cells does. `where` says by what the records were
+    chosen, and is passed on. The claims that the runs were begun with are assessed.
 
     Raises:
         UsageError: There are no records, no cell is called `baseline`, no finished run
-            has the metric, or the target cannot be a value of it.
+            has the metric, or the target or margin cannot be a value of it.
     """
+    question = Question(metric, baseline, target, margin)
+    (comparison,) = _compare([(tuple(records), where or {})], question)
+    if not any(record.claims for record in records):
+        return comparison
+    from bnexp.analysis.claims import assess_claims, describe_unreadable_claims  # slow: the schema
+
+    return replace(
+        comparison,
+        claims=assess_claims(group_cells(records)),
+        warnings=(*comparison.warnings, *describe_unreadable_claims(records)),
+    )
+
+
+def compare_by(
+    records: Sequence[RunRecord],
+    key: str,
+    question: Question | None = None,
+    where: Mapping[str, Scalar] | None = None,
+) -> tuple[Comparison, ...]:
+    """Returns one comparison for each value of a config key.
+
+    Holm's family is the differences of all of them. Claims, which speak of the whole
+    experiment, are not assessed.
+
+    Raises:
+        UsageError: As for `compare_runs`, or the key is unknown.
+    """
+    whole_key, groups = split_runs(records, key)
+    parts = [(runs, {**(where or {}), whole_key: value}) for value, runs in groups.items()]
+    return _compare(parts, question or Question())
+
+
+def _compare(
+    parts: Sequence[tuple[tuple[RunRecord, ...], Mapping[str, Scalar]]], question: Question
+) -> tuple[Comparison, ...]:
+    _check(question)
+    tables = [_build_table(records, where, question) for records, where in parts]
+    contrasts = [contrast for table in tables for contrast in table.contrasts]
+    swept = swept_keys([record for records, _ in parts for record in records])
+    judged = iter(judge_contrasts(contrasts, question.metric, swept, question.margin))
+    return tuple(
+        _conclude(
+            table,
+            question,
+            {contrast.cell.label: next(judged) for contrast in table.contrasts},
+        )
+        for table in tables
+    )
+
+
+def _build_table(
+    records: tuple[RunRecord, ...], where: Mapping[str, Scalar], question: Question
+) -> _Table:
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
-    reference = choose_baseline(cells, baseline)
-    _check_metric(cells, metric)
-    values = {cell.label: _final_values(cell, metric) for cell in cells}
-    target = _choose_target(target, metric, values[reference.label])
-    swept = swept_keys(records)
-    differences = differences_to_baseline(cells, reference, values, metric, swept)
+    reference = choose_baseline(cells, question.baseline)
+    _check_metric(cells, question.metric)
+    values = {cell.label: _final_values(cell, question.metric) for cell in cells}
+    contrasts = contrast_with_baseline(cells, reference, values, question.margin)
+    return _Table(records, cells, reference, values, contrasts, where)
+
+
+def _conclude(
+    table: _Table, question: Question, differences: Mapping[str, Difference]
+) -> Comparison:
+    metric, cells, reference = question.metric, table.cells, table.reference
+    target = question.target
+    if target is None:
+        control = table.values[reference.label]
+        target = mean(control.values()) if control else None
+    swept = swept_keys(table.records)
+    divergences = compare_divergence(cells, reference)
     results = tuple(
-        _summarise(cell, values[cell.label], metric, target, differences.get(cell.label))
+        _summarise(
+            cell,
+            table.values[cell.label],
+            metric,
+            target,
+            differences.get(cell.label),
+            divergences.get(cell.label),
+        )
         for cell in cells
     )
-    measured = {cell.label: cell.measured for cell in cells}
     return Comparison(
-        experiment=" + ".join(dict.fromkeys(run.experiment for run in records)),
+        experiment=" + ".join(dict.fromkeys(run.experiment for run in table.records)),
         metric=metric,
         baseline=reference.label,
         target=target,
@@ -72,9 +189,11 @@ def compare_runs(
         differing=differing_keys(cells),
         cells=results,
         warnings=(
-            *describe_confounds(measured, swept),
+            *describe_confounds({cell.label: cell.measured for cell in cells}, swept),
             *describe_caveats(cells, results, reference.label, metric),
         ),
+        where=table.where,
+        margin=question.margin,
     )
 
 
@@ -88,14 +207,18 @@ def _check_metric(cells: Sequence[Cell], metric: str) -> None:
         )
 
 
-def _choose_target(target: float | None, metric: str, control: Mapping[int, float]) -> float | None:
-    if target is None:
-        return mean(control.values()) if control else None
-    if not isfinite(target):
+def _check(question: Question) -> None:
+    target, margin = question.target, question.margin
+    if target is not None and not isfinite(target):
         raise UsageError(f"--target: {target} is not a number that a run could reach")
-    if is_accuracy(metric) and not 0 <= target <= 1:
+    if target is not None and is_accuracy(question.metric) and not 0 <= target <= 1:
         raise UsageError(f"--target: an accuracy is in [0, 1], not {target:g}; for 70 % write 0.7")
-    return target
+    if margin is not None and not (isfinite(margin) and margin > 0):
+        raise UsageError(f"--margin: must be a number above 0, not {margin:g}")
+    if margin is not None and is_accuracy(question.metric) and margin >= 1:
+        raise UsageError(
+            f"--margin: accuracies are in [0, 1], so not {margin:g}; for one point write 0.01"
+        )
 
 
 def _final_values(cell: Cell, metric: str) -> dict[int, float]:
@@ -109,11 +232,11 @@ def _summarise(
     metric: str,
     target: float | None,
     difference: Difference | None,
+    divergence: Divergence | None,
 ) -> CellResult:
     numbers = list(values.values())
     interval = t_interval(numbers)
-    speeds = [final_value(run, "images_per_second") for run in cell.finished]
-    known_speeds = [speed for speed in speeds if speed is not None]
+    sizes = {run.summary.parameters for run in cell.measured if run.summary is not None}
     return CellResult(
         cell=cell.label,
         settings=cell.settings,
@@ -128,10 +251,20 @@ def _summarise(
             None if target is None else epochs_to_target(cell.measured, metric, target)
         ),
         train_test_gap=train_test_gap(cell.finished),
-        images_per_second=median(known_speeds) if known_speeds else None,
+        images_per_second=_median(cell, "images_per_second"),
+        elapsed_seconds=_median(cell, "elapsed_seconds"),
+        peak_memory_bytes=_median(cell, "peak_memory_bytes"),
+        parameters=sizes.pop() if len(sizes) == 1 else None,
+        divergence=divergence,
         curves={
             run.seed: curve
             for run in cell.measured
             if run.summary is not None and (curve := epoch_values(run.summary, metric))
         },
     )
+
+
+def _median(cell: Cell, figure: str) -> float | None:
+    values = [final_value(run, figure) for run in cell.finished]
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

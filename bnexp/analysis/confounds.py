@@ -39,6 +39,9 @@ _CIRCUMSTANCES = (
 )
 """Keys of the environment that should not change a result, but might."""
 
+_OWN = ("created", "command")
+"""Keys of the environment that each run has of its own."""
+
 _MOST_NAMED = 6
 _ABSENT = "absent"
 _VERDICT = "no causal verdict"
@@ -56,7 +59,7 @@ def is_explained(key: str, swept: Iterable[str]) -> bool:
 
 def differing_among(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
     """Returns the keys whose values are not the same in all mappings, or missing in some."""
-    mappings = list(mappings)
+    mappings = _distinct(mappings)
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
     return tuple(key for key in keys if len({_token(mapping, key) for mapping in mappings}) > 1)
 
@@ -66,7 +69,8 @@ def differing_config(records: Iterable[RunRecord]) -> tuple[str, ...]:
 
     Runs whose config could not be read are left out.
     """
-    differing = differing_among(record.config for record in records if record.config)
+    configs = _distinct((record.config for record in records if record.config), _IGNORED)
+    differing = differing_among(configs)
     return tuple(key for key in differing if not any(_is_below(key, root) for root in _IGNORED))
 
 
@@ -141,7 +145,8 @@ def _differing_circumstances(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 
 
 def _differing_environment(runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    return differing_among(run.environment for run in runs if run.environment)
+    found = (run.environment for run in runs if run.environment)
+    return differing_among(_distinct(found, _OWN))
 
 
 def _describe(
@@ -193,6 +198,26 @@ def _token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashabl
     value = mapping.get(key)
     is_plain = isinstance(value, Hashable)
     return key in mapping, isinstance(value, bool), value if is_plain else repr(value)
+
+
+def _distinct(
+    mappings: Iterable[Mapping[str, Scalar]], without: Iterable[str] = ()
+) -> list[Mapping[str, Scalar]]:
+    """Returns one of each kind of mapping, less some keys: thousands of runs have few configs.
+
+    Two of a kind may be left, where the keys stand in another order.
+    """
+    found: dict[Hashable, Mapping[str, Scalar]] = {}
+    for mapping in mappings:
+        content = dict(mapping)
+        for key in without:
+            content.pop(key, None)
+        values = tuple(content.values())
+        try:
+            found.setdefault((tuple(content), values, tuple(map(type, values))), content)
+        except TypeError:  # a value that is no scalar, in a file that was tampered with
+            found[id(mapping)] = content
+    return list(found.values())
 
 
 def _is_below(key: str, root: str) -> bool:

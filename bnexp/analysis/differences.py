@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import stdev
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import confounding_keys
+from bnexp.analysis.equivalence import paired_equivalence, welch_equivalence
 from bnexp.analysis.metrics import better_direction
+from bnexp.analysis.power import (
+    seeds_for_paired_power,
+    seeds_for_welch_power,
+    smallest_detectable_paired,
+    smallest_detectable_welch,
+)
 from bnexp.analysis.results import Difference, Verdict
 from bnexp.analysis.statistics import (
     DifferenceEstimate,
@@ -16,104 +24,172 @@ from bnexp.analysis.statistics import (
     paired_difference,
     welch_difference,
 )
-
-SIGNIFICANCE = 0.05
-"""The Holm-adjusted p at or below which a difference counts as clear."""
+from bnexp.analysis.verdicts import POWER, SIGNIFICANCE
 
 Values = Mapping[int, float]
 """The final value of each seed."""
 
 
 @dataclass(frozen=True)
-class _Contrast:
+class Contrast:
+    """A cell beside the baseline, before the p-values of the family are adjusted."""
+
+    cell: Cell
+    baseline: Cell
+    seeds: tuple[int, ...]
+    """The common seeds that are compared one by one; empty where they don't pair."""
+    treatment: tuple[float, ...]
+    control: tuple[float, ...]
     estimate: DifferenceEstimate
-    by_seed: Values
-    is_paired: bool
-    n: int
+    p_equivalence: float | None
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The difference of each common seed; empty where the seeds don't pair."""
+        pairs = zip(self.seeds, self.treatment, self.control, strict=False)
+        return {seed: after - before for seed, after, before in pairs}
+
+    @property
+    def n(self) -> int:
+        """Pairs of seeds where they pair, else the runs of both cells together."""
+        return len(self.seeds) or len(self.treatment) + len(self.control)
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether the values are the baseline's in every seed."""
+        return self.estimate.interval == Interval(0.0, 0.0)
 
 
-def differences_to_baseline(
-    cells: Sequence[Cell],
-    baseline: Cell,
-    values: Mapping[str, Values],
-    metric: str,
-    swept: Collection[str],
-) -> dict[str, Difference]:
-    """Returns the difference to the baseline of each cell that has one, by the cell's label.
+def contrast_with_baseline(
+    cells: Sequence[Cell], baseline: Cell, values: Mapping[str, Values], margin: float | None
+) -> list[Contrast]:
+    """Returns the contrasts with the baseline of the cells that have one.
 
-    Cells without a finished run have none, and no cell has one where the baseline
-    has no finished run. Holm's family is all the differences that could be tested; a
-    cell that is identical to the baseline asks no question and does not enlarge it.
+    Cells without a finished run have none, and no cell has one where the baseline has no
+    finished run.
     """
     control = values[baseline.label]
-    others = [cell for cell in cells if cell.label != baseline.label]
-    contrasts = {
-        cell.label: _contrast(values[cell.label], control)
-        for cell in others
-        if values[cell.label] and control
-    }
-    p_values = {
-        label: contrast.estimate.p
-        for label, contrast in contrasts.items()
-        if contrast.estimate.p is not None and not _is_identical(contrast.estimate)
-    }
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return {
-        cell.label: _judge(
-            contrasts[cell.label],
-            adjusted.get(cell.label, contrasts[cell.label].estimate.p),
+    return [
+        _contrast(cell, baseline, values[cell.label], control, margin)
+        for cell in cells
+        if cell.label != baseline.label and values[cell.label] and control
+    ]
+
+
+def judge_contrasts(
+    contrasts: Sequence[Contrast], metric: str, swept: Collection[str], margin: float | None
+) -> list[Difference]:
+    """Returns each contrast with its adjusted p-values and its verdict.
+
+    Holm's family is all the contrasts at hand that could be tested; a cell that is
+    identical to the baseline asks no question and does not enlarge it.
+    """
+    asked = [contrast for contrast in contrasts if not contrast.is_identical]
+    ps = _adjust(asked, [contrast.estimate.p for contrast in asked])
+    equivalences = _adjust(asked, [contrast.p_equivalence for contrast in asked])
+    return [
+        _judge(
+            contrast,
+            ps.get(id(contrast), contrast.estimate.p),
+            equivalences.get(id(contrast), contrast.p_equivalence),
             metric,
-            confounding_keys(cell.measured, baseline.measured, swept),
+            swept,
+            margin,
         )
-        for cell in others
-        if cell.label in contrasts
+        for contrast in contrasts
+    ]
+
+
+def _adjust(
+    contrasts: Sequence[Contrast], p_values: Sequence[float | None]
+) -> dict[int, float | None]:
+    known = {
+        id(contrast): p for contrast, p in zip(contrasts, p_values, strict=True) if p is not None
     }
+    return dict(zip(known, holm(list(known.values())), strict=True))
 
 
-def _is_identical(estimate: DifferenceEstimate) -> bool:
-    return estimate.interval == Interval(0.0, 0.0)
-
-
-def _contrast(treatment: Values, control: Values) -> _Contrast:
+def _contrast(
+    cell: Cell, baseline: Cell, treatment: Values, control: Values, margin: float | None
+) -> Contrast:
     common = sorted(treatment.keys() & control.keys())
     if len(common) > 1 or (common and min(len(treatment), len(control)) < 2):
-        after, before = ([values[seed] for seed in common] for values in (treatment, control))
-        by_seed = {seed: treatment[seed] - control[seed] for seed in common}
-        return _Contrast(paired_difference(after, before), by_seed, True, len(common))
-    estimate = welch_difference(list(treatment.values()), list(control.values()))
-    return _Contrast(estimate, {}, False, len(treatment) + len(control))
+        after, before = (tuple(side[seed] for seed in common) for side in (treatment, control))
+        estimate = paired_difference(after, before)
+        p_equivalence = None if margin is None else paired_equivalence(after, before, margin)
+        return Contrast(cell, baseline, tuple(common), after, before, estimate, p_equivalence)
+    after, before = tuple(treatment.values()), tuple(control.values())
+    estimate = welch_difference(after, before)
+    p_equivalence = None if margin is None else welch_equivalence(after, before, margin)
+    return Contrast(cell, baseline, (), after, before, estimate, p_equivalence)
 
 
 def _judge(
-    contrast: _Contrast, p_holm: float | None, metric: str, confounds: tuple[str, ...]
+    contrast: Contrast,
+    p_holm: float | None,
+    p_equivalence: float | None,
+    metric: str,
+    swept: Collection[str],
+    margin: float | None,
 ) -> Difference:
     estimate = contrast.estimate
+    confounds = confounding_keys(contrast.cell.measured, contrast.baseline.measured, swept)
+    verdict = _verdict(contrast, p_holm, p_equivalence, metric, bool(confounds))
+    is_open = verdict == "no clear difference"
     return Difference(
         mean=estimate.mean,
         ci_low=estimate.interval.low if estimate.interval else None,
         ci_high=estimate.interval.high if estimate.interval else None,
         p=estimate.p,
         p_holm=p_holm,
-        verdict=_verdict(estimate, p_holm, metric, bool(confounds)),
-        is_paired=contrast.is_paired,
+        verdict=verdict,
+        is_paired=bool(contrast.seeds),
         n=contrast.n,
         by_seed=contrast.by_seed,
         confounds=confounds,
+        changed=_changed_keys(contrast.cell, contrast.baseline),
+        p_equivalence=p_equivalence,
+        smallest_detectable=_smallest_detectable(contrast) if is_open else None,
+        seeds_needed=_seeds_needed(contrast, margin) if is_open and margin else None,
     )
 
 
+def _smallest_detectable(contrast: Contrast) -> float | None:
+    if contrast.seeds:
+        return smallest_detectable_paired(stdev(contrast.by_seed.values()), contrast.n, POWER)
+    after, before = contrast.treatment, contrast.control
+    return smallest_detectable_welch(stdev(after), stdev(before), len(after), len(before), POWER)
+
+
+def _seeds_needed(contrast: Contrast, margin: float) -> int | None:
+    if contrast.seeds:
+        return seeds_for_paired_power(margin, stdev(contrast.by_seed.values()), POWER)
+    return seeds_for_welch_power(margin, stdev(contrast.treatment), stdev(contrast.control), POWER)
+
+
+def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
+    keys = dict.fromkeys((*baseline.settings, *treatment.settings))
+    return tuple(key for key in keys if treatment.settings.get(key) != baseline.settings.get(key))
+
+
 def _verdict(
-    estimate: DifferenceEstimate, p_holm: float | None, metric: str, is_confounded: bool
+    contrast: Contrast,
+    p_holm: float | None,
+    p_equivalence: float | None,
+    metric: str,
+    is_confounded: bool,
 ) -> Verdict:
     if p_holm is None:
         return "not tested"
-    if _is_identical(estimate):
+    if contrast.is_identical:
         return "identical"
     if is_confounded:
         return "confounded"
+    if p_equivalence is not None and p_equivalence <= SIGNIFICANCE:
+        return "equivalent"
     if p_holm > SIGNIFICANCE:
         return "no clear difference"
-    direction = better_direction(metric)
+    direction, change = better_direction(metric), contrast.estimate.mean
     if direction == 0:
-        return "higher" if estimate.mean > 0 else "lower"
-    return "better" if direction * estimate.mean > 0 else "worse"
+        return "higher" if change > 0 else "lower"
+    return "better" if direction * change > 0 else "worse"

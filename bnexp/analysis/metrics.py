@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import inf, isfinite, nan
-from statistics import mean, median
+from math import isfinite, nan
+from statistics import mean
 
 from bnexp.analysis.results import EpochsToTarget
+from bnexp.analysis.survival import censored_median, restricted_mean
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
@@ -81,24 +82,34 @@ def epochs_to_target(
     measured = [(run, run.summary) for run in runs if run.summary is not None]
     if not any(metric in summary.history for _, summary in measured):
         return None
-    firsts = [_first_epoch(summary, metric, target) for _, summary in measured]
-    budgets = [_planned_epochs(run, summary) for run, summary in measured]
+    firsts = [first_epoch(summary, metric, target) for _, summary in measured]
+    budgets = [planned_epochs(run, summary) for run, summary in measured]
     at_least = [
         budget if first is None else first for first, budget in zip(firsts, budgets, strict=True)
     ]
-    low = median(at_least)
-    high = median(inf if first is None else first for first in firsts)
-    reached = sum(first is not None for first in firsts)
-    return EpochsToTarget(float(low), low != high, reached, len(firsts))
+    reached = [first is not None for first in firsts]
+    horizon = float(min(budgets))
+    middle, is_censored = censored_median(at_least, reached)
+    lengths = {summary.steps / summary.epochs for _, summary in measured if summary.epochs}
+    return EpochsToTarget(
+        float(middle),
+        is_censored,
+        sum(reached),
+        len(firsts),
+        restricted_mean(at_least, reached, horizon),
+        horizon,
+        lengths.pop() if len(lengths) == 1 else None,
+    )
 
 
-def _first_epoch(summary: Summary, metric: str, target: float) -> int | None:
+def first_epoch(summary: Summary, metric: str, target: float) -> int | None:
+    """Returns the first epoch, counted from 1, whose value reaches the target."""
     sign = better_direction(metric) or 1
     epochs = enumerate(epoch_values(summary, metric), start=1)
     return next((epoch for epoch, value in epochs if sign * value >= sign * target), None)
 
 
-def _planned_epochs(run: RunRecord, summary: Summary) -> int:
+def planned_epochs(run: RunRecord, summary: Summary) -> int:
     """Returns the epochs that the run had; of a diverged one, those that it was to have."""
     planned = run.config.get("train.epochs")
     if run.state == "diverged" and isinstance(planned, int):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Literal
 
 from bnexp.runs.record import Scalar, State
@@ -13,12 +14,16 @@ Verdict = Literal[
     "worse",
     "higher",
     "lower",
+    "equivalent",
     "no clear difference",
     "identical",
     "confounded",
     "not tested",
 ]
-"""`higher` and `lower` stand where nobody can say which of them is better."""
+"""`higher` and `lower` stand where nobody can say which of them is better; `equivalent` where the
+difference is shown to lie within the margin that was asked for."""
+
+ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,16 @@ class Difference:
     """The difference of each common seed; empty where the seeds don't pair."""
     confounds: tuple[str, ...] = ()
     """Keys of config and environment that differ from the baseline's, though not swept."""
+    changed: tuple[str, ...] = ()
+    """Swept keys whose value is not the baseline's: what the difference is due to."""
+    p_equivalence: float | None = None
+    """p of the two one-sided tests against the margin, adjusted by Holm; None without margin."""
+    smallest_detectable: float | None = None
+    """The true difference that runs as many and as spread as these find with 80 % power;
+    only where the verdict is `no clear difference`."""
+    seeds_needed: int | None = None
+    """Seeds a cell with which a true difference of the margin is found with 80 % power; only
+    where the verdict is `no clear difference` and there is a margin."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +61,33 @@ class EpochsToTarget:
     """The first epoch, counted from 1, at which runs reach the target.
 
     A run that never reaches it is censored: it counts as later than its last epoch,
-    so `median` is a lower bound wherever `is_censored` holds.
+    so `median` (Kaplan and Meier's) is a lower bound wherever `is_censored` holds. The
+    restricted mean is the mean over the first `horizon` epochs, those that every run was
+    to have; a run that needs longer counts as `horizon`.
     """
 
     median: float
     is_censored: bool
     reached: int
     n: int
+    restricted_mean: float | None = None
+    horizon: float | None = None
+    steps_per_epoch: float | None = None
+    """Optimiser steps of an epoch, for counting in steps; None where the runs differ in it."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """How often a cell's runs diverged, beside the baseline's: Fisher's exact test."""
+
+    diverged: int
+    n: int
+    """Runs that ended: finished or diverged."""
+    baseline_diverged: int
+    baseline_n: int
+    p: float
+    p_holm: float
+    """`p`, adjusted over all cells where a run of either side diverged."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +113,14 @@ class CellResult:
     """Mean of train accuracy (evaluation mode, no augmentation, final weights) minus test's."""
     images_per_second: float | None = None
     """Median training throughput of the finished runs."""
+    elapsed_seconds: float | None = None
+    """Median time of the finished runs."""
+    peak_memory_bytes: float | None = None
+    """Median peak memory of the finished runs."""
+    parameters: int | None = None
+    """Trainable numbers of the network; None where runs of the cell differ in it."""
+    divergence: Divergence | None = None
+    """None for the baseline, and where no run of the two diverged."""
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     """The metric after each epoch, by seed, of finished and of diverged runs."""
 
@@ -98,6 +141,64 @@ class CellResult:
 
 
 @dataclass(frozen=True)
+class ClaimSide:
+    """The treatment or the control of a claim: its cells, and one number a seed."""
+
+    wanted: Mapping[str, Scalar]
+    """The keys and values that the claim names its cells by."""
+    cells: tuple[str, ...]
+    values: Mapping[int, float]
+    statuses: Mapping[State, int]
+    axis_value: float | None = None
+    """For `best`: the value of the axis that validation chose."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over the seeds, None without any."""
+        return fmean(self.values.values()) if self.values else None
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What the runs say of a claim that was written down before them.
+
+    `measure` is what is compared, in words; `mean` is treatment minus control in its
+    unit, or None where one side has no figure.
+    """
+
+    statement: str
+    source: str
+    measure: str
+    metric: str
+    reduction: str | None
+    direction: Literal["higher", "lower", "equal"]
+    margin: float
+    treatment: ClaimSide
+    control: ClaimSide
+    verdict: ClaimVerdict
+    reason: str | None = None
+    """Why it is inconclusive."""
+    mean: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    """`p`, adjusted over all claims of the experiment."""
+    p_equivalence: float | None = None
+    """p of the two one-sided tests against ±margin, adjusted by Holm."""
+    test: str | None = None
+    """The test that gave `p`, by name."""
+    n: int = 0
+    """Pairs of seeds where paired, else runs of both sides together."""
+    is_paired: bool = False
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+    seeds_needed: int | None = None
+    """Seeds a side with which an effect of the margin is found with 80 % power."""
+    also_differ: tuple[str, ...] = ()
+    """Swept keys that the claim does not name and in which the two sides differ as well."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All cells of one or more experiments against one baseline cell, in sweep order."""
 
@@ -112,8 +213,12 @@ class Comparison:
     """Keys whose values differ between the cells at hand: those of `swept`, and up to three
     that tell several experiments apart."""
     cells: tuple[CellResult, ...]
-    claims: tuple[str, ...] = ()
+    claims: tuple[ClaimResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+    """Values that all runs at hand were chosen by."""
+    margin: float | None = None
+    """The smallest difference that matters, where the reader named one; in the metric's unit."""
 
     @property
     def baseline_cell(self) -> CellResult:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import hypot, sqrt
 from statistics import mean, stdev
 
-_NO_SPREAD = 1e-13
+NO_SPREAD = 1e-13
 """A standard deviation below this share of the values is rounding, not spread."""
 
 
@@ -73,7 +73,7 @@ def welch_difference(
 ) -> DifferenceEstimate:
     """Returns the difference of two independent means with Welch's interval and p.
 
-    The degrees of freedom are those of Welch and Satterthwaite.
+    The degrees of freedom are those of `welch_degrees`.
 
     Raises:
         ValueError: One of the two is empty.
@@ -86,14 +86,23 @@ def welch_difference(
     scale = max(abs(value) for value in (*treatment, *control))
     errors = [stdev(values) / sqrt(len(values)) for values in (treatment, control)]
     error = hypot(*errors)
-    if error <= _NO_SPREAD * scale:
+    if error <= NO_SPREAD * scale:
         return _test(centre, error, 1.0, scale, confidence)
-    shares = [(part / error) ** 2 for part in errors]
-    degrees = 1 / sum(
-        share**2 / (len(values) - 1)
-        for share, values in zip(shares, (treatment, control), strict=True)
-    )
+    degrees = welch_degrees(errors, (len(treatment), len(control)))
     return _test(centre, error, degrees, scale, confidence)
+
+
+def welch_degrees(errors: Sequence[float], sizes: Sequence[int]) -> float:
+    """Returns the degrees of freedom that Welch's t has with these standard errors of the means.
+
+    At least one of the errors must be above 0, and each size above 1.
+
+    Source: Satterthwaite 1946, An approximate distribution of estimates of variance
+    components.
+    """
+    total = hypot(*errors)
+    shares = [(error / total) ** 2 for error in errors]
+    return 1 / sum(share**2 / (size - 1) for share, size in zip(shares, sizes, strict=True))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -118,8 +127,8 @@ def _test(
 ) -> DifferenceEstimate:
     from scipy.special import stdtr
 
-    if error <= _NO_SPREAD * scale:
-        if abs(centre) <= _NO_SPREAD * scale:
+    if error <= NO_SPREAD * scale:
+        if abs(centre) <= NO_SPREAD * scale:
             return DifferenceEstimate(0.0, Interval(0.0, 0.0), 1.0)
         return DifferenceEstimate(centre, None, None)
     p = min(1.0, 2 * float(stdtr(degrees, -abs(centre) / error)))

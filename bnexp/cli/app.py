@@ -37,6 +37,7 @@ def build_app() -> typer.Typer:
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
     from bnexp.cli.ls import ls
+    from bnexp.cli.rm import rm
     from bnexp.cli.show import show
     from bnexp.cli.tb import tb
     from bnexp.cli.train import plan, train
@@ -50,7 +51,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (train, plan, compare, show, tb, ls):
+    for command in (train, plan, compare, show, tb, ls, rm):
         app.command()(command)
     app.add_typer(data_app, name="data")
     return app

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bnexp.analysis.results import Comparison
+from bnexp.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from bnexp.analysis.comparison import Question
 
 
 class ReportFormat(StrEnum):
@@ -18,6 +24,7 @@ class ReportFormat(StrEnum):
     MARKDOWN = "md"
     CSV = "csv"
     JSON = "json"
+    LATEX = "latex"
 
 
 Targets = Annotated[
@@ -34,7 +41,8 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="CELL",
-        help="Cell to compare with; by default the first without a norm, else the first.",
+        help="Cell to compare with, or a part of its name that no other has, as norm=none; by "
+        "default the first without a norm, else the first.",
         show_default=False,
     ),
 ]
@@ -45,8 +53,41 @@ Target = Annotated[
         show_default=False,
     ),
 ]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="Smallest difference that matters, as 0.01 for one point: with it, cells can be shown "
+        "to be equivalent.",
+        show_default=False,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="One table for each value of a config key, as batch_size.",
+        show_default=False,
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Only runs with this value, as norm=batch; repeatable. Several values of one key: any "
+        "of them.",
+        show_default=False,
+    ),
+]
 Format = Annotated[
     ReportFormat, typer.Option("--format", help="How to write the comparison to stdout.")
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write one HTML page with tables and figures, that needs no network.",
+        show_default=False,
+    ),
 ]
 Plots = Annotated[
     Path | None,
@@ -64,47 +105,151 @@ def compare(
     metric: Metric = "test/accuracy",
     baseline: Baseline = None,
     target: Target = None,
+    margin: Margin = None,
+    by: By = None,
+    where: Where = None,
     report_format: Format = ReportFormat.TABLE,
+    html: Html = None,
     plots: Plots = None,
 ) -> None:
-    """Compare the variants of an experiment over their seeds, with intervals and a verdict."""
-    from bnexp.analysis.comparison import compare_runs
+    """Compare the variants of an experiment over their seeds, with intervals and a verdict.
+
+    Claims of the experiment's YAML are assessed on all of its runs, whatever --where chooses.
+    """
+    from bnexp.analysis.comparison import Question
+    from bnexp.analysis.selection import find_key, select_runs
     from bnexp.runs.reading import read_experiments
 
     records = read_experiments(targets or [], runs_dir)
-    comparison = compare_runs(records, metric, baseline, target)
-    _print(comparison, report_format)
+    chosen, conditions = select_runs(records, where or [])
+    question = Question(metric, baseline, target, margin)
+    by = None if by is None else find_key(by, chosen, "--by")
+    comparisons = (
+        _compare_by(chosen, by, question, conditions)
+        if by
+        else (_compare_whole(records, chosen, question, conditions),)
+    )
+    _print(comparisons, report_format, by)
+    if not by and not conditions:
+        _write_events(comparisons[0], records)
+    if html is not None:
+        _write_html(comparisons, chosen, html)
     if plots is not None:
-        from bnexp.reports.figures import write_figures
-
-        written = write_figures(comparison, plots)
-        for path in written:
-            typer.echo(f"wrote {path}", err=True)
-        if not written:
-            typer.echo("no figures: no run has finished", err=True)
+        _write_figures(comparisons, plots)
 
 
-def _print(comparison: Comparison, report_format: ReportFormat) -> None:
+def _compare_whole(
+    records: Sequence[RunRecord],
+    chosen: Sequence[RunRecord],
+    question: Question,
+    conditions: Mapping[str, str],
+) -> Comparison:
+    """Compares the chosen runs; the claims speak of all of them, so they are assessed on all."""
+    from bnexp.analysis.cells import group_cells
+    from bnexp.analysis.comparison import compare_runs
+
+    comparison = compare_runs(
+        chosen, question.metric, question.baseline, question.target, question.margin, conditions
+    )
+    if not (conditions and comparison.claims):
+        return comparison
+    from bnexp.analysis.claims import assess_claims
+
+    return replace(comparison, claims=assess_claims(group_cells(records)))
+
+
+def _compare_by(
+    chosen: Sequence[RunRecord], key: str, question: Question, conditions: Mapping[str, str]
+) -> tuple[Comparison, ...]:
+    from bnexp.analysis.comparison import compare_by
+
+    comparisons = compare_by(chosen, key, question, conditions)
+    if any(record.claims for record in chosen):
+        typer.echo("the experiment's claims are assessed without --by", err=True)
+    return comparisons
+
+
+def _print(
+    comparisons: Sequence[Comparison], report_format: ReportFormat, by: str | None = None
+) -> None:
     """Writes the report to stdout; what a format has no room for goes to stderr."""
     from bnexp.reports.console import accept_any_text
 
     accept_any_text()
-    match report_format:
-        case ReportFormat.TABLE:
-            from bnexp.reports.terminal import show_report
+    if report_format is ReportFormat.TABLE:
+        from bnexp.reports.terminal import show_report
 
-            show_report(comparison)
+        show_report(*comparisons)
+        return
+    typer.echo(_render(comparisons, report_format, by), nl=False)
+    if report_format is ReportFormat.CSV:
+        _print_what_csv_lacks(comparisons)
+
+
+def _render(
+    comparisons: Sequence[Comparison],
+    report_format: Literal[
+        ReportFormat.MARKDOWN, ReportFormat.CSV, ReportFormat.JSON, ReportFormat.LATEX
+    ],
+    by: str | None,
+) -> str:
+    match report_format:
         case ReportFormat.MARKDOWN:
             from bnexp.reports.markdown import render_markdown
 
-            typer.echo(render_markdown(comparison), nl=False)
+            return render_markdown(*comparisons)
         case ReportFormat.CSV:
             from bnexp.reports.csv_report import render_csv
 
-            typer.echo(render_csv(comparison), nl=False)
-            for warning in comparison.warnings:
-                typer.echo(f"warning: {warning}", err=True)
+            return render_csv(*comparisons, by=by)
         case ReportFormat.JSON:
-            from bnexp.reports.json_report import render_json
+            from bnexp.reports.json_report import render_json, render_json_by
 
-            typer.echo(render_json(comparison), nl=False)
+            return render_json(*comparisons) if by is None else render_json_by(by, *comparisons)
+        case ReportFormat.LATEX:
+            from bnexp.reports.latex import render_latex
+
+            return render_latex(*comparisons)
+
+
+def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
+    """Writes warnings and claims to stderr: a table of cells has no row for them."""
+    from bnexp.reports.claim_texts import describe_claim
+
+    for comparison in comparisons:
+        for warning in comparison.warnings:
+            _warn(warning)
+        for claim in comparison.claims:
+            typer.echo(f"claim: {describe_claim(claim).headline}", err=True)
+
+
+def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
+    """Puts the comparison of one whole experiment into its folder, for TensorBoard."""
+    from bnexp.reports.tensorboard_report import write_to_tensorboard
+
+    folders = {record.path.parent.parent for record in records}
+    if len(folders) == 1:
+        folder = folders.pop() / "_compare"
+        write_to_tensorboard(comparison, records, folder, _warn)
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+def _write_html(
+    comparisons: Sequence[Comparison], records: Sequence[RunRecord], file: Path
+) -> None:
+    from bnexp.reports.html_report import write_html
+
+    typer.echo(f"wrote {write_html(comparisons, records, file)}", err=True)
+
+
+def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:
+    from bnexp.reports.figures import write_figures
+
+    written = write_figures(comparisons, directory)
+    for path in written:
+        typer.echo(f"wrote {path}", err=True)
+    if not written:
+        typer.echo("no figures: no run has finished", err=True)

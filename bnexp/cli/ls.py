@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import open_console
-from bnexp.runs import STATES, RunRecord, list_experiments, read_experiments
+from bnexp.runs import RunRecord, list_experiments, read_experiments
+from bnexp.runs.liveness import is_silent
 
 
 def ls(
@@ -21,12 +22,16 @@ def ls(
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List experiments, or the runs of one."""
+    """List experiments, or the runs of one, with their states.
+
+    A run that is running but whose process shows no sign of life is called silent.
+    """
     if name is not None:
         _print_runs(read_experiments([name], runs_dir), is_json)
         return
     experiments = {
-        path.name: read_experiments([str(path)], runs_dir) for path in list_experiments(runs_dir)
+        path.name: read_experiments([str(path.absolute())], runs_dir, with_config=False)
+        for path in list_experiments(runs_dir)
     }
     if is_json:
         rows = [_describe_experiment(key, records) for key, records in experiments.items()]
@@ -38,7 +43,9 @@ def ls(
     table = _open_table("experiment", "cells", "runs", "states", "last sign of life")
     for key, records in experiments.items():
         cells = len({record.cell for record in records})
-        table.add_row(key, str(cells), str(len(records)), _states(records), _age(records))
+        newest = max(records, key=lambda record: record.heartbeat or 0.0)
+        age = describe_age(newest)
+        table.add_row(key, str(cells), str(len(records)), count_states(records), age)
     open_console().print(table)
 
 
@@ -53,10 +60,10 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         table.add_row(
             record.cell,
             str(record.seed),
-            record.state,
+            describe_state(record),
             str(summary.epochs) if summary else "–",
             f"{accuracy:.1%}" if accuracy is not None else "–",
-            _age([record]),
+            describe_age(record),
         )
     open_console().print(table)
     for problem in (problem for record in records for problem in record.problems):
@@ -68,28 +75,13 @@ def _open_table(*headers: str) -> Table:
     return Table(*(Column(header, overflow="fold") for header in headers))
 
 
-def _states(records: Sequence[RunRecord]) -> str:
-    counts = Counter(record.state for record in records)
-    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-
-
-def _age(records: Sequence[RunRecord]) -> str:
-    beats = [record.heartbeat for record in records if record.heartbeat]
-    if not beats:
-        return "–"
-    seconds = max(0.0, time.time() - max(beats))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
-
-
 def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, object]:
     return {
         "experiment": name,
         "cells": len({record.cell for record in records}),
         "runs": len(records),
         "states": dict(Counter(record.state for record in records)),
+        "silent": sum(is_silent(record) for record in records),
         "heartbeat": max((record.heartbeat or 0.0 for record in records), default=None),
     }
 
@@ -100,6 +92,7 @@ def _describe_run(record: RunRecord) -> dict[str, object]:
         "cell": record.cell,
         "seed": record.seed,
         "state": record.state,
+        "silent": is_silent(record),
         "settings": dict(record.settings),
         "final": dict(record.summary.final) if record.summary else {},
         "heartbeat": record.heartbeat,

@@ -13,13 +13,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from bnexp.cli.show_run import show_run
 from bnexp.cli.train import RunsDirOption, SetOption
 from bnexp.config.load import load_experiment
 from bnexp.data.dataset import DatasetFacts
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.console import open_console
 from bnexp.reports.formatting import count
-from bnexp.runs import RunDir, read_experiments
+from bnexp.runs import RunDir, RunRecord, read_experiments
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
@@ -30,21 +31,30 @@ def show(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="CONFIG_OR_RUN", help="A YAML file, or a run's folder, or an experiment."
+            metavar="CONFIG_OR_RUN",
+            help="A YAML file, or a run: NAME/CELL/seed=N, NAME, or a folder.",
         ),
     ],
     settings: SetOption = None,
     cell: Annotated[
         str | None, typer.Option(help="The cell of a sweep to show; the first without it.")
     ] = None,
+    is_network: Annotated[
+        bool,
+        typer.Option("--network", help="Show a run's network; of a config it is shown anyway."),
+    ] = False,
     runs_dir: RunsDirOption = Path("runs"),
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> None:
-    """Show the network: its layers, where the norm sits, what they cost.
+    """Show a config's network, or a run: its state, what it measured, how to go on.
 
-    Parameters are trained values. FLOPs are those of one image's forward pass through
-    convolutions and linear layers, a multiply-add counting as two.
+    A network is shown with its layers, where the norm sits, and what they cost. Parameters are
+    trained values. FLOPs are those of one image's forward pass through convolutions and
+    linear layers, a multiply-add counting as two.
     """
+    if not (is_network or settings or _is_config(target)):
+        show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
+        return
     spec = _find_spec(target, settings or [], cell, runs_dir)
     facts = _find_facts(spec)
     summary = _summarize(spec, facts)
@@ -54,16 +64,28 @@ def show(
     _print(spec, facts, summary)
 
 
-def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
-    """Returns the first run of the cell, from a config file or from what a run left."""
+def _is_config(target: str) -> bool:
     is_file = os.path.isfile(target)  # noqa: PTH113 - False too where the name is too long
-    if is_file or target.endswith((".yaml", ".yml")):
-        experiment = load_experiment(Path(target), settings)
-        chosen = _choose(cell, experiment.cells)
-        return next(run for run in experiment.runs if run.cell == chosen)
+    return is_file or target.endswith((".yaml", ".yml"))
+
+
+def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
+    """Returns the run that is named, or the first one of its cell or experiment."""
     records = read_experiments([target], runs_dir)
     chosen = _choose(cell, tuple(dict.fromkeys(record.cell for record in records)))
     record = next(record for record in records if record.cell == chosen)
+    if len(records) > 1:
+        typer.echo(f"the first of {len(records)} runs; bnexp ls {target} lists them", err=True)
+    return record
+
+
+def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
+    """Returns the first run of the cell, from a config file or from what a run left."""
+    if _is_config(target):
+        experiment = load_experiment(Path(target), settings)
+        chosen = _choose(cell, experiment.cells)
+        return next(run for run in experiment.runs if run.cell == chosen)
+    record = _find_record(target, cell, runs_dir)
     run = load_experiment(RunDir(record.path).config, settings).runs[0]
     return replace(run, cell=record.cell)
 

@@ -10,11 +10,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from bnexp.errors import UsageError
-from bnexp.runs import read_experiments
+from bnexp.runs import list_experiments, read_experiments
+from bnexp.runs.tensorboard_events import RUN_COLOURS
+
+_COMPARISON = "_compare"
+"""The folder that `bnexp compare` writes, in that of an experiment."""
 
 
 def tb(
@@ -26,14 +31,16 @@ def tb(
         int, typer.Option(min=0, max=65535, help="The port to serve on; 0 takes a free one.")
     ] = 6006,
     host: Annotated[str, typer.Option(help="The address to serve on.")] = "localhost",
+    aggregate: Annotated[
+        bool,
+        typer.Option("--aggregate", help="Show the means that `bnexp compare` made, not the runs."),
+    ] = False,
 ) -> None:
     """Start TensorBoard on the runs; Ctrl-C ends it."""
-    if not names:
-        if not os.path.isdir(runs_dir):  # noqa: PTH112 - False too where the name is too long
-            raise UsageError(f"no folder {runs_dir}; train some runs first: bnexp train CONFIG")
-        _serve(runs_dir, host, port)
-        return
-    folders = list(dict.fromkeys(_find(name, runs_dir) for name in names))
+    find = _find_comparison if aggregate else _find
+    folders = list(dict.fromkeys(find(name, runs_dir) for name in names or []))
+    if not folders:
+        folders = _all_comparisons(runs_dir) if aggregate else [_check(runs_dir)]
     if len(folders) == 1:
         _serve(folders[0], host, port)
         return
@@ -54,20 +61,58 @@ def _find(name: str, runs_dir: Path) -> Path:
     return next(folder for folder in candidates if run.is_relative_to(folder))
 
 
+def _check(runs_dir: Path) -> Path:
+    if not os.path.isdir(runs_dir):  # noqa: PTH112 - False too where the name is too long
+        raise UsageError(f"no folder {runs_dir}; train some runs first: bnexp train CONFIG")
+    return runs_dir
+
+
+def _find_comparison(name: str, runs_dir: Path) -> Path:
+    """Returns the absolute folder of the comparison of that experiment.
+
+    Raises:
+        UsageError: There are no such runs, or no comparison of them.
+    """
+    experiment = read_experiments([name], runs_dir)[0].path.resolve().parent.parent
+    comparison = experiment / _COMPARISON
+    if not comparison.is_dir():
+        raise UsageError(f"no comparison in {experiment}; make one: bnexp compare {name}")
+    return comparison
+
+
+def _all_comparisons(runs_dir: Path) -> list[Path]:
+    """Returns the comparisons of all experiments that have one, and says which have none.
+
+    Raises:
+        UsageError: No experiment has one.
+    """
+    experiments = list_experiments(runs_dir)
+    found = [path / _COMPARISON for path in experiments if (path / _COMPARISON).is_dir()]
+    if not found:
+        raise UsageError(f"no comparison in {runs_dir}; make one: bnexp compare NAME")
+    missing = [path.name for path in experiments if not (path / _COMPARISON).is_dir()]
+    if missing:
+        typer.echo(f"without a comparison (bnexp compare NAME): {', '.join(missing)}", err=True)
+    return [path.resolve() for path in found]
+
+
 def _name_apart(folders: Sequence[Path]) -> list[str]:
     """Returns a different name for each folder, of as few of its last parts as that takes."""
-    for depth in range(1, max(len(folder.parts) for folder in folders)):
-        names = ["_".join(folder.parts[-depth:]) for folder in folders]
+    shown = [folder.parent if folder.name == _COMPARISON else folder for folder in folders]
+    for depth in range(1, max(len(folder.parts) for folder in shown)):
+        names = ["_".join(folder.parts[-depth:]) for folder in shown]
         if len(set(names)) == len(names):
             return names
-    return [f"{number}_{folder.name}" for number, folder in enumerate(folders, start=1)]
+    return [f"{number}_{folder.name}" for number, folder in enumerate(shown, start=1)]
 
 
 def _serve(folder: Path, host: str, port: int) -> None:
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    # -P: a file of the reader's, such as cmd.py, must not stand in for a module of that name.
+    command = [sys.executable, "-P", "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", host, "--port", str(port), "--reload_multifile", "true"]
     # TensorFlow is not needed to read events; its absence is not worth a line.
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    _say_how_to_colour(host, port)
     server = subprocess.Popen(command, env=environment)
     # Ctrl-C reaches both; whoever ends this command alone ends the server with it.
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
@@ -76,3 +121,17 @@ def _serve(folder: Path, host: str, port: int) -> None:
     except KeyboardInterrupt:
         code = server.wait()
     raise typer.Exit(0 if code in (0, -signal.SIGTERM, -signal.SIGINT) else 1)
+
+
+def _say_how_to_colour(host: str, port: int) -> None:
+    """Says how all runs of a cell get one colour: a link where the port is known."""
+    by_hand = f'palette ("Color runs by...") > Regex: {RUN_COLOURS}'
+    if port == 0:
+        typer.echo(f"one colour a cell: on the page Time Series, {by_hand}", err=True)
+        return
+    name = "localhost" if host in ("0.0.0.0", "::") else host
+    rule = quote(f"regex:{RUN_COLOURS}", safe="")
+    typer.echo(
+        f"one colour a cell: http://{name}:{port}/?runColorGroup={rule}#timeseries", err=True
+    )
+    typer.echo(f"or on that page: {by_hand}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -80,6 +81,9 @@ def train(
     fail_fast: FailFastOption = False,
     launcher: LauncherOption = "local",
     address: AddressOption = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Also write each network's graph for TensorBoard.")
+    ] = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -89,16 +93,17 @@ def train(
     if dry_run:
         plan(config, settings, runs_dir, device, force)
         return
+    if address is not None and launcher != "ray":
+        raise UsageError("--address is Ray's; give --launcher ray too")
+    options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
+    planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for warning in experiment.warnings:
         console.print(f"warning: {warning}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
-    if address is not None and launcher != "ray":
-        raise UsageError("--address is Ray's; give --launcher ray too")
-    options = LaunchOptions(launcher, jobs, fail_fast, address)
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:
@@ -122,8 +127,10 @@ def plan(
     table.add_column("seeds", overflow="fold")
     table.add_column("to do", justify="right")
     table.add_column("done", justify="right")
-    for cell in experiment.cells:
-        runs = [run for run in planned if run.spec.cell == cell]
+    cells: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        cells.setdefault(run.spec.cell, []).append(run)
+    for cell, runs in cells.items():
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(escape(cell), seeds, str(len(runs) - done), str(done))

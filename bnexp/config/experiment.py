@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
+from bnexp.config.claim import ClaimConfig
 from bnexp.config.optim import AnyOptimizer, SgdConfig
 from bnexp.config.yaml_reader import describe
 from bnexp.data import AnyDataset
@@ -115,7 +116,36 @@ def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML va
 
 
 class SweepConfig(Part):
-    """The variants to train: the grid's combinations with the zip's rows, each over the seeds."""
+    """The variants to train: the grid's combinations with the zip's rows, each over the seeds.
+
+    `exclude` takes cells out of these, `include` adds cells of its own:
+
+    ```yaml
+    sweep:
+      seeds: 3
+      grid: {model.norm.name: [none, batch], optim.learning_rate: [0.1, 0.3, 1.0]}
+      exclude:
+        - {model.norm.name: none, optim.learning_rate: [0.3, 1.0]}   # these diverge
+      include:
+        - {model.norm.name: group, model.norm.num_groups: 8}
+    ```
+
+    makes `norm=none,learning_rate=0.1`, three cells of `norm=batch` and one more,
+    `norm=group,num_groups=8`, with the learning rate that stands in `optim`.
+
+    - A cell of the grid and the zip is left out where it has, for each key of one of the
+      excludes, its value (or one of its values). A key that is not swept, a value that the key
+      never has, and an exclude that matches no cell are errors, as is leaving nothing.
+      Cells of `include` are never excluded.
+    - An include sets any keys, swept ones or others; what it does not set is as in the config
+      without the sweep. The cell is named after the keys that it sets. One that makes a cell
+      that is there already is an error. Without grid and zip, the config itself is the cell
+      `base`.
+    - Neither renames another cell. Tables show, for every key that a grid, zip or include sets,
+      the value that each cell has.
+    - Runs are counted before `exclude` takes any out: a sweep of more than `max_runs` is refused
+      before it is built, whatever is excluded, unless `max_runs` is raised.
+    """
 
     seeds: int | tuple[int, ...] | None = None
     """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
@@ -123,8 +153,12 @@ class SweepConfig(Part):
     """Dotted keys with the list of values that each is to take; every combination is a cell."""
     zip: dict[str, tuple[Any, ...]] | None = None
     """Dotted keys with equally long lists: all first values are one variant, and so on."""
+    exclude: tuple[dict[str, Any], ...] | None = None
+    """Cells to leave out: mappings of swept keys to the value, or list of values, to match."""
+    include: tuple[dict[str, Any], ...] | None = None
+    """More cells: each a mapping of dotted keys to their values, swept keys or others."""
     max_runs: int = Field(default=10_000, ge=1)
-    """The sweep is refused where it has more runs than this."""
+    """The sweep is refused where it has more runs than this, excluded ones counted too."""
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -153,6 +187,15 @@ class ExperimentConfig(Part):
     """With which statistics the norms are evaluated."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
+    claim: tuple[ClaimConfig, ...] = ()
+    """What is predicted of these variants: one claim, or a list of them."""
+
+    @field_validator("claim", mode="before")
+    @classmethod
+    def _accept_one_claim(cls, claim: Any) -> Any:  # noqa: ANN401 - any YAML value
+        if claim is None:
+            return ()
+        return (claim,) if isinstance(claim, dict) else claim
 
     @field_validator("name")
     @classmethod
@@ -168,10 +211,11 @@ class ExperimentConfig(Part):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all that makes a run another one.
 
-        Its name and sweep do not, nor does the device: where a run was done is recorded
-        with it, and a comparison says where that differs. Nor does how often it is saved.
+        Its name, sweep and claims do not, nor does the device: where a run was done is
+        recorded with it, and a comparison says where that differs. Nor does how often it is
+        saved.
         """
-        content = self.model_dump(mode="json", exclude={"name": True, "sweep": True})
+        content = self.model_dump(mode="json", exclude={"name", "sweep", "claim"})
         for key in PLACE_AND_SAVING:
             del content["train"][key]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,12 +9,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bnexp.config.checks import check_experiment
+from bnexp.config.choices import Setting, as_setting
+from bnexp.config.claim import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
-from bnexp.config.problems import REQUIRED, collecting, dotted, explain, locate
-from bnexp.config.sweep import Cell, Setting, expand_cells, swept_keys
-from bnexp.config.tree import apply_overrides, read_tree
+from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
+from bnexp.config.sweep import Cell, expand_cells, swept_keys
+from bnexp.config.tree import apply_overrides, as_node, read_tree
 from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
+from bnexp.runs.record import flatten
+
+MOST_WRONG_CELLS = 200
+"""Cells that are looked at where there are mistakes; without mistakes it is all of them."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,10 @@ class RunSpec:
 
     cell: str
     settings: Mapping[str, Setting]
-    """The swept keys with this cell's values, in the sweep's order."""
+    """The swept keys with this cell's values, in the sweep's order: grid, zip, include.
+
+    A key that only another cell's include sets has the value that the config gives it
+    here, null where the config has no such key."""
     seed: int
     config: ExperimentConfig
     """Without a sweep, its `train.seed` being `seed`."""
@@ -61,10 +70,17 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     if not is_whole or not cells:
         problems += _find_mistakes(tree, cells, is_whole)
         raise ConfigError(problems)
-    for cell in cells:
+    swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
+    for index, cell in enumerate(cells):
+        if problems and index >= MOST_WRONG_CELLS:
+            break  # the rest would say the same again, ten thousand times at worst
         with collecting(problems):
             config = _validate_cell(cell, base, warnings)
-            runs += [_build_run(cell, config, seed) for seed in seeds]
+            settings = _find_settings(cell, swept, base, config)
+            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
+    problems += _find_included_twice(cells, runs)
+    if not problems:
+        problems += _find_unanswerable_claims(tree, runs)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
         problems += _find_mistakes(base, (), is_whole=False)
@@ -96,7 +112,7 @@ def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Pr
     """
     base = _without_sweep(tree)
     found: list[Problem] = []
-    for cell in cells or [Cell("base", ())]:
+    for cell in cells[:MOST_WRONG_CELLS] or [Cell("base", ())]:
         with collecting(found):
             _validate(cell.apply(base))
     swept = set() if cells else swept_keys(_child(tree, "sweep"))
@@ -160,10 +176,71 @@ def _validate(tree: Node) -> ExperimentConfig:
         raise ConfigError(explain(error, tree, ExperimentConfig)) from error
 
 
-def _build_run(cell: Cell, config: ExperimentConfig, seed: int) -> RunSpec:
+def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:
+    claims = runs[0].config.claim
+    if not claims:
+        return []
+    cells = {run.cell: run for run in runs}
+    variants = [
+        Variant(name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"})))
+        for name, run in cells.items()
+    ]
+    return [
+        locate(tree, ("claim", index, *problem.path)).problem(
+            problem.reason, _claim_path(tree, index, problem.path)
+        )
+        for index, claim in enumerate(claims)
+        for problem in find_claim_problems(claim, variants)
+    ]
+
+
+def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
+    node = _child(tree, "claim")
+    is_list = node is not None and isinstance(node.value, list)
+    return dotted(("claim", index, *path) if is_list else ("claim", *path))
+
+
+def _find_settings(
+    cell: Cell, swept: Sequence[str], base: Node, config: ExperimentConfig
+) -> dict[str, Setting]:
     settings = {choice.key: choice.setting for choice in cell.choices}
+    if len(settings) == len(swept):
+        return settings
+    written = cell.apply(base)
+    resolved = as_node(config.model_dump(mode="json"), base.position)
+    for key in swept:
+        if key not in settings:
+            found = find_node(written, key) or _name_part(find_node(resolved, key))
+            settings[key] = as_setting(found) if found else None
+    return {key: settings[key] for key in swept}
+
+
+def _name_part(default: Node | None) -> Node | None:
+    """Returns the name alone of a part that is not written, whose options are all defaults."""
+    return default and (default.mapping or {}).get("name", default)
+
+
+def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list[Problem]:
+    """Returns a problem for each include that makes a cell that is there without it."""
+    includes = {cell.name: cell.include for cell in cells if cell.include}
+    if not includes:
+        return []
+    problems = []
+    names: dict[tuple[str, str], str] = {}
+    for run in {run.cell: run for run in runs}.values():
+        content = (run.config.fingerprint(), run.config.train.device)
+        first = names.setdefault(content, run.cell)
+        place = includes.get(run.cell)
+        if place and first != run.cell:
+            problems.append(place.problem(f"is the same as the cell '{first}'", "sweep.include"))
+    return problems
+
+
+def _build_run(
+    cell: str, settings: Mapping[str, Setting], config: ExperimentConfig, seed: int
+) -> RunSpec:
     train = config.train.model_copy(update={"seed": seed})
-    return RunSpec(cell.name, settings, seed, config.model_copy(update={"train": train}))
+    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))
 
 
 def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:

@@ -40,6 +40,15 @@ def locate(tree: Node, path: Location) -> Position:
     return node.position if keys else tree.position
 
 
+def find_node(tree: Node, key: str) -> Node | None:
+    """Returns the value at a dotted key, through mappings and lists; None where there is none."""
+    node: Node | None = tree
+    for word in key.split("."):
+        is_place = node is not None and isinstance(node.value, list) and word.isdecimal()
+        node = _child(node, int(word) if is_place else word) if node is not None else None
+    return node
+
+
 def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # noqa: ANN401
     location: Location = detail["loc"]
     kind: str = detail["type"]

@@ -1,4 +1,4 @@
-"""The cells of a sweep: the grid's combinations and the zip's rows, put into the config's tree."""
+"""The cells of a sweep: the grid's combinations with the zip's rows, some left out, some added."""
 
 from __future__ import annotations
 
@@ -7,42 +7,25 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from bnexp.config.choices import (
+    MAX_KEYS,
+    Choice,
+    Row,
+    canonical_label,
+    find_key_problem,
+    outer_keys,
+)
+from bnexp.config.excludes import find_excluded, read_excludes
+from bnexp.config.includes import name_keys, read_includes
+from bnexp.config.problems import collecting
 from bnexp.config.tree import assign, assignment_order
-from bnexp.config.yaml_reader import MAX_DEPTH, Node, Position
+from bnexp.config.yaml_reader import Node, Position
 from bnexp.errors import ConfigError, Problem
 
 MAX_CELL_NAME = 120
-
-Setting = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A swept key with one of its values."""
-
-    part: str
-    """Where it is swept: `sweep.grid` or `sweep.zip`."""
-    key: str
-    place: Position
-    value: Node
-
-    @property
-    def label(self) -> str:
-        """The value as it stands in tables and folder names: `batch`, `0.001`, `batch(eps=0.1)`."""
-        return _label(self.value)
-
-    @property
-    def setting(self) -> Setting:
-        """The value itself where it is a scalar, else its label."""
-        value = self.value.value
-        return self.label if isinstance(value, dict | list) else value
-
-
-Row = tuple[Choice, ...]
-"""Choices that are made together."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +34,8 @@ class Cell:
 
     name: str
     choices: Row
+    include: Position | None = None
+    """Where it stands in `sweep.include`; None for a cell of the grid and the zip."""
 
     def apply(self, tree: Node) -> Node:
         """Returns the config's tree with this cell's values in their places."""
@@ -60,31 +45,66 @@ class Cell:
 
 
 def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell]:
-    """Returns the cells of `sweep.grid` and `sweep.zip`, one cell where neither is there.
+    """Returns the sweep's cells, one cell where neither grid nor zip is there.
 
     Every combination of the grid's values, the last key varying fastest, is joined with
-    every row of the zip.
+    every row of the zip; what `exclude` matches is left out, and the cells of `include`
+    come after. Runs are counted before any cell is built, and before any is excluded.
 
     Raises:
         ConfigError: A value or a row stands twice, keys overlap or cannot be swept, the
-            zip's lists differ in length, or the sweep has more than `max_runs` runs.
+            zip's lists differ in length, an exclude matches nothing, nothing is left, or
+            the sweep has more than `max_runs` runs.
     """
     axes, problems = _read_axes(sweep)
-    runs = math.prod(len(axis) for axis in axes) * num_seeds
+    parts = (sweep.mapping or {}) if sweep else {}
+    keys = [choice.key for axis in axes for choice in axis[0]]
+    includes, rules = [], []
+    with collecting(problems):
+        includes = read_includes(parts.get("include"), [*_swept_by(sweep)])
+    if not problems:  # wrong axes have no cells that an exclude could match
+        with collecting(problems):
+            rules = read_excludes(parts.get("exclude"), axes)
+    runs = (math.prod(len(axis) for axis in axes) + len(includes)) * num_seeds
     if sweep is not None and runs > max_runs:
-        reason = f"{_show_count(runs)} runs are more than sweep.max_runs, {max_runs:,}"
-        problems.append(sweep.position.problem(reason, "sweep"))
+        problems.append(_refuse_count(sweep, runs, max_runs, bool(rules)))
+    elif sweep is not None and len(keys) > MAX_KEYS:
+        problems.append(sweep.position.problem(f"more than {MAX_KEYS} keys are swept", "sweep"))
     if problems:
         raise ConfigError(problems)
-    names = short_names([choice.key for axis in axes for choice in axis[0]])
-    rows = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes))
-    return [Cell(_cell_name(names, row), row) for row in rows]
+    names = name_keys(dict(zip(keys, short_names(keys), strict=True)), includes)
+    cells = [Cell(_cell_name(names, row), row) for row in _combine(axes, find_excluded(rules))]
+    if not cells:
+        reason = "nothing is left of grid and zip; exclude less"
+        raise ConfigError([parts["exclude"].position.problem(reason, "sweep.exclude")])
+    cells += [Cell(_cell_name(names, one.choices), one.choices, one.place) for one in includes]
+    return _name_apart(cells)
+
+
+def _combine(axes: Sequence[Sequence[Row]], excluded: set[tuple[int, ...]]) -> Iterator[Row]:
+    """Yields the choices of every combination that is not excluded."""
+    numbers = itertools.product(*(range(len(axis)) for axis in axes))
+    for combination, rows in zip(numbers, itertools.product(*axes), strict=True):
+        if combination not in excluded:
+            yield tuple(itertools.chain(*rows))
+
+
+def _refuse_count(sweep: Node, runs: int, max_runs: int, has_excludes: bool) -> Problem:
+    before = ", counted before sweep.exclude," if has_excludes else ""
+    reason = f"{_show_count(runs)} runs{before} are more than sweep.max_runs, {max_runs:,}"
+    return sweep.position.problem(reason, "sweep")
 
 
 def swept_keys(sweep: Node | None) -> set[str]:
     """Returns the keys that the grid and the zip name, right or wrong."""
-    parts = ((sweep.mapping or {}) if sweep else {}).values()
-    return {key for part in parts for key in part.mapping or {}}
+    return set(_swept_by(sweep))
+
+
+def _swept_by(sweep: Node | None) -> dict[str, str]:
+    """Returns the keys of grid and zip, in order, with the part that has each."""
+    parts = (sweep.mapping or {}) if sweep else {}
+    found = [(part, parts[part].mapping or {}) for part in ("grid", "zip") if part in parts]
+    return {key: part for part, lists in found for key in lists}
 
 
 def _show_count(count: int) -> str:
@@ -127,7 +147,7 @@ def _find_repeated(axis: list[Row]) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for row in axis:
         labels = tuple(choice.label for choice in row)
-        same = tuple(_label(_with_whole_numbers(choice.value)) for choice in row)
+        same = tuple(canonical_label(choice.value) for choice in row)
         if labels in seen or same in seen:
             what = f"the value {labels[0]} stands" if len(row) == 1 else "this row stands"
             path = f"{row[0].part}.{row[0].key}" if len(row) == 1 else row[0].part
@@ -144,30 +164,38 @@ def _find_overlaps(sweep: Node | None, keys: dict[str, str]) -> Iterator[Problem
 
 
 def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
-    if key == "train.seed":
-        return "use sweep.seeds for seeds"
-    if key.split(".")[0] in ("name", "sweep", "extends"):
-        return "cannot be swept"
+    if reason := find_key_problem(key):
+        return reason
     if keys[key] != part:
         return "is swept by sweep.zip as well"
-    if key.count(".") >= MAX_DEPTH:
-        return f"leads deeper than {MAX_DEPTH} levels"
-    outer = [
-        other for other in itertools.accumulate(key.split("."), "{}.{}".format) if other in keys
-    ]
-    outer.remove(key)
+    outer = [other for other in outer_keys(key) if other in keys]
     return f"lies inside '{outer[0]}', which is swept as well" if outer else None
 
 
-def _cell_name(names: Sequence[str], choices: Row) -> str:
+def _name_apart(cells: list[Cell]) -> list[Cell]:
+    """Leaves a name that several cells have to the first of them alone."""
+    named: dict[str, Cell] = {}
+    for cell in cells:
+        name = cell.name
+        if name in named:
+            choices = [(choice.key, choice.value.plain()) for choice in cell.choices]
+            name = _with_digest(name, repr(choices))
+        named[name] = replace(cell, name=name)
+    return list(named.values())
+
+
+def _cell_name(names: Mapping[str, str], choices: Row) -> str:
     """Returns `norm=batch,batch_size=8`, safe as a folder's name; `base` without choices."""
-    pairs = zip(names, choices, strict=True)
-    full = ",".join(f"{name}={choice.label}" for name, choice in pairs) or "base"
+    full = ",".join(f"{names[choice.key]}={choice.label}" for choice in choices) or "base"
     safe = re.sub(r"[^A-Za-z0-9._=,+()-]", "_", full)
     if safe == full and len(full) <= MAX_CELL_NAME:
         return full
-    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
-    return f"{safe[: MAX_CELL_NAME - 9]}-{digest}"
+    return _with_digest(safe, full)
+
+
+def _with_digest(name: str, content: str) -> str:
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return f"{name[: MAX_CELL_NAME - 9]}-{digest}"
 
 
 def short_names(keys: Sequence[str]) -> tuple[str, ...]:
@@ -184,30 +212,3 @@ def short_names(keys: Sequence[str]) -> tuple[str, ...]:
             length += 1
         names.append(".".join(path[-length:]))
     return tuple(names)
-
-
-def _with_whole_numbers(node: Node) -> Node:
-    """Writes 1.0 as 1, so that two spellings of one value are found."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _with_whole_numbers(child) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [_with_whole_numbers(child) for child in value]
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return Node(value, node.position)
-
-
-def _label(node: Node) -> str:
-    value = node.value
-    if isinstance(value, dict):
-        name = value.get("name")
-        rest = ",".join(f"{key}={_label(child)}" for key, child in value.items() if key != "name")
-        if name is None:
-            return f"({rest})"
-        return f"{_label(name)}({rest})" if rest else _label(name)
-    if isinstance(value, list):
-        return "+".join(_label(child) for child in value) or "empty"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bnexp.config.problems import collecting
 from bnexp.config.yaml_reader import (
@@ -105,6 +106,15 @@ def _find_base(item: Node, folder: Path) -> Path:
         reason = f"cannot read '{show_path(base)}': {why}"
     reason = reason or f"no file '{show_path(base)}'"
     raise ConfigError([item.position.problem(reason, "extends")])
+
+
+def as_node(plain: Any, position: Position) -> Node:  # noqa: ANN401 - any YAML value
+    """Returns a tree of plain values, all of which stand at one place."""
+    if isinstance(plain, dict):
+        return Node({key: as_node(child, position) for key, child in plain.items()}, position)
+    if isinstance(plain, list):
+        return Node([as_node(child, position) for child in plain], position)
+    return Node(plain, position)
 
 
 def merge(base: Node, over: Node) -> Node:

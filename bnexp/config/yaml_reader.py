@@ -9,6 +9,7 @@ Source: YAML 1.2.2, section 10.3 (core schema).
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,7 +74,11 @@ class Node:
 
     def key_position(self, key: str) -> Position:
         """Returns where `key` stands, or this node's own position where it has no such key."""
-        return dict(self.keys).get(key, self.position)
+        return self._places.get(key, self.position)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, Position]:
+        return dict(self.keys)
 
     def plain(self) -> Any:  # noqa: ANN401 - any YAML value
         """Returns the value as plain Python dicts, tuples and scalars."""

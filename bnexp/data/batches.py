@@ -100,6 +100,11 @@ class ResidentImages:
         inputs = normalised.view(len(indices), self.height, self.width, -1).permute(0, 3, 1, 2)
         return inputs, self._labels[indices]
 
+    def restore(self, inputs: Tensor) -> Tensor:
+        """Returns inputs as the pixels that they were: uint8 `(N, H, W, C)`."""
+        pixels = (inputs.permute(0, 2, 3, 1) - self._shift) / self._scale
+        return pixels.round().clamp(0, 255).to(torch.uint8)
+
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields all images once, in their own order, for evaluation."""
         everything = torch.arange(len(self), device=self._labels.device)
@@ -131,6 +136,10 @@ class TrainingBatches:
         """Steps of an epoch."""
         whole, rest = divmod(len(self._images), self._batch_size)
         return whole + (1 if rest and self._has_last else 0)
+
+    def restore(self, inputs: Tensor) -> Tensor:
+        """Returns inputs of a batch as pixels, augmented: uint8 `(N, H, W, C)`."""
+        return self._images.restore(inputs)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the batches of an epoch (counted from 0), from step `first_step` on."""

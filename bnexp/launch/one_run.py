@@ -17,6 +17,7 @@ from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
 from bnexp.exclusive_folder import GivenUpError, hold_folder, is_held
+from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
     decide,
@@ -94,6 +95,7 @@ class _Attempt:
         state: State = "failed"
         try:
             run.folder.set_state("running")
+            show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
             training = Training(config, parts, recorder, should_stop, save, progress)
             summary = training.run()
             state = summary.status

@@ -37,6 +37,8 @@ class PlannedRun:
     """CPU threads, where `train.threads` names no count; None takes PyTorch's choice."""
     device: str | None = None
     """The device that a launcher chose for it; None takes `train.device`."""
+    with_graph: bool = False
+    """Whether its network's graph is written for TensorBoard."""
 
 
 def plan_runs(
@@ -82,15 +84,16 @@ def repeatable_config(spec: RunSpec) -> dict[str, Any]:
     if spec.cell != "base":
         own = re.sub(r"[^A-Za-z0-9._]+", "-", f"{spec.config.name}-{spec.cell}-seed-{spec.seed}")
         config["name"] = own[:80]
+        del config["claim"]  # of the whole sweep, which one run cannot answer
     return config
 
 
 def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
-    """Returns a run's config as flat keys and scalars, without name, seed and sweep.
+    """Returns a run's config as flat keys and scalars, without name, seed, sweep and claims.
 
     A list (such as the layers) is one text, so that it takes one column.
     """
-    content = config.model_dump(mode="json", exclude={"name": True, "sweep": True})
+    content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
     del content["train"]["seed"]
     short = config.model_dump(mode="json", exclude_unset=True)
     return flatten(_shorten_lists(content, short))
@@ -128,7 +131,8 @@ def _refuse_if_held(folder: RunDir) -> None:
 
 def _differences(record: RunRecord, spec: RunSpec) -> str:
     """Returns in words how a run's config differs from the one on disk."""
-    new: Mapping[str, Scalar] = flatten(resolved_config(spec))
+    content = {key: value for key, value in resolved_config(spec).items() if key != "claim"}
+    new: Mapping[str, Scalar] = flatten(content)
     old = record.config
     if not old or record.fingerprint is None:
         return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)

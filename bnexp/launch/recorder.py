@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
 from bnexp.runs.tensorboard import EventWriter
+from bnexp.runs.tensorboard_events import GraphNode, Image
 
 SECONDS_BETWEEN_BEATS = 5.0
 
@@ -69,6 +70,7 @@ class RunRecorder:
         self._display.progress(step)
         if time.monotonic() - self._last_beat >= SECONDS_BETWEEN_BEATS:
             self._folder.set_state("running", step=step, total_steps=total_steps)
+            self._events.flush()
             self._last_beat = time.monotonic()
 
     def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
@@ -77,6 +79,14 @@ class RunRecorder:
         self._events.flush()
         figures = "  ".join(f"{tag} {value:.6g}" for tag, value in scalars.items())
         self._folder.say(f"epoch {epoch}/{epochs}  {figures}")
+
+    def show_image(self, tag: str, image: Image, description: str) -> None:
+        """Puts a picture into TensorBoard, at step 0, with a description in Markdown."""
+        self._events.write_image(tag, image, description, time.time())
+
+    def show_graph(self, nodes: Sequence[GraphNode]) -> None:
+        """Puts the network's graph into TensorBoard."""
+        self._events.write_graph(nodes, time.time())
 
     def say(self, line: str) -> None:
         """Says a line, in the log as well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import CellResult, Comparison, Difference
@@ -9,18 +10,24 @@ from bnexp.reports.figure_style import (
     MUTED,
     Style,
     cell_styles,
+    describe_selection,
     new_figure,
     set_title,
     wrap_label,
 )
 from bnexp.reports.formatting import MetricFormat, count, format_difference, metric_format
+from bnexp.reports.labels import cell_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_HEADROOM = 1.5
+_HEADROOM = 1.7
 _ROW = 0.6
+_LONGEST_LINE = 72
+"""Characters of the axis' name that fit below the axes."""
+
+_MARGIN_COLOUR = "#E3E3E3"
 _SEEDS_BELOW = 0.22
 """How far below the mean, in rows, the seeds stand."""
 
@@ -28,28 +35,46 @@ _SEEDS_BELOW = 0.22
 def draw_effects(comparison: Comparison) -> Figure:
     """Draws one row a cell: the mean difference, its 95 % t interval, and a point a seed.
 
-    Seeds that don't pair are drawn as their value minus the baseline's mean, hollow.
+    Seeds that don't pair are drawn as their value minus the baseline's mean, hollow. A
+    grey band holds the differences below the margin, where there is one.
     """
     rows = [cell for cell in comparison.cells if cell.difference is not None]
-    figure, axes = new_figure(8.4, _HEADROOM + _ROW * len(rows))
+    labels = {cell: wrap_label(label) for cell, label in cell_labels(comparison).items()}
+    most_lines = max(2, *(1 + labels[cell.cell].count("\n") for cell in rows))
+    figure, axes = new_figure(8.4, _HEADROOM + _ROW * most_lines / 2 * len(rows))
     write = metric_format(comparison)
     styles = cell_styles(comparison)
+    if comparison.margin is not None:
+        edge = comparison.margin * write.scale
+        axes.axvspan(-edge, edge, color=_MARGIN_COLOUR, linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=1.2, zorder=1)
     for row, cell in enumerate(rows):
         _draw_row(axes, row, cell, comparison.baseline_cell, styles[cell.cell], write)
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_yticks(range(len(rows)), [wrap_label(cell.cell) for cell in rows])
+    axes.set_yticks(range(len(rows)), [labels[cell.cell] for cell in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")
     unit = f" ({write.difference_unit})" if write.difference_unit else ""
-    axes.set_xlabel(f"{comparison.metric} minus that of {comparison.baseline}{unit}")
-    set_title(
-        axes,
-        f"{comparison.experiment}: effect on {comparison.metric}",
-        "large: mean difference with its 95 % t interval   small: single seeds",
-    )
+    baseline = cell_labels(comparison)[comparison.baseline]
+    axes.set_xlabel(fill(f"{comparison.metric} minus that of {baseline}{unit}", _LONGEST_LINE))
+    title = f"{comparison.experiment}: effect on {comparison.metric}"
+    set_title(axes, title, *describe_selection(comparison), *_captions(comparison))
     return figure
+
+
+def _captions(comparison: Comparison) -> tuple[str, ...]:
+    differences = [cell.difference for cell in comparison.cells if cell.difference is not None]
+    has_interval = any(difference.ci_low is not None for difference in differences)
+    interval = " with its 95 % t interval" if has_interval else ""
+    parts = [f"large: mean difference{interval}", "small: single seeds"]
+    if comparison.margin is not None:
+        margin = metric_format(comparison).margin(comparison.margin)
+        parts.append(f"grey: less than {margin}")
+    if sum(difference.p_holm is not None for difference in differences) < 2:
+        return ("   ".join(parts),)
+    note = "each interval holds for its comparison alone, the verdict follows Holm's adjusted p"
+    return "   ".join(parts), note
 
 
 def _draw_row(

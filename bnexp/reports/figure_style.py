@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnexp.analysis.results import Comparison
+from bnexp.reports.titles import describe_conditions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 MUTED = "#595959"
 """Grey for what is said beside the data."""
 
-LONGEST_LABEL = 26
+LONGEST_LABEL = 30
 """Characters that a cell's name may have on one line."""
 
 _HIGHEST = 120
@@ -64,12 +67,17 @@ def figure_settings() -> Iterator[None]:
 
 
 def cell_styles(comparison: Comparison) -> dict[str, Style]:
-    """Returns a style for each cell, the same one in every figure.
+    """Returns a style for each cell, the same one in every figure, no two alike.
 
     The colours are Okabe and Ito's, without yellow, which is too pale on white; the
-    baseline is black with round markers.
+    baseline is black with round markers. Where there are more cells than colours and the
+    settings allow it, colour and marker stand for one setting, and the line for the rest.
     """
     others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
+    if len(others) > len(_COLOURS):
+        styles = _styles_by_setting(comparison)
+        if styles:
+            return styles
     styles = {comparison.baseline: Style(_BASELINE_COLOUR, "-", "o")}
     for index, label in enumerate(others):
         line = _LINES[(index + 1) % len(_LINES)]
@@ -77,6 +85,36 @@ def cell_styles(comparison: Comparison) -> dict[str, Style]:
             _COLOURS[index % len(_COLOURS)], line, _MARKERS[index % len(_MARKERS)]
         )
     return styles
+
+
+def _styles_by_setting(comparison: Comparison) -> dict[str, Style]:
+    """Returns a colour and marker a value of one setting, and a line a value of the rest.
+
+    It is the setting with the most values for which there are colours enough; nothing
+    where none will do.
+    """
+    cells = sorted(comparison.cells, key=lambda cell: cell.cell != comparison.baseline)
+    rows = [[repr(cell.settings.get(key)) for key in comparison.differing] for cell in cells]
+    found: list[Style] = []
+    most = 0
+    for place in range(len(comparison.differing)):
+        hues = _number([row[place] for row in rows])
+        kinds = _number([repr(row[:place] + row[place + 1 :]) for row in rows])
+        if most < max(hues) <= len(_COLOURS) and 0 < max(kinds) < len(_LINES):
+            most = max(hues)
+            colours, markers = (_BASELINE_COLOUR, *_COLOURS), ("o", *_MARKERS)
+            found = [
+                Style(colours[hue], _LINES[kind], markers[hue])
+                for hue, kind in zip(hues, kinds, strict=True)
+            ]
+    is_unique = len(set(found)) == len(cells)
+    return dict(zip((cell.cell for cell in cells), found, strict=True)) if is_unique else {}
+
+
+def _number(values: Sequence[str]) -> list[int]:
+    """Returns for each value the place at which it first comes among the different ones."""
+    different = list(dict.fromkeys(values))
+    return [different.index(value) for value in values]
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -89,14 +127,26 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def set_title(axes: Axes, title: str, caption: str) -> None:
-    """Writes a bold title, and below it in grey how to read the figure."""
-    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=24)
-    axes.annotate(
-        caption, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9, color=MUTED
+def set_title(axes: Axes, title: str, *captions: str) -> None:
+    """Writes a bold title, and below it in grey, line by line, how to read the figure."""
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=12 + 12 * len(captions))
+    text = "\n".join(captions)
+    axes.annotate(text, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9, color=MUTED)
+
+
+def describe_selection(comparison: Comparison) -> tuple[str, ...]:
+    """Returns the line of the caption that says which runs were chosen, or none."""
+    conditions = describe_conditions(comparison.where)
+    return (f"where {conditions}",) if conditions else ()
+
+
+def wrap_label(label: str) -> str:
+    """Returns a cell's label in lines that don't squeeze the axes, broken after commas."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    return fill(
+        re.sub(r",(?=\S)", ", ", label),
+        LONGEST_LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-
-
-def wrap_label(cell: str) -> str:
-    """Returns a cell's name with a line a setting where one line would squeeze the axes."""
-    return cell if len(cell) <= LONGEST_LABEL else cell.replace(",", ",\n")

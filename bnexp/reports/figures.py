@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from bnexp.files import open_atomically
 from bnexp.reports.effects import draw_effects
 from bnexp.reports.figure_style import figure_settings
 from bnexp.reports.learning_curves import draw_learning_curves, finished_curves
+from bnexp.reports.titles import describe_part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,27 +21,37 @@ if TYPE_CHECKING:
 _DOTS_PER_INCH = 160
 
 
-def write_figures(comparison: Comparison, directory: Path) -> tuple[Path, ...]:
-    """Writes each figure that the comparison has data for, and returns the paths.
+def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, ...]:
+    """Writes each figure that the comparisons have data for, and returns the paths.
 
-    `curves_<metric>` needs a history of the metric in a finished run,
-    `effects_<metric>` a difference to the baseline. The same comparison gives the
-    same bytes.
+    `curves_<metric>` needs a history of the metric in a finished run, `effects_<metric>` a
+    difference to the baseline. Of several comparisons each has a folder of its own, named
+    by what sets it apart. The same comparison gives the same bytes.
 
     Raises:
         UsageError: The folder cannot be written.
     """
-    slug = comparison.metric.replace("/", "_")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with figure_settings():
-            return tuple(
-                path
-                for kind, figure in _draw(comparison).items()
-                for path in _save(figure, directory / f"{kind}_{slug}")
-            )
+        return tuple(
+            path
+            for comparison in comparisons
+            for path in _write(comparison, directory / _folder(comparison, comparisons))
+        )
     except OSError as error:
         raise UsageError(f"--plots: cannot write figures to '{directory}': {error}") from error
+
+
+def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
+    slug = comparison.metric.replace("/", "_")
+    directory.mkdir(parents=True, exist_ok=True)
+    with figure_settings():
+        for kind, figure in _draw(comparison).items():
+            yield from _save(figure, directory / f"{kind}_{slug}")
+
+
+def _folder(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
+    part = describe_part(comparison, comparisons).replace(" = ", "=")
+    return re.sub(r"[^A-Za-z0-9._=,()-]+", "_", part).strip(".")
 
 
 def _draw(comparison: Comparison) -> dict[str, Figure]:

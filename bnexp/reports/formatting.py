@@ -49,6 +49,12 @@ class MetricFormat:
         """Returns a difference with its unit."""
         return f"{self.number(value, signed)} {self.difference_unit}".rstrip()
 
+    def margin(self, value: float) -> str:
+        """Returns a margin with its unit and all of its figures: `1 point`, `0.5 points`."""
+        shown = f"{value * self.scale:.6g}"
+        unit = self.difference_unit.removesuffix("s") if shown == "1" else self.difference_unit
+        return f"{shown} {unit}".rstrip()
+
 
 def metric_format(comparison: Comparison) -> MetricFormat:
     """Returns a format with enough decimals to show the comparison's smallest interval."""
@@ -84,6 +90,12 @@ def format_p(p: float) -> str:
     if p > 0.9995:
         return "1"
     return f"{p:.4f}" if 0.0495 <= p < 0.0505 else f"{p:.3f}"
+
+
+def write_p(p: float) -> str:
+    """Returns `p = 0.012` or `p < 0.001`."""
+    shown = format_p(p)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def format_setting(value: Scalar) -> str:

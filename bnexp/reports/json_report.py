@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from bnexp.analysis.results import CellResult, Comparison, Difference
+from bnexp.analysis.results import (
+    CellResult,
+    ClaimResult,
+    ClaimSide,
+    Comparison,
+    Difference,
+)
 
 
 def render_json(comparison: Comparison) -> str:
     """Returns one JSON object; a figure that doesn't exist is null, never NaN."""
-    document = {
+    return _write(_comparison(comparison))
+
+
+def render_json_by(key: str, *comparisons: Comparison) -> str:
+    """Returns one JSON object with the key that the runs were divided by, and a list."""
+    return _write({"by": key, "comparisons": [_comparison(part) for part in comparisons]})
+
+
+def _write(document: dict[str, Any]) -> str:
+    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
         "experiment": comparison.experiment,
         "metric": comparison.metric,
         "baseline": comparison.baseline,
         "target": comparison.target,
+        "margin": comparison.margin,
+        "where": dict(comparison.where),
         "swept": list(comparison.swept),
         "differing": list(comparison.differing),
         "cells": [_cell(cell) for cell in comparison.cells],
-        "claims": list(comparison.claims),
+        "claims": [_claim(claim) for claim in comparison.claims],
         "warnings": list(comparison.warnings),
     }
-    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
 
 
 def _cell(cell: CellResult) -> dict[str, Any]:
@@ -35,12 +56,16 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "std": cell.std,
         "ci_low": cell.ci_low,
         "ci_high": cell.ci_high,
-        "values": {str(seed): value for seed, value in cell.values.items()},
+        "values": _by_seed(cell.values),
         "difference": _difference(cell.difference),
         "statuses": dict(cell.statuses),
+        "divergence": asdict(cell.divergence) if cell.divergence else None,
         "epochs_to_target": asdict(cell.epochs_to_target) if cell.epochs_to_target else None,
         "train_test_gap": cell.train_test_gap,
         "images_per_second": cell.images_per_second,
+        "elapsed_seconds": cell.elapsed_seconds,
+        "peak_memory_bytes": cell.peak_memory_bytes,
+        "parameters": cell.parameters,
     }
 
 
@@ -53,12 +78,58 @@ def _difference(difference: Difference | None) -> dict[str, Any] | None:
         "ci_high": difference.ci_high,
         "p": difference.p,
         "p_holm": difference.p_holm,
+        "p_equivalence": difference.p_equivalence,
         "verdict": difference.verdict,
         "is_paired": difference.is_paired,
         "n": difference.n,
-        "values": {str(seed): value for seed, value in difference.by_seed.items()},
+        "values": _by_seed(difference.by_seed),
+        "changed": list(difference.changed),
         "confounds": list(difference.confounds),
+        "smallest_detectable": difference.smallest_detectable,
+        "seeds_needed": difference.seeds_needed,
     }
+
+
+def _claim(claim: ClaimResult) -> dict[str, Any]:
+    return {
+        "statement": claim.statement,
+        "source": claim.source,
+        "verdict": claim.verdict,
+        "reason": claim.reason,
+        "measure": claim.measure,
+        "metric": claim.metric,
+        "reduction": claim.reduction,
+        "direction": claim.direction,
+        "margin": claim.margin,
+        "treatment": _side(claim.treatment),
+        "control": _side(claim.control),
+        "mean": claim.mean,
+        "ci_low": claim.ci_low,
+        "ci_high": claim.ci_high,
+        "p": claim.p,
+        "p_holm": claim.p_holm,
+        "p_equivalence": claim.p_equivalence,
+        "test": claim.test,
+        "n": claim.n,
+        "is_paired": claim.is_paired,
+        "values": _by_seed(claim.by_seed),
+        "seeds_needed": claim.seeds_needed,
+        "also_differ": list(claim.also_differ),
+    }
+
+
+def _side(side: ClaimSide) -> dict[str, Any]:
+    return {
+        "cells": list(side.cells),
+        "mean": side.mean,
+        "values": _by_seed(side.values),
+        "statuses": dict(side.statuses),
+        "axis_value": side.axis_value,
+    }
+
+
+def _by_seed(values: Mapping[int, float]) -> dict[str, float]:
+    return {str(seed): value for seed, value in values.items()}
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value

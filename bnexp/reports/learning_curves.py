@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
 from math import isfinite
 from statistics import mean
@@ -13,11 +14,13 @@ from bnexp.reports.figure_style import (
     MUTED,
     Style,
     cell_styles,
+    describe_selection,
     new_figure,
     set_title,
     wrap_label,
 )
 from bnexp.reports.formatting import MetricFormat, metric_format
+from bnexp.reports.labels import cell_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +32,9 @@ _MOST_WITH_BANDS = 8
 _LEAST_FOR_BAND = 3
 """Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
+_PALE = 0.15
+"""Opacity of a band, through which others are seen."""
+
 
 def draw_learning_curves(comparison: Comparison) -> Figure:
     """Draws the metric after each epoch: a mean and a 95 % t band a cell, a thin line a seed.
@@ -38,22 +44,37 @@ def draw_learning_curves(comparison: Comparison) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     is_crowded = len(comparison.cells) > _MOST_WITH_BANDS
-    line = 0.24 if is_crowded else 0.46
-    lines = sum(1 + wrap_label(cell.cell).count("\n") / 2 for cell in comparison.cells)
-    figure, axes = new_figure(8.4, max(4.6, 1 + line * (lines + 1)))
+    legend = _describe_lines(comparison, is_crowded)
+    line = 0.24 if is_crowded else 0.23
+    lines = sum(1 + text.count("\n") for text in legend.values())
+    figure, axes = new_figure(8.4, max(4.6, 1.4 + line * lines))
     write = metric_format(comparison)
-    _draw_cells(axes, comparison, write, is_crowded)
+    _draw_cells(axes, comparison, legend, write, is_crowded)
     _draw_target(axes, comparison, write)
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{comparison.metric} ({write.unit})" if write.unit else comparison.metric)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if max(len(curve) for cell in comparison.cells for curve in cell.curves.values()) == 1:
+        axes.set_xlim(0.5, 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(visible=True, axis="y")
     spacing = 0.3 if is_crowded else 0.8
     beside = (1.0, 0.5)
     axes.legend(loc="center left", bbox_to_anchor=beside, handlelength=3.4, labelspacing=spacing)
     title = f"{comparison.experiment}: {comparison.metric}"
-    set_title(axes, title, _caption(comparison, is_crowded))
+    set_title(axes, title, *describe_selection(comparison), _caption(comparison, is_crowded))
     return figure
+
+
+def _describe_lines(comparison: Comparison, is_crowded: bool) -> dict[str, str]:
+    """Returns what the legend says of each cell: its label, its seeds, what diverged."""
+    labels, separator = cell_labels(comparison), ", " if is_crowded else "\n"
+    is_same_n = len({cell.n for cell in comparison.cells}) == 1
+    lines = {}
+    for cell in comparison.cells:
+        number = "" if is_crowded and is_same_n else f"{separator}n = {cell.n}"
+        diverged = f", {cell.diverged} diverged" if cell.diverged else ""
+        lines[cell.cell] = f"{wrap_label(labels[cell.cell])}{number}{diverged}"
+    return lines
 
 
 def finished_curves(cell: CellResult) -> list[tuple[float, ...]]:
@@ -63,7 +84,8 @@ def finished_curves(cell: CellResult) -> list[tuple[float, ...]]:
 
 def _caption(comparison: Comparison, is_crowded: bool) -> str:
     sizes = {cell.n for cell in comparison.cells}
-    parts = [f"line: mean over {f'n = {min(sizes)}' if len(sizes) == 1 else 'n'} seeds"]
+    mean_over = f"n = {min(sizes)}" if len(sizes) == 1 else "n"
+    parts = ["line: one seed" if sizes == {1} else f"line: mean over {mean_over} seeds"]
     if not is_crowded:
         least = f", from {_LEAST_FOR_BAND} seeds on" if 2 in sizes else ""
         parts += [f"band: its 95 % t interval{least}", "thin: single seeds"]
@@ -72,7 +94,13 @@ def _caption(comparison: Comparison, is_crowded: bool) -> str:
     return "   ".join(parts)
 
 
-def _draw_cells(axes: Axes, comparison: Comparison, write: MetricFormat, is_crowded: bool) -> None:
+def _draw_cells(
+    axes: Axes,
+    comparison: Comparison,
+    legend: Mapping[str, str],
+    write: MetricFormat,
+    is_crowded: bool,
+) -> None:
     styles = cell_styles(comparison)
     axes.margins(x=0.02, y=0.06)
     if not is_crowded:
@@ -80,7 +108,7 @@ def _draw_cells(axes: Axes, comparison: Comparison, write: MetricFormat, is_crow
             _draw_seeds(axes, cell, styles[cell.cell], write)
         axes.set_ylim(axes.get_ylim())  # a wide band must not flatten the lines
     for cell in comparison.cells:
-        _draw_mean(axes, cell, styles[cell.cell], write, ", " if is_crowded else "\n")
+        _draw_mean(axes, cell, styles[cell.cell], write, legend[cell.cell])
         if not is_crowded:
             _draw_band(axes, cell, styles[cell.cell], write)
 
@@ -95,16 +123,16 @@ def _draw_seeds(axes: Axes, cell: CellResult, style: Style, write: MetricFormat)
         if not points:
             continue
         epochs, values = zip(*points, strict=True)
-        axes.plot(epochs, values, color=style.colour, linewidth=0.8, alpha=0.4, zorder=2)
+        dot = "." if len(epochs) == 1 else ""
+        axes.plot(
+            epochs, values, color=style.colour, linewidth=0.8, marker=dot, alpha=0.4, zorder=2
+        )
         if seed not in cell.values:
             axes.plot(epochs[-1:], values[-1:], "x", color=style.colour, markersize=8, zorder=4)
 
 
-def _draw_mean(
-    axes: Axes, cell: CellResult, style: Style, write: MetricFormat, separator: str
-) -> None:
+def _draw_mean(axes: Axes, cell: CellResult, style: Style, write: MetricFormat, label: str) -> None:
     means = [mean(values) * write.scale for values in _by_epoch(cell)]
-    diverged = f", {cell.diverged} diverged" if cell.diverged else ""
     axes.plot(
         range(1, len(means) + 1),
         means,
@@ -114,7 +142,7 @@ def _draw_mean(
         marker=style.marker,
         markersize=5.5,
         markevery=max(1, len(means) // 10),
-        label=f"{wrap_label(cell.cell)}{separator}n = {cell.n}{diverged}",
+        label=label,
         zorder=3,
     )
 
@@ -123,14 +151,12 @@ def _draw_band(axes: Axes, cell: CellResult, style: Style, write: MetricFormat) 
     bands = [band for values in _by_epoch(cell) if (band := t_interval(values)) is not None]
     if not bands or cell.n < _LEAST_FOR_BAND:
         return
-    axes.fill_between(
-        range(1, len(bands) + 1),
-        [band.low * write.scale for band in bands],
-        [band.high * write.scale for band in bands],
-        color=style.colour,
-        alpha=0.15,
-        linewidth=0,
-    )
+    lows, highs = ([getattr(band, end) * write.scale for band in bands] for end in ("low", "high"))
+    if len(bands) == 1:
+        axes.vlines([1], lows, highs, color=style.colour, alpha=_PALE, linewidth=10)
+        return
+    epochs = range(1, len(bands) + 1)
+    axes.fill_between(epochs, lows, highs, color=style.colour, alpha=_PALE, linewidth=0)
 
 
 def _by_epoch(cell: CellResult) -> list[tuple[float, ...]]:

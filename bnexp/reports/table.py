@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,9 @@ from bnexp.reports.formatting import (
 )
 
 Kind = Literal["name", "number", "mean", "difference", "text"]
+
+LONGEST_NAME = 30
+"""Characters beyond which a setting is broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +55,54 @@ def build_table(comparison: Comparison) -> TableView:
     )
 
 
-def describe_method(comparison: Comparison) -> str:
-    """Returns one line that says how the intervals and p-values were made."""
-    tested = [
-        cell.difference.is_paired
-        for cell in comparison.cells
-        if cell.difference is not None and cell.difference.p is not None
-    ]
+def fold_name(text: str, width: int = LONGEST_NAME) -> str:
+    """Returns a name that is longer than that in lines, ended by `,` or else by `(` or `_`."""
+    if len(text) <= width:
+        return text
+    lines: list[str] = []
+    for part in _split_after(",", text):
+        lines.append("")
+        for piece in [part] if len(part) <= width else _split_after("(_", part):
+            if lines[-1] and len(lines[-1] + piece) > width:
+                lines.append("")
+            lines[-1] += piece
+    return "\n".join(lines)
+
+
+def _split_after(marks: str, text: str) -> list[str]:
+    return [part for part in re.split(f"(?<=[{marks}])", text) if part]
+
+
+def verdict_column(comparison: Comparison) -> Column:
+    """Returns the verdicts in words, for reports that have no colours."""
+    texts = (cell.difference.verdict if cell.difference else NOTHING for cell in comparison.cells)
+    return Column("verdict", tuple(texts), "text")
+
+
+def describe_method(*comparisons: Comparison) -> str:
+    """Returns how the intervals and p-values of the comparisons were made.
+
+    Holm's family is all of them together, as `compare_by` makes it.
+    """
+    cells = [cell for comparison in comparisons for cell in comparison.cells]
+    differences = [cell.difference for cell in cells if cell.difference is not None]
+    tested = [difference for difference in differences if difference.p is not None]
+    if not any(cell.ci_low is not None for cell in cells):
+        return "No intervals and no tests: these take at least two finished seeds a cell."
     if not tested:
         return "±: 95 % t interval over seeds."
-    test = "paired by seed" if all(tested) else "Welch, seeds not paired"
-    if len(set(tested)) > 1:
+    is_paired = {difference.is_paired for difference in tested}
+    test = "paired by seed" if is_paired == {True} else "Welch, seeds not paired"
+    if len(is_paired) > 1:
         test = "paired by seed where seeds are shared, else Welch"
-    family = sum(
-        cell.difference is not None
-        and cell.difference.p is not None
-        and cell.difference.verdict != "identical"
-        for cell in comparison.cells
+    family = sum(difference.verdict != "identical" for difference in tested)
+    method = f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}"
+    if family < 2:
+        return f"{method}."
+    return (
+        f"{method}, Holm-adjusted over {family} comparisons. Each interval holds for its "
+        "comparison alone; the verdict follows the adjusted p."
     )
-    adjusted = f", Holm-adjusted over {family} comparisons" if family > 1 else ""
-    return f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}{adjusted}."
 
 
 def _name_columns(comparison: Comparison) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""The comparison on a terminal: a table, a sentence a cell, and the warnings."""
+"""The comparison on a terminal: claims, a table, a sentence a cell, notes, and warnings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.cells import cell_len
@@ -13,66 +14,134 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bnexp.analysis.results import Comparison
+from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
+from bnexp.reports.claim_texts import describe_claim
 from bnexp.reports.console import PLAIN_WIDTH, open_console
+from bnexp.reports.notes import describe_notes
 from bnexp.reports.sentences import describe_cells
-from bnexp.reports.table import Column, TableView, build_table, describe_method
+from bnexp.reports.table import Column, TableView, build_table, fold_name
+from bnexp.reports.titles import describe_part, describe_title
 
 _GAP = 2
 _LEAST_NAME = 12
 """Characters that a column of names may be folded to, its gap included."""
 
+_NARROW = 12
+"""Characters of a name's line where the console is too narrow for the table."""
+
 _NO_BREAK = "\u00a0"
 _HELD_TOGETHER = re.compile(r" (?=%)|(?<=\bp) (?=[=<])|(?<=\bp [=<]) ")
 
-_VERDICT_STYLES = {"better": "green", "worse": "red", "confounded": "yellow"}
+_VERDICT_STYLES: dict[Verdict, str] = {
+    "better": "green",
+    "worse": "red",
+    "equivalent": "cyan",
+    "confounded": "yellow",
+}
+_CLAIM_STYLES: dict[ClaimVerdict, str] = {
+    "supported": "green",
+    "contradicted": "red",
+    "equivalent": "cyan",
+    "inconclusive": "yellow",
+}
 
 
-def show_report(comparison: Comparison) -> None:
+def show_report(*comparisons: Comparison) -> None:
     """Writes the report to stdout, without trailing blanks where that is no terminal."""
     console = open_console()
     if console.is_terminal:
-        print_report(comparison, console)
+        print_report(console, *comparisons)
     else:
-        console.file.write(render_text(comparison, console.width))
+        console.file.write(render_text(*comparisons, width=console.width))
 
 
-def render_text(comparison: Comparison, width: int = PLAIN_WIDTH) -> str:
-    """Returns the report as plain text, the table no wider than `width` characters."""
+def render_text(*comparisons: Comparison, width: int = PLAIN_WIDTH) -> str:
+    """Returns the report as plain text, the tables no wider than `width` characters."""
     console = Console(
         file=io.StringIO(), width=width, highlight=False, force_terminal=False, no_color=True
     )
     with console.capture() as capture:
-        print_report(comparison, console)
+        print_report(console, *comparisons)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def print_report(comparison: Comparison, console: Console) -> None:
-    """Prints the whole report; a table too wide for the console comes in two parts."""
-    title = f"{comparison.experiment}: {comparison.metric} after the last epoch"
-    console.print(_wrap(title, console, "bold"))
-    view = build_table(comparison)
+def print_report(console: Console, *comparisons: Comparison) -> None:
+    """Prints claims, tables with a sentence a cell, notes, and warnings.
+
+    A table too wide for the console comes in two parts.
+    """
+    console.print(_wrap(describe_title(comparisons), console, "bold"))
+    for comparison in comparisons:
+        for claim in comparison.claims:
+            _print_claim(claim, console)
+    for comparison in comparisons:
+        _print_part(comparison, comparisons, console)
+    notes = describe_notes(comparisons, is_best_marked=console.is_terminal)
+    warnings = dict.fromkeys(text for comparison in comparisons for text in comparison.warnings)
+    _print_paragraph([_wrap(note, console, "dim") for note in notes], console)
+    _print_paragraph([_warn(warning, console) for warning in warnings], console)
+
+
+def _print_claim(claim: ClaimResult, console: Console) -> None:
+    text = describe_claim(claim)
+    headline = _wrap(text.headline, console, "bold")
+    headline.stylize(_CLAIM_STYLES[claim.verdict], 0, len(claim.verdict))
+    rest = [_wrap(line, console, indent=2) for line in (text.evidence, *text.notes) if line]
+    _print_paragraph([headline, *rest], console)
+
+
+def _print_part(
+    comparison: Comparison, comparisons: Sequence[Comparison], console: Console
+) -> None:
+    heading = describe_part(comparison, comparisons)
+    if heading:
+        _print_paragraph([_wrap(heading, console, "bold")], console)
+    view = _fold_names(build_table(comparison))
     for columns in _fitting_parts(view, console.width):
         console.print()
         console.print(_table(comparison, view, columns, console.width))
-    console.print()
-    console.print(_wrap(describe_method(comparison), console, "dim"))
-    sentences = [_wrap(sentence, console) for sentence in describe_cells(comparison)]
-    warnings = [_wrap(f"warning: {warning}", console) for warning in comparison.warnings]
-    for warning in warnings:
-        warning.stylize("yellow", 0, len("warning:"))
-    for paragraph in filter(None, (sentences, warnings)):
+    _print_paragraph([_wrap(text, console) for text in describe_cells(comparison)], console)
+
+
+def _print_paragraph(lines: Sequence[Text], console: Console) -> None:
+    """Prints the lines with an empty one before them; nothing where there are none."""
+    if lines:
         console.print()
-        console.print(*paragraph, sep="\n")
+        console.print(*lines, sep="\n")
 
 
-def _wrap(text: str, console: Console, style: str = "") -> Text:
+def _warn(warning: str, console: Console) -> Text:
+    text = _wrap(f"warning: {warning}", console)
+    text.stylize("yellow", 0, len("warning:"))
+    return text
+
+
+def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text:
     """Returns the text in lines that fit, never broken inside `95 %` or `p = 0.01`."""
     held = _HELD_TOGETHER.sub(_NO_BREAK, text)
     lines = textwrap.wrap(
-        held, console.width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+        held,
+        console.width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_on_hyphens=False,
+        break_long_words=False,
     )
     return Text("\n".join(lines).replace(_NO_BREAK, " "), style, overflow="fold")
+
+
+def _fold_names(view: TableView) -> TableView:
+    """Returns the table with very long names in several lines."""
+    names = tuple(
+        replace(column, texts=tuple(map(fold_name, column.texts))) for column in view.names
+    )
+    return replace(view, names=names)
+
+
+def _narrow(column: Column) -> Column:
+    """Returns a column of names broken within long words, after `_`, `,` and `(`."""
+    texts = tuple(fold_name(text.replace("\n", ""), _NARROW) for text in column.texts)
+    return replace(column, header=fold_name(column.header, _NARROW), texts=texts)
 
 
 def _fitting_parts(view: TableView, width: int) -> list[tuple[Column, ...]]:
@@ -93,8 +162,12 @@ def _table(comparison: Comparison, view: TableView, columns: Sequence[Column], w
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0)
     )
-    shown = (*view.names, *columns)
-    is_only_names_folded = _natural_width(columns) + _LEAST_NAME * len(view.names) <= width
+    names = view.names
+    if _natural_width((*names, *columns)) > width:
+        names = tuple(map(_narrow, names))
+    shown = (*names, *columns)
+    least = sum(min(_LEAST_NAME, _natural_width([name]) + _GAP) for name in names)
+    is_only_names_folded = _natural_width(columns) + least <= width
     for column in shown:
         table.add_column(
             Text(column.header),

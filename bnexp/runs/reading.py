@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord, Scalar, Summary, flatten
+from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
 from bnexp.runs.run_dir import RunDir
+
+TRASH = ".trash-"
+"""What the name of a folder that is being removed starts with."""
+
+_FIGURES = frozenset(field.name for field in fields(Summary))
 
 _KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "heartbeat": "number"}
 
@@ -24,38 +30,40 @@ def list_experiments(runs_dir: Path) -> list[Path]:
             return []
     except (OSError, ValueError):  # a name that no folder can have
         return []
-    return sorted(path for path in runs_dir.iterdir() if path.is_dir() and any(_find_runs(path)))
+    return sorted(path for path in _list_folders(runs_dir) if any(find_runs(path)))
 
 
-def read_experiments(targets: Sequence[str], runs_dir: Path) -> tuple[RunRecord, ...]:
+def read_experiments(
+    targets: Sequence[str], runs_dir: Path, *, with_config: bool = True
+) -> tuple[RunRecord, ...]:
     """Returns the runs of the named experiments (or paths), or of the newest one.
 
-    Runs come in the order in which their cells were planned, seeds rising.
+    Runs come in the order in which their cells were planned, seeds rising. Without
+    `with_config` their config and environment are not read, which takes most of the time.
 
     Raises:
         UsageError: There is no such experiment, or none at all.
     """
-    folders = [_find(target, runs_dir) for target in targets] or [_newest(runs_dir)]
-    found = dict.fromkeys(run for folder in folders for run in _find_runs(folder))
-    return tuple(sorted((read_run(path) for path in found), key=_planned_order))
+    folders = [find_folder(target, runs_dir) for target in targets] or [_newest(runs_dir)]
+    found = dict.fromkeys(run for folder in folders for run in find_runs(folder))
+    records = (read_run(path, with_config=with_config) for path in found)
+    return tuple(sorted(records, key=_planned_order))
 
 
-def read_run(path: Path) -> RunRecord:
-    """Returns the record of one run's folder."""
+def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
+    """Returns the record of one run's folder; without its config and environment if told so."""
     run = RunDir(path)
     problems: list[str] = []
     status = _read_json(run.status, problems)
     summary = _read_summary(run.summary, problems)
-    state = status.get("state")
-    if summary is not None:
-        state = summary.status
-    elif state in ("finished", "diverged"):
-        problems.append(f"{run.status} says {state}, but there is no sound summary.json")
-        state = "failed"
-    if not run.status.exists():
+    state = _find_state(run, status, summary, problems)
+    if not status and not run.status.exists():
         problems.append(f"{run.status} is missing")
-    environment = _flatten(run.environment, _read_json(run.environment, problems), problems)
-    config = {key: value for key, value in environment.items() if key.startswith("config.")}
+    environment = run.environment
+    described = _read_json(environment, problems) if with_config else {}
+    claims = _take_claims(described)
+    content = described.get("config")
+    config = described.pop("config") if isinstance(content, dict) and content else {}
 
     def read(key: str, kind: type[Any] | tuple[type[Any], ...], default: Any) -> Any:  # noqa: ANN401
         value = status.get(key, default)
@@ -72,20 +80,46 @@ def read_run(path: Path) -> RunRecord:
         fingerprint=read("fingerprint", str, None),
         cell_index=read("cell_index", int, 0),
         seed=read("seed", int, _seed_of(path)),
-        state=state if state in STATES else "pending",
+        state=state,
         settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
-        config={key.removeprefix("config."): value for key, value in config.items()},
-        environment={key: value for key, value in environment.items() if key not in config},
+        config=_flatten(environment, config, problems),
+        environment=_flatten(environment, described, problems),
         summary=summary,
         heartbeat=read("heartbeat", (int, float), None),
+        claims=claims,
         problems=tuple(problems),
     )
 
 
-def _find(target: str, runs_dir: Path) -> Path:
+def _find_state(
+    run: RunDir, status: dict[str, Any], summary: Summary | None, problems: list[str]
+) -> State:
+    if summary is not None:
+        return summary.status
+    state = status.get("state")
+    if state in ("finished", "diverged"):
+        problems.append(f"{run.status} says {state}, but there is no sound summary.json")
+        return "failed"
+    return next((known for known in STATES if known == state), "pending")
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """Returns what a run's status.json says besides what the record holds: step, reason, pid.
+
+    Nothing where it cannot be read; the record's problems say so.
+    """
+    return _read_json(RunDir(path).status, [])
+
+
+def find_folder(target: str, runs_dir: Path) -> Path:
+    """Returns the folder of that name, or path, of an experiment, a cell or a run.
+
+    Raises:
+        UsageError: There are no runs in such a folder.
+    """
     with contextlib.suppress(OSError, ValueError):  # a name too long for a file, or with NUL
         for folder in (runs_dir / target, Path(target)):
-            if folder.is_dir() and any(_find_runs(folder)):
+            if folder.is_dir() and any(find_runs(folder)):
                 return folder
     names = [path.name for path in list_experiments(runs_dir)]
     known = f"; there are {', '.join(names)}" if names else ": there are no runs at all"
@@ -96,15 +130,39 @@ def _newest(runs_dir: Path) -> Path:
     experiments = list_experiments(runs_dir)
     if not experiments:
         raise UsageError(f"no runs in {runs_dir}; train some first: bnexp train CONFIG")
-    return max(experiments, key=lambda path: max(run.stat().st_mtime for run in _find_runs(path)))
+    return max(experiments, key=lambda path: max(run.stat().st_mtime for run in find_runs(path)))
 
 
-def _find_runs(folder: Path) -> Iterator[Path]:
+def find_runs(folder: Path) -> Iterator[Path]:
     """Yields run folders in an experiment's folder, a cell's folder, or the folder itself."""
     candidates = [folder] if folder.name.startswith("seed=") else []
-    for pattern in ("*/seed=*", "seed=*"):
-        candidates += folder.glob(pattern)
+    for path in _list_folders(folder):
+        candidates += [path] if path.name.startswith("seed=") else _list_folders(path, "seed=")
     yield from (path for path in candidates if RunDir(path).is_begun)
+
+
+def _list_folders(folder: Path, prefix: str = "") -> list[Path]:
+    """Returns the folders in a folder whose name starts with `prefix`, what is being removed not.
+
+    Raises:
+        UsageError: The folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if _is_folder(entry)]
+    except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
+        return []
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
+    found = (name for name in names if name.startswith(prefix) and not name.startswith(TRASH))
+    return [folder / name for name in found]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead in a circle
+        return False
 
 
 def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
@@ -113,6 +171,8 @@ def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
 
 def _read_numbers(values: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON
     numbers = tuple(values)
+    if {*map(type, numbers)} <= {int, float} and all(map(math.isfinite, numbers)):
+        return numbers
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise TypeError(f"{number!r} is not a number")
@@ -128,7 +188,8 @@ def _seed_of(path: Path) -> int:
 
 def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - faster than Path's, of which it is one in three
+            content = json.loads(file.read())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -148,14 +209,20 @@ def _flatten(path: Path, content: dict[str, Any], problems: list[str]) -> dict[s
         return {}
 
 
+def _take_claims(described: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Takes the claims out of a run's config, so that they are no settings of it."""
+    config = described.get("config")
+    claims = config.pop("claim", None) if isinstance(config, dict) else None
+    return tuple(claim for claim in claims or () if isinstance(claim, dict))
+
+
 def _read_summary(path: Path, problems: list[str]) -> Summary | None:
     content = _read_json(path, problems)
     if not content:
         return None
-    known = {field.name for field in fields(Summary)}
     try:
         history = {tag: _read_numbers(values) for tag, values in content["history"].items()}
-        found = {key: value for key, value in content.items() if key in known}
+        found = {key: value for key, value in content.items() if key in _FIGURES}
         summary = Summary(**{**found, "history": history})
         _read_numbers([*summary.final.values(), *summary.best.values()])
         if summary.status not in ("finished", "diverged"):

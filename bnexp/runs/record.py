@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,8 @@ class RunRecord:
     """SHA-256 of the config that the run was begun with; None where it cannot be read."""
     cell_index: int = 0
     """The place of the cell in its sweep, counted from 0."""
+    claims: tuple[Mapping[str, Any], ...] = ()
+    """What was predicted when the run began, as the config says it; not part of `config`."""
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 
@@ -76,15 +79,36 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 -
 
     An empty mapping or list becomes the string `{}` or `[]`, so that no key is lost.
     """
-    if isinstance(tree, Mapping):
-        children = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, list | tuple):
-        children = [(str(index), value) for index, value in enumerate(tree)]
-    else:
-        return {prefix: tree}
-    if not children:
-        return {prefix: "{}" if isinstance(tree, Mapping) else "[]"}
     flat: dict[str, Scalar] = {}
-    for key, value in children:
-        flat.update(flatten(value, f"{prefix}.{key}" if prefix else key))
+    _flatten_into(flat, tree, prefix)
     return flat
+
+
+def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # noqa: ANN401
+    # A comparison flattens the configs of thousands of runs: most values are scalars, which
+    # are told by their type alone.
+    children: Iterable[tuple[object, Any]]
+    if type(tree) is dict or isinstance(tree, Mapping):
+        children, empty = tree.items(), "{}"
+    elif isinstance(tree, list | tuple):
+        children, empty = enumerate(tree), "[]"
+    else:
+        flat[prefix] = tree
+        return
+    if not tree:
+        flat[prefix] = empty
+    for key, value in children:
+        name = _join(prefix, key)
+        if type(value) in _SCALARS:
+            flat[name] = value
+        else:
+            _flatten_into(flat, value, name)
+
+
+@functools.lru_cache(maxsize=20_000, typed=True)
+def _join(prefix: str, key: object) -> str:
+    """Returns the dotted key; the same one for all runs, which saves memory and hashing."""
+    return f"{prefix}.{key}" if prefix else f"{key}"
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))

@@ -166,7 +166,9 @@ class RunDir:
     @property
     def is_begun(self) -> bool:
         """Whether the folder holds anything of a run; one cut off at its birth does not."""
-        known = (self.status, self.summary, self.metrics, self.config, self.environment)
+        if self.status.exists():  # as nearly always: thousands of runs are asked
+            return True
+        known = (self.summary, self.metrics, self.config, self.environment)
         return any(path.exists() for path in known)
 
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:

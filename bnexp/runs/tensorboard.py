@@ -6,12 +6,28 @@ that TensorBoard groups the seeds of a cell and no extra run appears.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 from bnexp.runs.record import Scalar, State
+from bnexp.runs.tensorboard_events import (
+    GraphNode,
+    Image,
+    encode_event,
+    graph_event,
+    image_event,
+    restart_event,
+    scalars_event,
+    session_end_event,
+    session_start_event,
+    version_event,
+)
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -24,26 +40,34 @@ class EventWriter:
 
     def __init__(self, folder: Path, warn: Warn) -> None:
         self._warn = warn
-        self._writer: Any = None
+        self._file: BinaryIO | None = None
         self._guard(lambda: self._open(folder))
 
     def write_scalars(self, step: int, wall_time: float, scalars: Mapping[str, float]) -> None:
         """Writes one point for each tag; `wall_time` is in seconds since 1970."""
-        self._guard(lambda: self._add(_scalars_event(step, wall_time, scalars)))
+        self._guard(lambda: self._add(scalars_event(step, wall_time, scalars)))
+
+    def write_image(self, tag: str, image: Image, description: str, wall_time: float) -> None:
+        """Writes a picture at step 0, with a description in Markdown."""
+        self._guard(lambda: self._add(image_event(tag, image, description, wall_time)))
+
+    def write_graph(self, nodes: Sequence[GraphNode], wall_time: float) -> None:
+        """Writes the network's graph."""
+        self._guard(lambda: self._add(graph_event(nodes, wall_time)))
 
     def write_session_start(
         self, group: str, hyperparameters: Mapping[str, Scalar], wall_time: float
     ) -> None:
         """Writes the hyper-parameters; runs of the same group, the seeds, form one row."""
-        self._guard(lambda: self._add(_start_event(group, hyperparameters, wall_time)))
+        self._guard(lambda: self._add(session_start_event(group, hyperparameters, wall_time)))
 
     def write_restart(self, wall_time: float) -> None:
         """Tells a server that reads along to forget the points of a run's earlier files."""
-        self._guard(lambda: self._add(_restart_event(wall_time)))
+        self._guard(lambda: self._add(restart_event(wall_time)))
 
     def write_session_end(self, state: State, wall_time: float) -> None:
         """Writes how the run ended."""
-        self._guard(lambda: self._add(_end_event(state, wall_time)))
+        self._guard(lambda: self._add(session_end_event(state, wall_time)))
 
     def flush(self) -> None:
         """Hands what was written to the operating system."""
@@ -54,84 +78,38 @@ class EventWriter:
         self._guard(self._close)
 
     def _open(self, folder: Path) -> None:
-        # TensorBoard says on import that TensorFlow is missing, which is as it should be.
+        # TensorBoard says on import that TensorFlow is missing, which is as it should be. Its own
+        # writer writes from a thread, where an error ends in a traceback that nobody can catch.
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        self._writer = EventFileWriter(str(folder), flush_secs=30)
+        now = time.time()
+        name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"
+        self._file = (folder / name).open("xb")
+        self._add(version_event(now))
 
     def _add(self, event: Event) -> None:
-        if self._writer is not None:
-            self._writer.add_event(event)
+        if self._file is not None:
+            self._file.write(encode_event(event))
 
     def _flush(self) -> None:
-        if self._writer is not None:
-            self._writer.flush()
+        if self._file is not None:
+            self._file.flush()
 
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._file is not None:
+            self._file.close()
 
     def _guard(self, write: Callable[[], None]) -> None:
         try:
             write()
         except (OSError, ImportError, ValueError, RuntimeError) as error:
-            self._writer = None
+            self._abandon()
             self._warn(
                 f"TensorBoard events cannot be written ({error}); the run goes on without them"
             )
 
-
-def _scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) -> Event:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-    return Event(wall_time=wall_time, step=step, summary=Summary(value=values))
-
-
-def _start_event(group: str, hyperparameters: Mapping[str, Scalar], wall_time: float) -> Event:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
-
-    shown = {key: _as_hyperparameter(value) for key, value in hyperparameters.items()}
-    summary = hparams_pb(shown, trial_id=group, start_time_secs=wall_time)
-    return Event(wall_time=wall_time, step=0, summary=summary)
-
-
-def _restart_event(wall_time: float) -> Event:
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-
-    return Event(wall_time=wall_time, step=0, session_log=SessionLog(status=SessionLog.START))
-
-
-def _as_hyperparameter(value: Scalar) -> str | float:
-    """Returns numbers as they are and all else as text, which is what the page can filter."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "none"}[value]
-    return value
-
-
-def _end_event(state: State, wall_time: float) -> Event:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
-
-    status = {
-        "finished": api_pb2.STATUS_SUCCESS,
-        "diverged": api_pb2.STATUS_SUCCESS,
-        "failed": api_pb2.STATUS_FAILURE,
-    }.get(state, api_pb2.STATUS_UNKNOWN)
-    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=wall_time)
-    content = plugin_data_pb2.HParamsPluginData(
-        version=metadata.PLUGIN_DATA_VERSION, session_end_info=end
-    )
-    plugin = SummaryMetadata.PluginData(
-        plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString()
-    )
-    value = Summary.Value(
-        tag=metadata.SESSION_END_INFO_TAG,
-        metadata=SummaryMetadata(plugin_data=plugin),
-        tensor=metadata.NULL_TENSOR,
-    )
-    return Event(wall_time=wall_time, step=0, summary=Summary(value=[value]))
+    def _abandon(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            # Closing writes what is left, which fails as the write before it did.
+            with contextlib.suppress(OSError):
+                file.close()

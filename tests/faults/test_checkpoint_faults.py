@@ -253,6 +253,19 @@ def compress(content):
     return buffer.getvalue()
 
 
+def cut_storage(content):
+    """Returns the archive with 4 bytes left of each tensor's values."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as source,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target,
+    ):
+        for member in source.infolist():
+            is_data = "/data/" in member.filename
+            target.writestr(member.filename, source.read(member)[: 4 if is_data else None])
+    return buffer.getvalue()
+
+
 HOSTILE = {
     "code in the archive": lambda run, marker: change(run, model=Payload(marker)),
     "code in a bare pickle": lambda run, marker: pickle.dumps(Payload(marker)),
@@ -260,6 +273,7 @@ HOSTILE = {
     "another type": lambda run, marker: grow(run, torch.zeros(4, 3, 3, 3).double()),
     "a sparse tensor": lambda run, marker: grow(run, torch.eye(3).to_sparse()),
     "packed data": lambda run, marker: compress(change(run)),
+    "more values than bytes": lambda run, marker: cut_storage(change(run)),
     "a key too few": lambda run, marker: change(run, model={}),
     "a number that is a text": lambda run, marker: change(run, progress={"step": "1"}),
     "an optimiser of another kind": lambda run, marker: change(

@@ -1,15 +1,13 @@
 """What a real TensorBoard server says of a finished sweep, through its own HTTP API."""
 
+import io
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
+import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
+from tensorboard_server import serve_tensorboard
 
 from bnexp.runs import read_run
 
@@ -17,38 +15,18 @@ CELLS = ("norm=none", "norm=batch", "norm=batch(eps=0.001)")
 
 
 @pytest.fixture(scope="module")
-def api(sweep):
-    """Asks a TensorBoard that `bnexp tb` serves on the sweep."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "bnexp", "tb", "sweep", "--port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=sweep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def server(sweep, tmp_path_factory):
+    """A TensorBoard that `bnexp tb` serves on the sweep, as it is without a comparison."""
+    folder = tmp_path_factory.mktemp("tensorboard")
+    shutil.copytree(sweep / "runs", folder / "runs", ignore=shutil.ignore_patterns("_compare"))
+    with serve_tensorboard("sweep", cwd=folder) as server:
+        server.wait_for_runs(9)
+        yield server
 
-    def ask(path, **query):
-        body = query.pop("body", None)
-        url = f"http://localhost:{port}/{path}?{urllib.parse.urlencode(query)}"
-        request = urllib.request.Request(url)
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
 
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            if len(ask("data/plugin/scalars/tags")) == 9:
-                break
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        assert time.monotonic() < deadline, "TensorBoard did not come up"
-        time.sleep(0.3)
-    yield ask
-    process.terminate()
-    process.wait(timeout=30)
+@pytest.fixture(scope="module")
+def api(server):
+    return server.ask
 
 
 def expected_runs():
@@ -147,3 +125,59 @@ def test_the_page_lists_the_hyper_parameters_and_the_metrics(api):
     assert names >= {"model.norm.name", "optim.learning_rate", "data.batch_size"}
     assert "train.seed" not in names
     assert "test/accuracy" in {info["name"]["tag"] for info in experiment["metricInfos"]}
+
+
+def read_samples(server, run):
+    step, png = server.read_image("samples/train_augmented", run)
+    return step, np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_every_run_shows_its_first_batch_once_at_step_0(api, server):
+    tags = api("data/plugin/images/tags")
+
+    assert {frozenset(run) for run in tags.values()} == {frozenset({"samples/train_augmented"})}
+    assert set(tags) == expected_runs()
+    assert read_samples(server, "norm=none/seed=0")[0] == 0
+
+
+def test_cells_of_equal_data_show_equal_pictures_and_other_seeds_others(server):
+    pictures = {run: read_samples(server, run)[1].tobytes() for run in expected_runs()}
+
+    for seed in range(3):
+        assert len({pictures[f"{cell}/seed={seed}"] for cell in CELLS}) == 1
+    assert len(set(pictures.values())) == 3
+
+
+def test_no_run_has_a_graph_unless_it_is_asked_for(api):
+    assert api("data/plugin/graphs/info") == {}
+
+
+GRAPHED = """\
+name: graphed
+data: {name: shapes, train_size: 200, batch_size: 50}
+model: {name: cnn, layers: [{conv: 8}, {pool: max}], norm: batch, dropout: 0.5}
+train: {epochs: 1, device: cpu, threads: 1}
+"""
+
+
+def test_a_graph_is_written_on_request_and_changes_no_result(bnexp, tmp_path):
+    (tmp_path / "graphed.yaml").write_text(GRAPHED)
+    for folder, options in (("plain", ()), ("graphed", ("--graph",))):
+        done = bnexp("train", "graphed.yaml", "--runs-dir", folder, *options, cwd=tmp_path)
+        assert (done.returncode, "cannot be drawn" in done.stderr) == (0, False), done.stderr
+
+    summaries = [
+        json.loads((tmp_path / folder / "graphed/base/seed=0/summary.json").read_text())
+        for folder in ("plain", "graphed")
+    ]
+    for key in ("elapsed_seconds", "images_per_second", "peak_memory_bytes"):
+        assert all(summary.pop(key) for summary in summaries)
+    for summary in summaries:
+        for scalars in (summary["final"], summary["best"], summary["history"]):
+            scalars.pop("perf/images_per_second", None)
+    assert summaries[0] == summaries[1]
+    with serve_tensorboard("graphed", "--runs-dir", "graphed", cwd=tmp_path) as server:
+        server.wait_for_runs(1)
+        graph = server.read("data/plugin/graphs/graph?run=base%2Fseed%3D0").decode()
+    assert "aten.conv2d.default" in graph
+    assert "BatchNorm" in graph

@@ -74,6 +74,9 @@ def test_the_analysis_is_pure():
         ["compare", "nothing-here"],
         ["tb", "--help"],
         ["show", "--help"],
+        ["show", "nothing-here"],
+        ["rm", "--help"],
+        ["rm", "nothing-here"],
         ["data", "--help"],
     ],
 )

@@ -374,7 +374,7 @@ def test_a_bare_cell_name_finds_the_baseline_in_the_one_experiment_that_has_it()
 
 def test_a_bare_cell_name_that_two_experiments_have_is_refused():
     records = [build_run("norm=none"), build_run("norm=none", experiment="other")]
-    with pytest.raises(UsageError, match="several experiments"):
+    with pytest.raises(UsageError, match="several cells"):
         compare_runs(records, baseline="norm=none")
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +12,14 @@ from typer.testing import CliRunner
 from bnexp.cli.compare import compare
 from bnexp.errors import UsageError
 
+CLAIM = {
+    "statement": "batch norm is better",
+    "source": "a paper",
+    "treatment": {"model.norm.name": "batch", "data.batch_size": 8},
+    "control": {"model.norm.name": "none", "data.batch_size": 8},
+    "direction": "higher",
+    "margin": 0.01,
+}
 RECORDS = (
     *build_cell("norm=none", [0.45, 0.46, 0.44]),
     *build_cell("norm=batch", [0.61, 0.63, 0.6]),
@@ -29,6 +38,17 @@ def read(monkeypatch):
 
     monkeypatch.setattr("bnexp.runs.reading.read_experiments", read_experiments)
     return asked
+
+
+@pytest.fixture(autouse=True)
+def events(monkeypatch):
+    """Keeps what the command would write for TensorBoard."""
+    written = []
+    monkeypatch.setattr(
+        "bnexp.reports.tensorboard_report.write_to_tensorboard",
+        lambda comparison, records, folder, warn: written.append((comparison, folder)),
+    )
+    return written
 
 
 def run(*arguments):
@@ -62,7 +82,7 @@ def test_the_report_fits_any_encoding():
         "from bnexp.analysis.comparison import compare_runs\n"
         "from bnexp.cli.compare import ReportFormat, _print\n"
         "comparison = compare_runs([*build_cell('a', [.1, .2]), *build_cell('b', [.2, .5])])\n"
-        "for kind in ReportFormat: _print(comparison, kind)"
+        "for kind in ReportFormat: _print([comparison], kind)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -130,3 +150,98 @@ def test_a_comparison_loads_neither_torch_nor_all_of_scipys_statistics():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+GRID = tuple(
+    run
+    for size in (8, 32)
+    for norm, values in (("none", [0.45, 0.46, 0.44]), ("batch", [0.61, 0.63, 0.6]))
+    for run in build_cell(
+        f"norm={norm},batch_size={size}",
+        values,
+        settings={"model.norm.name": norm, "data.batch_size": size},
+        claims=(CLAIM,),
+    )
+)
+
+
+@pytest.fixture
+def read_grid(monkeypatch):
+    monkeypatch.setattr("bnexp.runs.reading.read_experiments", lambda *_: GRID)
+
+
+def document_of(*arguments):
+    return json.loads(run("--format", "json", *arguments).stdout)
+
+
+def test_a_margin_makes_equivalence_testable(read):
+    difference = document_of("--margin", "0.2")["cells"][1]["difference"]
+    assert difference["verdict"] == "equivalent"
+
+
+def test_by_gives_a_comparison_a_value(read_grid):
+    document = document_of("--by", "batch_size")
+    assert document["by"] == "data.batch_size"
+    assert [len(part["cells"]) for part in document["comparisons"]] == [2, 2]
+
+
+@pytest.mark.parametrize("report_format", ["table", "md", "csv", "latex"])
+def test_by_works_in_every_format(read_grid, report_format):
+    result = run("--format", report_format, "--by", "batch_size", "--where", "norm=batch")
+    assert result.exit_code == 0
+    assert "batch" in result.stdout
+
+
+def test_by_says_that_claims_are_left_out(read_grid):
+    assert "claims are assessed without --by" in run("--by", "batch_size").stderr
+
+
+def test_where_leaves_the_runs_that_satisfy_it(read_grid):
+    document = document_of("--where", "batch_size=8")
+    assert [cell["settings"]["data.batch_size"] for cell in document["cells"]] == [8, 8]
+    assert document["where"] == {"data.batch_size": "8"}
+
+
+def test_claims_are_assessed_on_all_runs_whatever_is_chosen(read_grid):
+    chosen = document_of("--where", "norm=none", "--where", "batch_size=8")
+    assert chosen["claims"] == document_of()["claims"]
+    assert chosen["claims"][0]["treatment"]["values"]
+
+
+def test_csv_leaves_its_claims_to_stderr(read_grid):
+    assert "\nclaim: Supported: batch norm is better" in f"\n{run('--format', 'csv').stderr}"
+
+
+def test_a_part_of_a_cells_name_is_enough_for_a_baseline(read_grid):
+    document = document_of("--where", "batch_size=8", "--baseline", "norm=batch")
+    assert document["baseline"] == "norm=batch,batch_size=8"
+
+
+def test_latex_is_a_table(read):
+    assert "\\begin{tabular}" in run("--format", "latex").stdout
+
+
+def test_html_is_named_on_stderr(read, tmp_path):
+    result = run("--format", "json", "--html", str(tmp_path / "page.html"))
+    assert result.stderr.endswith(f"wrote {tmp_path / 'page.html'}\n")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_the_comparison_goes_into_the_experiments_folder_for_tensorboard(read, events):
+    run()
+    ((comparison, folder),) = events
+    assert comparison.baseline == "norm=none"
+    assert folder == Path("runs/study/_compare")
+
+
+@pytest.mark.parametrize("options", [("--where", "norm=none"), ("--by", "norm")])
+def test_a_part_of_an_experiment_does_not_replace_the_whole_in_tensorboard(read, events, options):
+    assert run(*options).exit_code == 0
+    assert events == []
+
+
+def test_several_experiments_have_no_folder_in_common(monkeypatch, events):
+    records = (build_run(), build_run("norm=batch", experiment="other"))
+    monkeypatch.setattr("bnexp.runs.reading.read_experiments", lambda *_: records)
+    assert run().exit_code == 0
+    assert events == []

@@ -1,8 +1,15 @@
 """`bnexp ls` shows whole names, whatever the width and the encoding."""
 
 import json
+import time
 
 import pytest
+import typer
+from made_up_runs import make_runs
+from typer.testing import CliRunner
+
+from bnexp.cli.ls import ls
+from bnexp.exclusive_folder import hold_folder
 
 CELL = "norm=none,placement=after_activation,batch_size=128,learning_rate=0.0125"
 
@@ -28,3 +35,51 @@ def test_names_fit_any_encoding(here, bnexp):
 
     assert done.returncode == 0, done.stderr
     assert "batch_size=128" in done.stdout
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(ls)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.exception
+    return " ".join(line.replace("│", " ") for line in result.stdout.splitlines())
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """Leaves six runs: one is trained now, one was left two hours ago, the rest is finished."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    runs = sorted(make_runs(tmp_path / "runs").glob("*/seed=*"))
+    for path in runs[:2]:
+        (path / "summary.json").unlink()
+        status = json.loads((path / "status.json").read_text())
+        moment = time.time() - 7200
+        (path / "status.json").write_text(
+            json.dumps({**status, "state": "running", "heartbeat": moment})
+        )
+    with hold_folder(runs[0] / ".lock", pytest.fail):
+        yield runs
+
+
+def test_a_run_whose_process_is_gone_is_told_from_one_that_is_trained(begun):
+    assert "2 running (1 of them silent, probably dead), 4 finished" in run()
+    runs = run("many")
+    assert "running, silent for 2 h: probably dead" in runs
+    assert "running, heard from" in runs
+    assert runs.count("finished") == 4
+
+
+def test_json_says_which_runs_are_silent(begun, bnexp, tmp_path):
+    (experiment,) = json.loads(bnexp("ls", "--json", cwd=tmp_path).stdout)
+    runs = json.loads(bnexp("ls", "many", "--json", cwd=tmp_path).stdout)
+
+    assert experiment["states"] == {"finished": 4, "running": 2}
+    assert experiment["silent"] == 1
+    assert [one["path"] for one in runs if one["silent"]] == [str(begun[1].relative_to(tmp_path))]
+
+
+def test_a_damaged_summary_is_no_finished_run(begun):
+    (begun[5] / "summary.json").write_text("{")
+
+    assert "3 finished, 1 failed" in run()

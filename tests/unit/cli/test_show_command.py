@@ -131,8 +131,8 @@ def begun(here):
         (["runs/trial/norm=batch/seed=0"], "norm=batch", "batch"),
     ],
 )
-def test_runs_are_shown_from_what_they_left(begun, arguments, cell, norm):
-    content = read(*arguments)
+def test_the_network_of_a_run_is_shown_from_what_it_left(begun, arguments, cell, norm):
+    content = read(*arguments, "--network")
 
     assert content["norm"] == norm
     assert content["experiment"] == "trial"

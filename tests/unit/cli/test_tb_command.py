@@ -1,11 +1,15 @@
 """Which folders `bnexp tb` gives to TensorBoard; the server itself is left out."""
 
+import re
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from bnexp.cli.tb import tb
+from bnexp.cli.tb import _say_how_to_colour, tb
 from bnexp.errors import UsageError
+from bnexp.runs.tensorboard_events import RUN_COLOURS
 
 
 @pytest.fixture
@@ -60,6 +64,81 @@ def test_folders_of_the_same_name_are_told_apart(served, tmp_path):
 def test_a_name_given_twice_is_served_once(served, tmp_path):
     run("sw", "runs/sw")
     assert served["folder"] == tmp_path / "runs/sw"
+
+
+def compare(folder):
+    (folder / "_compare" / "norm=none" / "mean").mkdir(parents=True)
+    return folder / "_compare"
+
+
+def test_aggregate_serves_the_comparison_alone(served, tmp_path):
+    comparison = compare(tmp_path / "runs/sw")
+    run("sw", "--aggregate")
+    assert served["folder"] == comparison
+
+
+def test_aggregate_takes_the_comparison_of_a_cells_experiment(served, tmp_path):
+    comparison = compare(tmp_path / "runs/sw")
+    run("runs/sw/norm=none", "--aggregate")
+    assert served["folder"] == comparison
+
+
+def test_aggregate_tells_comparisons_apart_by_their_experiments(served, tmp_path):
+    comparisons = [compare(tmp_path / name) for name in ("runs/sw", "fsz/sw")]
+    run("sw", "fsz/sw", "--aggregate")
+    assert served["links"] == dict(zip(("runs_sw", "fsz_sw"), comparisons, strict=True))
+
+
+def test_aggregate_says_how_to_make_a_comparison(served):
+    with pytest.raises(UsageError, match=r"bnexp compare sw$"):
+        run("sw", "--aggregate")
+
+
+def test_aggregate_without_a_name_serves_every_comparison(served, tmp_path):
+    (tmp_path / "fsz/sw").rename(tmp_path / "runs/other")
+    comparison = compare(tmp_path / "runs/sw")
+    result = run("--aggregate")
+    assert served["folder"] == comparison
+    assert "without a comparison (bnexp compare NAME): other" in result.stderr
+
+
+def test_aggregate_without_any_comparison_is_told(served):
+    with pytest.raises(UsageError, match="no comparison in runs; make one"):
+        run("--aggregate")
+
+
+def test_a_comparison_beside_the_cells_changes_nothing(served, tmp_path):
+    compare(tmp_path / "runs/sw")
+    run("sw")
+    assert served["folder"] == tmp_path / "runs/sw"
+
+
+def test_the_link_colours_runs_by_their_cells(capsys):
+    _say_how_to_colour("localhost", 6007)
+
+    link, by_hand = capsys.readouterr().err.splitlines()
+    address = urlsplit(link.rpartition(" ")[2])
+    (rule,) = parse_qs(address.query)["runColorGroup"]
+    assert address.netloc == "localhost:6007"
+    assert by_hand.endswith(rule.removeprefix("regex:"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "norm=batch,lr=0.1/seed=3",
+        "study/norm=batch,lr=0.1/seed=12",
+        "_compare/norm=batch,lr=0.1/low",
+    ],
+)
+def test_the_colour_of_a_run_is_that_of_its_cell(name):
+    assert re.search(RUN_COLOURS, name).groups() == ("norm=batch,lr=0.1",)
+
+
+def test_a_free_port_is_not_guessed(capsys):
+    _say_how_to_colour("localhost", 0)
+
+    assert "http" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])

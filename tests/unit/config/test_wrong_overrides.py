@@ -39,8 +39,8 @@ def mistakes(tmp_path):
         ('name="\\ud800"', "6: name: the character U+D800 is not allowed"),
         ("extends=x.yaml", "1: extends: only a file can extend another; write it there"),
         ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
-        ("extend=x", "1: extend: unknown key; the keys here are data, evaluate, model, name, "
-         "optim, sweep, train"),
+        ("extend=x", "1: extend: unknown key; the keys here are claim, data, evaluate, model, "
+         "name, optim, sweep, train"),
         ("optim.learning_rate=0.3", "1: optim.name: this key is required: one of sgd, adamw"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from bnexp.reports.formatting import (
     format_p,
     format_setting,
     metric_format,
+    write_p,
 )
 
 ACCURACY = MetricFormat("test/accuracy", 1)
@@ -20,6 +21,19 @@ def test_accuracies_are_shown_in_percent():
 
 def test_differences_of_accuracies_are_shown_in_points():
     assert ACCURACY.difference(0.123, signed=True) == "+12.3 points"
+
+
+@pytest.mark.parametrize(
+    ("margin", "text"), [(0.01, "1 point"), (0.005, "0.5 points"), (0.02, "2 points")]
+)
+def test_a_margin_is_shown_with_all_of_its_figures(margin, text):
+    assert ACCURACY.margin(margin) == text
+    assert LOSS.margin(0.0125) == "0.0125"
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0123, "p = 0.012"), (0.0001, "p < 0.001")])
+def test_a_p_value_is_written_with_its_sign(p, text):
+    assert write_p(p) == text
 
 
 def test_losses_are_shown_as_they_are():

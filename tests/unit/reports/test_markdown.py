@@ -1,7 +1,8 @@
 import pytest
+from claimed_runs import CLAIM, claimed_runs
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.reports.markdown import render_markdown
 
 
@@ -52,3 +53,34 @@ def test_names_that_look_like_markdown_are_escaped():
     text = render_markdown(compare_runs(records))
     assert r"a\|b" in text
     assert r"\<img>\*" in text
+
+
+def test_claims_are_a_list_with_the_verdict_in_bold():
+    text = render_markdown(compare_runs(claimed_runs()))
+    assert "\n- **Supported:** batch norm is better\n  - 61.3 %" in text
+    assert text.index("**Supported:**") < text.index("| norm |")
+
+
+def test_a_claim_of_several_lines_stays_one_item():
+    comparison = compare_runs(claimed_runs({**CLAIM, "statement": "batch norm\n# is | better"}))
+    assert r"- **Supported:** batch norm # is \| better" in render_markdown(comparison)
+
+
+def test_each_value_has_its_table_under_a_heading():
+    cells = {"norm=none": [0.4, 0.41], "norm=batch": [0.5, 0.52]}
+    records = [
+        run
+        for size in ("8", "32")
+        for cell, values in cells.items()
+        for run in build_cell(f"{cell},batch_size={size}", values)
+    ]
+    text = render_markdown(*compare_by(records, "batch_size"))
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "### study: test/accuracy after the last epoch",
+        "#### batch_size = 8",
+        "#### batch_size = 32",
+    ]
+
+
+def test_bold_is_called_no_verdict(comparison):
+    assert "Bold: the best mean, which is no verdict." in render_markdown(comparison)

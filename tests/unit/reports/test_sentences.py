@@ -1,4 +1,5 @@
 from records import build_cell, build_run
+from scipy.stats import fisher_exact
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.reports.sentences import describe_cells
@@ -44,7 +45,52 @@ def test_a_metric_without_direction_is_only_lower():
 def test_noise_is_no_clear_difference():
     assert sentence(NONE, [0.46, 0.45, 0.45]) == (
         "norm=batch and norm=none show no clear difference: +0.3 points "
-        "(95 % interval -2.5 to 3.2, p = 0.667, 3 paired seeds)."
+        "(95 % interval -2.5 to 3.2, p = 0.667, 3 paired seeds). "
+        "With this spread, 3 paired seeds find a difference from 3.8 points on (80 % power)."
+    )
+
+
+def test_with_a_margin_it_is_said_how_many_seeds_would_find_it():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.46, 0.45, 0.45])]
+    assert describe_cells(compare_runs(records, margin=0.01))[0].endswith(
+        "find a difference from 3.8 points on, and 13 seeds a cell would find 1 point (80 % power)."
+    )
+
+
+def test_equivalence_names_the_margin_and_its_p():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.451, 0.46, 0.441])]
+    assert describe_cells(compare_runs(records, margin=0.005)) == (
+        "norm=batch and norm=none are equivalent within 0.5 points: +0.1 points "
+        "(95 % interval -0.1 to 0.2, p = 0.003 for lying within the margin, 3 paired seeds).",
+    )
+
+
+def test_where_holm_decides_both_p_values_are_told():
+    near = [0.47, 0.475, 0.468]
+    cells = {"norm=none": NONE, "norm=a": near, "norm=b": [0.44, 0.46, 0.45], "norm=c": NONE[::-1]}
+    records = [run for cell, values in cells.items() for run in build_cell(cell, values)]
+    first = compare_runs(records).cells[1].difference
+    assert first.p <= 0.05 < first.p_holm
+    assert (
+        f"p = {first.p_holm:.3f} after Holm, {first.p:.3f} before"
+        in describe_cells(compare_runs(records))[0]
+    )
+
+
+def test_a_long_baseline_is_not_named_in_every_sentence():
+    records = [
+        *build_cell("norm=none,batch_size=8,placement=before", NONE),
+        *build_cell("norm=batch,batch_size=16,placement=after", BATCH),
+    ]
+    assert describe_cells(compare_runs(records))[0].startswith(
+        "batch, 16, after is better than none, 8, before by 16.3 points"
+    )
+
+
+def test_many_cells_of_one_seed_are_told_of_once():
+    records = [build_run(f"norm={place}", 0, 0.1 * place) for place in range(5)]
+    assert describe_cells(compare_runs(records)) == (
+        "4 cells have no verdict: one seed is too little for an interval or a test.",
     )
 
 
@@ -86,13 +132,46 @@ def test_diverged_runs_of_a_compared_cell_are_told():
         *build_cell("norm=batch", BATCH),
         build_run("norm=batch", 3, state="diverged"),
     ]
-    assert describe_cells(compare_runs(records))[0].endswith(" 1 of its 4 runs diverged.")
+    assert describe_cells(compare_runs(records))[0].endswith(
+        " 1 of its 4 runs diverged, against 0 of 3 of norm=none; "
+        "that may be chance (Fisher's exact test, p = 1)."
+    )
+
+
+def test_divergence_beyond_chance_is_told_with_fishers_p():
+    records = [
+        *build_cell("norm=none", [0.4, 0.41, 0.42, 0.43, 0.44]),
+        *(build_run("norm=batch", seed, state="diverged") for seed in range(5)),
+    ]
+    p = fisher_exact([[5, 0], [0, 5]]).pvalue
+    assert describe_cells(compare_runs(records)) == (
+        "norm=batch has no finished run, so there is nothing to compare. It diverged more often "
+        f"than norm=none: 5 of 5 runs against 0 of 5 (Fisher's exact test, p = {p:.3f}).",
+    )
+
+
+def test_where_the_baseline_diverged_the_others_are_compared_in_that():
+    records = [
+        *(build_run("norm=none", seed, state="diverged") for seed in range(5)),
+        *build_cell("norm=batch", [0.4, 0.41, 0.42, 0.43, 0.44]),
+    ]
+    assert describe_cells(compare_runs(records))[1] == (
+        "norm=batch diverged less often than norm=none: 0 of 5 runs against 5 of 5 "
+        "(Fisher's exact test, p = 0.008)."
+    )
+
+
+def test_as_many_diverged_runs_as_the_baselines_are_only_counted():
+    cells = ("norm=none", "norm=batch")
+    records = [build_run(cell, seed, state="diverged") for cell in cells for seed in range(2)]
+    assert describe_cells(compare_runs(records))[1] == "2 of norm=batch's 2 runs diverged."
 
 
 def test_a_cell_without_finished_runs_has_nothing_to_compare():
     records = [*build_cell("norm=none", NONE), build_run("norm=batch", state="diverged")]
     assert describe_cells(compare_runs(records)) == (
-        "norm=batch has no finished run (1 of 1 diverged), so there is nothing to compare.",
+        "norm=batch has no finished run, so there is nothing to compare. 1 of its 1 run diverged, "
+        "against 0 of 3 of norm=none; that may be chance (Fisher's exact test, p = 0.250).",
     )
 
 

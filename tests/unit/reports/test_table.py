@@ -1,7 +1,8 @@
+import pytest
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.table import build_table, describe_method
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.reports.table import build_table, describe_method, fold_name, verdict_column
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
@@ -37,7 +38,8 @@ def test_the_method_names_pairing_and_holms_family():
     ]
     assert describe_method(compare_runs(records)) == (
         "± and [ ]: 95 % t intervals over seeds. Differences: t test, paired by seed, "
-        "Holm-adjusted over 2 comparisons."
+        "Holm-adjusted over 2 comparisons. Each interval holds for its comparison alone; the "
+        "verdict follows the adjusted p."
     )
 
 
@@ -50,7 +52,24 @@ def test_the_method_names_welch_where_seeds_do_not_pair():
 
 
 def test_without_a_test_the_method_names_none():
-    assert describe_method(compare_runs([build_run()])) == "±: 95 % t interval over seeds."
+    one_cell = compare_runs(build_cell("norm=none", NONE))
+    assert describe_method(one_cell) == "±: 95 % t interval over seeds."
+
+
+def test_one_seed_has_no_method():
+    assert describe_method(compare_runs([build_run()])) == (
+        "No intervals and no tests: these take at least two finished seeds a cell."
+    )
+
+
+def test_holms_family_is_all_tables_together():
+    records = [
+        run
+        for size in (8, 32)
+        for norm, values in (("none", NONE), ("batch", BATCH))
+        for run in build_cell(f"norm={norm},batch_size={size}", values)
+    ]
+    assert "Holm-adjusted over 2 comparisons" in describe_method(*compare_by(records, "batch_size"))
 
 
 def test_only_the_best_row_is_marked():
@@ -64,3 +83,22 @@ def test_nothing_is_best_where_the_direction_is_unknown():
         *build_cell("norm=batch", BATCH, metric="diag/shift"),
     ]
     assert build_table(compare_runs(records, "diag/shift")).best == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("batch", ["batch"]),
+        ("before_activation", ["before_", "activation"]),
+        ("group(num_groups=8,eps=1)", ["group(num_", "groups=8,", "eps=1)"]),
+        ("x" * 20, ["x" * 20]),
+        ("ends_in_many_", ["ends_in_", "many_"]),
+    ],
+)
+def test_names_are_folded_between_their_parts(text, lines):
+    assert fold_name(text, 12).split("\n") == lines
+
+
+def test_verdicts_are_words():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH)]
+    assert verdict_column(compare_runs(records)).texts == ("–", "better")

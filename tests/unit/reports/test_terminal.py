@@ -2,10 +2,11 @@ import io
 import re
 
 import pytest
+from claimed_runs import CLAIM, claimed_runs
 from records import build_cell, build_run
 from rich.console import Console
 
-from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.reports.console import open_console
 from bnexp.reports.terminal import print_report, render_text
 
@@ -30,12 +31,12 @@ def words_of(text):
 
 def render(comparison, **console):
     console = Console(file=io.StringIO(), width=100, highlight=False, **console)
-    print_report(comparison, console)
+    print_report(console, comparison)
     return console.file.getvalue()
 
 
 def test_a_row_has_mean_difference_and_counts(comparison):
-    text = render_text(comparison, 120)
+    text = render_text(comparison, width=120)
     row = next(line for line in text.splitlines() if line.startswith("batch"))
     assert "61.3 ± 3.8 %" in row
     assert "+16.3 [14.9, 17.8]" in row
@@ -53,21 +54,23 @@ def test_the_baseline_is_marked(comparison):
 
 @pytest.mark.parametrize("width", [100, 80, 60])
 def test_lines_fit_the_width(comparison, width):
-    assert max(map(len, render_text(comparison, width).splitlines())) <= width
+    assert max(map(len, render_text(comparison, width=width).splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", [80, 60])
 def test_a_narrow_table_loses_nothing(comparison, width):
-    assert words_of(render_text(comparison, width)) == words_of(render_text(comparison, 100))
+    assert words_of(render_text(comparison, width=width)) == words_of(
+        render_text(comparison, width=100)
+    )
 
 
 def test_a_very_narrow_table_is_folded_and_not_cut(comparison):
-    assert "…" not in render_text(comparison, 30)
+    assert "…" not in render_text(comparison, width=30)
 
 
 def test_long_names_are_folded_before_numbers():
     records = build_cell("norm=" + "x" * 70, BATCH)
-    assert "61.3 ± 3.8 %" in render_text(compare_runs(records), 80)
+    assert "61.3 ± 3.8 %" in render_text(compare_runs(records), width=80)
 
 
 def test_settings_with_brackets_are_not_taken_for_markup():
@@ -127,3 +130,75 @@ def test_nothing_finished_is_a_table_of_states():
     )
     assert "1 of 1 running" in text
     assert "no run has finished" in text
+
+
+def grid():
+    cells = {"norm=none": NONE, "norm=batch": BATCH}
+    return [
+        run
+        for size in ("8", "32")
+        for cell, values in cells.items()
+        for run in build_cell(f"{cell},batch_size={size}", values)
+    ]
+
+
+def test_each_value_has_its_table_under_a_heading():
+    lines = render_text(*compare_by(grid(), "batch_size")).splitlines()
+    headings = [line for line in lines if line.startswith("batch_size = ")]
+    assert headings == ["batch_size = 8", "batch_size = 32"]
+    assert sum(line.startswith("norm ") for line in lines) == 2
+
+
+def test_what_holds_for_all_tables_is_said_once():
+    text = render_text(*compare_by(grid(), "batch_size"))
+    assert text.count("study: test/accuracy after the last epoch") == 1
+    assert text.count("95 % t intervals over seeds") == 1
+
+
+def test_the_title_says_which_runs_were_chosen(comparison):
+    chosen = compare_runs(grid()[:6], where={"data.batch_size": "8"})
+    first = render_text(chosen).splitlines()[0]
+    assert first == "study: test/accuracy after the last epoch, where batch_size = 8"
+
+
+def test_claims_stand_above_the_table_with_verdict_evidence_and_source():
+    text = render_text(compare_runs(claimed_runs()))
+    claim, _, table = text.partition("norm   n")
+    assert table
+    for words in ("Supported: batch norm is better", "difference +16.3 points", "Source: a paper."):
+        assert words in " ".join(claim.split())
+
+
+def test_the_verdict_on_a_claim_is_coloured():
+    text = render(compare_runs(claimed_runs()), force_terminal=True, color_system="standard")
+    assert re.search(r"\x1b\[1;32mSupported", text)
+
+
+def test_a_claim_that_is_contradicted_is_red():
+    comparison = compare_runs(claimed_runs({**CLAIM, "direction": "lower"}))
+    text = render(comparison, force_terminal=True, color_system="standard")
+    assert re.search(r"\x1b\[1;31mContradicted", text)
+
+
+def test_bold_is_explained_where_it_shows(comparison):
+    shown = render(comparison, force_terminal=True, color_system="standard")
+    assert "Bold: the best mean, which is no verdict." in shown
+    assert "Bold" not in render_text(comparison)
+
+
+def test_long_names_are_broken_between_their_parts():
+    names = ("none", "batch_renorm(warmup_steps=50,r_max_steps=150)")
+    records = [build_run(name, settings={"model.norm.name": name}) for name in names]
+    lines = [line.split()[0] for line in render_text(compare_runs(records)).splitlines() if line]
+    assert "batch_renorm(warmup_steps=50," in lines
+    assert "r_max_steps=150)" in lines
+
+
+def test_on_a_narrow_console_names_are_broken_between_words():
+    records = [
+        *build_cell("none", NONE, settings={"model.placement": "before_activation"}),
+        *build_cell("batch", BATCH, settings={"model.placement": "after_activation"}),
+    ]
+    text = render_text(compare_runs(records), width=58)
+    assert {"before_", "activation", "after_"} <= words_of(text)
+    assert "+16.3 [14.9, 17.8]" in text

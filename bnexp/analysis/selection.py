@@ -1,0 +1,97 @@
+"""Chooses runs by the values of their config: `--where norm=batch`, `--by learning_rate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isclose
+
+from bnexp.analysis.cells import swept_keys
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs.record import RunRecord, Scalar
+
+_MOST_SHOWN = 12
+
+
+def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
+    """Returns the whole key that a name stands for: `norm` for `model.norm.name`.
+
+    A swept key is taken before one that is not; else the name must end one key alone.
+
+    Raises:
+        UsageError: No key ends like that, or several do.
+    """
+    swept = swept_keys(records)
+    known = tuple(dict.fromkeys((*swept, *(key for record in records for key in record.config))))
+    for keys in (swept, known):
+        exact = [key for key in keys if key in (name, f"{name}.name")]
+        ending = [key for key in keys if key.endswith((f".{name}", f".{name}.name"))]
+        for found in (exact, ending):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UsageError(f"{option}: '{name}' may be {', '.join(found)}; write one of them")
+    shown = f"; the swept keys are {', '.join(swept)}" if swept else ""
+    raise UsageError(f"{option}: no run has a key '{name}'{did_you_mean(name, known) or shown}")
+
+
+def value_of(record: RunRecord, key: str) -> Scalar:
+    """Returns a run's value of a whole key, None where it has no such key."""
+    return record.settings.get(key, record.config.get(key))
+
+
+def select_runs(
+    records: Sequence[RunRecord], conditions: Sequence[str]
+) -> tuple[tuple[RunRecord, ...], dict[str, str]]:
+    """Returns the runs that satisfy `key=value` conditions, and these with their whole keys.
+
+    Of several values for one key, a run has any; of several keys, it satisfies all.
+
+    Raises:
+        UsageError: A condition has no `=`, its key is unknown, or no run satisfies it.
+    """
+    wanted: dict[str, list[str]] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise UsageError(f"--where: '{condition}' is not key=value, such as norm=batch")
+        wanted.setdefault(find_key(name.strip(), records, "--where"), []).append(value.strip())
+    left = tuple(records)
+    for key, values in wanted.items():
+        found = tuple(
+            run for run in left if any(_is_value(value_of(run, key), text) for text in values)
+        )
+        if not found:
+            there = ", ".join(dict.fromkeys(_show(value_of(run, key)) for run in left))
+            raise UsageError(f"--where: no run has {key} = {' or '.join(values)}; it is {there}")
+        left = found
+    return left, {key: " or ".join(values) for key, values in wanted.items()}
+
+
+def split_runs(
+    records: Sequence[RunRecord], name: str
+) -> tuple[str, Mapping[str, tuple[RunRecord, ...]]]:
+    """Returns the whole key, and the runs by their value of it, in order of appearance.
+
+    Raises:
+        UsageError: The key is unknown.
+    """
+    key = find_key(name, records, "--by")
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(_show(value_of(record, key)), []).append(record)
+    return key, {value: tuple(runs) for value, runs in groups.items()}
+
+
+def _is_value(value: Scalar, text: str) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return isclose(value, float(text), rel_tol=1e-12)
+        except ValueError:
+            return False
+    return _show(value) == text
+
+
+def _show(value: Scalar) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

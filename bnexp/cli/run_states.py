@@ -1,0 +1,42 @@
+"""A run's state and age in words, as `ls`, `show` and `rm` write them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bnexp.runs import STATES, RunRecord
+from bnexp.runs.liveness import is_silent, seconds_since_sign_of_life
+
+
+def describe_state(record: RunRecord) -> str:
+    """Returns the state; of a running one also `heard from 3 s ago` or `silent for 2 h`."""
+    if record.state != "running":
+        return record.state
+    age = seconds_since_sign_of_life(record)
+    if is_silent(record):
+        return f"running, silent{'' if age is None else f' for {duration(age)}'}: probably dead"
+    return f"running, heard from {duration(age or 0.0)} ago"
+
+
+def count_states(records: Sequence[RunRecord]) -> str:
+    """Returns `2 running (1 of them silent, probably dead), 3 finished`."""
+    counts = Counter(record.state for record in records)
+    silent = sum(is_silent(record) for record in records)
+    notes = {"running": f" ({silent} of them silent, probably dead)"} if silent else {}
+    found = [state for state in STATES if counts[state]]
+    return ", ".join(f"{counts[state]} {state}{notes.get(state, '')}" for state in found)
+
+
+def describe_age(record: RunRecord) -> str:
+    """Returns `3 h ago`, or a dash where the run never showed that it lives."""
+    age = seconds_since_sign_of_life(record)
+    return "–" if age is None else f"{duration(age)} ago"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in its largest unit: `3 s`, `5 min`, `2 h`, `4 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,170 @@
+"""What `bnexp show` says of a run: its state, what it was to do, what it measured, what is next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import typer
+
+from bnexp.cli.run_states import describe_state, duration
+from bnexp.reports.console import accept_any_text
+from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
+from bnexp.runs.liveness import is_silent, seconds_since_sign_of_life
+from bnexp.runs.reading import read_status
+
+MAIN_KEYS = (
+    "data.name",
+    "data.train_size",
+    "data.batch_size",
+    "model.name",
+    "model.depth",
+    "model.norm.name",
+    "model.placement",
+    "optim.name",
+    "optim.learning_rate",
+    "optim.weight_decay",
+    "train.epochs",
+    "train.seed",
+    "train.device",
+    "train.precision",
+)
+"""What tells most of a config, where it has these keys."""
+
+
+def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
+    """Prints a run, as text or as JSON."""
+    accept_any_text()
+    if is_json:
+        typer.echo(json.dumps(_describe(record), indent=2))
+        return
+    typer.echo(f"{record.experiment}, {record.cell}, seed {record.seed}")
+    for title, lines in _sections(record, runs_dir):
+        for index, line in enumerate(lines):
+            typer.echo(f"{'' if index else title:<11}{line}".rstrip())
+
+
+def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str]]]:
+    yield "state", _state_lines(record)
+    yield "folder", [str(record.path)]
+    yield "swept", [f"{key} = {_show(value)}" for key, value in record.settings.items()]
+    yield "config", [f"{key} = {_show(record.config[key])}" for key in _main_keys(record)]
+    yield "measured", _measured_lines(record)
+    yield "problems", list(record.problems)
+    yield "files", [f"{name}  {_size(size)}" for name, size in _list_files(record.path).items()]
+    yield "next", _next_lines(record, runs_dir)
+
+
+def _state_lines(record: RunRecord) -> list[str]:
+    age = seconds_since_sign_of_life(record)
+    state = describe_state(record)
+    if record.state != "running" and age is not None:
+        state += f", {duration(age)} ago"
+    lines = [state, *_progress(record)]
+    reason = find_reason(record)
+    return [*lines, *(reason.splitlines() if reason else ())]
+
+
+def find_reason(record: RunRecord) -> str | None:
+    """Returns why a run failed or diverged, where it says."""
+    if record.summary is not None:
+        return record.summary.reason
+    reason = read_status(record.path).get("reason")
+    return reason if isinstance(reason, str) else None
+
+
+def _progress(record: RunRecord) -> list[str]:
+    status = {} if record.state in ENDED else read_status(record.path)
+    step, total = status.get("step"), status.get("total_steps")
+    if not isinstance(step, int):
+        return []
+    return [f"step {step:,} of {total:,}" if isinstance(total, int) else f"step {step:,}"]
+
+
+def _main_keys(record: RunRecord) -> list[str]:
+    return [key for key in MAIN_KEYS if key in record.config and key not in record.settings]
+
+
+def _measured_lines(record: RunRecord) -> list[str]:
+    summary = record.summary
+    if summary is None:
+        return []
+    megabytes = summary.peak_memory_bytes / 1e6
+    return [
+        f"{summary.epochs} epochs, {summary.steps:,} steps in "
+        f"{duration(summary.elapsed_seconds)}, {summary.images_per_second:,.0f} images/s, "
+        f"at most {megabytes:,.0f} MB, {summary.parameters:,} parameters",
+        *(f"{tag} = {value:.6g}" for tag, value in summary.final.items()),
+    ]
+
+
+def _list_files(folder: Path) -> dict[str, int]:
+    """Returns the files' sizes in bytes by name; what is gone meanwhile is left out."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            found[path.name] = path.stat().st_size
+    return found
+
+
+def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
+    option = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    name = shlex.quote(record.experiment)
+    folder = RunDir(record.path)
+    lines = []
+    if record.state in ENDED:
+        lines += [f"bnexp compare {name}{option}", f"bnexp tb {name}{option}"]
+    elif record.state != "running" or is_silent(record):
+        command = find_command(record.environment)
+        lines += [f"{command}    (goes on with what is left)"] if command else []
+    if folder.config.exists():
+        lines.append(f"bnexp show {shlex.quote(str(folder.config))}    (its network)")
+    if folder.log.exists():
+        lines.append(f"less {shlex.quote(str(folder.log))}")
+    return lines
+
+
+def find_command(environment: Mapping[str, Scalar]) -> str | None:
+    """Returns the command that began a run, as it can be pasted; None where it is not known."""
+    words: list[str] = []
+    while (key := f"command.{len(words)}") in environment:
+        words.append(str(environment[key]))
+    return shlex.join(["bnexp", *words[1:]]) if len(words) > 1 else None
+
+
+def _describe(record: RunRecord) -> dict[str, object]:
+    summary = record.summary
+    return {
+        "experiment": record.experiment,
+        "cell": record.cell,
+        "seed": record.seed,
+        "path": str(record.path),
+        "state": record.state,
+        "silent": is_silent(record),
+        "seconds_since_sign_of_life": seconds_since_sign_of_life(record),
+        "reason": find_reason(record),
+        "settings": dict(record.settings),
+        "config": dict(record.config),
+        "final": dict(summary.final) if summary else {},
+        "best": dict(summary.best) if summary else {},
+        "epochs": summary.epochs if summary else None,
+        "elapsed_seconds": summary.elapsed_seconds if summary else None,
+        "problems": list(record.problems),
+        "files": _list_files(record.path),
+        "command": find_command(record.environment),
+    }
+
+
+def _show(value: Scalar) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _size(size: int) -> str:
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"

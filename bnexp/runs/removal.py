@@ -1,0 +1,111 @@
+"""Removes runs from disk, and nothing but runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnexp.errors import BnexpError, UsageError
+from bnexp.exclusive_folder import is_held
+from bnexp.runs.reading import TRASH, find_folder, find_runs
+from bnexp.runs.run_dir import RunDir
+
+_COMPARISON = "_compare"
+"""The folder in an experiment that `bnexp compare` writes."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A folder that was named, an experiment's, a cell's or a run's, and the runs in it."""
+
+    folder: Path
+    runs: tuple[Path, ...]
+
+
+def plan_removal(targets: Sequence[str], runs_dir: Path) -> list[Removal]:
+    """Returns what would be removed for each target, a name or a path; removes nothing.
+
+    Raises:
+        UsageError: A target holds no runs, is or leads through a symbolic link, or has a run
+            that a process is training.
+    """
+    removals = []
+    for target in dict.fromkeys(targets):
+        folder = find_folder(target, runs_dir)
+        _refuse_outside(target, folder, runs_dir)
+        runs = tuple(sorted(find_runs(folder)))
+        for run in runs:
+            for path in (run.parent.parent, run.parent, run):
+                _refuse_link(path)
+            _refuse_held(run, run)
+        removals.append(Removal(folder, runs))
+    return removals
+
+
+def remove(removal: Removal) -> list[Path]:
+    """Removes the runs and what bnexp wrote beside them; returns what is left of the folder.
+
+    Each run is first renamed to a hidden folder, in one step: one that is cut off half-way
+    is never taken for a run. Folders go where nothing but what bnexp wrote was in them.
+
+    Raises:
+        BnexpError: Something cannot be removed, or a process began to train the run.
+    """
+    try:
+        for run in removal.runs:
+            _remove_run(run)
+        parents = {run.parent for run in removal.runs} - {removal.folder.parent}
+        for folder in sorted({*parents, removal.folder} - {*removal.runs}, reverse=True):
+            _remove_leftovers(folder)
+    except OSError as error:
+        place = error.filename or removal.folder
+        raise BnexpError(f"cannot remove {place}: {error.strerror or error}") from error
+    return sorted(removal.folder.iterdir()) if removal.folder.exists() else []
+
+
+def _refuse_outside(target: str, folder: Path, runs_dir: Path) -> None:
+    if ".." in Path(target).parts:
+        raise UsageError(f"'{target}' leads out of a folder; name the run by its own path")
+    if folder.resolve() in (runs_dir.resolve(), *runs_dir.resolve().parents):
+        raise UsageError(f"{folder} is where all runs are kept; name an experiment, cell or run")
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise UsageError(f"{path} is a symbolic link; what it leads to is not removed. Unlink it")
+
+
+def _refuse_held(run: Path, where: Path) -> None:
+    if is_held(RunDir(where).lock):
+        raise UsageError(f"{run} is being trained by another process right now; stop it first")
+
+
+def _remove_run(run: Path) -> None:
+    grave = run.with_name(f"{TRASH}{run.name}-{os.getpid()}-{time.monotonic_ns()}")
+    run.rename(grave)
+    try:
+        _refuse_held(run, grave)  # one who began just before it was renamed
+    except UsageError:
+        grave.rename(run)
+        raise
+    shutil.rmtree(grave)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what an earlier removal left, a comparison, and the folder if nothing else is in."""
+    for path in _find_own(folder):
+        shutil.rmtree(path)
+    with contextlib.suppress(OSError):  # the user's own files are in it
+        folder.rmdir()
+
+
+def _find_own(folder: Path) -> Iterator[Path]:
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        is_own = path.name.startswith(TRASH) or path.name == _COMPARISON
+        if is_own and path.is_dir() and not path.is_symlink():
+            yield path

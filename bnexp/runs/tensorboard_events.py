@@ -1,0 +1,266 @@
+"""TensorBoard's events, and the file that holds them, made without TensorFlow.
+
+Only TensorBoard's protocol buffers are imported: its own writers and summary functions
+load six times as much, or TensorFlow.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bnexp.runs.record import Scalar, State
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+
+RUN_COLOURS = r"([^/]+)/[^/]+$"
+"""Gives the seeds of a cell, and its mean, low and high, one colour.
+
+TensorBoard puts those runs together whose names' captured groups are equal: here the last
+folder but one.
+"""
+
+_POLYNOMIAL = 0x82F63B78
+"""CRC-32C's, its bits in reverse. Source: RFC 3720, section B.4."""
+_MASK_DELTA = 0xA282EAD8
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture to show: the bytes of a PNG file."""
+
+    png: bytes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as the file's header says them."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+
+@dataclass(frozen=True)
+class MarginChart:
+    """A line with a band around it, by three tags that one run has."""
+
+    title: str
+    value: str
+    lower: str
+    upper: str
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines of all runs that have a tag which one of the regular expressions matches."""
+
+    title: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """An operation of a network: the names of its inputs, and its output's shape if known.
+
+    Slashes in the name nest it into boxes that open and close.
+    """
+
+    name: str
+    operation: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
+
+
+def scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) -> Event:
+    """Returns one point for each tag; `wall_time` is in seconds since 1970."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+    return _event(step, wall_time, values)
+
+
+def text_event(tag: str, markdown: str, wall_time: float) -> Event:
+    """Returns a text, shown as Markdown on the page Text."""
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    tensor = _strings((markdown.encode(),))
+    return _tensor_event(tag, create_summary_metadata("", ""), tensor, wall_time)
+
+
+def image_event(tag: str, image: Image, description: str, wall_time: float) -> Event:
+    """Returns a picture for the page Images, with a description in Markdown beside its tag."""
+    from tensorboard.plugins.image.metadata import create_summary_metadata
+
+    sizes = (str(size).encode() for size in image.size)
+    tensor = _strings((*sizes, image.png), is_vector=True)
+    return _tensor_event(tag, create_summary_metadata("", description), tensor, wall_time)
+
+
+def layout_event(
+    categories: Mapping[str, Sequence[MarginChart | LineChart]], wall_time: float
+) -> Event:
+    """Returns the charts of the page Custom Scalars, by the title of their category."""
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Category, Layout
+    from tensorboard.plugins.custom_scalar.metadata import (
+        CONFIG_SUMMARY_TAG,
+        create_summary_metadata,
+    )
+
+    layout = Layout(
+        category=[
+            Category(title=title, chart=[_chart(chart) for chart in charts])
+            for title, charts in categories.items()
+        ]
+    )
+    tensor = _strings((layout.SerializeToString(),))
+    return _tensor_event(CONFIG_SUMMARY_TAG, create_summary_metadata(), tensor, wall_time)
+
+
+def graph_event(nodes: Iterable[GraphNode], wall_time: float) -> Event:
+    """Returns a network's graph for the page Graphs."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+    from tensorboard.compat.proto.node_def_pb2 import NodeDef
+
+    graph = GraphDef()
+    for node in nodes:
+        written = NodeDef(name=node.name, op=node.operation, input=node.inputs)
+        if node.shape is not None:
+            shape = written.attr["_output_shapes"].list.shape.add()
+            for size in node.shape:
+                shape.dim.add(size=size)
+        graph.node.append(written)
+    return Event(wall_time=wall_time, graph_def=graph.SerializeToString())
+
+
+def session_start_event(
+    group: str, hyperparameters: Mapping[str, Scalar], wall_time: float
+) -> Event:
+    """Returns a run's hyper-parameters; runs of the same group, the seeds, form one row."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+    shown = {key: _as_hyperparameter(value) for key, value in hyperparameters.items()}
+    summary = hparams_pb(shown, trial_id=group, start_time_secs=wall_time)
+    return Event(wall_time=wall_time, step=0, summary=summary)
+
+
+def restart_event(wall_time: float) -> Event:
+    """Returns the event that makes a reader forget the points of a run's earlier files."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    return Event(wall_time=wall_time, step=0, session_log=SessionLog(status=SessionLog.START))
+
+
+def session_end_event(state: State, wall_time: float) -> Event:
+    """Returns how a run ended."""
+    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+    status = {
+        "finished": api_pb2.STATUS_SUCCESS,
+        "diverged": api_pb2.STATUS_SUCCESS,
+        "failed": api_pb2.STATUS_FAILURE,
+    }.get(state, api_pb2.STATUS_UNKNOWN)
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=wall_time)
+    content = plugin_data_pb2.HParamsPluginData(
+        version=metadata.PLUGIN_DATA_VERSION, session_end_info=end
+    )
+    plugin = SummaryMetadata.PluginData(
+        plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString()
+    )
+    described = SummaryMetadata(plugin_data=plugin)
+    return _tensor_event(metadata.SESSION_END_INFO_TAG, described, metadata.NULL_TENSOR, wall_time)
+
+
+def encode_event_file(events: Iterable[Event], wall_time: float) -> bytes:
+    """Returns the content of an event file: a record that names its version, then the events'."""
+    return b"".join(map(encode_event, (version_event(wall_time), *events)))
+
+
+def version_event(wall_time: float) -> Event:
+    """Returns the event that every event file begins with."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    return Event(wall_time=wall_time, file_version="brain.Event:2")
+
+
+def encode_event(event: Event) -> bytes:
+    """Returns the event as a TFRecord: length and content, each with its checksum.
+
+    Source: TensorFlow's guide "TFRecord and tf.train.Example", section on the format.
+    """
+    data: bytes = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    return length + _masked_checksum(length) + data + _masked_checksum(data)
+
+
+def _masked_checksum(data: bytes) -> bytes:
+    table = _checksum_table()
+    checksum = 0xFFFFFFFF
+    for byte in data:
+        checksum = table[(checksum ^ byte) & 0xFF] ^ (checksum >> 8)
+    checksum ^= 0xFFFFFFFF
+    rotated = (checksum >> 15) | (checksum << 17)
+    return struct.pack("<I", (rotated + _MASK_DELTA) & 0xFFFFFFFF)
+
+
+@cache
+def _checksum_table() -> tuple[int, ...]:
+    """Returns what each value of a byte makes of CRC-32C's remainder."""
+    table = []
+    for value in range(256):
+        remainder = value
+        for _ in range(8):
+            remainder = (remainder >> 1) ^ (_POLYNOMIAL if remainder & 1 else 0)
+        table.append(remainder)
+    return tuple(table)
+
+
+def _event(step: int, wall_time: float, values: Sequence[Summary.Value]) -> Event:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Event(wall_time=wall_time, step=step, summary=Summary(value=values))
+
+
+def _tensor_event(
+    tag: str, metadata: SummaryMetadata, tensor: TensorProto, wall_time: float
+) -> Event:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return _event(0, wall_time, [Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
+
+
+def _strings(values: Sequence[bytes], is_vector: bool = False) -> TensorProto:
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
+
+    tensor = TensorProto(dtype=DT_STRING, string_val=values)
+    if is_vector:
+        tensor.tensor_shape.dim.add(size=len(values))
+    return tensor
+
+
+def _chart(chart: MarginChart | LineChart) -> object:
+    from tensorboard.plugins.custom_scalar.layout_pb2 import (
+        Chart,
+        MarginChartContent,
+        MultilineChartContent,
+    )
+
+    if isinstance(chart, LineChart):
+        return Chart(title=chart.title, multiline=MultilineChartContent(tag=chart.tags))
+    series = MarginChartContent.Series(value=chart.value, lower=chart.lower, upper=chart.upper)
+    return Chart(title=chart.title, margin=MarginChartContent(series=[series]))
+
+
+def _as_hyperparameter(value: Scalar) -> str | float:
+    """Returns numbers as they are and all else as text, which is what the page can filter."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    return value

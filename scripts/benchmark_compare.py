@@ -1,0 +1,132 @@
+"""`bnexp compare` beside reading the same runs' event files: `python scripts/benchmark.py compare`.
+
+Made-up runs, as training would leave them: a folder a run with status, environment, summary,
+`metrics.jsonl` and an event file of as many rows.
+
+- command: `bnexp compare` from the shell to its end, TensorBoard's `_compare` folder included,
+  which is written anew each time ("first") or found unchanged ("again").
+- reading, statistics, table: the same within a process that has imported everything.
+- EventAccumulator: TensorBoard's own reader over all event files, keeping every scalar, which
+  is what a comparison made from TensorBoard's files would have to do before it starts.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bnexp.config.load import RunSpec, load_experiment
+from bnexp.launch.plan import resolved_config
+from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs.tensorboard import EventWriter
+
+SEEDS = 5
+EPOCHS = 100
+
+CONFIG = """\
+name: compared
+data: {{name: shapes}}
+model: {{name: cnn, layers: [{{conv: 8}}], head: global_avg_pool}}
+optim: {{name: sgd}}
+train: {{epochs: {epochs}}}
+sweep:
+  seeds: {seeds}
+  grid:
+    model.norm.name: [none, batch]
+    optim.learning_rate: [{rates}]
+"""
+
+
+def benchmark_compare(runs: int, rows: int, rounds: int) -> dict[str, list[float]]:
+    """Returns the seconds of each side in each round, and prints medians and ratios."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"making {runs} runs of {rows:,} rows …", flush=True)
+        experiment = make_runs(folder, runs, rows)
+        sides: dict[str, Callable[[], None]] = {
+            "command, first": lambda: _compare_from_the_shell(folder, is_first=True),
+            "command, again": lambda: _compare_from_the_shell(folder, is_first=False),
+            "after imports": lambda: _compare_here(folder),
+            "EventAccumulator": lambda: _read_events(experiment),
+        }
+        _compare_here(folder)  # imports
+        found: dict[str, list[float]] = {side: [] for side in sides}
+        for number in range(1, rounds + 1):
+            for side, work in sides.items():
+                started = time.perf_counter()
+                work()
+                found[side].append(time.perf_counter() - started)
+                print(f"round {number}  {side:<17} {found[side][-1]:7.2f} s", flush=True)
+    reading = statistics.median(found["EventAccumulator"])
+    for side, seconds in found.items():
+        median = statistics.median(seconds)
+        print(
+            f"{side:<17} median {median:7.2f} s   EventAccumulator takes {reading / median:6.1f} x"
+        )
+    return found
+
+
+def make_runs(folder: Path, runs: int, rows: int) -> Path:
+    """Makes finished runs of an experiment called `compared`, and returns its folder."""
+    rates = ", ".join(f"{index / 1000:g}" for index in range(1, runs // (2 * SEEDS) + 1))
+    config = folder / "compared.yaml"
+    config.write_text(CONFIG.format(epochs=EPOCHS, seeds=SEEDS, rates=rates), encoding="utf-8")
+    experiment = load_experiment(config)
+    for place, spec in enumerate(experiment.runs):
+        _make_run(folder, spec, place, rows)
+    return folder / experiment.name
+
+
+def _make_run(folder: Path, spec: RunSpec, place: int, rows: int) -> None:
+    identity = RunIdentity(
+        "compared", spec.cell, spec.settings, spec.seed, "f" * 64, place // SEEDS
+    )
+    run = RunDir.of(folder, identity)
+    run.create(identity, "# made up\n", {"config": resolved_config(spec), "threads": 1})
+    best = 0.5 + place / 1000 + spec.seed / 200
+    curve = tuple(best * (1 - 0.9 ** (epoch + 1)) for epoch in range(EPOCHS))
+    values = {"train/loss": 1.0, "train/accuracy": 0.5, "optim/learning_rate": 0.1}
+    events = EventWriter(run.path, print)
+    with run.metrics.open("w", encoding="utf-8") as file:
+        for step in range(1, rows + 1):
+            file.write(
+                json.dumps({"step": step, "epoch": 1, "elapsed_seconds": 1.0, **values}) + "\n"
+            )
+            events.write_scalars(step, 1.0, values)
+    for epoch, value in enumerate(curve, start=1):
+        events.write_scalars(epoch * rows // EPOCHS, 1.0, {"test/accuracy": value})
+    events.close()
+    history = dict.fromkeys(("train/accuracy", "test/accuracy", "train/loss", "test/loss"), curve)
+    final = {tag: values[-1] for tag, values in history.items()}
+    run.write_summary(
+        Summary("finished", EPOCHS, rows, 60.0, 5000.0, 10**9, 1000, final, {}, history)
+    )
+
+
+def _compare_from_the_shell(folder: Path, is_first: bool) -> None:
+    if is_first:
+        shutil.rmtree(folder / "compared" / "_compare", ignore_errors=True)
+    command = [sys.executable, "-m", "bnexp", "compare", "--runs-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _compare_here(folder: Path) -> None:
+    from bnexp.analysis.comparison import compare_runs
+    from bnexp.reports.terminal import render_text
+    from bnexp.runs import read_experiments
+
+    render_text(compare_runs(read_experiments(["compared"], folder)))
+
+
+def _read_events(experiment: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for run in experiment.glob("[!_]*/seed=*"):
+        EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()

@@ -1,0 +1,303 @@
+"""Configs and names that are hostile or broken: told in words, at once, and with nothing done."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+MOST_MEGABYTES = 200
+HANG_SECONDS = 120
+
+HEAD = "name: trial\ndata: {name: cifar10}\nmodel: {name: cnn, layers: [{conv: 8}]}\n"
+NINE_TENS = ", ".join(f"data.key{i}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for i in range(9))
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+RUNNER = """
+import contextlib, io, json, sys, traceback
+from pathlib import Path
+from bnexp.cli.app import main
+
+def peak_megabytes():
+    if sys.platform != "linux":
+        return None
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+
+results = []
+for arguments in json.load(sys.stdin):
+    said, printed = io.StringIO(), io.StringIO()
+    sys.argv = ["bnexp", *arguments]
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(printed):
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        except BaseException:
+            code = traceback.format_exc()
+    results.append([code, said.getvalue(), printed.getvalue()])
+print(json.dumps([results, peak_megabytes(), "torch" in sys.modules]))
+"""
+"""Runs one command after the other in a process of its own, through the command's own `main`."""
+
+
+def run_all(commands, cwd):
+    """Returns (exit code, stderr, stdout) of each command, and the peak memory in megabytes."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER],
+        cwd=cwd,
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    results, megabytes, has_torch = json.loads(done.stdout)
+    assert not has_torch
+    return [tuple(result) for result in results], megabytes
+
+
+CORPUS = {
+    "alias bomb": (ALIASES, "1:4: the anchor '&a' is not allowed"),
+    "alias": ("a: *b\n", "1:4: the alias '*b' is not allowed"),
+    "merge key": ("<<: {name: x}\n", "1:1: <<: unknown key"),
+    "depth 10,000 of lists": ("[" * 10_000, "1:21: nested deeper than 20 levels"),
+    "depth 10,000 of mappings": ("{a: " * 10_000, "1:81: nested deeper than 20 levels"),
+    "depth 10,000 of dashes": ("- " * 10_000, "1:41: nested deeper than 20 levels"),
+    "depth 10,000 of keys": ("? " * 10_000, "1:41: nested deeper than 20 levels"),
+    "depth by indentation": (
+        "".join(f"{' ' * depth}a:\n" for depth in range(1000)),
+        "21:21: nested deeper than 20 levels",
+    ),
+    "depth of a dotted key": (
+        HEAD + "sweep: {grid: {? " + ".".join("a" * 10_000) + " : [1]}}\n",
+        "4:18: sweep.grid.a.a.a.a.a",
+    ),
+    "tag that runs code": (
+        "name: !!python/object/apply:os.system ['touch hacked']\n",
+        "1:7: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not allowed",
+    ),
+    "tag of another kind": (HEAD + "train: !!str 3\n", "4:8: the tag"),
+    "duplicate keys": (HEAD + "name: again\n", "4:1: the key 'name' stands here again"),
+    "duplicate keys inside": (
+        HEAD + "train: {epochs: 1, epochs: 2}\n",
+        "4:20: the key 'epochs' stands here again",
+    ),
+    "1e-3 for a whole number": (
+        HEAD + "train: {epochs: 1e-3}\n",
+        "4:17: train.epochs: must be a whole number, not 0.001",
+    ),
+    "off for a boolean": (
+        HEAD + "train: {compile: off}\n",
+        "4:18: train.compile: must be true or false, not 'off'",
+    ),
+    "leading zero": (HEAD + "train: {epochs: 012}\n", "4:17: '012' has a leading zero"),
+    "sexagesimal": (HEAD + "train: {epochs: 1:30}\n", "4:17: train.epochs: must be a whole number"),
+    "a number of 400 digits": (
+        HEAD + f"train: {{epochs: {'9' * 400}}}\n",
+        "4:17: the number 999999999999999… is too large",
+    ),
+    "not a number": (HEAD + "optim: {name: sgd, learning_rate: .nan}\n", "4:35: optim.learning"),
+    "10^9 cells": (
+        HEAD + f"sweep: {{grid: {{{NINE_TENS}}}}}\n",
+        "4:8: sweep: 1,000,000,000 runs are more than sweep.max_runs, 10,000",
+    ),
+    "10^9 cells, nearly all excluded": (
+        HEAD + f"sweep:\n  grid: {{{NINE_TENS}}}\n  exclude: [{{data.key0: [0, 1, 2, 3]}}]\n",
+        "5:3: sweep: 1,000,000,000 runs, counted before sweep.exclude, are more than",
+    ),
+    "10^9 seeds": (
+        HEAD + "sweep: {seeds: 1000000000}\n",
+        "4:8: sweep: 1,000,000,000 runs are more than sweep.max_runs, 10,000",
+    ),
+    "an include of 4,000 keys": (
+        HEAD + "sweep: {include: [{" + ", ".join(f"a.b{i}: 1" for i in range(4000)) + "}]}\n",
+        "4:19: sweep.include.0: sets more than 100 keys",
+    ),
+    "30,000 values": (f"a: [{'1, ' * 30_000}]\n", "1:59993: more than 20,000 values"),
+    "two documents": (HEAD + "---\n" + HEAD, "4:1: a second YAML document"),
+    "empty file": ("", "1:1: the file is empty"),
+    "only blanks": (" \n\n", "1:1: the file is empty"),
+    "only a byte-order mark": ("\ufeff", "1:1: the file is empty"),
+    "binary junk": (bytes(range(256)) * 4, "2:118: not UTF-8 text"),
+    "a compressed file": (b"\x1f\x8b\x08\x00" + bytes(range(128, 256)), "1:2: not UTF-8 text"),
+    "UTF-16": (HEAD.encode("utf-16"), "1:1: not UTF-8 text"),
+    "NUL": ("name: a\0b\n", "1:8: the character U+0000 is not allowed"),
+    "NUL by escape": ('name: "a\\0b"\n' + HEAD.partition("\n")[2], "1:7: name: names a folder"),
+    "half a surrogate pair": ('name: "\\ud800"\n', "1:7: the character U+D800 is not allowed"),
+    "tabs": (HEAD + "train:\n\tepochs: 1\n", "5:1: not valid YAML: a tab"),
+    "an open quote": (HEAD + "train: 'x\n", "5:1: not valid YAML"),
+    "an open list": (HEAD + "train: [1\n", "5:1: not valid YAML"),
+    "a list": ("- a\n", "1:1: a config is a mapping of keys to values; this is a list"),
+    "a scalar of 900 kB": ("a" * 900_000, "1:1: a config is a mapping of keys to values; this is"),
+    "itself as base": (HEAD + "extends: itself-as-base.yaml\n", "4:10: extends: the files extend"),
+    "a device as base": (HEAD + "extends: /dev/zero\n", "4:10: extends: no file '/dev/zero'"),
+}
+
+NAMES = {
+    "..": "..",
+    ".": ".",
+    "../x": "../x",
+    "/etc/x": "/etc/x",
+    "a/b": "a/b",
+    "a\\b": "a\\b",
+    "NUL": "a\0b",
+    "a line break": "x\n",
+    "a blank": "x ",
+    "none": "",
+    "300 characters": "x" * 300,
+    "a Cyrillic look-alike": "tri\u0430l",
+    "a full-width look-alike": "\uff54rial",
+    "an Arabic digit": "trial\u0661",
+    "a combining accent": "tria\u0301l",
+    "a direction mark": "tri\u202eal",
+    "an invisible blank": "tri\u200bal",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Plans every config of the corpus, each in its own file, and returns what was said."""
+    folder = tmp_path_factory.mktemp("corpus")
+    files = {}
+    texts = {name: text for name, (text, _) in CORPUS.items()}
+    names = {
+        f"name {key}": f"name: {json.dumps(name)}\n{HEAD.partition(chr(10))[2]}"
+        for key, name in NAMES.items()
+    }
+    for key, text in {**texts, **names}.items():
+        files[key] = f"{re.sub('[^a-z0-9]+', '-', key.lower()).strip('-')}.yaml"
+        content = text if isinstance(text, bytes) else text.encode()
+        (folder / files[key]).write_bytes(content)
+    before = sorted(folder.rglob("*"))
+    results, megabytes = run_all([["train", file] for file in files.values()], folder)
+    assert sorted(folder.rglob("*")) == before, "something was written"
+    said = {key: (files[key], *result) for key, result in zip(files, results, strict=True)}
+    return said, megabytes
+
+
+@pytest.mark.parametrize("key", CORPUS)
+def test_row_11_a_broken_config_is_told_with_file_line_and_column(key, corpus):
+    file, code, said, printed = corpus[0][key]
+
+    assert (code, printed) == (2, "")
+    assert said.startswith(f"{file}:{CORPUS[key][1]}")
+    assert all(re.match(r"[\w.-]+:\d+:\d+: ", line) for line in said.splitlines())
+    assert "Traceback" not in said
+
+
+def test_row_11_the_corpus_takes_less_than_200_megabytes(corpus):
+    if corpus[1] is None:
+        pytest.skip("the system does not say how much memory a process took")
+
+    assert corpus[1] < MOST_MEGABYTES
+
+
+def test_row_11_what_is_no_readable_file_is_told_with_its_path(tmp_path):
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "large.yaml").write_bytes(b"a: 1\n" * 300_000)
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    reasons = {
+        "none.yaml": "cannot read the config: No such file or directory",
+        "folder.yaml": "cannot read the config: Is a directory",
+        "large.yaml": "larger than 1,000,000 bytes; this is not a config",
+        "loop.yaml": "cannot read the config: Too many levels of symbolic links",
+        "/dev/zero": "larger than 1,000,000 bytes; this is not a config",
+        "x" * 300: "cannot read the config: File name too long",
+    }
+
+    results, _ = run_all([["plan", path] for path in reasons], tmp_path)
+
+    for (path, reason), result in zip(reasons.items(), results, strict=True):
+        assert result == (2, f"error: {path}: {reason}\n", "")
+
+
+def test_row_11_numbers_and_words_are_those_of_yaml_1_2(tmp_path):
+    text = HEAD + "optim: {name: sgd, learning_rate: 1e-3}\nsweep: {grid: {data.root: [off, no]}}\n"
+    (tmp_path / "c.yaml").write_text(text)
+
+    ((code, said, printed),), _ = run_all([["plan", "c.yaml"]], tmp_path)
+
+    assert (code, said) == (0, "")
+    assert "root=off" in printed
+    assert "root=no" in printed
+
+
+def test_row_11_a_process_of_its_own_exits_with_2_and_no_traceback(bnexp, tmp_path):
+    (tmp_path / "c.yaml").write_text(ALIASES)
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("c.yaml:1:4: the anchor '&a' is not allowed")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_row_12_a_name_that_is_no_plain_folder_is_refused(key, corpus):
+    file, code, said, printed = corpus[0][f"name {key}"]
+
+    assert (code, printed) == (2, "")
+    assert re.match(rf"{re.escape(file)}:1:7: name: (names a folder|must have a letter)", said)
+
+
+def test_row_12_values_become_folder_names_that_stay_in_their_folder(tmp_path):
+    values = ["../../x", "/etc", "a\0b", "x" * 300, "x" * 301, ".", "..", "n\u0430me", "\u202ex"]
+    grid = f"sweep: {{grid: {{data.root: {json.dumps(values)}}}}}\n"
+    (tmp_path / "c.yaml").write_text(HEAD + grid)
+
+    ((code, said, printed),), _ = run_all([["plan", "c.yaml", "--runs-dir", "r"]], tmp_path)
+
+    assert (code, said) == (0, "")
+    rows = [line.split("\u2502")[1:3] for line in printed.splitlines() if "\u2502" in line]
+    cells = "".join(("\n" if seeds.strip() else "") + cell.strip() for cell, seeds in rows).split()
+    assert len(set(cells)) == len(values)
+    assert all(re.fullmatch(r"root=[A-Za-z0-9._=,+()-]{1,115}", cell) for cell in cells)
+
+
+LEVELS = ["runs/trial", "runs/trial/base", "runs/trial/base/seed=0"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_row_12_a_run_folder_that_is_a_link_is_neither_trained_into_nor_removed(level, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    run = tmp_path / "runs/trial/base/seed=0"
+    run.mkdir(parents=True)
+    (run / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    (tmp_path / level).rename(elsewhere)
+    (tmp_path / level).symlink_to(elsewhere, target_is_directory=True)
+    (tmp_path / "c.yaml").write_text(HEAD + "optim: {name: sgd}\n")
+    before = sorted(elsewhere.rglob("*"))
+    commands = [
+        ["train", "c.yaml"],
+        ["train", "c.yaml", "--force"],
+        *(["rm", "--yes", level] for level in LEVELS),
+        ["rm", "--yes", "trial"],
+    ]
+
+    results, _ = run_all(commands, tmp_path)
+
+    for code, said, printed in results:
+        assert (code, printed) == (2, "")
+        assert said.startswith(f"error: {level} is ")
+    assert sorted(elsewhere.rglob("*")) == before
+    assert (tmp_path / level).is_symlink()
+
+
+def test_row_12_no_folder_but_one_of_runs_is_removed(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    targets = ["../x", "/etc", "a\0b", "x" * 300, "..", ".", "/", "runs", "x", "loop", ""]
+
+    results, _ = run_all([["rm", "--yes", target] for target in targets], tmp_path)
+
+    for code, said, printed in results:
+        assert (code, printed) == (2, "")
+        assert said.startswith("error: no runs of '")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "runs", "x"]

@@ -1,0 +1,67 @@
+"""A TensorBoard that `bnexp tb` serves, asked through its HTTP API."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+
+
+class Server:
+    """A TensorBoard on a port of this machine."""
+
+    def __init__(self, port):
+        self.address = f"http://localhost:{port}"
+
+    def read(self, path, body=None):
+        """Returns the bytes that a path, with its query, answers with."""
+        request = urllib.request.Request(f"{self.address}/{path}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+    def ask(self, path, body=None, **query):
+        """Returns the JSON that a path answers with."""
+        return json.loads(self.read(f"{path}?{urllib.parse.urlencode(query)}", body))
+
+    def read_image(self, tag, run):
+        """Returns step and PNG bytes of the one picture that a run has under a tag."""
+        (image,) = self.ask("data/plugin/images/images", tag=tag, run=run, sample=0)
+        return image["step"], self.read(f"data/plugin/images/individualImage?{image['query']}")
+
+    def wait_for_runs(self, count):
+        """Waits until so many runs have scalars."""
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                if len(self.ask("data/plugin/scalars/tags")) >= count:
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                pass
+            assert time.monotonic() < deadline, "TensorBoard did not come up"
+            time.sleep(0.3)
+
+
+@contextmanager
+def serve_tensorboard(*arguments, cwd):
+    """Runs `bnexp tb` with those arguments on a free port, and ends it afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bnexp", "tb", *arguments, "--port", str(port)],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Server(port)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

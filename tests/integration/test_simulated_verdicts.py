@@ -1,0 +1,59 @@
+"""A smaller version of scripts/simulate_verdicts.py: intervals hold, verdicts seldom err."""
+
+import importlib.util
+import sys
+from math import sqrt
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate_verdicts.py"
+EXPERIMENTS = 600
+
+
+@pytest.fixture
+def simulation(monkeypatch):
+    spec = importlib.util.spec_from_file_location("simulate_verdicts", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def rates(simulation):
+    scenarios = {scenario.name: scenario for scenario in simulation.SCENARIOS}
+    return lambda name: simulation.simulate(scenarios[name], EXPERIMENTS, seed=1)
+
+
+def noise(share):
+    """Three standard errors of a share that is estimated from the simulated experiments."""
+    return 3 * sqrt(share * (1 - share) / EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", ["coverage, 3 paired seeds", "coverage, 5 paired seeds"])
+def test_intervals_hold_the_truth_as_often_as_they_say(rates, name):
+    for rate in rates(name).values():
+        assert rate == pytest.approx(0.95, abs=noise(0.95))
+
+
+def test_with_six_cells_without_effect_seldom_any_is_called_better_or_worse(rates):
+    (rate,) = rates("no effect, 6 cells, 5 seeds").values()
+    assert rate <= 0.05 + noise(0.05)
+
+
+def test_a_claim_without_an_effect_is_seldom_supported(rates):
+    found = rates("claim higher, no effect, 5 seeds")
+    assert found["supported"] <= 0.05
+    assert found["contradicted"] <= 0.05
+
+
+def test_the_seeds_named_for_80_percent_power_have_it(rates):
+    found = rates("claim higher, effect = margin, 18 seeds")
+    assert found["supported"] >= 0.8 - noise(0.8)
+    assert found["contradicted"] <= 0.01
+
+
+def test_a_difference_of_the_margin_is_seldom_called_equal(rates):
+    found = rates("claim equal, effect = margin, 10 seeds")
+    assert found["supported"] <= 0.05 + noise(0.05)

@@ -1,0 +1,100 @@
+"""Makes run folders as training leaves them, thousands in seconds, with figures made up.
+
+python tests/made_up_runs.py FOLDER [CELLS [SEEDS [EPOCHS]]]    makes FOLDER/many
+"""
+
+import json
+import random
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from bnexp.config.load import load_experiment
+from bnexp.launch.plan import resolved_config
+from bnexp.runs import RunDir, RunIdentity, Summary
+
+CONFIG = """\
+name: many
+data: {{name: cifar10}}
+model:
+  name: cnn
+  layers: [{{conv: 32}}, {{conv: 32}}, {{pool: max}}, {{conv: 64}}, {{conv: 64}}, {{pool: max}}]
+optim: {{name: sgd}}
+train: {{epochs: {epochs}}}
+sweep:
+  seeds: {seeds}
+  max_runs: 1000000
+  grid:
+    model.norm.name: [none, batch]
+    optim.learning_rate: [{rates}]
+"""
+ENVIRONMENT = {
+    "created": "2025-01-01T00:00:00+0000",
+    "command": ["bnexp", "train", "many.yaml"],
+    "versions": dict.fromkeys(("bnexp", "python", "torch", "numpy", "scipy"), "1.0"),
+    "platform": "Linux",
+    "processor": "some",
+    "cpu_count": 2,
+    "git": {"commit": "0" * 40, "dirty": False},
+    "device": {"type": "cpu", "name": "x86_64"},
+    "threads": 1,
+    "dataset": {"name": "cifar10", "fingerprint": "1" * 64, "train_images": 50000},
+}
+TAGS = [f"{part}/{kind}" for part in ("train", "val", "test") for kind in ("loss", "accuracy")]
+
+
+def make_runs(runs_dir, cells=2, seeds=3, epochs=10):
+    """Makes the finished runs of an experiment called `many`, and returns its folder.
+
+    The cells are `none` and `batch` by turns, each at half as many learning rates; the final
+    test accuracy is `final_accuracy(cell's index, seed)`.
+    """
+    rates = ", ".join(f"{(index + 1) / 1000:g}" for index in range(cells // 2))
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    config = runs_dir / "many.yaml"
+    config.write_text(CONFIG.format(seeds=seeds, epochs=epochs, rates=rates))
+    experiment = load_experiment(config)
+    order = {cell: index for index, cell in enumerate(experiment.cells)}
+    for spec in experiment.runs:
+        index = order[spec.cell]
+        identity = RunIdentity("many", spec.cell, spec.settings, spec.seed, "f" * 64, index)
+        folder = RunDir.of(runs_dir, identity)
+        folder.path.mkdir(parents=True)
+        summary = make_summary(epochs, final_accuracy(index, spec.seed))
+        status = {**asdict(identity), "state": "finished", "heartbeat": time.time(), "pid": 1}
+        write(folder.status, {**status, "host": "elsewhere"})
+        write(folder.environment, {**ENVIRONMENT, "config": resolved_config(spec)})
+        write(folder.summary, {key: value for key, value in asdict(summary).items() if value})
+        folder.config.write_text("# made up\n")
+    return runs_dir / "many"
+
+
+def final_accuracy(cell, seed):
+    return 0.5 + cell / 1000 + random.Random(f"{cell} {seed}").random() / 10
+
+
+def make_summary(epochs, accuracy):
+    history = {
+        tag: tuple(accuracy * (epoch + 1) / epochs for epoch in range(epochs)) for tag in TAGS
+    }
+    return Summary(
+        status="finished",
+        epochs=epochs,
+        steps=100 * epochs,
+        elapsed_seconds=10.0 * epochs,
+        images_per_second=1000.0,
+        peak_memory_bytes=10**6,
+        parameters=1000,
+        final={tag: values[-1] for tag, values in history.items()},
+        best={"epoch": 1},
+        history=history,
+    )
+
+
+def write(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    print(make_runs(Path(sys.argv[1]), *map(int, sys.argv[2:])))  # noqa: T201

@@ -1,0 +1,150 @@
+"""`bnexp show RUN` says what became of a run and how to go on."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from made_up_runs import final_accuracy, make_runs
+from typer.testing import CliRunner
+
+from bnexp.cli.show import show
+from bnexp.exclusive_folder import hold_folder
+from bnexp.runs import RunDir, read_run
+
+CELL = "norm=batch,learning_rate=0.001"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_runs(Path("runs"))
+    return RunDir(Path("runs/many") / CELL / "seed=1")
+
+
+def unfinish(folder, state, **status):
+    """Makes a finished run one that is in another state."""
+    folder.summary.unlink()
+    content = json.loads(folder.status.read_text())
+    folder.status.write_text(json.dumps({**content, "state": state, **status}))
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(show)
+    return CliRunner().invoke(app, arguments)
+
+
+def shown(*arguments):
+    """Returns the text by its titles."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.exception
+    sections, title = {}, ""
+    for line in result.stdout.splitlines()[1:]:
+        title = line[:11].strip() or title
+        sections.setdefault(title, []).append(line[11:])
+    return sections
+
+
+@pytest.mark.parametrize("target", [f"many/{CELL}/seed=1", f"runs/many/{CELL}/seed=1"])
+def test_a_finished_run_is_shown_with_settings_figures_files_and_what_is_next(folder, target):
+    text = shown(target)
+
+    assert text["state"][0].startswith("finished, ")
+    assert text["folder"] == [f"runs/many/{CELL}/seed=1"]
+    assert text["swept"] == ["model.norm.name = batch", "optim.learning_rate = 0.001"]
+    assert "train.epochs = 10" in text["config"]
+    assert f"test/accuracy = {final_accuracy(1, 1):.6g}" in text["measured"]
+    assert "config.yaml  10 B" in text["files"]
+    assert text["next"][:2] == ["bnexp compare many", "bnexp tb many"]
+    assert "problems" not in text
+
+
+def test_an_experiment_or_a_cell_shows_its_first_run_and_says_so(folder):
+    assert run("many").stdout.startswith("many, norm=none,learning_rate=0.001, seed 0\n")
+    assert "the first of 6 runs; bnexp ls many lists them" in run("many").stderr
+    assert run("many", "--cell", CELL).stdout.startswith(f"many, {CELL}, seed 0\n")
+    assert run(f"many/{CELL}").stdout.startswith(f"many, {CELL}, seed 0\n")
+
+
+def test_a_failed_run_says_why_and_how_to_go_on(folder):
+    unfinish(folder, "failed", reason="RuntimeError: the norm is broken\nat once", step=7)
+    folder.say("what was said")
+
+    text = shown(str(folder.path))
+
+    assert text["state"][0].startswith("failed, ")
+    assert text["state"][1:] == ["step 7", "RuntimeError: the norm is broken", "at once"]
+    assert text["next"][0].startswith("bnexp train many.yaml ")
+    assert text["next"][-1] == f"less {shlex.quote(str(folder.log))}"
+
+
+def test_a_diverged_run_says_why(folder):
+    content = json.loads(folder.summary.read_text())
+    folder.summary.write_text(json.dumps({**content, "status": "diverged", "reason": "loss nan"}))
+
+    assert shown(str(folder.path))["state"][1:] == ["loss nan"]
+
+
+def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
+    unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 7200)
+
+    silent = shown(str(folder.path))
+    assert silent["state"] == ["running, silent for 2 h: probably dead", "step 50 of 2,000"]
+    assert silent["next"][0].startswith("bnexp train many.yaml ")
+    with hold_folder(folder.lock, pytest.fail):
+        alive = shown(str(folder.path))
+        assert alive["state"][0].startswith("running, heard from ")
+        assert alive["state"][0].endswith(" s ago")
+        assert "bnexp train" not in alive["next"][0]
+
+
+def test_what_is_damaged_is_named(folder):
+    folder.environment.write_text("{")
+    folder.summary.write_text("{}")
+
+    text = shown(str(folder.path))
+
+    assert text["state"][0].startswith("failed")
+    assert text["problems"] == list(read_run(folder.path).problems)
+    assert len(text["problems"]) == 2
+
+
+def test_json_is_complete_and_alone_on_stdout(folder):
+    unfinish(folder, "failed", reason="why")
+
+    content = json.loads(run(str(folder.path), "--json").stdout)
+
+    assert (content["state"], content["reason"], content["silent"]) == ("failed", "why", False)
+    assert content["settings"] == {"model.norm.name": "batch", "optim.learning_rate": 0.001}
+    assert content["config"]["train.seed"] == read_run(folder.path).config["train.seed"]
+    assert set(content["files"]) == {"config.yaml", "environment.json", "status.json"}
+    assert content["command"] == "bnexp train many.yaml"
+
+
+def test_a_run_is_shown_without_the_heavy_libraries(folder):
+    code = (
+        "import sys; from bnexp.cli.app import main\n"
+        f"sys.argv = ['bnexp', 'show', {str(folder.path)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code == 0\n"
+        "assert not {'torch', 'torchvision', 'tensorboard', 'scipy'} & set(sys.modules)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert f"many, {CELL}, seed 1" in done.stdout
+
+
+def test_a_lock_of_long_ago_holds_nothing(folder):
+    unfinish(folder, "running", heartbeat=time.time() - 100_000)
+    folder.lock.mkdir()
+    moment = time.time() - 7200
+    os.utime(folder.lock, (moment, moment))
+
+    assert shown(str(folder.path))["state"] == ["running, silent for 2 h: probably dead"]

@@ -1,0 +1,131 @@
+"""Claims in the YAML: what is wrong with one is told with its place, before anything is run."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import ConfigError
+
+BASE = """\
+name: study
+data: {name: shapes}
+model: {name: cnn, layers: [{conv: 8}], head: global_avg_pool, norm: batch}
+optim: sgd
+sweep:
+  grid:
+    model.norm.name: [none, batch]
+    optim.learning_rate: [0.01, 0.1]
+"""
+CLAIM = """\
+claim:
+  statement: batch norm is better
+  source: a paper
+  treatment: {model.norm.name: batch, optim.learning_rate: 0.1}
+  control: {model.norm.name: none, optim.learning_rate: 0.1}
+  direction: higher
+  margin: 0.01
+"""
+
+
+def load(tmp_path, claim=CLAIM, base=BASE):
+    path = tmp_path / "config.yaml"
+    path.write_text(base + claim, encoding="utf-8")
+    return load_experiment(path)
+
+
+def problems(tmp_path, claim, base=BASE):
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, claim, base)
+    return [(problem.line, problem.path, problem.reason) for problem in raised.value.problems]
+
+
+def test_one_claim_and_a_list_of_claims_read_alike(tmp_path):
+    (one,) = load(tmp_path).runs[0].config.claim
+    listed = CLAIM.replace("claim:\n  ", "claim:\n- ")
+    (first,) = load(tmp_path, listed).runs[0].config.claim
+
+    assert one == first
+    assert (one.metric, one.margin) == ("test/accuracy", 0.01)
+
+
+def test_a_claim_is_no_part_of_what_makes_a_run_another_one(tmp_path):
+    with_claim, without = load(tmp_path), load(tmp_path, "")
+    assert with_claim.runs[0].config.fingerprint() == without.runs[0].config.fingerprint()
+
+
+def test_a_side_that_no_cell_is_on_is_refused_with_the_values_that_there_are(tmp_path):
+    found = problems(tmp_path, CLAIM.replace("norm.name: none", "norm.name: layer"))
+    reason = "no cell has model.norm.name = layer; the cells have none, batch"
+    assert found == [(13, "claim.control", reason)]
+
+
+def test_a_side_of_several_cells_needs_a_reduction(tmp_path):
+    found = problems(
+        tmp_path, CLAIM.replace("name: batch, optim.learning_rate: 0.1", "name: batch")
+    )
+    assert [path for _, path, _ in found] == ["claim.treatment"]
+    assert "matches 2 cells" in found[0][2]
+    assert "name more keys, or give a reduction" in found[0][2]
+
+
+def test_a_cell_cannot_be_on_both_sides(tmp_path):
+    found = problems(tmp_path, CLAIM.replace("name: none", "name: batch"))
+    assert "is in the treatment as well" in found[0][2]
+
+
+def wide(reduction):
+    return CLAIM.replace(", optim.learning_rate: 0.1", "") + f"  reduction: {reduction}\n"
+
+
+def test_a_reduction_takes_the_cells_along_its_axis(tmp_path):
+    claim = wide("{name: largest_stable, over: optim.learning_rate, scale: log10, threshold: 0.2}")
+    assert load(tmp_path, claim).runs[0].config.claim[0].reduction.threshold == 0.2
+
+
+def test_an_axis_that_is_not_swept_is_refused(tmp_path):
+    found = problems(tmp_path, wide("{name: range, over: data.batch_size}"))
+    assert {
+        (path, "some with the same data.batch_size" in reason) for _, path, reason in found
+    } == {
+        ("claim.treatment", True),
+        ("claim.control", True),
+    }
+
+
+def test_an_axis_without_numbers_is_refused(tmp_path):
+    found = problems(tmp_path, wide("{name: range, over: model.norm}"))
+    assert all("is not a number in every cell" in reason for _, _, reason in found)
+
+
+def test_the_best_axis_value_is_chosen_on_validation_images_alone(tmp_path):
+    best = wide("{name: best, over: optim.learning_rate}")
+    (found,) = problems(tmp_path, best, BASE.replace("shapes", "shapes, val_size: 0"))
+    assert found[1:] == (
+        "claim.reduction.select_by",
+        "is measured on validation images, and there are none; set data.val_size",
+    )
+    assert load(tmp_path, best, BASE.replace("shapes", "shapes, val_size: 100"))
+    on_test = wide("{name: best, over: optim.learning_rate, select_by: test/loss}")
+    assert "must not be measured on test images" in problems(tmp_path, on_test)[0][2]
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        (("margin: 0.01", "margin: 0"), "claim.margin", "must be more than 0"),
+        (("direction: higher", "direction: up"), "claim.direction", "none of"),
+        (("  source: a paper\n", ""), "claim.source", "required"),
+        (("margin: 0.01", "margin: 0.01\n  metrc: x"), "claim.metrc", "did you mean 'metric'"),
+        (("margin: 0.01", "margin: 0.01\n  target: 0.5"), "claim", "target goes with"),
+        (("margin: 0.01", "margin: 1\n  metric: epochs_to_target"), "claim", "target goes with"),
+        (("claim:", "claim: 3\nevaluate:"), "claim", "must be a list"),
+    ],
+)
+def test_what_is_wrong_is_told_at_its_place(tmp_path, change, path, words):
+    found = problems(tmp_path, CLAIM.replace(*change))
+    assert any(where == path and words in reason for _, where, reason in found), found
+
+
+def test_a_key_of_the_claim_cannot_be_swept(tmp_path):
+    base = BASE.replace("optim.learning_rate: [0.01, 0.1]", "claim.margin: [0.01, 0.1]")
+    found = problems(tmp_path, "", base)
+    assert found[0][2] == "cannot be swept"

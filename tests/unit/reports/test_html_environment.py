@@ -1,0 +1,70 @@
+import pytest
+from records import build_cell, build_run
+
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.reports.html_cost import format_bytes, format_duration
+from bnexp.reports.html_environment import compare_command, nest, train_command
+from bnexp.runs.record import flatten
+
+ENVIRONMENT = {
+    "command.0": "/somewhere/bin/bnexp",
+    "command.1": "train",
+    "command.2": "a study.yaml",
+}
+
+
+@pytest.fixture
+def records():
+    return [*build_cell("norm=none", [0.3, 0.4]), *build_cell("norm=batch", [0.5, 0.7])]
+
+
+def test_a_recorded_command_can_be_pasted():
+    assert train_command(build_run(environment=ENVIRONMENT)) == "bnexp train 'a study.yaml'"
+
+
+def test_the_compare_command_names_what_was_asked(records):
+    comparison = compare_runs(records, "test/accuracy", "norm=batch", 0.5, 0.01)
+    assert compare_command([comparison], records) == (
+        "bnexp compare study --metric test/accuracy --baseline norm=batch --target 0.5 "
+        "--margin 0.01"
+    )
+
+
+def test_the_compare_command_of_a_split_comparison_says_by(records):
+    comparisons = compare_by(records, "model.norm.name")
+    assert compare_command(comparisons, records).endswith(
+        "--metric test/accuracy --by model.norm.name"
+    )
+
+
+def test_a_flattened_config_is_nested_again():
+    tree = {"a": [{"b": 1}, {"b": None}], "c": {}, "d": [], "e": {"10": "x"}, "f": [1, 2]}
+    assert nest(flatten(tree)) == tree
+
+
+def test_the_compare_command_repeats_the_conditions(records):
+    where = {"data.batch_size": "8 or 16"}
+    command = compare_command([compare_runs(records, where=where)], records)
+    assert "--where data.batch_size=8 --where data.batch_size=16" in command
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.42, "0.42 s"),
+        (41.6, "42 s"),
+        (131.65, "2 min 12 s"),
+        (59.7, "1 min 00 s"),
+        (11100, "3 h 05 min"),
+    ],
+)
+def test_durations_are_written_in_two_units(seconds, shown):
+    assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(12, "12 B"), (1000, "1000 B"), (989_233_152, "943 MiB"), (1.5 * 2**30, "1.50 GiB")],
+)
+def test_sizes_are_written_in_binary_units(size, shown):
+    assert format_bytes(size) == shown

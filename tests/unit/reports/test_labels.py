@@ -1,0 +1,64 @@
+import pytest
+from records import build_run
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.reports.labels import cell_labels
+
+
+def labels_of(*settings):
+    records = [build_run(f"cell {place}", settings=values) for place, values in enumerate(settings)]
+    return list(cell_labels(compare_runs(records)).values())
+
+
+def norm(name, **others):
+    keys = {key.replace("__", "."): value for key, value in others.items()}
+    return {"model.norm.name": name, **keys}
+
+
+def test_one_setting_is_named_with_its_key():
+    assert labels_of(norm("none"), norm("batch")) == ["norm=none", "norm=batch"]
+
+
+def test_of_several_settings_only_the_values_are_named():
+    rate = "optim.learning_rate"
+    labels = labels_of({**norm("none"), rate: 0.05}, {**norm("batch"), rate: 0.4})
+    assert labels == ["none, 0.05", "batch, 0.4"]
+
+
+def test_what_all_cells_share_is_left_out():
+    assert labels_of(norm("none", model__depth=3), norm("batch", model__depth=3)) == [
+        "norm=none",
+        "norm=batch",
+    ]
+
+
+def test_two_numbers_need_their_keys():
+    labels = labels_of(
+        norm("none", data__batch_size=8, optim__learning_rate=0.1),
+        norm("batch", data__batch_size=32, optim__learning_rate=0.4),
+    )
+    assert labels[1] == "batch, batch_size=32, learning_rate=0.4"
+
+
+def test_a_word_that_two_settings_have_needs_its_key():
+    labels = labels_of(norm("none", data__augment="none"), norm("batch", data__augment="flip"))
+    assert labels == ["norm=none, augment=none", "norm=batch, augment=flip"]
+
+
+def test_a_switch_is_named_where_it_is_on():
+    labels = labels_of(norm("none", model__affine=False), norm("batch", model__affine=True))
+    assert labels == ["none", "batch, affine=true"]
+
+
+def test_the_options_of_a_part_are_named_where_it_comes_with_several():
+    labels = labels_of(norm("group(num_groups=8)"), norm("batch"), norm("batch(eps=0.1)"))
+    assert labels == ["norm=group", "norm=batch", "norm=batch(eps=0.1)"]
+
+
+@pytest.mark.parametrize("settings", [({}, {}), ({"model.affine": True}, {"model.affine": True})])
+def test_cells_that_settings_do_not_tell_apart_keep_their_names(settings):
+    assert labels_of(*settings) == ["cell 0", "cell 1"]
+
+
+def test_values_that_look_the_same_keep_the_cells_names():
+    assert labels_of(norm("none", a__b=1), norm("none", a__b="1")) == ["cell 0", "cell 1"]
