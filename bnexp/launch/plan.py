@@ -35,6 +35,10 @@ class PlannedRun:
     """Whether it may go on under other conditions than the ones its checkpoint was made in."""
     with_graph: bool = False
     """Whether its network's graph is written for TensorBoard."""
+    planned_seeds: tuple[int, ...] = ()
+    """The seeds of its cell that the same command planned, its own among them."""
+    planned_cells: int = 1
+    """How many cells the same command planned."""
 
 
 def plan_runs(
@@ -48,6 +52,7 @@ def plan_runs(
         UsageError: A folder holds a run of another config, or one that trains right now.
     """
     cells = {cell: index for index, cell in enumerate(experiment.cells)}
+    seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
     planned = []
     for spec in experiment.runs:
         identity = RunIdentity(
@@ -62,7 +67,18 @@ def plan_runs(
         action = decide(spec, folder, is_forced)
         if action != "skip":
             _refuse_if_held(folder)
-        planned.append(PlannedRun(spec, identity, folder, action, is_forced, may_differ))
+        planned.append(
+            PlannedRun(
+                spec,
+                identity,
+                folder,
+                action,
+                is_forced,
+                may_differ,
+                planned_seeds=seeds,
+                planned_cells=len(cells),
+            )
+        )
     return planned
 
 
