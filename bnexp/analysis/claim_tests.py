@@ -12,12 +12,12 @@ from bnexp.analysis.equivalence_power import (
     seeds_for_paired_equivalence,
     seeds_for_welch_equivalence,
 )
-from bnexp.analysis.permutation import fewest_pairs, sign_flip_equivalence, sign_flip_p
+from bnexp.analysis.permutation import fewest_pairs, sign_flip_p
 from bnexp.analysis.power import seeds_for_paired_power, seeds_for_welch_power
 from bnexp.analysis.results import ClaimSide
 from bnexp.analysis.statistics import DifferenceEstimate, paired_difference, welch_difference
 from bnexp.analysis.verdicts import POWER
-from bnexp.config.claim import DIVERGED, TO_TARGET, ClaimConfig
+from bnexp.config.claim import DIVERGED, ClaimConfig
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,23 @@ def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) 
     """Tests the difference of the two sides, or returns None where they have too few seeds.
 
     Fisher's exact test for divergence, the sign-flip test for paired values on an axis's
-    grid, the paired t test where at least two seeds are on both sides, else Welch's.
+    grid (which takes seeds in common), the paired t test where at least two seeds are on
+    both sides, else Welch's.
     """
     if claim.metric == DIVERGED:
         return _test_shares(treatment, control)
     common = sorted(treatment.values.keys() & control.values.keys())
+    if claim.is_on_a_grid and len(common) < 2:
+        return None
     if len(common) > 1:
         by_seed = {seed: treatment.values[seed] - control.values[seed] for seed in common}
-        if _is_on_a_grid(claim):
-            return _test_signs(claim, by_seed)
+        if claim.is_on_a_grid:
+            return _test_signs(by_seed)
         after, before = ([side.values[seed] for seed in common] for side in (treatment, control))
         return _test_pairs(claim, after, before, by_seed)
     if min(len(treatment.values), len(control.values)) < 2:
         return None
     return _test_apart(claim, list(treatment.values.values()), list(control.values.values()))
-
-
-def _is_on_a_grid(claim: ClaimConfig) -> bool:
-    """Whether the values are few and far between: epochs, or the places of a sweep's axis."""
-    is_place = claim.reduction is not None and claim.reduction.name == "largest_stable"
-    return is_place or claim.metric in TO_TARGET
 
 
 def _test_pairs(
@@ -69,6 +66,9 @@ def _test_pairs(
     estimate = paired_difference(after, before)
     beyond = paired_difference(_shift(after, estimate.mean, claim.margin), before)
     equivalence = paired_equivalence(after, before, claim.margin)
+    if after == before:
+        # Without spread t has no footing; that all of n pairs are equal is worth what n signs are.
+        equivalence = 0.5 ** len(after)
     return _describe(claim, "paired t test", estimate, beyond, equivalence, len(by_seed), by_seed)
 
 
@@ -107,17 +107,16 @@ def _describe(
     )
 
 
-def _test_signs(claim: ClaimConfig, by_seed: Mapping[int, float]) -> ClaimTest:
+def _test_signs(by_seed: Mapping[int, float]) -> ClaimTest:
+    """Tests places on a grid; that they lie within a margin cannot be shown on so few values."""
     differences = list(by_seed.values())
-    centre = mean(differences)
-    beyond = sign_flip_p(_shift(differences, centre, claim.margin))
     return ClaimTest(
-        mean=centre,
+        mean=mean(differences),
         low=None,
         high=None,
         p=sign_flip_p(differences),
-        p_beyond=beyond if abs(centre) > claim.margin else 1.0,
-        p_equivalence=sign_flip_equivalence(differences, claim.margin),
+        p_beyond=None,
+        p_equivalence=None,
         name="sign-flip test",
         n=len(differences),
         by_seed=by_seed,
@@ -155,8 +154,11 @@ def count_seeds_needed(
 ) -> int | None:
     """Returns the seeds a side that find an effect of the margin, of equality none at all.
 
-    With 80 % power at that significance. None where no number of seeds is known to do.
+    With 80 % power at that significance. None where no number of seeds is known to do, as
+    where there was no spread to tell it by.
     """
+    if test.p is None:
+        return None
     if claim.metric == DIVERGED:
         base = control.mean or 0.0
         shift = claim.margin if claim.direction == "higher" else -claim.margin

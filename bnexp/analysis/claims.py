@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from bnexp.analysis.cells import Cell, swept_keys
-from bnexp.analysis.claim_sides import as_variant, find_cells, measure_side
+from bnexp.analysis.cells import Cell
+from bnexp.analysis.claim_obstacles import describe_added_seeds, find_obstacle
+from bnexp.analysis.claim_sides import as_variant, find_cells, measure_sides
 from bnexp.analysis.claim_tests import ClaimTest, compare_sides, count_seeds_needed
-from bnexp.analysis.confounds import confounding_keys, is_explained
+from bnexp.analysis.confounds import is_explained
 from bnexp.analysis.results import ClaimResult, ClaimSide
 from bnexp.analysis.statistics import holm
 from bnexp.analysis.verdicts import SIGNIFICANCE, Evidence, judge
@@ -27,23 +28,29 @@ class _Case:
     control: ClaimSide
     test: ClaimTest | None
     obstacle: str | None
-    also_differ: tuple[str, ...] = ()
+    also_differ: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
     """Returns a verdict on every claim that the runs were begun with, in the config's order.
 
-    Each claim is assessed on the cells of the experiment that made it; Holm's family is
-    all claims at hand that could be tested.
+    Each claim is assessed on the cells of the experiment that made it. Holm's family is all
+    claims of that experiment, those that cannot be tested yet counted as not shown, so
+    that a verdict is not taken back when others follow.
     """
-    cases = [case for runs in _by_experiment(cells) for case in _build_cases(runs)]
-    tested = [case.test for case in cases if case.test is not None]
+    return tuple(
+        result for members in _by_experiment(cells) for result in _assess(_build_cases(members))
+    )
+
+
+def _assess(cases: Sequence[_Case]) -> list[ClaimResult]:
     ps = _adjust([_deciding_p(case) for case in cases])
     equivalences = _adjust([case.test.p_equivalence if case.test else None for case in cases])
-    return tuple(
-        _conclude(case, p, equivalence, max(1, len(tested)))
+    return [
+        _conclude(case, p, equivalence, len(cases))
         for case, p, equivalence in zip(cases, ps, equivalences, strict=True)
-    )
+    ]
 
 
 def describe_unreadable_claims(records: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -104,76 +111,23 @@ def _read(raw: Mapping[str, object]) -> ClaimConfig | None:
 
 def _build_case(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[Cell]) -> _Case:
     found = {side: find_cells(claim, side, cells) for side in ("treatment", "control")}
-    sides = {side: measure_side(claim, side, members) for side, members in found.items()}
+    sides = measure_sides(claim, found)
     treatment, control = sides["treatment"], sides["control"]
-    obstacle = _find_obstacle(claim, raw, found)
+    obstacle = find_obstacle(claim, raw, found, len(cells))
     test = None if obstacle else compare_sides(claim, treatment, control)
     if test is None and obstacle is None:
         obstacle = _why_untested(claim, sides)
-    return _Case(claim, treatment, control, test, obstacle, _find_other_keys(claim, found))
-
-
-def _find_obstacle(
-    claim: ClaimConfig, raw: Mapping[str, object], found: Mapping[str, Sequence[Cell]]
-) -> str | None:
-    """Returns what forbids a verdict whatever the figures are, or None."""
-    for side, cells in found.items():
-        if not cells:
-            return f"there are no runs of the {side}"
-        if claim.reduction is None and len(cells) > 1:
-            return f"the {side} is {len(cells)} cells, and the claim compares one with one"
-    runs = [run for cells in found.values() for cell in cells for run in cell.runs]
-    late = [run for run in runs if dict(raw) not in [dict(claim) for claim in run.claims]]
-    if late:
-        return (
-            f"{len(late)} of {len(runs)} runs began before the claim was written as it is now; "
-            "a claim must stand before its runs"
-        )
-    return _find_unfinished(runs) or _find_confounds(found) or _find_diverged(claim, runs)
-
-
-def _find_unfinished(runs: Sequence[RunRecord]) -> str | None:
-    open_runs = [run for run in runs if run.state not in ("finished", "diverged")]
-    if not open_runs:
-        return None
-    return (
-        f"{len(open_runs)} of {len(runs)} runs have no result yet; a verdict waits for all of "
-        "them, since one that is looked for again and again is found by chance"
-    )
-
-
-def _find_confounds(found: Mapping[str, Sequence[Cell]]) -> str | None:
-    treatment, control = (
-        [run for cell in found[side] for run in cell.measured] for side in ("treatment", "control")
-    )
-    swept = swept_keys([*treatment, *control])
-    keys = [key for key in confounding_keys(treatment, control, swept) if not _is_swept(key, swept)]
-    if not keys:
-        return None
-    return f"the two sides also differ in {', '.join(keys)}: no causal verdict"
-
-
-def _is_swept(key: str, swept: Sequence[str]) -> bool:
-    return is_explained(key, swept)
-
-
-def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> str | None:
-    counts_them = claim.metric == DIVERGED or claim.metric in TO_TARGET
-    is_ceiling = claim.reduction is not None and claim.reduction.name in ("largest_stable", "best")
-    diverged = [run for run in runs if run.state == "diverged"]
-    if not diverged or counts_them or is_ceiling or claim.diverged_as is not None:
-        return None
-    return (
-        f"{len(diverged)} of {len(runs)} runs diverged, and the claim does not say what a diverged "
-        "run counts as (claim.diverged_as)"
-    )
+    also_differ, remarks = _find_other_keys(claim, found), describe_added_seeds(found)
+    return _Case(claim, treatment, control, test, obstacle, also_differ, remarks)
 
 
 def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> str:
     for name, side in sides.items():
         if not side.values:
             return f"no seed of the {name} has a value of {describe_measure(claim)}"
-    return "a test takes at least two seeds on each side"
+    if claim.is_on_a_grid:
+        return "a test takes at least two seeds that both sides have"
+    return "a test takes at least two seeds on each side (-s sweep.seeds=5)"
 
 
 def _find_other_keys(claim: ClaimConfig, found: Mapping[str, Sequence[Cell]]) -> tuple[str, ...]:
@@ -198,9 +152,8 @@ def _deciding_p(case: _Case) -> float | None:
 
 
 def _adjust(values: Sequence[float | None]) -> list[float | None]:
-    known = [value for value in values if value is not None]
-    adjusted = iter(holm(known))
-    return [None if value is None else next(adjusted) for value in values]
+    adjusted = holm([1.0 if value is None else value for value in values])
+    return [None if value is None else after for value, after in zip(values, adjusted, strict=True)]
 
 
 def _conclude(
@@ -213,6 +166,7 @@ def _conclude(
         measure=describe_measure(claim),
         metric=claim.metric,
         reduction=claim.reduction.name if claim.reduction else None,
+        scale=claim.reduction.scale if claim.reduction else "linear",
         direction=claim.direction,
         margin=claim.margin,
         treatment=case.treatment,
@@ -220,6 +174,7 @@ def _conclude(
         verdict="inconclusive",
         reason=case.obstacle,
         also_differ=case.also_differ,
+        remarks=case.remarks,
     )
     if test is None:
         return result
@@ -250,8 +205,10 @@ def _conclude(
 def _why_open(
     claim: ClaimConfig, test: ClaimTest, p: float | None, p_equivalence: float | None
 ) -> str:
-    if p is None and p_equivalence is None:
+    if p is None and test.mean:
         return "the difference is the same in every seed, so there is no spread to test it by"
+    if claim.is_on_a_grid or claim.metric == DIVERGED:
+        return "the difference is not shown to be apart from 0"
     if claim.direction == "equal":
         return "the difference is shown neither to lie within the margin nor beyond it"
     return "the difference is shown neither to be apart from 0 nor to lie within the margin"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bnexp.runs.record import RunRecord, Scalar
 
@@ -38,6 +41,8 @@ _CIRCUMSTANCES = (
     "threads",
 )
 """Keys of the environment that should not change a result, but might."""
+
+_NUMBERS = itertools.count()
 
 _OWN = ("created", "command")
 """Keys of the environment that each run has of its own."""
@@ -207,17 +212,51 @@ def _distinct(
 
     Two of a kind may be left, where the keys stand in another order.
     """
-    found: dict[Hashable, Mapping[str, Scalar]] = {}
-    for mapping in mappings:
-        content = dict(mapping)
-        for key in without:
-            content.pop(key, None)
-        values = tuple(content.values())
-        try:
-            found.setdefault((tuple(content), values, tuple(map(type, values))), content)
-        except TypeError:  # a value that is no scalar, in a file that was tampered with
-            found[id(mapping)] = content
-    return list(found.values())
+    left_out = tuple(without)
+    kinds = (_find_kind(_Reference(mapping), left_out) for mapping in mappings)
+    return list({kind.number: kind.content for kind in kinds}.values())
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A mapping less some keys, with a number that equal ones share."""
+
+    number: int
+    content: Mapping[str, Scalar]
+
+
+class _Reference:
+    """A mapping as a key: the very same object, whatever it holds."""
+
+    __slots__ = ("mapping",)
+
+    def __init__(self, mapping: Mapping[str, Scalar]) -> None:
+        self.mapping = mapping
+
+    def __hash__(self) -> int:
+        return id(self.mapping)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reference) and other.mapping is self.mapping
+
+
+@functools.lru_cache(maxsize=40_000)
+def _find_kind(reference: _Reference, without: tuple[str, ...]) -> _Kind:
+    # A comparison looks at each run a dozen times: with every cell, and with all of them.
+    content = dict(reference.mapping)
+    for key in without:
+        content.pop(key, None)
+    values = tuple(content.values())
+    try:
+        number = _number((tuple(content), values, tuple(map(type, values))))
+    except TypeError:  # a value that is no scalar, in a file that was tampered with
+        number = next(_NUMBERS)
+    return _Kind(number, content)
+
+
+@functools.lru_cache(maxsize=40_000)
+def _number(_: Hashable) -> int:
+    return next(_NUMBERS)
 
 
 def _is_below(key: str, root: str) -> bool:

@@ -41,8 +41,11 @@ def final_value(run: RunRecord, metric: str) -> float | None:
 
 def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
     """Returns the metric after each epoch, NaN where it was not finite, or nothing."""
-    values = (as_number(value) for value in summary.history.get(metric, ()))
-    return tuple(nan if value is None else value for value in values)
+    values = summary.history.get(metric, ())
+    if {*map(type, values)} <= {float} and all(map(isfinite, values)):
+        return tuple(values)
+    numbers = map(as_number, values)
+    return tuple(nan if number is None else number for number in numbers)
 
 
 def as_number(value: object) -> float | None:

@@ -7,7 +7,7 @@ often the same one in every seed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil, log2
 
 _DIGITS = 12
@@ -24,36 +24,18 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 
     Source: Fisher 1935, The Design of Experiments, section 21.
     """
-    observed = abs(sum(differences))
-    return _share_of_sums(differences, lambda total: abs(total) >= observed - _ROUNDING)
-
-
-def sign_flip_equivalence(differences: Sequence[float], margin: float) -> float:
-    """Returns p of two one-sided sign-flip tests that the differences lie within ±margin.
-
-    Each of the two asks whether the differences, shifted by the margin, are below (above)
-    0; the larger p counts. Its smallest value is 2^-n.
-    """
-    return max(_one_sided([sign * value - margin for value in differences]) for sign in (1.0, -1.0))
-
-
-def fewest_pairs(significance: float) -> int:
-    """Returns how many pairs must agree for the two-sided test to reach the significance."""
-    return ceil(1 + log2(1 / significance))
-
-
-def _one_sided(differences: Sequence[float]) -> float:
-    observed = sum(differences)
-    return _share_of_sums(differences, lambda total: total <= observed + _ROUNDING)
-
-
-def _share_of_sums(values: Sequence[float], counts: Callable[[float], bool]) -> float:
     sums = Counter({0.0: 1})
-    for value in values:
+    for value in differences:
         flipped: Counter[float] = Counter()
         for total, ways in sums.items():
             for signed in (value, -value):
                 flipped[round(total + signed, _DIGITS)] += ways
         sums = flipped
-    found = sum(ways for total, ways in sums.items() if counts(total))
-    return float(found / 2 ** len(values))
+    observed = abs(sum(differences)) - _ROUNDING
+    found = sum(ways for total, ways in sums.items() if abs(total) >= observed)
+    return float(found / 2 ** len(differences))
+
+
+def fewest_pairs(significance: float) -> int:
+    """Returns how many pairs must agree for the test to reach the significance."""
+    return ceil(1 + log2(1 / significance))

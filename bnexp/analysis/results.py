@@ -151,6 +151,8 @@ class ClaimSide:
     statuses: Mapping[State, int]
     axis_value: float | None = None
     """For `best`: the value of the axis that validation chose."""
+    remarks: tuple[str, ...] = ()
+    """What the values leave out: runs that never got there, diverged, or went off the axis."""
 
     @property
     def mean(self) -> float | None:
@@ -176,6 +178,8 @@ class ClaimResult:
     treatment: ClaimSide
     control: ClaimSide
     verdict: ClaimVerdict
+    scale: Literal["linear", "log2", "log10"] = "linear"
+    """Of a reduction's axis; the values of `largest_stable` are in it."""
     reason: str | None = None
     """Why it is inconclusive."""
     mean: float | None = None
@@ -196,6 +200,8 @@ class ClaimResult:
     """Seeds a side with which an effect of the margin is found with 80 % power."""
     also_differ: tuple[str, ...] = ()
     """Swept keys that the claim does not name and in which the two sides differ as well."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know besides, in whole sentences."""
 
 
 @dataclass(frozen=True)

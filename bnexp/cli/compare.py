@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -120,6 +121,8 @@ def compare(
     from bnexp.analysis.selection import find_key, select_runs
     from bnexp.runs.reading import read_experiments
 
+    # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
+    gc.disable()
     records = read_experiments(targets or [], runs_dir)
     chosen, conditions = select_runs(records, where or [])
     question = Question(metric, baseline, target, margin)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from bnexp.errors import did_you_mean
 from bnexp.parts import Part
 
 Scalar = str | int | float | bool | None
+
+_KINDS = ("", "_precise", "_batch")
+"""Population statistics that a set is evaluated with; the running ones have no suffix."""
 
 TO_TARGET = ("epochs_to_target", "steps_to_target")
 """Metrics that count until `target` is reached; a run that never gets there is censored."""
 
 DIVERGED = "diverged"
 """The metric that counts diverged runs."""
+
+_SETS = ("train", "train_eval", *(f"{part}{kind}" for part in ("val", "test") for kind in _KINDS))
+
+METRICS = (
+    *(f"{part}/{figure}" for part in _SETS for figure in ("accuracy", "loss")),
+    "images_per_second",
+    "elapsed_seconds",
+    "peak_memory_bytes",
+    *TO_TARGET,
+    DIVERGED,
+)
+"""What a claim can be about, besides the figures of diagnostics."""
 
 
 class ReductionConfig(Part):
@@ -26,7 +40,8 @@ class ReductionConfig(Part):
     name: Literal["largest_stable", "best", "range", "slope"]
     """`largest_stable`: the largest axis value whose run neither diverged nor missed `threshold`.
     `best`: the metric at the axis value whose mean of `select_by` is best. `range`: largest minus
-    smallest value of the metric. `slope`: the metric's least-squares slope over the axis."""
+    smallest value of the metric, the seeds' noise included. `slope`: the metric's least-squares
+    slope over the axis."""
     over: str
     """The swept key, with numbers as values, that is the axis."""
     scale: Literal["linear", "log2", "log10"] = "linear"
@@ -41,9 +56,10 @@ class ReductionConfig(Part):
     def _check_fields(self) -> ReductionConfig:
         if self.threshold is not None and self.name != "largest_stable":
             raise PydanticCustomError("threshold", "threshold belongs to largest_stable alone")
-        if self.select_by.startswith("test"):
+        if self.select_by not in ("val/accuracy", "val/loss"):
             raise PydanticCustomError(
-                "select_by", "select_by must not be measured on test images; use val/accuracy"
+                "select_by",
+                "select_by must be measured on validation images: val/accuracy or val/loss",
             )
         return self
 
@@ -77,147 +93,59 @@ class ClaimConfig(Part):
     """What a diverged run counts as, in the metric's unit: chance, for an accuracy. With null a
     claim whose runs diverged stays open, unless the claim is about divergence."""
 
-    @field_validator("reduction")
+    @property
+    def is_on_a_grid(self) -> bool:
+        """Whether the values are few and far between: epochs, or the places of a swept axis."""
+        is_place = self.reduction is not None and self.reduction.name == "largest_stable"
+        return is_place or self.metric in TO_TARGET
+
+    @field_validator("metric")
     @classmethod
-    def _check_reduction(
-        cls,
-        reduction: ReductionConfig | None,
-        info: Any,  # noqa: ANN401 - pydantic's own
-    ) -> ReductionConfig | None:
-        metric = info.data.get("metric")
-        if reduction is not None and metric == DIVERGED:
+    def _check_metric(cls, metric: str) -> str:
+        if metric not in METRICS and not metric.startswith("diag/"):
             raise PydanticCustomError(
-                "reduction", "the share of diverged runs has no reduction; use largest_stable"
+                "metric",
+                "'{metric}' is no metric of a run{hint}",
+                {"metric": metric, "hint": did_you_mean(metric, METRICS)},
             )
-        return reduction
+        return metric
 
     @model_validator(mode="after")
-    def _check_target(self) -> ClaimConfig:
-        if (self.metric in TO_TARGET) != (self.target is not None):
-            raise PydanticCustomError(
-                "target", "target goes with the metrics epochs_to_target and steps_to_target"
-            )
+    def _check_together(self) -> ClaimConfig:
+        reason = self._find_contradiction() or self._find_value_beyond_accuracies()
+        if reason:
+            raise PydanticCustomError("claim", "{reason}", {"reason": reason})
         return self
 
-
-@dataclass(frozen=True)
-class Variant:
-    """A cell as a claim sees it: its name, swept settings, and flattened config."""
-
-    name: str
-    settings: Mapping[str, Scalar]
-    config: Mapping[str, Scalar]
-
-    def value_of(self, key: str) -> Scalar:
-        """Returns the value of a key; of a part's key, such as `model.norm`, its name.
-
-        Raises:
-            KeyError: The variant has no such key.
-        """
-        for mapping in (self.settings, self.config):
-            for name in (key, f"{key}.name"):
-                if name in mapping:
-                    return mapping[name]
-        raise KeyError(key)
-
-    def has(self, wanted: Mapping[str, Scalar]) -> bool:
-        """Tells whether the variant has all of these values; 1 and 1.0 are the same."""
-        return all(self._has_one(key, value) for key, value in wanted.items())
-
-    def _has_one(self, key: str, wanted: Scalar) -> bool:
-        try:
-            own = self.value_of(key)
-        except KeyError:
-            return False
-        return isinstance(own, bool) == isinstance(wanted, bool) and own == wanted
-
-
-@dataclass(frozen=True)
-class ClaimProblem:
-    """What makes a claim unanswerable by an experiment, at a path below the claim."""
-
-    path: tuple[str, ...]
-    reason: str
-
-
-def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[ClaimProblem]:
-    """Yields what keeps the experiment's cells from answering the claim.
-
-    Each side must be one cell, or with a reduction one cell for each value of its axis,
-    and no cell may be on both sides.
-    """
-    sides = {side: find_side(claim, side, variants) for side in ("treatment", "control")}
-    for side, found in sides.items():
-        if not found:
-            yield ClaimProblem((side,), _describe_no_match(getattr(claim, side), variants))
-        elif claim.reduction is not None:
-            yield from _find_axis_problems(claim.reduction, side, found)
-        elif len(found) > 1:
-            names = ", ".join(variant.name for variant in found[:4])
-            reason = f"matches {len(found)} cells ({names}); name more keys, or give a reduction"
-            yield ClaimProblem((side,), reason)
-    both = [variant.name for variant in sides["treatment"] if variant in sides["control"]]
-    if both:
-        yield ClaimProblem(("control",), f"cell {both[0]} is in the treatment as well")
-    yield from _find_selection_problems(claim, [*sides["treatment"], *sides["control"]])
-
-
-def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> list[Variant]:
-    """Returns the variants that are the claim's `treatment` or `control`."""
-    return [variant for variant in variants if variant.has(getattr(claim, side))]
-
-
-def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
-    """Returns the variant's place on the axis, or None where that is no number."""
-    try:
-        value = variant.value_of(reduction.over)
-    except KeyError:
+    def _find_contradiction(self) -> str | None:
+        name = self.reduction.name if self.reduction else None
+        if (self.metric in TO_TARGET) != (self.target is not None):
+            return "target goes with the metrics epochs_to_target and steps_to_target"
+        if name and self.metric == DIVERGED:
+            return "the share of diverged runs has no reduction; use largest_stable on an accuracy"
+        if name == "largest_stable" and self.metric in TO_TARGET:
+            return "largest_stable asks whether a run trains; its metric is an accuracy or a loss"
+        if self.direction == "equal" and (self.is_on_a_grid or self.metric == DIVERGED):
+            return (
+                "equality cannot be shown for a share of runs, for epochs, or for places on an "
+                "axis, which have few values; predict higher or lower, or compare an accuracy"
+            )
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
 
-
-def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> str:
-    for key in wanted:
-        values = dict.fromkeys(_value_or_absent(variant, key) for variant in variants)
-        if not any(variant.has({key: wanted[key]}) for variant in variants):
-            shown = ", ".join(map(str, list(values)[:8]))
-            return f"no cell has {key} = {wanted[key]}; the cells have {shown}"
-    return "no cell has all of these values at once"
-
-
-def _value_or_absent(variant: Variant, key: str) -> Scalar:
-    try:
-        return variant.value_of(key)
-    except KeyError:
-        return "no such key"
-
-
-def _find_axis_problems(
-    reduction: ReductionConfig, side: str, found: Sequence[Variant]
-) -> Iterator[ClaimProblem]:
-    places = [axis_value(variant, reduction) for variant in found]
-    path = ("reduction", "over")
-    if None in places:
-        yield ClaimProblem(path, f"{reduction.over} is not a number in every cell of the {side}")
-        return
-    numbers = [place for place in places if place is not None]
-    twice = [place for place in numbers if numbers.count(place) > 1]
-    if twice:
-        reason = f"matches {len(found)} cells, some with the same {reduction.over}; name more keys"
-        yield ClaimProblem((side,), reason)
-    elif len(numbers) < 2:
-        yield ClaimProblem(path, f"the {side} has one value of {reduction.over}; sweep it")
-    elif reduction.scale != "linear" and min(numbers) <= 0:
-        yield ClaimProblem(("reduction", "scale"), f"{min(numbers):g} has no logarithm")
-
-
-def _find_selection_problems(
-    claim: ClaimConfig, variants: Sequence[Variant]
-) -> Iterator[ClaimProblem]:
-    reduction = claim.reduction
-    if reduction is None or reduction.name != "best" or not reduction.select_by.startswith("val"):
-        return
-    if any(variant.config.get("data.val_size") == 0 for variant in variants):
-        reason = "is measured on validation images, and there are none; set data.val_size"
-        yield ClaimProblem(("reduction", "select_by"), reason)
+    def _find_value_beyond_accuracies(self) -> str | None:
+        """Finds percent where accuracies, which lie in [0, 1], are meant."""
+        reduced = self.reduction
+        is_share = self.metric.endswith("accuracy") or self.metric == DIVERGED
+        values = {"target": self.target}
+        if is_share:
+            values["diverged_as"] = self.diverged_as
+            if reduced is None or reduced.name in ("best", "range"):
+                values["margin"] = self.margin
+            if reduced is not None:
+                values["reduction.threshold"] = reduced.threshold
+        for key, value in values.items():
+            if value is not None and not 0 <= value <= 1:
+                return f"{key}: accuracies and shares lie in [0, 1]; for {value:g} % write " + (
+                    f"{value / 100:g}"
+                )
+        return None

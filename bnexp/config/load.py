@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bnexp.config.checks import check_experiment
 from bnexp.config.choices import Setting, as_setting
-from bnexp.config.claim import Variant, find_claim_problems
+from bnexp.config.claim_cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
 from bnexp.config.sweep import Cell, expand_cells, swept_keys

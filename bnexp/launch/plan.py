@@ -39,6 +39,10 @@ class PlannedRun:
     """The device that a launcher chose for it; None takes `train.device`."""
     with_graph: bool = False
     """Whether its network's graph is written for TensorBoard."""
+    planned_seeds: tuple[int, ...] = ()
+    """The seeds of its cell that the same command planned, its own among them."""
+    planned_cells: int = 1
+    """How many cells the same command planned."""
 
 
 def plan_runs(
@@ -52,6 +56,7 @@ def plan_runs(
         UsageError: A folder holds a run of another config, or one that trains right now.
     """
     cells = {cell: index for index, cell in enumerate(experiment.cells)}
+    seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
     planned = []
     for spec in experiment.runs:
         identity = RunIdentity(
@@ -66,7 +71,18 @@ def plan_runs(
         action = decide(spec, folder, is_forced)
         if action != "skip":
             _refuse_if_held(folder)
-        planned.append(PlannedRun(spec, identity, folder, action, is_forced, may_differ))
+        planned.append(
+            PlannedRun(
+                spec,
+                identity,
+                folder,
+                action,
+                is_forced,
+                may_differ,
+                planned_seeds=seeds,
+                planned_cells=len(cells),
+            )
+        )
     return planned
 
 

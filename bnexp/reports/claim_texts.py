@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide
@@ -26,7 +27,8 @@ class ClaimText:
 
 def describe_claim(claim: ClaimResult) -> ClaimText:
     """Returns the claim's verdict with its evidence."""
-    notes = (_prediction(claim), _openness(claim), _company(claim), f"Source: {claim.source}.")
+    source = f"Source: {claim.source.removesuffix('.')}."
+    notes = (_prediction(claim), _openness(claim), _company(claim), *claim.remarks, source)
     return ClaimText(
         headline=f"{claim.verdict.capitalize()}: {claim.statement}",
         evidence=_evidence(claim),
@@ -35,26 +37,38 @@ def describe_claim(claim: ClaimResult) -> ClaimText:
 
 
 def claim_format(claim: ClaimResult) -> MetricFormat:
-    """Returns how values of the claim's measure are written."""
-    is_on_axis = claim.reduction == "largest_stable"
-    metric = "axis" if is_on_axis else claim.metric
+    """Returns how values of the claim's measure are written, the margin exactly enough."""
+    metric = "axis" if claim.reduction == "largest_stable" else claim.metric
     if metric == "diverged":
         metric = "accuracy"  # a share, shown in percent
-    scale = 100 if is_accuracy(metric) else 1
+    margin = claim.margin * (100 if is_accuracy(metric) else 1)
     decimals = next(
         (
             decimals
             for decimals in range(1, _MOST_DECIMALS)
-            if round(claim.margin * scale, decimals) >= 0.95 * claim.margin * scale
+            if isclose(round(margin, decimals), margin, rel_tol=0.02)
         ),
         _MOST_DECIMALS,
     )
     return MetricFormat(metric, decimals)
 
 
+def _base(claim: ClaimResult) -> int | None:
+    """Returns the base where values are logarithms of places on an axis."""
+    is_place = claim.reduction == "largest_stable"
+    return {"log2": 2, "log10": 10}.get(claim.scale) if is_place else None
+
+
+def _write_size(claim: ClaimResult, difference: float) -> str:
+    """Returns a difference in the measure's unit; between places on a log axis, a factor."""
+    base = _base(claim)
+    if base is None:
+        return claim_format(claim).difference(difference)
+    return f"a factor of {base**difference:.3g}"
+
+
 def _prediction(claim: ClaimResult) -> str:
-    write = claim_format(claim)
-    margin = write.difference(claim.margin)
+    margin = _write_size(claim, claim.margin)
     if claim.direction == "equal":
         return f"Predicted: {claim.measure} equal within {margin}."
     return f"Predicted: {claim.measure} {claim.direction}; {margin} is the least that matters."
@@ -64,8 +78,9 @@ def _evidence(claim: ClaimResult) -> str:
     if claim.mean is None:
         return ""
     write = claim_format(claim)
-    treatment, control = (_side(side, write) for side in (claim.treatment, claim.control))
-    parts = [f"difference {write.difference(claim.mean, signed=True)}"]
+    treatment, control = (_side(claim, side) for side in (claim.treatment, claim.control))
+    difference = write.difference(claim.mean, signed=True)
+    parts = [f"difference {difference if _base(claim) is None else _write_size(claim, claim.mean)}"]
     if claim.ci_low is not None and claim.ci_high is not None:
         low, high = (write.number(bound) for bound in (claim.ci_low, claim.ci_high))
         parts.append(f"95 % interval {low} to {high}")
@@ -81,12 +96,18 @@ def _evidence(claim: ClaimResult) -> str:
     return f"{treatment} against {control}: {'; '.join(parts)}."
 
 
-def _side(side: ClaimSide, write: MetricFormat) -> str:
-    shown = "no figure" if side.mean is None else write.value(side.mean)
+def _side(claim: ClaimResult, side: ClaimSide) -> str:
     names = zip(short_names(tuple(side.wanted)), side.wanted.values(), strict=True)
     wanted = ", ".join(f"{name}={format_setting(value)}" for name, value in names)
-    chosen = "" if side.axis_value is None else f", chosen at {side.axis_value:g}"
-    return f"{shown} ({wanted}{chosen})"
+    chosen = () if side.axis_value is None else (f"chosen at {side.axis_value:g}",)
+    return f"{_mean(claim, side)} ({'; '.join((wanted, *chosen, *side.remarks))})"
+
+
+def _mean(claim: ClaimResult, side: ClaimSide) -> str:
+    if side.mean is None:
+        return "no figure"
+    base = _base(claim)
+    return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 
 
 def _openness(claim: ClaimResult) -> str:
@@ -97,7 +118,7 @@ def _openness(claim: ClaimResult) -> str:
         sought = "equality" if claim.direction == "equal" else "an effect of the margin"
         text += (
             f" With this spread, {count(claim.seeds_needed, 'seed')} a side would find {sought} "
-            "with 80 % power."
+            "with 80 % power, in an experiment of their own."
         )
     return text
 

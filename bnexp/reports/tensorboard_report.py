@@ -10,6 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from bnexp.reports.tensorboard_page import (
     main_tags,
     render_text,
 )
+from bnexp.runs import RunDir
 from bnexp.runs.record import RunRecord
 from bnexp.runs.tensorboard_events import (
     encode_event_file,
@@ -40,6 +42,9 @@ _FORMAT = 1
 
 _DIGEST = ".digest"
 
+MOST_CELLS = 100
+"""More cells than these make pages that no browser draws and nobody reads."""
+
 
 def write_to_tensorboard(
     comparison: Comparison,
@@ -52,6 +57,12 @@ def write_to_tensorboard(
     Nothing is done where the folder holds this comparison already. A reader sees the old
     files or the new ones. What cannot be written is warned of in one line, never raised.
     """
+    if len(comparison.cells) > MOST_CELLS:
+        warn(
+            f"{len(comparison.cells)} cells are too many for TensorBoard's pages (at most "
+            f"{MOST_CELLS}), so the comparison is not written there; choose some with --where"
+        )
+        return
     try:
         digest = _digest(comparison, records)
         if not _holds(folder, digest):
@@ -67,10 +78,22 @@ def _build_curves(records: Sequence[RunRecord]) -> list[CellCurves]:
 
 
 def _digest(comparison: Comparison, records: Sequence[RunRecord]) -> str:
-    """Returns the SHA-256 of all that is shown: the comparison and what the runs measured."""
-    measured = [(run.path, run.cell, run.seed, run.state, run.summary) for run in records]
-    content = repr((_FORMAT, comparison, measured))
+    """Returns the SHA-256 of all that is shown: the comparison and the runs' summaries.
+
+    The curves are in the summaries, whose size and time of writing stand for them.
+    """
+    shown = replace(comparison, cells=tuple(replace(c, curves={}) for c in comparison.cells))
+    runs = [(str(run.path), run.state, _stamp(RunDir(run.path).summary)) for run in records]
+    content = repr((_FORMAT, shown, runs))
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _holds(folder: Path, digest: str) -> bool:

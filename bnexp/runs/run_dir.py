@@ -17,6 +17,10 @@ from bnexp.files import write_json_atomically, write_text_atomically
 from bnexp.runs.checkpoint_files import CheckpointFiles
 from bnexp.runs.record import Scalar, State, Summary
 
+STATUS = "status.json"
+SUMMARY = "summary.json"
+ENVIRONMENT = "environment.json"
+
 ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 
@@ -54,12 +58,12 @@ class RunDir:
     @property
     def environment(self) -> Path:
         """Versions, device, threads, code, command line, data."""
-        return self.path / "environment.json"
+        return self.path / ENVIRONMENT
 
     @property
     def status(self) -> Path:
         """State, heartbeat and identity."""
-        return self.path / "status.json"
+        return self.path / STATUS
 
     @property
     def metrics(self) -> Path:
@@ -74,7 +78,7 @@ class RunDir:
     @property
     def summary(self) -> Path:
         """What the run measured; present once it is finished or diverged."""
-        return self.path / "summary.json"
+        return self.path / SUMMARY
 
     @property
     def log(self) -> Path:

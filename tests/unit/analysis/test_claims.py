@@ -1,6 +1,7 @@
 """Claims in, verdicts out: on made-up runs whose figures are known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from records import build_run
@@ -160,7 +161,7 @@ def test_a_claim_written_after_its_runs_gets_no_verdict():
     result = only(compare_runs([*early, *late]))
 
     assert result.verdict == "inconclusive"
-    assert "5 of 10 runs began before the claim was written" in result.reason
+    assert "5 of 10 runs were not begun with this claim" in result.reason
 
 
 def test_sides_that_differ_in_more_than_the_sweep_get_no_verdict():
@@ -199,7 +200,7 @@ def test_one_seed_gets_no_verdict():
     result = assess([0.9], none=[0.1])
 
     assert result.verdict == "inconclusive"
-    assert result.reason == "a test takes at least two seeds on each side"
+    assert result.reason.startswith("a test takes at least two seeds on each side")
 
 
 def test_the_same_difference_in_every_seed_is_not_tested():
@@ -223,6 +224,72 @@ def test_swept_keys_that_the_claim_does_not_name_are_told():
     assert result.also_differ == ("optim.learning_rate",)
 
 
+def planned(records, seeds, cells=2):
+    environment = {"planned.seeds": " ".join(map(str, seeds)), "planned.cells": cells}
+    return [replace(record, environment=environment) for record in records]
+
+
+def test_a_verdict_waits_for_planned_runs_that_were_removed():
+    claims = (CLAIM,)
+    records = [*cell("norm=none", NONE, claims), *cell("norm=batch", shifted(0.05), claims)]
+    result = only(compare_runs(planned(records[:-1], range(5))))
+
+    assert result.verdict == "inconclusive"
+    assert result.reason.startswith("1 of the planned runs are not there")
+    assert only(compare_runs(planned(records, range(5)))).verdict == "supported"
+
+
+def test_seeds_that_were_added_later_are_told():
+    claims = (CLAIM,)
+    records = [*cell("norm=none", NONE, claims), *cell("norm=batch", shifted(0.05), claims)]
+    first = planned([run for run in records if run.seed < 3], range(3))
+    second = planned([run for run in records if run.seed > 2], range(5))
+    result = only(compare_runs([*first, *second]))
+
+    assert result.verdict == "supported"
+    assert "planned in 2 steps (0 1 2; 0 1 2 3 4)" in result.remarks[0]
+
+
+def test_claims_that_cannot_be_tested_yet_count_in_holms_family():
+    open_claim = claim(statement="open", treatment={"model.norm.name": "group"})
+    claims = (CLAIM, open_claim)
+    records = [*cell("norm=none", NONE, claims), *cell("norm=batch", shifted(0.05), claims)]
+    running = build_run("norm=group", 0, state="running", claims=claims)
+    tested, _ = compare_runs([*records, running]).claims
+
+    assert tested.p_holm == pytest.approx(2 * tested.p)
+
+
+def test_what_every_diverged_run_counts_as_is_not_compared_with_itself():
+    claims = (claim(direction="equal", diverged_as=0.1),)
+    records = [
+        build_run(name, seed, state="diverged", claims=claims)
+        for name in ("norm=none", "norm=batch")
+        for seed in SEEDS
+    ]
+    result = only(compare_runs(records))
+
+    assert result.verdict == "inconclusive"
+    assert "compared with itself" in result.reason
+
+
+def test_runs_whose_claims_cannot_be_read_are_told_as_that():
+    claims = (CLAIM,)
+    lost = cell("norm=none", NONE[:1], (), config={})
+    rest = [*cell("norm=none", NONE, claims)[1:], *cell("norm=batch", shifted(0.05), claims)]
+    result = only(compare_runs([*lost, *rest]))
+
+    assert result.reason.startswith("1 of 10 runs have no readable environment.json")
+
+
+def test_two_identical_seeds_are_no_proof_of_equality():
+    two = assess(NONE[:2], none=NONE[:2], direction="equal")
+    five = assess(NONE, direction="equal")
+
+    assert (two.verdict, two.p_equivalence) == ("inconclusive", 1 / 4)
+    assert (five.verdict, five.p_equivalence) == ("supported", 1 / 32)
+
+
 # Divergence and time to target
 
 
@@ -235,24 +302,53 @@ def test_the_share_of_diverged_runs_is_tested_by_fisher():
     assert (result.verdict, result.mean) == ("supported", -1.0)
 
 
-def test_a_run_that_never_reaches_the_target_counts_as_its_budget():
-    claims = (claim(metric="steps_to_target", target=0.5, direction="lower", margin=50),)
-    slow, fast = (0.1, 0.2, 0.3, 0.4), (0.4, 0.6, 0.7, 0.8)
-    records = [
-        build_run(name, seed, history[-1], history=history, claims=claims)
-        for name, history in (("norm=none", slow), ("norm=batch", fast))
-        for seed in SEEDS
-    ]
-    diverged = [
-        build_run("norm=none", seed, state="diverged", history=(0.1,), claims=claims)
-        for seed in SEEDS
-    ]
-    finished = only(compare_runs(records))
-    never = only(compare_runs([*diverged, *records[5:]]))
+DATA = {"data.train_size": 1000, "data.batch_size": 10, "data.drop_last": False}
+"""A hundred steps an epoch, as the made-up summaries have them."""
 
-    assert (finished.treatment.mean, finished.control.mean) == (200, 400)
-    assert never.control.mean == 1000  # ten epochs were planned
-    assert (finished.test, finished.p) == ("sign-flip test", 2 / 32)
+
+def race(slow, fast, **changes):
+    """Runs a claim that the treatment is faster to 0.5, on histories; None for diverged at once."""
+    changes = {"metric": "steps_to_target", "target": 0.5, "margin": 50, **changes}
+    claims = (claim(direction="lower", **changes),)
+    records = []
+    for norm, history in (("none", slow), ("batch", fast)):
+        settings = {"model.norm.name": norm}
+        config = {**DATA, "train.epochs": 4, **settings}
+        for seed in SEEDS:
+            fields = {"state": "diverged", "history": (0.1,)} if history is None else {}
+            fields = fields or {"history": history}
+            value = fields["history"][-1]
+            name = f"norm={norm}"
+            records.append(build_run(name, seed, value, claims=claims, config=config, **fields))
+    return only(compare_runs(records))
+
+
+def test_a_run_that_never_reaches_the_target_counts_as_its_budget():
+    result = race((0.1, 0.2, 0.3, 0.4), (0.4, 0.6, 0.7, 0.8))
+
+    assert (result.treatment.mean, result.control.mean) == (200, 400)
+    assert (result.test, result.p) == ("sign-flip test", 2 / 32)
+    assert result.control.remarks == ("0 of 5 runs got there",)
+
+
+def test_a_run_that_diverged_early_is_not_the_fastest():
+    result = race((0.1, 0.2, 0.6, 0.7), None)
+
+    assert (result.treatment.mean, result.control.mean) == (400, 300)
+    assert result.verdict == "inconclusive"
+
+
+def test_where_no_run_of_either_side_arrives_there_is_no_verdict():
+    result = race((0.1, 0.2, 0.3, 0.4), None)
+
+    assert result.verdict == "inconclusive"
+    assert result.reason == "no run of either side reached 0.5 within 400"
+
+
+def test_both_sides_are_given_the_same_time():
+    result = race((0.1, 0.6), (0.1, 0.2, 0.3, 0.4, 0.6), metric="epochs_to_target", margin=1)
+
+    assert (result.treatment.mean, result.control.mean) == (2, 2)
 
 
 # Reductions
@@ -301,6 +397,7 @@ def test_the_largest_stable_rate_is_compared_in_factors_of_ten_by_signs():
     five = only(compare_runs(sweep(claims, tables, seeds=5)))
 
     assert (six.treatment.mean, six.control.mean, six.mean) == (0.0, -2.0, 2.0)
+    assert six.treatment.remarks == ("at the top of the axis in 6 of 6 seeds",)
     assert (six.p, six.verdict, six.test) == (2 / 64, "supported", "sign-flip test")
     assert (five.p, five.verdict, five.seeds_needed) == (2 / 32, "inconclusive", 6)
 
@@ -342,3 +439,23 @@ def test_the_slope_is_that_of_least_squares_over_the_scaled_axis():
     expected = stats.linregress([-2, -1, 0], [0.52, 0.4, 0.2]).slope
     assert result.control.values[2] == pytest.approx(expected)
     assert result.measure == "slope of test/accuracy over log10 optim.learning_rate"
+
+
+def test_sides_with_other_axes_are_not_compared():
+    claims = (claim(reduction=reduction("largest_stable", scale="log10")),)
+    tables = {"none": {0.01: 0.5, 0.1: 0.5}, "batch": {0.1: 0.5, 1.0: 0.5}}
+    result = only(compare_runs(sweep(claims, tables)))
+
+    assert result.verdict == "inconclusive"
+    assert result.reason.startswith("the treatment has 0.1, 1, the control 0.01, 0.1; give both")
+
+
+def test_runs_without_the_metric_are_neither_stable_nor_unstable():
+    claims = (
+        claim(metric="val/loss", margin=0.3, reduction=reduction("largest_stable", threshold=1)),
+    )
+    tables = {"none": {0.01: 0.5, 0.1: 0.5}, "batch": {0.01: 0.5, 0.1: 0.5}}
+    result = only(compare_runs(sweep(claims, tables)))
+
+    assert result.verdict == "inconclusive"
+    assert "no seed of the treatment has a value" in result.reason

@@ -105,7 +105,7 @@ def test_the_best_axis_value_is_chosen_on_validation_images_alone(tmp_path):
     )
     assert load(tmp_path, best, BASE.replace("shapes", "shapes, val_size: 100"))
     on_test = wide("{name: best, over: optim.learning_rate, select_by: test/loss}")
-    assert "must not be measured on test images" in problems(tmp_path, on_test)[0][2]
+    assert "must be measured on validation images" in problems(tmp_path, on_test)[0][2]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,42 @@ def test_the_best_axis_value_is_chosen_on_validation_images_alone(tmp_path):
         (("margin: 0.01", "margin: 0.01\n  target: 0.5"), "claim", "target goes with"),
         (("margin: 0.01", "margin: 1\n  metric: epochs_to_target"), "claim", "target goes with"),
         (("claim:", "claim: 3\nevaluate:"), "claim", "must be a list"),
+        (("margin: 0.01", "margin: 5"), "claim", "margin: accuracies and shares lie in [0, 1]"),
+        (("margin: 0.01", "margin: 0.1\n  diverged_as: 10"), "claim", "for 10 % write 0.1"),
+        (("direction", "metric: test/acc\n  direction"), "claim.metric", "did you mean 'test/acc"),
+        (
+            ("direction: higher", "metric: diverged\n  direction: equal"),
+            "claim",
+            "equality cannot be shown",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_at_its_place(tmp_path, change, path, words):
     found = problems(tmp_path, CLAIM.replace(*change))
     assert any(where == path and words in reason for _, where, reason in found), found
+
+
+def test_both_sides_need_the_same_axis(tmp_path):
+    base = BASE.replace(
+        "  grid:\n    model.norm.name: [none, batch]\n    optim.learning_rate: [0.01, 0.1]\n",
+        "  zip:\n    model.norm.name: [none, none, batch, batch]\n"
+        "    optim.learning_rate: [0.01, 0.02, 0.02, 0.04]\n",
+    )
+    (found,) = problems(tmp_path, wide("{name: range, over: optim.learning_rate}"), base)
+    reason = "the treatment has 0.02, 0.04, the control 0.01, 0.02; give both the same values"
+    assert found[1:] == ("claim.reduction.over", reason)
+    best = wide("{name: best, over: optim.learning_rate}")
+    assert load(tmp_path, best, base.replace("shapes", "shapes, val_size: 100"))
+
+
+def test_a_longer_axis_on_one_side_is_refused_for_the_best_of_it(tmp_path):
+    base = BASE.replace("shapes", "shapes, val_size: 100").replace(
+        "optim.learning_rate: [0.01, 0.1]\n",
+        "optim.learning_rate: [0.01, 0.1]\n"
+        "  include: [{model.norm.name: batch, optim.learning_rate: 0.2}]\n",
+    )
+    (found,) = problems(tmp_path, wide("{name: best, over: optim.learning_rate}"), base)
+    assert found[2].startswith("3 values in the treatment and 2 in the control")
 
 
 def test_a_key_of_the_claim_cannot_be_swept(tmp_path):
