@@ -15,8 +15,6 @@ from rich.table import Table
 
 from bnexp.cli.show_run import show_run
 from bnexp.cli.train import RunsDirOption, SetOption
-from bnexp.config.load import load_experiment
-from bnexp.data.dataset import DatasetFacts
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.console import open_console
 from bnexp.reports.formatting import count
@@ -24,6 +22,7 @@ from bnexp.runs import RunDir, RunRecord, read_experiments
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
+    from bnexp.data.dataset import DatasetFacts
     from bnexp.models.networks.summary import LayerSummary, NetworkSummary
 
 
@@ -81,6 +80,8 @@ def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
 
 def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
     """Returns the first run of the cell, from a config file or from what a run left."""
+    from bnexp.config.load import load_experiment
+
     if _is_config(target):
         experiment = load_experiment(Path(target), settings)
         chosen = _choose(cell, experiment.cells)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bnexp.config.load import Experiment, load_experiment
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
-from bnexp.launch.plan import PlannedRun, plan_runs
+
+if TYPE_CHECKING:
+    # Reading configs takes a while to import, which the other commands need not wait for.
+    from bnexp.config.load import Experiment
+    from bnexp.launch.plan import PlannedRun
 
 ConfigArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.")
@@ -95,6 +98,8 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is Ray's; give --launcher ray too")
+    from bnexp.launch.plan import describe_late_claims
+
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     planned = [replace(run, with_graph=graph) for run in planned]
@@ -102,6 +107,8 @@ def train(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for warning in experiment.warnings:
         console.print(f"warning: {warning}", markup=False)
+    if not force and (late := describe_late_claims(planned)):
+        console.print(f"warning: {late}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
@@ -145,6 +152,9 @@ def _load(
     force: bool,
     resume_anyway: bool = False,
 ) -> tuple[Experiment, list[PlannedRun]]:
+    from bnexp.config.load import load_experiment
+    from bnexp.launch.plan import plan_runs
+
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(config, overrides)
     if runs_dir.exists() and not runs_dir.is_dir():

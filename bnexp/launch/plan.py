@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +84,24 @@ def plan_runs(
             )
         )
     return planned
+
+
+def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
+    """Returns a warning where runs were begun without the claims as they stand now, else None.
+
+    They are not trained again for that, and `bnexp compare` gives such claims no verdict.
+    """
+    claims = planned[0].spec.config.claim
+    begun = [run for run in planned if run.action in ("skip", "resume")] if claims else []
+    now = [claim.model_dump(mode="json") for claim in claims]
+    late = [run for run in begun if [*read_run(run.folder.path).claims] != now]
+    if not late:
+        return None
+    return (
+        f"{len(late)} of {len(planned)} runs were begun without the claims as they stand now, which "
+        "therefore get no verdict; --force trains them anew, to the same figures, with the claims "
+        "recorded"
+    )
 
 
 def resolved_config(spec: RunSpec) -> dict[str, Any]:

@@ -36,9 +36,29 @@ def test_every_config_loads_and_opens_with_its_purpose(path):
     ]
 
 
+def read_yaml_blocks(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+
 def test_the_yaml_of_the_readme_is_right(tmp_path):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "c.yaml").write_text(block, encoding="utf-8")
+    config, _claim = read_yaml_blocks("README.md")
+    (tmp_path / "c.yaml").write_text(config, encoding="utf-8")
 
     assert len(load_experiment(tmp_path / "c.yaml").runs) == (2 * 2 * 2 - 2 + 1) * 5
+
+
+@pytest.mark.parametrize(
+    ("page", "grid"),
+    [
+        ("README.md", "{model.norm.name: [none, batch]}"),
+        ("docs/compare.md", "{model.norm.name: [none, batch], optim.learning_rate: [0.1, 1.0]}"),
+    ],
+)
+def test_the_claims_of_the_pages_are_right(tmp_path, page, grid):
+    config, _ = read_yaml_blocks("README.md")
+    claim = read_yaml_blocks(page)[-1]
+    whole = f"{config.partition('sweep:')[0]}sweep: {{grid: {grid}}}\n{claim}"
+    (tmp_path / "c.yaml").write_text(whole, encoding="utf-8")
+
+    assert len(load_experiment(tmp_path / "c.yaml").runs[0].config.claim) == 1

@@ -14,7 +14,13 @@ import pytest
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import hold_folder
-from bnexp.launch.plan import hyperparameters, plan_runs, repeatable_config, resolved_config
+from bnexp.launch.plan import (
+    describe_late_claims,
+    hyperparameters,
+    plan_runs,
+    repeatable_config,
+    resolved_config,
+)
 from bnexp.runs import RunDir, Summary
 
 CONFIG = """\
@@ -215,3 +221,32 @@ def test_a_run_folder_of_another_run_is_another(experiment, tmp_path):
 
     assert isinstance(first.folder, RunDir)
     assert first.folder.path != second.folder.path
+
+
+CLAIM = """\
+claim:
+  statement: batch norm is better
+  source: a paper
+  treatment: {model.norm.name: batch}
+  control: {model.norm.name: none}
+  direction: higher
+  margin: 0.01
+"""
+
+
+def test_runs_that_were_begun_before_a_claim_was_written_are_told(tmp_path):
+    swept = CONFIG.replace("{seeds: 2}", "{grid: {model.norm.name: [none, batch]}}")
+    path = tmp_path / "c.yaml"
+    path.write_text(swept)
+    for run in plan(load_experiment(path), tmp_path):
+        finish(run)
+    without = describe_late_claims(plan(load_experiment(path), tmp_path))
+
+    path.write_text(swept + CLAIM)
+    planned = plan(load_experiment(path), tmp_path)
+    with_claim = describe_late_claims(planned)
+    finish(planned[0])
+
+    assert without is None
+    assert with_claim.startswith("2 of 2 runs were begun without the claims as they stand now")
+    assert describe_late_claims(plan(load_experiment(path), tmp_path)).startswith("1 of 2 runs")
