@@ -106,10 +106,12 @@ def _telling_keys(records: Sequence[RunRecord], swept: Sequence[str]) -> tuple[s
     experiments: dict[tuple[str, Path], list[RunRecord]] = {}
     for record in records:
         experiments.setdefault(_folder(record), []).append(record)
+    if len(experiments) == 1:
+        return ()
     mixed = {key for runs in experiments.values() for key in differing_config(runs)}
     apart = [key for key in differing_config(records) if not is_explained(key, swept)]
     keys = tuple(key for key in _causes(apart) if key not in mixed)
-    return keys if len(experiments) > 1 and len(keys) <= _MOST_TELLING else ()
+    return keys if len(keys) <= _MOST_TELLING else ()
 
 
 def _folder(record: RunRecord) -> tuple[str, Path]:

@@ -98,9 +98,9 @@ def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
     if not late:
         return None
     return (
-        f"{len(late)} of {len(planned)} runs were begun without the claims as they stand now, which "
-        "therefore get no verdict; --force trains them anew, to the same figures, with the claims "
-        "recorded"
+        f"{len(late)} of {len(planned)} runs were begun without the claims as they stand now, "
+        "which therefore get no verdict; --force trains them anew, to the same figures, with the "
+        "claims recorded"
     )
 
 
