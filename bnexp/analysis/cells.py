@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.analysis.confounds import differing_among, differing_config, is_explained
+from bnexp.analysis.confounds import differing_config, is_explained
+from bnexp.analysis.differing import differing_among
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
 
@@ -125,7 +126,8 @@ def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path],
 
 
 def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
-    ordered = tuple(sorted(runs, key=lambda run: run.seed))
+    # Of two runs of one seed the last counts: the one that is where it says it belongs.
+    ordered = tuple(sorted(runs, key=lambda run: (run.seed, not run.problems, str(run.path))))
     return Cell(label, {key: _setting(ordered[0], key) for key in keys}, ordered)
 
 

@@ -189,7 +189,7 @@ def _conclude(
         differing=differing_keys(cells),
         cells=results,
         warnings=(
-            *describe_confounds({cell.label: cell.measured for cell in cells}, swept),
+            *describe_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *describe_caveats(cells, results, reference.label, metric),
         ),
         where=table.where,
@@ -255,6 +255,8 @@ def _summarise(
         elapsed_seconds=_median(cell, "elapsed_seconds"),
         peak_memory_bytes=_median(cell, "peak_memory_bytes"),
         parameters=sizes.pop() if len(sizes) == 1 else None,
+        damaged=sum(run.is_damaged for run in cell.runs),
+        silent=sum(run.is_silent for run in cell.runs),
         divergence=divergence,
         curves={
             run.seed: curve

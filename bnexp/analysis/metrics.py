@@ -15,11 +15,17 @@ SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
 
 _HIGHER = ("accuracy", "images_per_second")
 _LOWER = ("loss", "error", "seconds", "bytes")
+_COSTS = ("images_per_second", "seconds", "bytes")
 
 
 def is_accuracy(metric: str) -> bool:
     """Tells whether the metric is a share in [0, 1] that is shown in percent."""
     return _is_kind(metric, "accuracy")
+
+
+def is_cost(metric: str) -> bool:
+    """Tells whether the metric is a speed, a time or memory, which the machine decides as well."""
+    return any(_is_kind(metric, kind) for kind in _COSTS)
 
 
 def better_direction(metric: str) -> int:
@@ -30,22 +36,32 @@ def better_direction(metric: str) -> int:
 
 
 def final_value(run: RunRecord, metric: str) -> float | None:
-    """Returns the metric at the last epoch, or None where it is absent or not finite."""
+    """Returns the metric at the last epoch, or None where it is absent or no such metric's value.
+
+    A value must be finite, and an accuracy in [0, 1].
+    """
     if run.summary is None:
         return None
     value = as_number(run.summary.final.get(metric))
+    if value is not None and is_accuracy(metric) and not 0 <= value <= 1:
+        return None
     if value is None and metric in SUMMARY_METRICS:
         value = as_number(getattr(run.summary, metric))
     return value
 
 
 def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
-    """Returns the metric after each epoch, NaN where it was not finite, or nothing."""
+    """Returns the metric after each epoch, NaN where it was not finite, or nothing.
+
+    An accuracy outside [0, 1] is NaN as well.
+    """
     values = summary.history.get(metric, ())
-    if {*map(type, values)} <= {float} and all(map(isfinite, values)):
-        return tuple(values)
-    numbers = map(as_number, values)
-    return tuple(nan if number is None else number for number in numbers)
+    if not ({*map(type, values)} <= {float} and all(map(isfinite, values))):
+        numbers = map(as_number, values)
+        values = tuple(nan if number is None else number for number in numbers)
+    if values and is_accuracy(metric) and not (min(values) >= 0 and max(values) <= 1):
+        return tuple(value if 0 <= value <= 1 else nan for value in values)
+    return tuple(values)
 
 
 def as_number(value: object) -> float | None:

@@ -35,7 +35,7 @@ class Difference:
     ci_high: float | None
     p: float | None
     p_holm: float | None
-    """`p`, adjusted over all cells that are tested against the baseline."""
+    """`p`, adjusted over all cells that are tested against the baseline and not confounded."""
     verdict: Verdict
     is_paired: bool
     n: int
@@ -44,16 +44,19 @@ class Difference:
     """The difference of each common seed; empty where the seeds don't pair."""
     confounds: tuple[str, ...] = ()
     """Keys of config and environment that differ from the baseline's, though not swept."""
+    unchecked: int = 0
+    """Runs of the cell and the baseline whose config or environment cannot be read."""
     changed: tuple[str, ...] = ()
     """Swept keys whose value is not the baseline's: what the difference is due to."""
     p_equivalence: float | None = None
     """p of the two one-sided tests against the margin, adjusted by Holm; None without margin."""
     smallest_detectable: float | None = None
-    """The true difference that runs as many and as spread as these find with 80 % power;
-    only where the verdict is `no clear difference`."""
+    """The true difference that runs as many and as spread as these find with 80 % power, at
+    the strictest of Holm's steps; only where the verdict is `no clear difference`."""
     seeds_needed: int | None = None
-    """Seeds a cell with which a true difference of the margin is found with 80 % power; only
-    where the verdict is `no clear difference` and there is a margin."""
+    """Seeds a cell with which a true difference of the margin is found with 80 % power, at
+    the strictest of Holm's steps; only where the verdict is `no clear difference` and there
+    is a margin."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,10 @@ class CellResult:
     """Median peak memory of the finished runs."""
     parameters: int | None = None
     """Trainable numbers of the network; None where runs of the cell differ in it."""
+    damaged: int = 0
+    """Runs among the failed ones that ended, but whose summary cannot be read."""
+    silent: int = 0
+    """Runs among the running ones that have probably died."""
     divergence: Divergence | None = None
     """None for the baseline, and where no run of the two diverged."""
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)

@@ -59,6 +59,8 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "values": _by_seed(cell.values),
         "difference": _difference(cell.difference),
         "statuses": dict(cell.statuses),
+        "damaged": cell.damaged,
+        "silent": cell.silent,
         "divergence": asdict(cell.divergence) if cell.divergence else None,
         "epochs_to_target": asdict(cell.epochs_to_target) if cell.epochs_to_target else None,
         "train_test_gap": cell.train_test_gap,
@@ -85,6 +87,7 @@ def _difference(difference: Difference | None) -> dict[str, Any] | None:
         "values": _by_seed(difference.by_seed),
         "changed": list(difference.changed),
         "confounds": list(difference.confounds),
+        "unchecked": difference.unchecked,
         "smallest_detectable": difference.smallest_detectable,
         "seeds_needed": difference.seeds_needed,
     }

@@ -125,16 +125,21 @@ def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker
         case "identical":
             return f"{names[0]} and {names[1]} are identical in {seeds}."
         case "confounded":
-            keys = ", ".join(difference.confounds)
             evidence = _evidence(difference, seeds, write, in_size=True)
             return (
-                f"{_position(names, difference, write)} {evidence}, but they also differ in "
-                f"{keys}: no causal verdict."
+                f"{_position(names, difference, write)} {evidence}, but {_obstacle(difference)}: "
+                "no causal verdict."
             )
         case "not tested":
             return f"{_position(names, difference, write)} ({seeds}): {_why_untested(difference)}."
         case _:
             assert_never(difference.verdict)
+
+
+def _obstacle(difference: Difference) -> str:
+    if difference.confounds:
+        return f"they also differ in {', '.join(difference.confounds)}"
+    return f"what {count(difference.unchecked, 'run')} ran on cannot be checked"
 
 
 def _equivalent(names: Names, speaker: _Speaker) -> str:
