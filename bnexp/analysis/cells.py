@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +53,30 @@ def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
 def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Returns the keys that any of the runs' cells sweeps.
 
-    Where nothing is swept, the single config key that differs between the runs, if
-    there is just one, is what is being compared, so it counts as swept.
+    A part that one experiment sweeps as `model.norm` and another as `model.norm.name` is one
+    key, the shorter. Where nothing is swept, the single config key that differs between the
+    runs, if there is just one, is what is being compared, so it counts as swept.
     """
-    keys = tuple(dict.fromkeys(key for record in records for key in record.settings))
+    keys = dict.fromkeys(key for record in records for key in record.settings)
     if keys:
-        return keys
+        merged = (_merge_name(key, keys) for key in keys)
+        return tuple(dict.fromkeys(merged))
     causes = _causes(differing_config(records))
     return causes if len(causes) == 1 else ()
+
+
+def _merge_name(key: str, keys: Collection[str]) -> str:
+    part = key.removesuffix(".name")
+    return part if part in keys else key
+
+
+def value_of(run: RunRecord, key: str) -> Scalar:
+    """Returns a run's value of a whole key, a part's name for a part, None without such a key."""
+    for found in (run.settings, run.config):
+        for name in (key, f"{key}.name"):
+            if name in found:
+                return found[name]
+    return None
 
 
 def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -128,13 +144,7 @@ def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path],
 def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
     # Of two runs of one seed the last counts: the one that is where it says it belongs.
     ordered = tuple(sorted(runs, key=lambda run: (run.seed, not run.problems, str(run.path))))
-    return Cell(label, {key: _setting(ordered[0], key) for key in keys}, ordered)
-
-
-def _setting(run: RunRecord, key: str) -> Scalar:
-    if key in run.settings:
-        return run.settings[key]
-    return run.config.get(key, run.config.get(f"{key}.name"))
+    return Cell(label, {key: value_of(ordered[0], key) for key in keys}, ordered)
 
 
 def _has_no_norm(cell: Cell) -> bool:

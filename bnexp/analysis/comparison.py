@@ -32,6 +32,7 @@ from bnexp.analysis.results import (
     Difference,
     Divergence,
     EpochsToTarget,
+    Question,
     Verdict,
 )
 from bnexp.analysis.selection import split_runs
@@ -51,19 +52,6 @@ __all__ = [
     "compare_by",
     "compare_runs",
 ]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the runs; the metric's unit is that of target and margin."""
-
-    metric: str = "test/accuracy"
-    baseline: str | None = None
-    """A cell's name or a part of it; by default the first cell without a norm, else the first."""
-    target: float | None = None
-    """The value that epochs are counted to; by default the baseline's mean."""
-    margin: float | None = None
-    """The smallest difference that matters; with it, equivalence is tested too."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +84,8 @@ def compare_runs(
         UsageError: There are no records, no cell is called `baseline`, no finished run
             has the metric, or the target or margin cannot be a value of it.
     """
-    question = Question(metric, baseline, target, margin)
-    (comparison,) = _compare([(tuple(records), where or {})], question)
+    question = Question(metric, baseline, target, margin, where or {})
+    (comparison,) = _compare([(tuple(records), question.where)], question)
     if not any(record.claims for record in records):
         return comparison
     from bnexp.analysis.claims import assess_claims, describe_unreadable_claims  # slow: the schema
@@ -124,8 +112,9 @@ def compare_by(
         UsageError: As for `compare_runs`, or the key is unknown.
     """
     whole_key, groups = split_runs(records, key)
-    parts = [(runs, {**(where or {}), whole_key: value}) for value, runs in groups.items()]
-    return _compare(parts, question or Question())
+    asked = replace(question or Question(), where=where or {})
+    parts = [(runs, {**asked.where, whole_key: value}) for value, runs in groups.items()]
+    return _compare(parts, asked)
 
 
 def _compare(
@@ -152,7 +141,12 @@ def _build_table(
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
-    reference = choose_baseline(cells, question.baseline)
+    try:
+        reference = choose_baseline(cells, question.baseline)
+    except UsageError as error:
+        own = {key: value for key, value in where.items() if key not in question.where}
+        table = "".join(f" (where {key} = {value})" for key, value in own.items())
+        raise UsageError(f"{error}{table}") from error
     _check_metric(cells, question.metric)
     values = {cell.label: _final_values(cell, question.metric) for cell in cells}
     contrasts = contrast_with_baseline(cells, reference, values, question.margin)
@@ -194,6 +188,7 @@ def _conclude(
         ),
         where=table.where,
         margin=question.margin,
+        question=question,
     )
 
 

@@ -206,6 +206,21 @@ class ClaimResult:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is asked of the runs; the metric's unit is that of target and margin."""
+
+    metric: str = "test/accuracy"
+    baseline: str | None = None
+    """A cell's name or a part of it; by default the first cell without a norm, else the first."""
+    target: float | None = None
+    """The value that epochs are counted to; by default the baseline's mean."""
+    margin: float | None = None
+    """The smallest difference that matters; with it, equivalence is tested too."""
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+    """Values that the runs were chosen by."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All cells of one or more experiments against one baseline cell, in sweep order."""
 
@@ -223,9 +238,11 @@ class Comparison:
     claims: tuple[ClaimResult, ...] = ()
     warnings: tuple[str, ...] = ()
     where: Mapping[str, Scalar] = field(default_factory=dict)
-    """Values that all runs at hand were chosen by."""
+    """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
     margin: float | None = None
     """The smallest difference that matters, where the reader named one; in the metric's unit."""
+    question: Question = Question()
+    """What was asked; the other fields hold what came of it."""
 
     @property
     def baseline_cell(self) -> CellResult:

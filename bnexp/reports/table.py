@@ -128,7 +128,7 @@ def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column
             f"difference{unit}",
             tuple(
                 "baseline"
-                if cell.cell == comparison.baseline
+                if cell.cell == comparison.baseline and len(cells) > 1
                 else format_difference(cell.difference, write)
                 for cell in cells
             ),
