@@ -59,7 +59,7 @@ def build_summary(
         parameters=1000,
         final={metric: value, **(final or {})},
         best={},
-        history={metric: history},
+        history={metric: history} if history else {},
     )
 
 

@@ -18,9 +18,12 @@ from bnexp.analysis.differences import (
 )
 from bnexp.analysis.divergence import compare_divergence
 from bnexp.analysis.metrics import (
+    SUMMARY_METRICS,
+    better_direction,
     epoch_values,
     epochs_to_target,
     final_value,
+    has_epochs,
     is_accuracy,
     known_metrics,
     train_test_gap,
@@ -163,12 +166,13 @@ def _conclude(
         target = mean(control.values()) if control else None
     swept = swept_keys(table.records)
     divergences = compare_divergence(cells, reference)
+    is_counted = target is not None and has_epochs((run for c in cells for run in c.runs), metric)
     results = tuple(
         _summarise(
             cell,
             table.values[cell.label],
             metric,
-            target,
+            target if is_counted else None,
             differences.get(cell.label),
             divergences.get(cell.label),
         )
@@ -200,6 +204,24 @@ def _check_metric(cells: Sequence[Cell], metric: str) -> None:
             f"--metric: no finished run has '{metric}'{did_you_mean(metric, known)}; "
             f"they have {', '.join(known)}"
         )
+    if not finished:
+        _check_metric_of_diverged(cells, metric)
+
+
+def _check_metric_of_diverged(cells: Sequence[Cell], metric: str) -> None:
+    """Refuses a metric of which no run kept a history, where no run got to the end.
+
+    Where none got to its first evaluation, any loss or accuracy may be meant.
+    """
+    summaries = [run.summary for cell in cells for run in cell.measured if run.summary is not None]
+    known = sorted({*SUMMARY_METRICS, *(tag for one in summaries for tag in one.history)})
+    is_evaluated = len(known) > len(SUMMARY_METRICS)
+    if not summaries or metric in known or (not is_evaluated and better_direction(metric)):
+        return
+    raise UsageError(
+        f"--metric: no run has '{metric}'{did_you_mean(metric, known)}; they have "
+        f"{', '.join(known)}"
+    )
 
 
 def _check(question: Question) -> None:

@@ -90,16 +90,29 @@ def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
     return mean(gaps) if gaps else None
 
 
+def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
+    """Tells whether the metric is one that is measured after each epoch.
+
+    Where no run got as far as the first evaluation, any loss or accuracy may be.
+    """
+    histories = [run.summary.history for run in runs if run.summary is not None]
+    if any(histories):
+        return any(metric in history for history in histories)
+    return bool(histories) and metric not in SUMMARY_METRICS and better_direction(metric) != 0
+
+
 def epochs_to_target(
     runs: Sequence[RunRecord], metric: str, target: float
 ) -> EpochsToTarget | None:
     """Returns the median first epoch at which the runs reach the target, censored ones included.
 
-    Finished and diverged runs count; None where none of them has a history of the
-    metric. A diverged run that never got there is censored at the epochs it was to run.
+    Finished and diverged runs count; None where there are none, or one finished without a
+    history of the metric and none has any. A diverged run that never got there, be it that
+    it got to no evaluation at all, is censored at the epochs it was to run.
     """
     measured = [(run, run.summary) for run in runs if run.summary is not None]
-    if not any(metric in summary.history for _, summary in measured):
+    is_known = any(metric in summary.history for _, summary in measured)
+    if not measured or not (is_known or all(run.state == "diverged" for run, _ in measured)):
         return None
     firsts = [first_epoch(summary, metric, target) for _, summary in measured]
     budgets = [planned_epochs(run, summary) for run, summary in measured]
@@ -109,7 +122,9 @@ def epochs_to_target(
     reached = [first is not None for first in firsts]
     horizon = float(min(budgets))
     middle, is_censored = censored_median(at_least, reached)
-    lengths = {summary.steps / summary.epochs for _, summary in measured if summary.epochs}
+    # A run that diverged within an epoch did fewer steps in it.
+    whole = [summary for run, summary in measured if run.state == "finished" and summary.epochs]
+    lengths = {summary.steps / summary.epochs for summary in whole}
     return EpochsToTarget(
         float(middle),
         is_censored,

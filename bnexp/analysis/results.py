@@ -76,7 +76,22 @@ class EpochsToTarget:
     restricted_mean: float | None = None
     horizon: float | None = None
     steps_per_epoch: float | None = None
-    """Optimiser steps of an epoch, for counting in steps; None where the runs differ in it."""
+    """Optimiser steps of an epoch; None where the finished runs differ in it, or there are none."""
+
+    @property
+    def median_steps(self) -> float | None:
+        """The median in optimiser steps."""
+        return self._in_steps(self.median)
+
+    @property
+    def restricted_mean_steps(self) -> float | None:
+        """The restricted mean in optimiser steps."""
+        return self._in_steps(self.restricted_mean)
+
+    def _in_steps(self, epochs: float | None) -> float | None:
+        if epochs is None or self.steps_per_epoch is None:
+            return None
+        return epochs * self.steps_per_epoch
 
 
 @dataclass(frozen=True)

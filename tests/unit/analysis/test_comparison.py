@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import stdev
 
 import pytest
-from records import build_cell, build_run
+from records import build_cell, build_run, build_summary
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
@@ -521,3 +521,46 @@ def test_what_could_be_found_is_told_at_the_strictest_of_holms_steps():
     spread = stdev(found.by_seed.values())
     assert found.smallest_detectable == smallest_detectable_paired(spread, 4, 0.8, 0.025)
     assert found.seeds_needed == seeds_for_paired_power(0.01, spread, 0.8, 0.025)
+
+
+def test_a_cell_that_diverged_before_its_first_evaluation_never_reached_the_target():
+    lost = [build_run("norm=batch", seed, state="diverged", history=()) for seed in range(2)]
+    epochs = cell_of(
+        compare_runs([*build_cell("norm=none", [0.4, 0.5]), *lost]), "norm=batch"
+    ).epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (10, True, 0, 2)
+
+
+def test_a_metric_without_epochs_counts_none_even_where_a_cell_diverged():
+    lost = build_run("norm=batch", state="diverged", history=())
+    comparison = compare_runs([*build_cell("norm=none", [0.4]), lost], "elapsed_seconds")
+    assert [cell.epochs_to_target for cell in comparison.cells] == [None, None]
+
+
+def test_times_are_told_in_steps_of_the_finished_runs():
+    partial = replace(
+        build_run("norm=none", 2, state="diverged", history=(0.1,)),
+        summary=replace(build_summary("diverged", history=(0.1,)), steps=150),
+    )
+    runs = [build_run("norm=none", seed, 0.5, history=(0.3, 0.5)) for seed in range(2)]
+    epochs = compare_runs([*runs, partial], target=0.5).cells[0].epochs_to_target
+    assert (epochs.median, epochs.median_steps) == (2, 200)
+    assert epochs.restricted_mean_steps == 100 * epochs.restricted_mean
+
+
+def test_without_a_finished_run_the_steps_of_an_epoch_are_unknown():
+    runs = [*both(), build_run("norm=group", 0, state="diverged", history=(0.1,))]
+    epochs = cell_of(compare_runs(runs), "norm=group").epochs_to_target
+    assert (epochs.steps_per_epoch, epochs.median_steps) == (None, None)
+
+
+@pytest.mark.parametrize("history", [(0.1, 0.2), ()])
+def test_an_unknown_metric_is_refused_where_everything_diverged(history):
+    records = [build_run("norm=none", state="diverged", history=history)]
+    with pytest.raises(UsageError, match="no run has 'nonsense'"):
+        compare_runs(records, "nonsense")
+
+
+def test_where_none_was_evaluated_a_loss_may_be_asked_for():
+    records = [build_run("norm=none", state="diverged", history=())]
+    assert compare_runs(records, "test/loss").cells[0].n == 0
