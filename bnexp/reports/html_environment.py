@@ -23,6 +23,7 @@ _KEYS: Mapping[str, str] = {
     "platform": "platform",
     "git.commit": "git commit",
     "git.dirty": "uncommitted changes",
+    "git.changes": "digest of the changes",
     "dataset.name": "dataset",
     "dataset.fingerprint": "dataset fingerprint",
     "dataset.train_images": "training images",
