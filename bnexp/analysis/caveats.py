@@ -149,7 +149,7 @@ def _copied(cells: Iterable[Cell]) -> Iterable[str]:
                 named = ", ".join(paths)
                 yield f"{cell.label}: of {len(paths)} runs of seed {seed} one counts: {named}"
     for (folder, name), number in renamed.items():
-        if folder and folder != name:
+        if folder not in ("", "..", name):  # a relative path may not tell
             runs = "1 run" if number == 1 else f"{number} runs"
             yield f"the folder '{folder}' holds {runs} of '{name}': was it copied or renamed?"
 

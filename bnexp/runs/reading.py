@@ -102,7 +102,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
 def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
     """Yields what a run says of itself that its folders' names contradict, as after a copy."""
     for said, folder in ((f"seed={seed}", path.name), (cell, path.parent.name)):
-        if folder and said != folder:
+        if folder not in ("", "..", said):  # a relative path may not tell
             yield f"{path} holds a run that says it is '{said}': was it copied or renamed?"
 
 

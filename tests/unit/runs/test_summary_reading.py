@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,12 @@ def test_a_running_run_is_silent_unless_its_lock_is_held(run):
 
     with hold_folder(run.lock, print):
         assert not read_run(run.path).is_silent
+
+
+@pytest.mark.parametrize("place", ["", "..", "seed=3"])
+def test_a_relative_path_makes_no_run_look_copied(place, run, monkeypatch):
+    inside = run.path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir({"": run.path, "..": inside, "seed=3": run.path.parent}[place])
+
+    assert read_run(Path(place)).problems == ()
