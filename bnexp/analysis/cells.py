@@ -26,12 +26,13 @@ class Cell:
     @property
     def finished(self) -> tuple[RunRecord, ...]:
         """The runs that finished."""
-        return tuple(run for run in self.runs if run.state == "finished")
+        return tuple(run for run in self.measured if run.state == "finished")
 
     @property
     def measured(self) -> tuple[RunRecord, ...]:
-        """The runs that finished or diverged: those that a comparison stands on."""
-        return tuple(run for run in self.runs if run.state in ("finished", "diverged"))
+        """The runs that finished or diverged, one a seed: those that a comparison stands on."""
+        ended = (run for run in self.runs if run.state in ("finished", "diverged"))
+        return tuple({run.seed: run for run in ended}.values())
 
 
 def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
@@ -84,10 +85,11 @@ def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
     return differing_among([cell.settings for cell in cells])
 
 
-def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
+def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:
     """Returns the named cell; without a name the first one without a norm, else the first.
 
-    A part of the name will do, such as `norm=none`, where one cell alone has it.
+    A part of the name will do, such as `norm=none`, where one cell alone has it. `place`
+    names the table among several, for the error.
 
     Raises:
         UsageError: No cell has that name, or several have it.
@@ -103,7 +105,8 @@ def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
         return found[0]
     labels = [cell.label for cell in cells]
     reason = "is several cells" if found else f"is unknown{did_you_mean(name, labels)}"
-    raise UsageError(f"--baseline: cell '{name}' {reason}; the cells are {', '.join(labels)}")
+    there = f"{reason} in the table of {place}" if place else reason
+    raise UsageError(f"--baseline: cell '{name}' {there}; the cells are {', '.join(labels)}")
 
 
 def _parts(cell: str) -> set[str]:

@@ -144,12 +144,8 @@ def _build_table(
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
-    try:
-        reference = choose_baseline(cells, question.baseline)
-    except UsageError as error:
-        own = {key: value for key, value in where.items() if key not in question.where}
-        table = "".join(f" (where {key} = {value})" for key, value in own.items())
-        raise UsageError(f"{error}{table}") from error
+    own = [f"{key} = {value}" for key, value in where.items() if question.where.get(key) != value]
+    reference = choose_baseline(cells, question.baseline, ", ".join(own))
     _check_metric(cells, question.metric)
     values = {cell.label: _final_values(cell, question.metric) for cell in cells}
     contrasts = contrast_with_baseline(cells, reference, values, question.margin)

@@ -481,7 +481,9 @@ def test_a_seed_that_a_cell_has_twice_is_named():
 def test_of_two_runs_of_one_seed_the_one_in_its_own_folder_counts(is_copy_first):
     copy = replace(build_run("norm=batch", 7, 0.9), seed=1, problems=("copied",))
     records = [copy, *both()] if is_copy_first else [*both(), copy]
-    assert cell_of(compare_runs(records), "norm=batch").values[1] != 0.9
+    found = cell_of(compare_runs(records), "norm=batch")
+    assert found.values[1] != 0.9
+    assert found.epochs_to_target.n == found.n
 
 
 def test_the_folder_of_another_experiment_is_named_once():

@@ -99,7 +99,9 @@ def test_a_part_of_a_cells_name_is_a_baseline_where_one_cell_has_it():
 
 def test_the_table_that_lacks_the_baseline_is_named():
     records = [run for run in runs() if run.cell != "norm=none,learning_rate=0.1"]
-    with pytest.raises(UsageError, match=r"norm=none.*where optim\.learning_rate = 0\.1"):
+    with pytest.raises(
+        UsageError, match=r"norm=none' is .* in the table of optim\.learning_rate = 0\.1;"
+    ):
         compare_by(records, "learning_rate", Question(baseline="norm=none"))
 
 
