@@ -19,6 +19,8 @@ def build_run(
     environment=None,
     claims=(),
     problems=(),
+    is_damaged=False,
+    is_silent=False,
     **summary,
 ):
     """Returns one run; its settings default to those that the cell's name spells."""
@@ -31,11 +33,13 @@ def build_run(
         state=state,
         settings=settings,
         config={**CONFIG, "train.seed": seed, **settings} if config is None else config,
-        environment=environment or {},
+        environment={"platform": "Linux"} if environment is None else environment,
         summary=build_summary(state, value, **summary)
         if state in ("finished", "diverged")
         else None,
         claims=claims,
+        is_damaged=is_damaged,
+        is_silent=is_silent,
         problems=problems,
     )
 
@@ -55,7 +59,7 @@ def build_summary(
         parameters=1000,
         final={metric: value, **(final or {})},
         best={},
-        history={metric: history},
+        history={metric: history} if history else {},
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.metrics import final_value
+from bnexp.analysis.metrics import final_value, is_accuracy
 from bnexp.analysis.results import CellResult
 from bnexp.runs.record import RunRecord, State
 
@@ -23,23 +23,34 @@ def describe_caveats(
 ) -> tuple[str, ...]:
     """Returns the warnings about missing, unfinished, diverged, unpaired and damaged runs."""
     return (
-        *_no_result(results),
+        *_no_result(cells, results),
         *_missing_metric(cells, metric),
         *_diverged(results),
         *_unfinished(cells),
+        *_ended_without_trace(cells),
         *_few_seeds(results),
         *_unpaired(results, baseline),
+        *_copied(cells),
         *_damaged(cells),
     )
 
 
-def _no_result(results: Sequence[CellResult]) -> Iterable[str]:
+def _no_result(cells: Sequence[Cell], results: Sequence[CellResult]) -> Iterable[str]:
     if any(cell.n for cell in results):
         return
     if all(cell.diverged == cell.runs for cell in results):
-        yield "every run diverged: there is nothing to compare"
+        steps = [run.summary.steps for cell in cells for run in cell.runs if run.summary]
+        yield (
+            f"every run diverged, {_span(steps)}, so there is nothing to compare; try a smaller "
+            "optim.learning_rate, a longer optim.schedule.warmup_epochs, or a norm"
+        )
     else:
         yield "no run has finished: there is nothing to compare yet"
+
+
+def _span(steps: Sequence[int]) -> str:
+    first, last = min(steps), max(steps)
+    return f"at step {first:,}" if first == last else f"at steps {first:,} to {last:,}"
 
 
 def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[str]:
@@ -47,7 +58,8 @@ def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[str]:
         (cell, run) for cell in cells for run in cell.finished if final_value(run, metric) is None
     ]
     if missing:
-        yield f"finished without a finite {metric}, so not counted: {_name(missing)}"
+        wanted = f"{metric} in [0, 1]" if is_accuracy(metric) else f"finite {metric}"
+        yield f"finished without a {wanted}, so not counted: {_name(missing)}"
 
 
 def _diverged(results: Iterable[CellResult]) -> Iterable[str]:
@@ -60,10 +72,36 @@ def _diverged(results: Iterable[CellResult]) -> Iterable[str]:
 
 def _unfinished(cells: Sequence[Cell]) -> Iterable[str]:
     for state, (one, many) in _UNFINISHED.items():
-        runs = [(cell, run) for cell in cells for run in cell.runs if run.state == state]
+        found = _choose(cells, lambda run: not (run.is_silent or run.is_damaged))
+        runs = [(cell, run) for cell, run in found if run.state == state]
         if runs:
             count = f"1 run {one}" if len(runs) == 1 else f"{len(runs)} runs {many}"
             yield f"{count}: {_name(runs)}"
+
+
+def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[str]:
+    """Yields what became of the runs whose state says less than is known of them."""
+    silent = _choose(cells, lambda run: run.is_silent)
+    if silent:
+        count = "1 run is" if len(silent) == 1 else f"{len(silent)} runs are"
+        yield (
+            f"{count} said to be running, but nobody trains them any more (probably dead): "
+            f"{_name(silent)}; the same bnexp train command goes on with them"
+        )
+    damaged = _choose(cells, lambda run: run.is_damaged)
+    if damaged:
+        count = "1 run" if len(damaged) == 1 else f"{len(damaged)} runs"
+        yield (
+            f"{count} ended, but the record is damaged, so not counted: {_name(damaged)}; remove "
+            f"what is damaged (bnexp rm {damaged[0][1].path}), then give the same bnexp train "
+            "command again"
+        )
+
+
+def _choose(
+    cells: Iterable[Cell], is_wanted: Callable[[RunRecord], bool]
+) -> list[tuple[Cell, RunRecord]]:
+    return [(cell, run) for cell in cells for run in cell.runs if is_wanted(run)]
 
 
 def _few_seeds(results: Sequence[CellResult]) -> Iterable[str]:
@@ -95,6 +133,25 @@ def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[str]:
             f"seeds that {baseline} or the other cell lacks are left out of the difference: "
             f"{', '.join(lonely)}"
         )
+
+
+def _copied(cells: Iterable[Cell]) -> Iterable[str]:
+    """Yields the seeds that a cell has twice, and the folders that hold another experiment."""
+    renamed: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        folders: dict[int, list[str]] = {}
+        for run in cell.runs:
+            folders.setdefault(run.seed, []).append(str(run.path))
+            names = run.path.parent.parent.name, run.experiment
+            renamed[names] = renamed.get(names, 0) + 1
+        for seed, paths in folders.items():
+            if len(paths) > 1:
+                named = ", ".join(paths)
+                yield f"{cell.label}: of {len(paths)} runs of seed {seed} one counts: {named}"
+    for (folder, name), number in renamed.items():
+        if folder not in ("", "..", name):  # a relative path may not tell
+            runs = "1 run" if number == 1 else f"{number} runs"
+            yield f"the folder '{folder}' holds {runs} of '{name}': was it copied or renamed?"
 
 
 def _damaged(cells: Iterable[Cell]) -> Iterable[str]:

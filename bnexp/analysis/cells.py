@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.analysis.confounds import differing_among, differing_config, is_explained
+from bnexp.analysis.confounds import differing_config, is_explained
+from bnexp.analysis.differing import differing_among
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
 
@@ -25,12 +26,13 @@ class Cell:
     @property
     def finished(self) -> tuple[RunRecord, ...]:
         """The runs that finished."""
-        return tuple(run for run in self.runs if run.state == "finished")
+        return tuple(run for run in self.measured if run.state == "finished")
 
     @property
     def measured(self) -> tuple[RunRecord, ...]:
-        """The runs that finished or diverged: those that a comparison stands on."""
-        return tuple(run for run in self.runs if run.state in ("finished", "diverged"))
+        """The runs that finished or diverged, one a seed: those that a comparison stands on."""
+        ended = (run for run in self.runs if run.state in ("finished", "diverged"))
+        return tuple({run.seed: run for run in ended}.values())
 
 
 def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
@@ -52,14 +54,30 @@ def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
 def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Returns the keys that any of the runs' cells sweeps.
 
-    Where nothing is swept, the single config key that differs between the runs, if
-    there is just one, is what is being compared, so it counts as swept.
+    A part that one experiment sweeps as `model.norm` and another as `model.norm.name` is one
+    key, the shorter. Where nothing is swept, the single config key that differs between the
+    runs, if there is just one, is what is being compared, so it counts as swept.
     """
-    keys = tuple(dict.fromkeys(key for record in records for key in record.settings))
+    keys = dict.fromkeys(key for record in records for key in record.settings)
     if keys:
-        return keys
+        merged = (_merge_name(key, keys) for key in keys)
+        return tuple(dict.fromkeys(merged))
     causes = _causes(differing_config(records))
     return causes if len(causes) == 1 else ()
+
+
+def _merge_name(key: str, keys: Collection[str]) -> str:
+    part = key.removesuffix(".name")
+    return part if part in keys else key
+
+
+def value_of(run: RunRecord, key: str) -> Scalar:
+    """Returns a run's value of a whole key, a part's name for a part, None without such a key."""
+    for found in (run.settings, run.config):
+        for name in (key, f"{key}.name"):
+            if name in found:
+                return found[name]
+    return None
 
 
 def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -67,10 +85,11 @@ def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
     return differing_among([cell.settings for cell in cells])
 
 
-def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
+def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:
     """Returns the named cell; without a name the first one without a norm, else the first.
 
-    A part of the name will do, such as `norm=none`, where one cell alone has it.
+    A part of the name will do, such as `norm=none`, where one cell alone has it. `place`
+    names the table among several, for the error.
 
     Raises:
         UsageError: No cell has that name, or several have it.
@@ -86,7 +105,8 @@ def choose_baseline(cells: Sequence[Cell], name: str | None) -> Cell:
         return found[0]
     labels = [cell.label for cell in cells]
     reason = "is several cells" if found else f"is unknown{did_you_mean(name, labels)}"
-    raise UsageError(f"--baseline: cell '{name}' {reason}; the cells are {', '.join(labels)}")
+    there = f"{reason} in the table of {place}" if place else reason
+    raise UsageError(f"--baseline: cell '{name}' {there}; the cells are {', '.join(labels)}")
 
 
 def _parts(cell: str) -> set[str]:
@@ -127,14 +147,9 @@ def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path],
 
 
 def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
-    ordered = tuple(sorted(runs, key=lambda run: run.seed))
-    return Cell(label, {key: _setting(ordered[0], key) for key in keys}, ordered)
-
-
-def _setting(run: RunRecord, key: str) -> Scalar:
-    if key in run.settings:
-        return run.settings[key]
-    return run.config.get(key, run.config.get(f"{key}.name"))
+    # Of two runs of one seed the last counts: the one that is where it says it belongs.
+    ordered = tuple(sorted(runs, key=lambda run: (run.seed, not run.problems, str(run.path))))
+    return Cell(label, {key: value_of(ordered[0], key) for key in keys}, ordered)
 
 
 def _has_no_norm(cell: Cell) -> bool:

@@ -18,9 +18,12 @@ from bnexp.analysis.differences import (
 )
 from bnexp.analysis.divergence import compare_divergence
 from bnexp.analysis.metrics import (
+    SUMMARY_METRICS,
+    better_direction,
     epoch_values,
     epochs_to_target,
     final_value,
+    has_epochs,
     is_accuracy,
     known_metrics,
     train_test_gap,
@@ -32,6 +35,7 @@ from bnexp.analysis.results import (
     Difference,
     Divergence,
     EpochsToTarget,
+    Question,
     Verdict,
 )
 from bnexp.analysis.selection import split_runs
@@ -51,19 +55,6 @@ __all__ = [
     "compare_by",
     "compare_runs",
 ]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the runs; the metric's unit is that of target and margin."""
-
-    metric: str = "test/accuracy"
-    baseline: str | None = None
-    """A cell's name or a part of it; by default the first cell without a norm, else the first."""
-    target: float | None = None
-    """The value that epochs are counted to; by default the baseline's mean."""
-    margin: float | None = None
-    """The smallest difference that matters; with it, equivalence is tested too."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +87,8 @@ def compare_runs(
         UsageError: There are no records, no cell is called `baseline`, no finished run
             has the metric, or the target or margin cannot be a value of it.
     """
-    question = Question(metric, baseline, target, margin)
-    (comparison,) = _compare([(tuple(records), where or {})], question)
+    question = Question(metric, baseline, target, margin, where or {})
+    (comparison,) = _compare([(tuple(records), question.where)], question)
     if not any(record.claims for record in records):
         return comparison
     from bnexp.analysis.claims import assess_claims, describe_unreadable_claims  # slow: the schema
@@ -124,8 +115,9 @@ def compare_by(
         UsageError: As for `compare_runs`, or the key is unknown.
     """
     whole_key, groups = split_runs(records, key)
-    parts = [(runs, {**(where or {}), whole_key: value}) for value, runs in groups.items()]
-    return _compare(parts, question or Question())
+    asked = replace(question or Question(), where=where or {})
+    parts = [(runs, {**asked.where, whole_key: value}) for value, runs in groups.items()]
+    return _compare(parts, asked)
 
 
 def _compare(
@@ -152,7 +144,8 @@ def _build_table(
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
-    reference = choose_baseline(cells, question.baseline)
+    own = [f"{key} = {value}" for key, value in where.items() if question.where.get(key) != value]
+    reference = choose_baseline(cells, question.baseline, ", ".join(own))
     _check_metric(cells, question.metric)
     values = {cell.label: _final_values(cell, question.metric) for cell in cells}
     contrasts = contrast_with_baseline(cells, reference, values, question.margin)
@@ -169,12 +162,13 @@ def _conclude(
         target = mean(control.values()) if control else None
     swept = swept_keys(table.records)
     divergences = compare_divergence(cells, reference)
+    is_counted = target is not None and has_epochs((run for c in cells for run in c.runs), metric)
     results = tuple(
         _summarise(
             cell,
             table.values[cell.label],
             metric,
-            target,
+            target if is_counted else None,
             differences.get(cell.label),
             divergences.get(cell.label),
         )
@@ -189,11 +183,12 @@ def _conclude(
         differing=differing_keys(cells),
         cells=results,
         warnings=(
-            *describe_confounds({cell.label: cell.measured for cell in cells}, swept),
+            *describe_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *describe_caveats(cells, results, reference.label, metric),
         ),
         where=table.where,
         margin=question.margin,
+        question=question,
     )
 
 
@@ -205,6 +200,24 @@ def _check_metric(cells: Sequence[Cell], metric: str) -> None:
             f"--metric: no finished run has '{metric}'{did_you_mean(metric, known)}; "
             f"they have {', '.join(known)}"
         )
+    if not finished:
+        _check_metric_of_diverged(cells, metric)
+
+
+def _check_metric_of_diverged(cells: Sequence[Cell], metric: str) -> None:
+    """Refuses a metric of which no run kept a history, where no run got to the end.
+
+    Where none got to its first evaluation, any loss or accuracy may be meant.
+    """
+    summaries = [run.summary for cell in cells for run in cell.measured if run.summary is not None]
+    known = sorted({*SUMMARY_METRICS, *(tag for one in summaries for tag in one.history)})
+    is_evaluated = len(known) > len(SUMMARY_METRICS)
+    if not summaries or metric in known or (not is_evaluated and better_direction(metric)):
+        return
+    raise UsageError(
+        f"--metric: no run has '{metric}'{did_you_mean(metric, known)}; they have "
+        f"{', '.join(known)}"
+    )
 
 
 def _check(question: Question) -> None:
@@ -255,6 +268,8 @@ def _summarise(
         elapsed_seconds=_median(cell, "elapsed_seconds"),
         peak_memory_bytes=_median(cell, "peak_memory_bytes"),
         parameters=sizes.pop() if len(sizes) == 1 else None,
+        damaged=sum(run.is_damaged for run in cell.runs),
+        silent=sum(run.is_silent for run in cell.runs),
         divergence=divergence,
         curves={
             run.seed: curve

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bnexp.analysis.differing import differing_among, distinct, is_below
+from bnexp.analysis.metrics import is_cost
 from bnexp.runs.record import RunRecord, Scalar
 
 Groups = Mapping[str, Sequence[RunRecord]]
@@ -25,15 +24,23 @@ _IGNORED = (
 """Keys that a config may differ in: labels, and places that the environment records better."""
 
 _DATASET = "dataset.fingerprint"
-_NOT_CONTENT = ("data.batch_size", "data.normalization_batch_size", "data.augment")
-"""Keys below `data` that leave the pictures as they are."""
+_NOT_CONTENT = (
+    "data.batch_size",
+    "data.normalization_batch_size",
+    "data.augment",
+    "data.train_size",
+    "data.val_size",
+    "data.drop_last",
+)
+"""Keys below `data` that leave the pictures as they are: the fingerprint is of all of them."""
 
-_CODE = ("git.commit", "git.dirty", "versions.torch", "versions.bnexp")
+_CODE = ("git.commit", "git.dirty", "git.changes", "versions.torch", "versions.bnexp")
 """Keys of the environment that say what was run; cells that differ in them are confounded."""
 
 _CIRCUMSTANCES = (
     "git.commit",
     "git.dirty",
+    "git.changes",
     "versions",
     "platform",
     "processor",
@@ -42,7 +49,13 @@ _CIRCUMSTANCES = (
 )
 """Keys of the environment that should not change a result, but might."""
 
-_NUMBERS = itertools.count()
+_MACHINE = {
+    "device": "train.device",
+    "threads": "train.threads",
+    "processor": "processor",
+    "platform": "platform",
+}
+"""What decides how fast a run is and what it takes, each with the key that sets it on purpose."""
 
 _OWN = ("created", "command")
 """Keys of the environment that each run has of its own."""
@@ -59,14 +72,7 @@ def is_explained(key: str, swept: Iterable[str]) -> bool:
     A swept key explains itself and all below it; a swept `part.name` explains the
     whole `part`, since another part has other fields.
     """
-    return any(_is_below(key, root.removesuffix(".name")) for root in swept)
-
-
-def differing_among(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
-    """Returns the keys whose values are not the same in all mappings, or missing in some."""
-    mappings = _distinct(mappings)
-    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
-    return tuple(key for key in keys if len({_token(mapping, key) for mapping in mappings}) > 1)
+    return any(is_below(key, root.removesuffix(".name")) for root in swept)
 
 
 def differing_config(records: Iterable[RunRecord]) -> tuple[str, ...]:
@@ -74,28 +80,38 @@ def differing_config(records: Iterable[RunRecord]) -> tuple[str, ...]:
 
     Runs whose config could not be read are left out.
     """
-    configs = _distinct((record.config for record in records if record.config), _IGNORED)
+    configs = distinct((record.config for record in records if record.config), _IGNORED)
     differing = differing_among(configs)
-    return tuple(key for key in differing if not any(_is_below(key, root) for root in _IGNORED))
+    return tuple(key for key in differing if not any(is_below(key, root) for root in _IGNORED))
 
 
 def confounding_keys(
-    treatment: Sequence[RunRecord], control: Sequence[RunRecord], swept: Collection[str]
+    treatment: Sequence[RunRecord],
+    control: Sequence[RunRecord],
+    swept: Collection[str],
+    metric: str = "",
 ) -> tuple[str, ...]:
     """Returns the keys, besides the swept ones, that could explain a difference of two cells.
 
     Among them are swept keys that differ within one of the cells, the dataset's
-    fingerprint where no swept key changes the data, and the code and its versions where
-    the two cells were not made with the same ones.
+    fingerprint where no swept key changes the pictures, and the code and its versions where
+    the two cells were not made with the same ones; of speed, time and memory also the machine.
+    Runs whose config or environment cannot be read are passed over: see `unchecked_runs`.
     """
     both = [*treatment, *control]
     unexplained = [key for key in differing_config(both) if not is_explained(key, swept)]
     within = [key for runs in (treatment, control) for key in differing_config(runs)]
-    environment = (*_differing_dataset(both, swept), *_differing_code((treatment, control)))
-    return tuple(dict.fromkeys((*unexplained, *within, *environment)))
+    data = _differing_dataset(both, swept)
+    deciding = _deciding_keys((treatment, control), swept, metric)
+    return tuple(dict.fromkeys((*unexplained, *within, *data, *deciding)))
 
 
-def describe_confounds(groups: Groups, swept: Collection[str]) -> tuple[str, ...]:
+def unchecked_runs(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
+    """Returns the runs of which nobody can tell whether they were made like the others."""
+    return tuple(run for run in runs if not (run.config and run.environment))
+
+
+def describe_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple[str, ...]:
     """Returns one warning for each kind of unplanned difference: keys, values, cells."""
     runs = [run for members in groups.values() for run in members]
     configs = {
@@ -109,13 +125,17 @@ def describe_confounds(groups: Groups, swept: Collection[str]) -> tuple[str, ...
     unexplained = [key for key in differing_config(runs) if not is_explained(key, swept)]
     within = {key: None for members in groups.values() for key in differing_config(members)}
     code = _differing_code(groups.values())
-    others = [key for key in _differing_circumstances(runs) if key not in code]
+    deciding = _deciding_keys(groups.values(), swept, metric)
+    machine = [key for key in deciding if key not in code]
+    others = [key for key in _differing_circumstances(runs) if key not in deciding]
     scope = "cells differ in more than the sweep" if len(groups) > 1 else _WITHIN
     found = (
         _describe(scope, unexplained, configs, _VERDICT),
         _describe(_WITHIN, [key for key in within if key not in unexplained], configs, _VERDICT),
         _describe("the data differ", _differing_dataset(runs, swept), environments, _VERDICT),
         _describe("the code or its versions differ", code, environments, _VERDICT),
+        _describe(f"machines that {metric} depends on differ", machine, environments, _VERDICT),
+        _describe_unchecked(groups),
         _describe("the runs were not made alike", others, environments),
     )
     return tuple(warning for warning in found if warning)
@@ -123,35 +143,72 @@ def describe_confounds(groups: Groups, swept: Collection[str]) -> tuple[str, ...
 
 def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple[str, ...]:
     content = [key for key in swept if not is_explained(key, _NOT_CONTENT)]
-    if any(_is_below(key, "data") for key in content):
+    if any(is_below(key, "data") for key in content):
         return ()
     return tuple(key for key in _differing_environment(runs) if key == _DATASET)
 
 
-def _differing_code(cells: Iterable[Sequence[RunRecord]]) -> tuple[str, ...]:
-    """Returns the keys of the code whose values are not the same set in all cells.
-
-    Seeds that were added to every cell after a commit leave the cells alike.
-    """
-    known = [[run.environment for run in runs if run.environment] for runs in cells]
-    return tuple(
+def _deciding_keys(
+    cells: Collection[Sequence[RunRecord]], swept: Collection[str], metric: str
+) -> tuple[str, ...]:
+    """Returns what differs between the cells in code, and of a cost also in the machine."""
+    code = _differing_code(cells)
+    if not is_cost(metric):
+        return code
+    free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
+    machine = [
         key
-        for key in _CODE
-        if len({frozenset(_token(one, key) for one in cell) for cell in known if cell}) > 1
-    )
+        for key in _differing_circumstances(run for runs in cells for run in runs)
+        if any(is_below(key, root) for root in free) and _differs_between(cells, key)
+    ]
+    return (*code, *machine)
+
+
+def _differing_code(cells: Collection[Sequence[RunRecord]]) -> tuple[str, ...]:
+    return tuple(key for key in _CODE if _differs_between(cells, key))
+
+
+def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
+    """Tells whether a key of the environment has not the same set of values in all cells.
+
+    Seeds that were added to every cell after a commit leave the cells alike. What is not
+    recorded counts as null.
+    """
+    found = ({run.environment.get(key) for run in runs if run.environment} for runs in cells)
+    return len({frozenset(values) for values in found if values}) > 1
 
 
 def _differing_circumstances(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     return tuple(
         key
         for key in _differing_environment(runs)
-        if any(_is_below(key, root) for root in _CIRCUMSTANCES)
+        if any(is_below(key, root) for root in _CIRCUMSTANCES)
     )
 
 
 def _differing_environment(runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    found = (run.environment for run in runs if run.environment)
-    return differing_among(_distinct(found, _OWN))
+    """Returns the keys that differ; what is not recorded counts as null."""
+    found = distinct((run.environment for run in runs if run.environment), _OWN)
+    keys = differing_among(found)
+    return tuple(key for key in keys if any(one.get(key) != found[0].get(key) for one in found))
+
+
+def _describe_unchecked(groups: Groups) -> str | None:
+    unchecked = {label: unchecked_runs(members) for label, members in groups.items()}
+    number = sum(map(len, unchecked.values()))
+    if not number:
+        return None
+    names = [
+        f"{label} seed{'s' * (len(runs) > 1)} {', '.join(str(run.seed) for run in runs)}"
+        for label, runs in unchecked.items()
+        if runs
+    ]
+    subject = "1 run has" if number == 1 else f"{number} runs have"
+    they = "it" if number == 1 else "they"
+    return (
+        f"{subject} no readable config or environment, so what {they} ran on cannot be checked: "
+        f"{_shorten(names)}: {_VERDICT}"
+    )
 
 
 def _describe(
@@ -196,68 +253,3 @@ def _show(mapping: Mapping[str, Scalar], key: str) -> str:
     text = str(value)
     is_digest = len(text) > 12 and all(letter in "0123456789abcdef" for letter in text)
     return text[:12] if is_digest else text
-
-
-def _token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
-    """Returns a value that is equal for 5 and 5.0, and apart for true and 1, null and absent."""
-    value = mapping.get(key)
-    is_plain = isinstance(value, Hashable)
-    return key in mapping, isinstance(value, bool), value if is_plain else repr(value)
-
-
-def _distinct(
-    mappings: Iterable[Mapping[str, Scalar]], without: Iterable[str] = ()
-) -> list[Mapping[str, Scalar]]:
-    """Returns one of each kind of mapping, less some keys: thousands of runs have few configs.
-
-    Two of a kind may be left, where the keys stand in another order.
-    """
-    left_out = tuple(without)
-    kinds = (_find_kind(_Reference(mapping), left_out) for mapping in mappings)
-    return list({kind.number: kind.content for kind in kinds}.values())
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A mapping less some keys, with a number that equal ones share."""
-
-    number: int
-    content: Mapping[str, Scalar]
-
-
-class _Reference:
-    """A mapping as a key: the very same object, whatever it holds."""
-
-    __slots__ = ("mapping",)
-
-    def __init__(self, mapping: Mapping[str, Scalar]) -> None:
-        self.mapping = mapping
-
-    def __hash__(self) -> int:
-        return id(self.mapping)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Reference) and other.mapping is self.mapping
-
-
-@functools.lru_cache(maxsize=40_000)
-def _find_kind(reference: _Reference, without: tuple[str, ...]) -> _Kind:
-    # A comparison looks at each run a dozen times: with every cell, and with all of them.
-    content = dict(reference.mapping)
-    for key in without:
-        content.pop(key, None)
-    values = tuple(content.values())
-    try:
-        number = _number((tuple(content), values, tuple(map(type, values))))
-    except TypeError:  # a value that is no scalar, in a file that was tampered with
-        number = next(_NUMBERS)
-    return _Kind(number, content)
-
-
-@functools.lru_cache(maxsize=40_000)
-def _number(_: Hashable) -> int:
-    return next(_NUMBERS)
-
-
-def _is_below(key: str, root: str) -> bool:
-    return key == root or key.startswith(f"{root}.")

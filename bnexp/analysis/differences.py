@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.confounds import confounding_keys
+from bnexp.analysis.confounds import confounding_keys, unchecked_runs
 from bnexp.analysis.equivalence import paired_equivalence, welch_equivalence
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.power import (
@@ -60,6 +60,28 @@ class Contrast:
         return self.estimate.interval == Interval(0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class _Obstacle:
+    """What forbids a causal verdict; false where nothing does."""
+
+    confounds: tuple[str, ...]
+    unchecked: int
+    """Runs of which it cannot be known what they ran on."""
+
+    def __bool__(self) -> bool:
+        return bool(self.confounds or self.unchecked)
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """What all contrasts of a family are judged by."""
+
+    metric: str
+    margin: float | None
+    significance: float
+    """That of the strictest of Holm's steps, which a smallest p has to meet."""
+
+
 def contrast_with_baseline(
     cells: Sequence[Cell], baseline: Cell, values: Mapping[str, Values], margin: float | None
 ) -> list[Contrast]:
@@ -81,23 +103,37 @@ def judge_contrasts(
 ) -> list[Difference]:
     """Returns each contrast with its adjusted p-values and its verdict.
 
-    Holm's family is all the contrasts at hand that could be tested; a cell that is
-    identical to the baseline asks no question and does not enlarge it.
+    Holm's family is all the contrasts at hand that could be tested and can have a verdict. A
+    cell that is identical to the baseline asks no question, and a confounded one gets no
+    answer: they do not enlarge the family, and keep their p as it is.
     """
-    asked = [contrast for contrast in contrasts if not contrast.is_identical]
+    obstacles = [_find_obstacle(contrast, metric, swept) for contrast in contrasts]
+    asked = [
+        contrast
+        for contrast, obstacle in zip(contrasts, obstacles, strict=True)
+        if not (contrast.is_identical or obstacle)
+    ]
     ps = _adjust(asked, [contrast.estimate.p for contrast in asked])
     equivalences = _adjust(asked, [contrast.p_equivalence for contrast in asked])
+    significance = SIGNIFICANCE / max(1, len(ps))
     return [
         _judge(
             contrast,
+            obstacle,
             ps.get(id(contrast), contrast.estimate.p),
             equivalences.get(id(contrast), contrast.p_equivalence),
-            metric,
-            swept,
-            margin,
+            _Standard(metric, margin, significance),
         )
-        for contrast in contrasts
+        for contrast, obstacle in zip(contrasts, obstacles, strict=True)
     ]
+
+
+def _find_obstacle(contrast: Contrast, metric: str, swept: Collection[str]) -> _Obstacle:
+    treatment, control = contrast.cell.measured, contrast.baseline.measured
+    return _Obstacle(
+        confounding_keys(treatment, control, swept, metric),
+        len(unchecked_runs((*treatment, *control))),
+    )
 
 
 def _adjust(
@@ -126,15 +162,13 @@ def _contrast(
 
 def _judge(
     contrast: Contrast,
+    obstacle: _Obstacle,
     p_holm: float | None,
     p_equivalence: float | None,
-    metric: str,
-    swept: Collection[str],
-    margin: float | None,
+    standard: _Standard,
 ) -> Difference:
     estimate = contrast.estimate
-    confounds = confounding_keys(contrast.cell.measured, contrast.baseline.measured, swept)
-    verdict = _verdict(contrast, p_holm, p_equivalence, metric, bool(confounds))
+    verdict = _verdict(contrast, p_holm, p_equivalence, standard.metric, bool(obstacle))
     is_open = verdict == "no clear difference"
     return Difference(
         mean=estimate.mean,
@@ -146,25 +180,33 @@ def _judge(
         is_paired=bool(contrast.seeds),
         n=contrast.n,
         by_seed=contrast.by_seed,
-        confounds=confounds,
+        confounds=obstacle.confounds,
+        unchecked=obstacle.unchecked,
         changed=_changed_keys(contrast.cell, contrast.baseline),
         p_equivalence=p_equivalence,
-        smallest_detectable=_smallest_detectable(contrast) if is_open else None,
-        seeds_needed=_seeds_needed(contrast, margin) if is_open and margin else None,
+        smallest_detectable=_smallest_detectable(contrast, standard) if is_open else None,
+        seeds_needed=_seeds_needed(contrast, standard) if is_open else None,
     )
 
 
-def _smallest_detectable(contrast: Contrast) -> float | None:
+def _smallest_detectable(contrast: Contrast, standard: _Standard) -> float | None:
     if contrast.seeds:
-        return smallest_detectable_paired(stdev(contrast.by_seed.values()), contrast.n, POWER)
+        spread = stdev(contrast.by_seed.values())
+        return smallest_detectable_paired(spread, contrast.n, POWER, standard.significance)
     after, before = contrast.treatment, contrast.control
-    return smallest_detectable_welch(stdev(after), stdev(before), len(after), len(before), POWER)
+    spreads, sizes = (stdev(after), stdev(before)), (len(after), len(before))
+    return smallest_detectable_welch(*spreads, *sizes, POWER, standard.significance)
 
 
-def _seeds_needed(contrast: Contrast, margin: float) -> int | None:
+def _seeds_needed(contrast: Contrast, standard: _Standard) -> int | None:
+    margin, significance = standard.margin, standard.significance
+    if margin is None:
+        return None
     if contrast.seeds:
-        return seeds_for_paired_power(margin, stdev(contrast.by_seed.values()), POWER)
-    return seeds_for_welch_power(margin, stdev(contrast.treatment), stdev(contrast.control), POWER)
+        spread = stdev(contrast.by_seed.values())
+        return seeds_for_paired_power(margin, spread, POWER, significance)
+    spreads = stdev(contrast.treatment), stdev(contrast.control)
+    return seeds_for_welch_power(margin, *spreads, POWER, significance)
 
 
 def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:

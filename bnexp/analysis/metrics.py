@@ -15,11 +15,17 @@ SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
 
 _HIGHER = ("accuracy", "images_per_second")
 _LOWER = ("loss", "error", "seconds", "bytes")
+_COSTS = ("images_per_second", "seconds", "bytes")
 
 
 def is_accuracy(metric: str) -> bool:
     """Tells whether the metric is a share in [0, 1] that is shown in percent."""
     return _is_kind(metric, "accuracy")
+
+
+def is_cost(metric: str) -> bool:
+    """Tells whether the metric is a speed, a time or memory, which the machine decides as well."""
+    return any(_is_kind(metric, kind) for kind in _COSTS)
 
 
 def better_direction(metric: str) -> int:
@@ -30,22 +36,32 @@ def better_direction(metric: str) -> int:
 
 
 def final_value(run: RunRecord, metric: str) -> float | None:
-    """Returns the metric at the last epoch, or None where it is absent or not finite."""
+    """Returns the metric at the last epoch, or None where it is absent or no such metric's value.
+
+    A value must be finite, and an accuracy in [0, 1].
+    """
     if run.summary is None:
         return None
     value = as_number(run.summary.final.get(metric))
+    if value is not None and is_accuracy(metric) and not 0 <= value <= 1:
+        return None
     if value is None and metric in SUMMARY_METRICS:
         value = as_number(getattr(run.summary, metric))
     return value
 
 
 def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
-    """Returns the metric after each epoch, NaN where it was not finite, or nothing."""
+    """Returns the metric after each epoch, NaN where it was not finite, or nothing.
+
+    An accuracy outside [0, 1] is NaN as well.
+    """
     values = summary.history.get(metric, ())
-    if {*map(type, values)} <= {float} and all(map(isfinite, values)):
-        return tuple(values)
-    numbers = map(as_number, values)
-    return tuple(nan if number is None else number for number in numbers)
+    if not ({*map(type, values)} <= {float} and all(map(isfinite, values))):
+        numbers = map(as_number, values)
+        values = tuple(nan if number is None else number for number in numbers)
+    if values and is_accuracy(metric) and not (min(values) >= 0 and max(values) <= 1):
+        return tuple(value if 0 <= value <= 1 else nan for value in values)
+    return tuple(values)
 
 
 def as_number(value: object) -> float | None:
@@ -74,16 +90,29 @@ def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
     return mean(gaps) if gaps else None
 
 
+def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
+    """Tells whether the metric is one that is measured after each epoch.
+
+    Where no run got as far as the first evaluation, any loss or accuracy may be.
+    """
+    histories = [run.summary.history for run in runs if run.summary is not None]
+    if any(histories):
+        return any(metric in history for history in histories)
+    return bool(histories) and metric not in SUMMARY_METRICS and better_direction(metric) != 0
+
+
 def epochs_to_target(
     runs: Sequence[RunRecord], metric: str, target: float
 ) -> EpochsToTarget | None:
     """Returns the median first epoch at which the runs reach the target, censored ones included.
 
-    Finished and diverged runs count; None where none of them has a history of the
-    metric. A diverged run that never got there is censored at the epochs it was to run.
+    Finished and diverged runs count; None where there are none, or one finished without a
+    history of the metric and none has any. A diverged run that never got there, be it that
+    it got to no evaluation at all, is censored at the epochs it was to run.
     """
     measured = [(run, run.summary) for run in runs if run.summary is not None]
-    if not any(metric in summary.history for _, summary in measured):
+    is_known = any(metric in summary.history for _, summary in measured)
+    if not measured or not (is_known or all(run.state == "diverged" for run, _ in measured)):
         return None
     firsts = [first_epoch(summary, metric, target) for _, summary in measured]
     budgets = [planned_epochs(run, summary) for run, summary in measured]
@@ -93,7 +122,9 @@ def epochs_to_target(
     reached = [first is not None for first in firsts]
     horizon = float(min(budgets))
     middle, is_censored = censored_median(at_least, reached)
-    lengths = {summary.steps / summary.epochs for _, summary in measured if summary.epochs}
+    # A run that diverged within an epoch did fewer steps in it.
+    whole = [summary for run, summary in measured if run.state == "finished" and summary.epochs]
+    lengths = {summary.steps / summary.epochs for summary in whole}
     return EpochsToTarget(
         float(middle),
         is_censored,

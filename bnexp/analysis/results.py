@@ -35,7 +35,7 @@ class Difference:
     ci_high: float | None
     p: float | None
     p_holm: float | None
-    """`p`, adjusted over all cells that are tested against the baseline."""
+    """`p`, adjusted over all cells that are tested against the baseline and not confounded."""
     verdict: Verdict
     is_paired: bool
     n: int
@@ -44,16 +44,19 @@ class Difference:
     """The difference of each common seed; empty where the seeds don't pair."""
     confounds: tuple[str, ...] = ()
     """Keys of config and environment that differ from the baseline's, though not swept."""
+    unchecked: int = 0
+    """Runs of the cell and the baseline whose config or environment cannot be read."""
     changed: tuple[str, ...] = ()
     """Swept keys whose value is not the baseline's: what the difference is due to."""
     p_equivalence: float | None = None
     """p of the two one-sided tests against the margin, adjusted by Holm; None without margin."""
     smallest_detectable: float | None = None
-    """The true difference that runs as many and as spread as these find with 80 % power;
-    only where the verdict is `no clear difference`."""
+    """The true difference that runs as many and as spread as these find with 80 % power, at
+    the strictest of Holm's steps; only where the verdict is `no clear difference`."""
     seeds_needed: int | None = None
-    """Seeds a cell with which a true difference of the margin is found with 80 % power; only
-    where the verdict is `no clear difference` and there is a margin."""
+    """Seeds a cell with which a true difference of the margin is found with 80 % power, at
+    the strictest of Holm's steps; only where the verdict is `no clear difference` and there
+    is a margin."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,22 @@ class EpochsToTarget:
     restricted_mean: float | None = None
     horizon: float | None = None
     steps_per_epoch: float | None = None
-    """Optimiser steps of an epoch, for counting in steps; None where the runs differ in it."""
+    """Optimiser steps of an epoch; None where the finished runs differ in it, or there are none."""
+
+    @property
+    def median_steps(self) -> float | None:
+        """The median in optimiser steps."""
+        return self._in_steps(self.median)
+
+    @property
+    def restricted_mean_steps(self) -> float | None:
+        """The restricted mean in optimiser steps."""
+        return self._in_steps(self.restricted_mean)
+
+    def _in_steps(self, epochs: float | None) -> float | None:
+        if epochs is None or self.steps_per_epoch is None:
+            return None
+        return epochs * self.steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,10 @@ class CellResult:
     """Median peak memory of the finished runs."""
     parameters: int | None = None
     """Trainable numbers of the network; None where runs of the cell differ in it."""
+    damaged: int = 0
+    """Runs among the failed ones that ended, but whose summary cannot be read."""
+    silent: int = 0
+    """Runs among the running ones that have probably died."""
     divergence: Divergence | None = None
     """None for the baseline, and where no run of the two diverged."""
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
@@ -205,6 +227,21 @@ class ClaimResult:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is asked of the runs; the metric's unit is that of target and margin."""
+
+    metric: str = "test/accuracy"
+    baseline: str | None = None
+    """A cell's name or a part of it; by default the first cell without a norm, else the first."""
+    target: float | None = None
+    """The value that epochs are counted to; by default the baseline's mean."""
+    margin: float | None = None
+    """The smallest difference that matters; with it, equivalence is tested too."""
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+    """Values that the runs were chosen by."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All cells of one or more experiments against one baseline cell, in sweep order."""
 
@@ -222,9 +259,11 @@ class Comparison:
     claims: tuple[ClaimResult, ...] = ()
     warnings: tuple[str, ...] = ()
     where: Mapping[str, Scalar] = field(default_factory=dict)
-    """Values that all runs at hand were chosen by."""
+    """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
     margin: float | None = None
     """The smallest difference that matters, where the reader named one; in the metric's unit."""
+    question: Question = Question()
+    """What was asked; the other fields hold what came of it."""
 
     @property
     def baseline_cell(self) -> CellResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isclose
 
-from bnexp.analysis.cells import swept_keys
+from bnexp.analysis.cells import swept_keys, value_of
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
 
@@ -32,11 +32,6 @@ def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
                 raise UsageError(f"{option}: '{name}' may be {', '.join(found)}; write one of them")
     shown = f"; the swept keys are {', '.join(swept)}" if swept else ""
     raise UsageError(f"{option}: no run has a key '{name}'{did_you_mean(name, known) or shown}")
-
-
-def value_of(record: RunRecord, key: str) -> Scalar:
-    """Returns a run's value of a whole key, None where it has no such key."""
-    return record.settings.get(key, record.config.get(key))
 
 
 def select_runs(

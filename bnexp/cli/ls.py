@@ -14,7 +14,6 @@ from rich.table import Column, Table
 from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import open_console
 from bnexp.runs import RunRecord, list_experiments, read_experiments
-from bnexp.runs.liveness import is_silent
 
 
 def ls(
@@ -81,7 +80,7 @@ def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, o
         "cells": len({record.cell for record in records}),
         "runs": len(records),
         "states": dict(Counter(record.state for record in records)),
-        "silent": sum(is_silent(record) for record in records),
+        "silent": sum(record.is_silent for record in records),
         "heartbeat": max((record.heartbeat or 0.0 for record in records), default=None),
     }
 
@@ -92,7 +91,7 @@ def _describe_run(record: RunRecord) -> dict[str, object]:
         "cell": record.cell,
         "seed": record.seed,
         "state": record.state,
-        "silent": is_silent(record),
+        "silent": record.is_silent,
         "settings": dict(record.settings),
         "final": dict(record.summary.final) if record.summary else {},
         "heartbeat": record.heartbeat,

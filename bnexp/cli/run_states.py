@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bnexp.runs import STATES, RunRecord
-from bnexp.runs.liveness import is_silent, seconds_since_sign_of_life
+from bnexp.runs.liveness import seconds_since_sign_of_life
 
 
 def describe_state(record: RunRecord) -> str:
@@ -14,7 +14,7 @@ def describe_state(record: RunRecord) -> str:
     if record.state != "running":
         return record.state
     age = seconds_since_sign_of_life(record)
-    if is_silent(record):
+    if record.is_silent:
         return f"running, silent{'' if age is None else f' for {duration(age)}'}: probably dead"
     return f"running, heard from {duration(age or 0.0)} ago"
 
@@ -22,7 +22,7 @@ def describe_state(record: RunRecord) -> str:
 def count_states(records: Sequence[RunRecord]) -> str:
     """Returns `2 running (1 of them silent, probably dead), 3 finished`."""
     counts = Counter(record.state for record in records)
-    silent = sum(is_silent(record) for record in records)
+    silent = sum(record.is_silent for record in records)
     notes = {"running": f" ({silent} of them silent, probably dead)"} if silent else {}
     found = [state for state in STATES if counts[state]]
     return ", ".join(f"{counts[state]} {state}{notes.get(state, '')}" for state in found)

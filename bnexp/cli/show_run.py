@@ -12,7 +12,7 @@ import typer
 from bnexp.cli.run_states import describe_state, duration
 from bnexp.reports.console import accept_any_text
 from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
-from bnexp.runs.liveness import is_silent, seconds_since_sign_of_life
+from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
 
 MAIN_KEYS = (
@@ -116,7 +116,7 @@ def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
     lines = []
     if record.state in ENDED:
         lines += [f"bnexp compare {name}{option}", f"bnexp tb {name}{option}"]
-    elif record.state != "running" or is_silent(record):
+    elif record.state != "running" or record.is_silent:
         command = find_command(record.environment)
         lines += [f"{command}    (goes on with what is left)"] if command else []
     if folder.config.exists():
@@ -142,7 +142,7 @@ def _describe(record: RunRecord) -> dict[str, object]:
         "seed": record.seed,
         "path": str(record.path),
         "state": record.state,
-        "silent": is_silent(record),
+        "silent": record.is_silent,
         "seconds_since_sign_of_life": seconds_since_sign_of_life(record),
         "reason": find_reason(record),
         "settings": dict(record.settings),

@@ -56,6 +56,9 @@ def _row(
         "where": "; ".join(f"{key}={value}" for key, value in comparison.where.items()),
         "by": by,
         "by_value": comparison.where.get(by) if by else None,
+        **_steps(cell),
+        "damaged": cell.damaged,
+        "silent": cell.silent,
     }
 
 
@@ -82,6 +85,14 @@ def _restricted_mean(cell: CellResult) -> dict[str, Scalar]:
         "restricted_mean_epochs_to_target": epochs.restricted_mean if epochs else None,
         "restricted_mean_horizon": epochs.horizon if epochs else None,
         "steps_per_epoch": epochs.steps_per_epoch if epochs else None,
+    }
+
+
+def _steps(cell: CellResult) -> dict[str, Scalar]:
+    epochs = cell.epochs_to_target
+    return {
+        "steps_to_target": epochs.median_steps if epochs else None,
+        "restricted_mean_steps_to_target": epochs.restricted_mean_steps if epochs else None,
     }
 
 

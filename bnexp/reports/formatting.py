@@ -99,10 +99,10 @@ def write_p(p: float) -> str:
 
 
 def format_setting(value: Scalar) -> str:
-    """Returns a config value as it would stand in YAML."""
+    """Returns a config value as it would stand in YAML, and stands in the cells' names."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value)
 
 
 def count(number: int, noun: str) -> str:

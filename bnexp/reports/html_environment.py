@@ -23,6 +23,7 @@ _KEYS: Mapping[str, str] = {
     "platform": "platform",
     "git.commit": "git commit",
     "git.dirty": "uncommitted changes",
+    "git.changes": "digest of the changes",
     "dataset.name": "dataset",
     "dataset.fingerprint": "dataset fingerprint",
     "dataset.train_images": "training images",
@@ -104,19 +105,18 @@ def compare_command(comparisons: Sequence[Comparison], records: Sequence[RunReco
 def _options(comparisons: Sequence[Comparison]) -> list[str]:
     first = comparisons[0]
     by = split_key(comparisons)
+    asked = first.question
+    # One table may stand for one value of --by: its conditions then hold that value.
+    conditions = first.where if by is None else asked.where
     words = ["--metric", first.metric]
-    for key, value in first.where.items():
-        for choice in [] if key == by else format_setting(value).split(" or "):
+    for key, value in conditions.items():
+        for choice in format_setting(value).split(" or "):
             words += ["--where", f"{key}={choice}"]
-    if by is None:
-        words += ["--baseline", first.baseline]
-        if first.target is not None and first.target != first.baseline_cell.mean:
-            words += ["--target", f"{first.target:g}"]
-    else:
-        words += ["--by", by]
-    if first.margin is not None:
-        words += ["--margin", f"{first.margin:g}"]
-    return words
+    words += [] if by is None else ["--by", by]
+    baseline = first.baseline if by is None else asked.baseline
+    words += [] if baseline is None else ["--baseline", baseline]
+    words += [] if asked.target is None else ["--target", repr(asked.target)]
+    return words if asked.margin is None else [*words, "--margin", repr(asked.margin)]
 
 
 def split_key(comparisons: Sequence[Comparison]) -> str | None:

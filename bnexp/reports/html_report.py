@@ -19,7 +19,7 @@ from bnexp.reports.html_table import render_table
 from bnexp.reports.html_verdict import render_verdict
 from bnexp.reports.labels import cell_labels
 from bnexp.reports.notes import describe_notes
-from bnexp.reports.titles import describe_part
+from bnexp.reports.titles import describe_moment, describe_part
 from bnexp.runs.record import RunRecord
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -92,7 +92,7 @@ def _asked(first: Comparison, by: str | None, records: Sequence[RunRecord]) -> I
     """Says what was compared, on what data, and over how many seeds."""
     cells = count(len(first.cells), "cell")
     yield tag("b", breakable(first.metric))
-    yield f" after the last epoch: {cells}, each against "
+    yield f" {describe_moment(first.metric)}: {cells}, each against "
     yield tag("b", cell_labels(first)[first.baseline])
     yield "." if by is None else f", for each value of {by}."
     yield f" {_seeds(first)}"

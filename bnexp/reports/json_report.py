@@ -14,6 +14,7 @@ from bnexp.analysis.results import (
     ClaimSide,
     Comparison,
     Difference,
+    EpochsToTarget,
 )
 
 
@@ -59,14 +60,23 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "values": _by_seed(cell.values),
         "difference": _difference(cell.difference),
         "statuses": dict(cell.statuses),
+        "damaged": cell.damaged,
+        "silent": cell.silent,
         "divergence": asdict(cell.divergence) if cell.divergence else None,
-        "epochs_to_target": asdict(cell.epochs_to_target) if cell.epochs_to_target else None,
+        "epochs_to_target": _epochs(cell.epochs_to_target),
         "train_test_gap": cell.train_test_gap,
         "images_per_second": cell.images_per_second,
         "elapsed_seconds": cell.elapsed_seconds,
         "peak_memory_bytes": cell.peak_memory_bytes,
         "parameters": cell.parameters,
     }
+
+
+def _epochs(epochs: EpochsToTarget | None) -> dict[str, Any] | None:
+    if epochs is None:
+        return None
+    steps = epochs.median_steps, epochs.restricted_mean_steps
+    return {**asdict(epochs), "median_steps": steps[0], "restricted_mean_steps": steps[1]}
 
 
 def _difference(difference: Difference | None) -> dict[str, Any] | None:
@@ -85,6 +95,7 @@ def _difference(difference: Difference | None) -> dict[str, Any] | None:
         "values": _by_seed(difference.by_seed),
         "changed": list(difference.changed),
         "confounds": list(difference.confounds),
+        "unchecked": difference.unchecked,
         "smallest_detectable": difference.smallest_detectable,
         "seeds_needed": difference.seeds_needed,
     }

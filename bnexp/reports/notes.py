@@ -22,7 +22,9 @@ def describe_notes(
     `is_best_marked` says whether the best means stand in bold, which the reader is told;
     `is_advising`, whether the reader is one who can give other options.
     """
-    notes = [describe_method(*comparisons), *_margin(comparisons[0])]
+    notes = [describe_method(*comparisons), *_margin(comparisons), *_claims_of_all(comparisons)]
+    if is_advising:
+        notes += _more_seeds(comparisons)
     is_advising = is_advising and len(comparisons) == 1
     for comparison in comparisons:
         notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
@@ -31,10 +33,27 @@ def describe_notes(
     return tuple(dict.fromkeys(notes))
 
 
-def _margin(comparison: Comparison) -> Iterable[str]:
-    if comparison.margin is not None:
-        margin = metric_format(comparison).margin(comparison.margin)
-        yield f"Equivalent: shown to differ by less than {margin} (two one-sided t tests)."
+def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    if max(cell.n for comparison in comparisons for cell in comparison.cells) == 1:
+        yield "More seeds: bnexp train CONFIG -s sweep.seeds=5 trains those that are missing."
+
+
+def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    first = comparisons[0]
+    if first.margin is None:
+        return
+    differences = [cell.difference for part in comparisons for cell in part.cells]
+    means = "shown to differ by less than {} (two one-sided t tests)."
+    margin = means.format(metric_format(first).margin(first.margin))
+    if any(found is not None and found.verdict == "equivalent" for found in differences):
+        yield f"Equivalent: {margin}"
+    elif any(found is not None and found.p_equivalence is not None for found in differences):
+        yield f"No cell is equivalent, which would mean: {margin}"
+
+
+def _claims_of_all(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    if any(comparison.claims and comparison.where for comparison in comparisons):
+        yield "The claims are assessed on all runs, not only on those that the table is of."
 
 
 def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:

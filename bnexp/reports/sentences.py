@@ -44,9 +44,9 @@ class _Speaker:
 def describe_cells(comparison: Comparison) -> tuple[str, ...]:
     """Returns what each cell's difference to the baseline says, with its evidence.
 
-    Cells are called by `cell_labels`. Where the baseline has no mean, that is said once,
-    and of the others only what their divergence says. Many cells of one seed are told
-    of in one sentence.
+    Cells are called by `cell_labels`. A lone cell is said to be one. Where the baseline has
+    no mean, that is said once, and of the others only what their divergence says. Many cells
+    of one seed are told of in one sentence.
     """
     speaker = _Speaker(
         comparison.baseline_cell,
@@ -55,6 +55,8 @@ def describe_cells(comparison: Comparison) -> tuple[str, ...]:
         comparison.margin,
     )
     others = [cell for cell in comparison.cells if cell is not speaker.baseline]
+    if not others:
+        return ("There is one cell only: nothing to compare here.",)
     if speaker.baseline.mean is None:
         return (
             _without_mean(speaker.baseline, speaker, " (the baseline)"),
@@ -125,16 +127,21 @@ def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker
         case "identical":
             return f"{names[0]} and {names[1]} are identical in {seeds}."
         case "confounded":
-            keys = ", ".join(difference.confounds)
             evidence = _evidence(difference, seeds, write, in_size=True)
             return (
-                f"{_position(names, difference, write)} {evidence}, but they also differ in "
-                f"{keys}: no causal verdict."
+                f"{_position(names, difference, write)} {evidence}, but {_obstacle(difference)}: "
+                "no causal verdict."
             )
         case "not tested":
             return f"{_position(names, difference, write)} ({seeds}): {_why_untested(difference)}."
         case _:
             assert_never(difference.verdict)
+
+
+def _obstacle(difference: Difference) -> str:
+    if difference.confounds:
+        return f"they also differ in {', '.join(difference.confounds)}"
+    return f"what {count(difference.unchecked, 'run')} ran on cannot be checked"
 
 
 def _equivalent(names: Names, speaker: _Speaker) -> str:

@@ -17,6 +17,7 @@ from bnexp.reports.formatting import (
     format_setting,
     metric_format,
 )
+from bnexp.runs.record import STATES, State
 
 Kind = Literal["name", "number", "mean", "difference", "text"]
 
@@ -95,7 +96,7 @@ def describe_method(*comparisons: Comparison) -> str:
     test = "paired by seed" if is_paired == {True} else "Welch, seeds not paired"
     if len(is_paired) > 1:
         test = "paired by seed where seeds are shared, else Welch"
-    family = sum(difference.verdict != "identical" for difference in tested)
+    family = sum(difference.verdict not in ("identical", "confounded") for difference in tested)
     method = f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}"
     if family < 2:
         return f"{method}."
@@ -127,7 +128,7 @@ def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column
             f"difference{unit}",
             tuple(
                 "baseline"
-                if cell.cell == comparison.baseline
+                if cell.cell == comparison.baseline and len(cells) > 1
                 else format_difference(cell.difference, write)
                 for cell in cells
             ),
@@ -156,14 +157,20 @@ def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, 
 
 
 def describe_runs(cell: CellResult) -> str:
-    """Returns `3 finished`, or a line a state such as `2 of 5 finished`, `3 of 5 diverged`."""
-    states = sorted(
-        (state for state, number in cell.statuses.items() if number),
-        key=lambda state: state != "finished",
-    )
-    if states == ["finished"]:
+    """Returns `3 finished`, or a line a state such as `2 of 5 finished`, `3 of 5 diverged`.
+
+    A running run that is silent is `probably dead`, and a failed one that only lost its
+    summary is `damaged`.
+    """
+    states: tuple[State, ...] = ("finished", *STATES)
+    counts: dict[str, int] = {state: cell.statuses.get(state, 0) for state in states}
+    counts["running"] -= cell.silent
+    counts["failed"] -= cell.damaged
+    counts |= {"probably dead": cell.silent, "damaged": cell.damaged}
+    found = {state: number for state, number in counts.items() if number}
+    if [*found] == ["finished"]:
         return f"{cell.runs} finished"
-    return "\n".join(f"{cell.statuses[state]} of {cell.runs} {state}" for state in states)
+    return "\n".join(f"{number} of {cell.runs} {state}" for state, number in found.items())
 
 
 def _mean(cell: CellResult, write: MetricFormat) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bnexp.analysis.metrics import SUMMARY_METRICS
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep import short_names
 from bnexp.runs.record import Scalar
@@ -12,9 +13,14 @@ from bnexp.runs.record import Scalar
 def describe_title(comparisons: Sequence[Comparison]) -> str:
     """Returns what is compared, with the conditions that all of the tables share."""
     first = comparisons[0]
-    title = f"{first.experiment}: {first.metric} after the last epoch"
+    title = f"{first.experiment}: {first.metric} {describe_moment(first.metric)}"
     conditions = describe_conditions(_shared_conditions(comparisons))
     return f"{title}, where {conditions}" if conditions else title
+
+
+def describe_moment(metric: str) -> str:
+    """Returns when the metric is measured: after the last epoch, or over the whole run."""
+    return "of the whole run" if metric in SUMMARY_METRICS else "after the last epoch"
 
 
 def describe_part(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -51,11 +52,36 @@ def describe_processor() -> str:
 
 
 def _describe_code(package: Path) -> dict[str, Any]:
-    """Returns commit and dirty flag where the package itself lies in a git checkout."""
+    """Returns commit, dirty flag and a digest of what is uncommitted in a git checkout.
+
+    All are None where the package itself does not lie in one; without a change the digest
+    is None too.
+    """
     is_tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py") is not None
     commit = _git(package, "rev-parse", "HEAD") if is_tracked else None
-    changes = _git(package, "status", "--porcelain", "--", ".") if commit else None
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+    status = _git(package, "status", "--porcelain", "--", ".") if commit else None
+    return {
+        "commit": commit,
+        "dirty": None if status is None else bool(status),
+        "changes": _digest_changes(package) if status else None,
+    }
+
+
+def _digest_changes(package: Path) -> str | None:
+    """Returns a SHA-256 of the package's changed and new files: equal code, equal digest."""
+    changed = _git(package, "diff", "HEAD", "--name-only", "--no-renames", "--relative", "-z", ".")
+    new = _git(package, "ls-files", "--others", "--exclude-standard", "-z", ".")
+    if changed is None or new is None:
+        return None
+    digest = hashlib.sha256()
+    for name in sorted({*changed.split("\0"), *new.split("\0")} - {""}):
+        try:
+            content = (package / name).read_bytes()
+        except OSError:
+            content = b"removed"
+        digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -63,7 +89,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
         done = subprocess.run(
             ["git", "--no-optional-locks", "-C", str(folder), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=10,
             check=True,
         )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.exclusive_folder import is_held
 from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
-from bnexp.runs.run_dir import ENVIRONMENT, STATUS, SUMMARY, RunDir
+from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
+from bnexp.runs.summary_reading import check_summary
 
 TRASH = ".trash-"
 """What the name of a folder that is being removed starts with."""
-
-_FIGURES = frozenset(field.name for field in fields(Summary))
 
 _KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "heartbeat": "number"}
 
@@ -58,8 +56,11 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         f"{path}{os.sep}{name}" for name in (STATUS, SUMMARY, ENVIRONMENT)
     )
     status = _read_json(status_path, problems)
-    summary = _read_summary(summary_path, problems)
-    state = _find_state(status_path, status, summary, problems)
+    summary, is_damaged = _read_summary(summary_path, problems)
+    if summary is None and not is_damaged and status.get("state") in ENDED:
+        problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
+        is_damaged = True
+    state = _find_state(status, summary, is_damaged)
     if not status and not RunDir(path).status.exists():
         problems.append(f"{status_path} is missing")
     described = _read_json(environment, problems) if with_config else {}
@@ -75,13 +76,16 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
             problems.append(f"{status_path}: {key} is no {_KINDS.get(key, 'text')}")
         return default
 
+    cell = read("cell", str, path.parent.name)
+    seed = read("seed", int, _seed_of(path))
+    problems += _find_misplacement(path, seed, cell)
     return RunRecord(
         path=path,
         experiment=read("experiment", str, path.parent.parent.name),
-        cell=read("cell", str, path.parent.name),
+        cell=cell,
         fingerprint=read("fingerprint", str, None),
         cell_index=read("cell_index", int, 0),
-        seed=read("seed", int, _seed_of(path)),
+        seed=seed,
         state=state,
         settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
         config=_flatten(environment, config, problems),
@@ -89,20 +93,27 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         summary=summary,
         heartbeat=read("heartbeat", (int, float), None),
         claims=claims,
+        is_damaged=is_damaged,
+        is_silent=state == "running" and not is_held(RunDir(path).lock),
         problems=tuple(problems),
     )
 
 
-def _find_state(
-    path: str, status: dict[str, Any], summary: Summary | None, problems: list[str]
-) -> State:
+def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
+    """Yields what a run says of itself that its folders' names contradict, as after a copy."""
+    for said, folder in ((f"seed={seed}", path.name), (cell, path.parent.name)):
+        if folder not in ("", "..", said):  # a relative path may not tell
+            yield f"{path} holds a run that says it is '{said}': was it copied or renamed?"
+
+
+def _find_state(status: dict[str, Any], summary: Summary | None, is_damaged: bool) -> State:
+    """Returns the run's state; one that ended but whose summary cannot be read failed."""
     if summary is not None:
         return summary.status
     state = status.get("state")
-    if state in ("finished", "diverged"):
-        problems.append(f"{path} says {state}, but there is no sound summary.json")
-        return "failed"
-    return next((known for known in STATES if known == state), "pending")
+    return (
+        "failed" if is_damaged else next((known for known in STATES if known == state), "pending")
+    )
 
 
 def read_status(path: Path) -> dict[str, Any]:
@@ -171,18 +182,6 @@ def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
     return record.experiment, record.cell_index, record.cell, record.seed
 
 
-def _read_numbers(values: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON
-    numbers = tuple(values)
-    if {*map(type, numbers)} <= {int, float} and all(map(math.isfinite, numbers)):
-        return numbers
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(f"{number!r} is not a number")
-        if not math.isfinite(number):
-            raise ValueError(f"{number} is not a finite number")
-    return numbers
-
-
 def _seed_of(path: Path) -> int:
     digits = path.name.removeprefix("seed=")
     return int(digits) if digits.isdecimal() else -1
@@ -218,18 +217,16 @@ def _take_claims(described: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(claim for claim in claims or () if isinstance(claim, dict))
 
 
-def _read_summary(path: str, problems: list[str]) -> Summary | None:
+def _read_summary(path: str, problems: list[str]) -> tuple[Summary | None, bool]:
+    """Returns the summary, and whether there is one that is damaged."""
+    noticed = len(problems)
     content = _read_json(path, problems)
-    if not content:
-        return None
+    if len(problems) > noticed:
+        return None, True
+    if not content and not Path(path).exists():
+        return None, False
     try:
-        history = {tag: _read_numbers(values) for tag, values in content["history"].items()}
-        found = {key: value for key, value in content.items() if key in _FIGURES}
-        summary = Summary(**{**found, "history": history})
-        _read_numbers([*summary.final.values(), *summary.best.values()])
-        if summary.status not in ("finished", "diverged"):
-            raise ValueError(f"unknown status '{summary.status}'")
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        return check_summary(content), False
+    except ValueError as error:
         problems.append(f"{path} is not a summary: {error}")
-        return None
-    return summary
+        return None, True

@@ -70,6 +70,14 @@ class RunRecord:
     """The place of the cell in its sweep, counted from 0."""
     claims: tuple[Mapping[str, Any], ...] = ()
     """What was predicted when the run began, as the config says it; not part of `config`."""
+    is_damaged: bool = False
+    """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
+    is_silent: bool = False
+    """Whether the run is said to be running, but nobody who trains it shows that they live.
+
+    Its process has probably died: it holds the run no more, or has not been heard from for so
+    long that another may take the run over.
+    """
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 

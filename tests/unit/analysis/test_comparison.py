@@ -1,10 +1,14 @@
 import math
+from dataclasses import replace
+from pathlib import Path
+from statistics import stdev
 
 import pytest
-from records import build_cell, build_run
+from records import build_cell, build_run, build_summary
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.power import seeds_for_paired_power, smallest_detectable_paired
 from bnexp.errors import UsageError
 
 NONE = [0.45, 0.46, 0.44]
@@ -135,8 +139,20 @@ def test_everything_diverged_gives_no_figures_and_says_so():
     records = [build_run(cell, state="diverged") for cell in ("norm=none", "norm=batch")]
     comparison = compare_runs(records)
     assert [cell.difference for cell in comparison.cells] == [None, None]
-    assert "every run diverged: there is nothing to compare" in comparison.warnings
+    assert "every run diverged, at step 100, so there is nothing to compare" in warning_of(
+        comparison, "every run"
+    )
     assert warning_of(comparison, "norm=batch: 1 of 1 run diverged; it has no mean")
+
+
+def test_where_everything_diverged_the_steps_and_what_to_try_are_told():
+    records = [
+        build_run("norm=none", seed, state="diverged", history=[0.1] * epochs)
+        for seed, epochs in enumerate((3, 7))
+    ]
+    (warning, *_) = compare_runs(records).warnings
+    assert "at steps 300 to 700" in warning
+    assert "optim.learning_rate" in warning
 
 
 def test_a_damaged_run_is_named_with_its_problem():
@@ -436,3 +452,117 @@ def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
     comparison = compare_runs(plain_experiments(dict.fromkeys(keys, 0), dict.fromkeys(keys, 1)))
     assert comparison.differing == ()
     assert all(key in warning_of(comparison, "no causal verdict") for key in keys)
+
+
+def test_a_run_that_is_silent_is_no_longer_said_to_be_running():
+    records = [*both(), build_run("norm=batch", 9, state="running", is_silent=True)]
+    comparison = compare_runs(records)
+    assert "probably dead" in warning_of(comparison, "norm=batch seed 9")
+    assert not any("still running" in warning for warning in comparison.warnings)
+    assert cell_of(comparison, "norm=batch").silent == 1
+
+
+def test_a_run_that_lost_its_summary_did_not_fail_and_can_be_mended():
+    records = [*both(), build_run("norm=batch", 9, state="failed", is_damaged=True)]
+    warning = warning_of(compare_runs(records), "norm=batch seed 9")
+    assert "1 run ended, but the record is damaged" in warning
+    assert "bnexp rm runs/study/norm=batch/seed=9" in warning
+    assert "failed" not in warning
+
+
+def test_a_seed_that_a_cell_has_twice_is_named():
+    copy = replace(build_run("norm=batch", 7, 0.9), seed=1)
+    comparison = compare_runs([*both(), copy])
+    warning = warning_of(comparison, "norm=batch: of 2 runs of seed 1")
+    assert "seed=7" in warning
+
+
+@pytest.mark.parametrize("is_copy_first", [True, False])
+def test_of_two_runs_of_one_seed_the_one_in_its_own_folder_counts(is_copy_first):
+    copy = replace(build_run("norm=batch", 7, 0.9), seed=1, problems=("copied",))
+    records = [copy, *both()] if is_copy_first else [*both(), copy]
+    found = cell_of(compare_runs(records), "norm=batch")
+    assert found.values[1] != 0.9
+    assert found.epochs_to_target.n == found.n
+
+
+def test_the_folder_of_another_experiment_is_named_once():
+    runs = [
+        replace(run, path=Path("runs") / "copy" / run.cell / f"seed={run.seed}") for run in both()
+    ]
+    warning = warning_of(compare_runs(runs), "the folder 'copy'")
+    assert f"holds {len(runs)} runs of 'study'" in warning
+
+
+def test_an_accuracy_beyond_one_is_not_counted_and_named():
+    comparison = compare_runs([*both(), build_run("norm=batch", 9, 9.52)])
+    assert 9 not in cell_of(comparison, "norm=batch").values
+    assert "norm=batch seed 9" in warning_of(comparison, "without a test/accuracy in [0, 1]")
+
+
+def test_a_loss_beyond_one_is_counted():
+    records = build_cell("norm=none", [2.5, 2.6], metric="test/loss")
+    assert compare_runs(records, "test/loss").cells[0].n == 2
+
+
+def test_a_confounded_cell_does_not_enlarge_the_family():
+    other = {"train.epochs": 99, "model.norm.name": "group"}
+    noise = build_cell("norm=group", [0.5, 0.53, 0.48, 0.51], config=other)
+    alone, among = (difference_of(compare_runs(records)) for records in (both(), [*both(), *noise]))
+    assert among.p_holm == alone.p_holm
+
+
+def test_what_could_be_found_is_told_at_the_strictest_of_holms_steps():
+    control = [0.5, 0.51, 0.49, 0.52]
+    records = [
+        *build_cell("norm=none", control),
+        *build_cell("norm=batch", [0.51, 0.5, 0.5, 0.54]),
+        *build_cell("norm=group", [0.5, 0.53, 0.48, 0.51]),
+    ]
+    found = difference_of(compare_runs(records, margin=0.01))
+    spread = stdev(found.by_seed.values())
+    assert found.smallest_detectable == smallest_detectable_paired(spread, 4, 0.8, 0.025)
+    assert found.seeds_needed == seeds_for_paired_power(0.01, spread, 0.8, 0.025)
+
+
+def test_a_cell_that_diverged_before_its_first_evaluation_never_reached_the_target():
+    lost = [build_run("norm=batch", seed, state="diverged", history=()) for seed in range(2)]
+    epochs = cell_of(
+        compare_runs([*build_cell("norm=none", [0.4, 0.5]), *lost]), "norm=batch"
+    ).epochs_to_target
+    assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (10, True, 0, 2)
+
+
+def test_a_metric_without_epochs_counts_none_even_where_a_cell_diverged():
+    lost = build_run("norm=batch", state="diverged", history=())
+    comparison = compare_runs([*build_cell("norm=none", [0.4]), lost], "elapsed_seconds")
+    assert [cell.epochs_to_target for cell in comparison.cells] == [None, None]
+
+
+def test_times_are_told_in_steps_of_the_finished_runs():
+    partial = replace(
+        build_run("norm=none", 2, state="diverged", history=(0.1,)),
+        summary=replace(build_summary("diverged", history=(0.1,)), steps=150),
+    )
+    runs = [build_run("norm=none", seed, 0.5, history=(0.3, 0.5)) for seed in range(2)]
+    epochs = compare_runs([*runs, partial], target=0.5).cells[0].epochs_to_target
+    assert (epochs.median, epochs.median_steps) == (2, 200)
+    assert epochs.restricted_mean_steps == 100 * epochs.restricted_mean
+
+
+def test_without_a_finished_run_the_steps_of_an_epoch_are_unknown():
+    runs = [*both(), build_run("norm=group", 0, state="diverged", history=(0.1,))]
+    epochs = cell_of(compare_runs(runs), "norm=group").epochs_to_target
+    assert (epochs.steps_per_epoch, epochs.median_steps) == (None, None)
+
+
+@pytest.mark.parametrize("history", [(0.1, 0.2), ()])
+def test_an_unknown_metric_is_refused_where_everything_diverged(history):
+    records = [build_run("norm=none", state="diverged", history=history)]
+    with pytest.raises(UsageError, match="no run has 'nonsense'"):
+        compare_runs(records, "nonsense")
+
+
+def test_where_none_was_evaluated_a_loss_may_be_asked_for():
+    records = [build_run("norm=none", state="diverged", history=())]
+    assert compare_runs(records, "test/loss").cells[0].n == 0

@@ -96,8 +96,6 @@ def test_only_cells_that_differ_from_the_baseline_are_confounded():
 
 
 def test_a_key_that_one_cell_lacks_differs():
-    comparison = compare_configs({}, {"optim.decay_norm": False, "train.epochs": 5})
-    assert verdict_of(comparison) == "better"  # a config that could not be read tells nothing
     comparison = compare_configs(
         {"train.epochs": 5}, {"optim.decay_norm": False, "train.epochs": 5}
     )
@@ -217,8 +215,79 @@ def test_a_commit_that_only_one_of_two_cells_has_forbids_a_verdict():
     assert verdict_of(mixed_commits("aaa", "aab")) == "confounded"
 
 
-def test_an_environment_that_could_not_be_read_confounds_nothing():
-    assert verdict_of(compare_environments({"git.commit": "a"}, {})) == "better"
+@pytest.mark.parametrize("lost", ["config", "environment"])
+def test_runs_that_cannot_be_checked_get_no_causal_verdict(lost):
+    records = [
+        *build_cell("norm=none", NONE),
+        *build_cell("norm=batch", BATCH, **{lost: {}}),
+        *build_cell("norm=group", BATCH),
+    ]
+    comparison = compare_runs(records)
+    assert comparison.warnings == (
+        "3 runs have no readable config or environment, so what they ran on cannot be checked: "
+        "norm=batch seeds 0, 1, 2: no causal verdict",
+    )
+    verdicts = [
+        (cell.difference.verdict, cell.difference.unchecked) for cell in comparison.cells[1:]
+    ]
+    assert verdicts == [("confounded", 3), ("better", 0)]
+
+
+def compare_costs(none, batch, metric="images_per_second", swept=({}, {})):
+    """Compares the speed of two cells that ran in these environments."""
+    cells = zip(("norm=none", "norm=batch"), (none, batch), swept, (1000.0, 2000.0), strict=True)
+    return compare_runs(
+        [
+            build_run(
+                cell,
+                seed,
+                environment=environment,
+                settings={"model.norm.name": cell[5:], **extra},
+                speed=speed * (1 + seed / 100),
+            )
+            for cell, environment, extra, speed in cells
+            for seed in range(3)
+        ],
+        metric,
+    )
+
+
+@pytest.mark.parametrize("key", ["device.name", "threads", "processor", "platform"])
+def test_other_machines_forbid_a_verdict_on_speed(key):
+    comparison = compare_costs({key: "a"}, {key: "b"})
+    assert verdict_of(comparison) == "confounded"
+    assert comparison.warnings == (
+        f"machines that images_per_second depends on differ: {key} is a (norm=none), "
+        "b (norm=batch): no causal verdict",
+    )
+
+
+def test_a_device_that_is_swept_explains_another_speed():
+    comparison = compare_costs(
+        {"device.type": "cpu"},
+        {"device.type": "cuda"},
+        swept=({"train.device": "cpu"}, {"train.device": "cuda"}),
+    )
+    assert verdict_of(comparison) == "better"
+
+
+@pytest.mark.parametrize("key", ["data.train_size", "data.val_size", "data.drop_last"])
+def test_a_share_of_the_pictures_that_is_swept_excuses_no_other_dataset(key):
+    comparison = compare_environments(
+        {"dataset.fingerprint": "a"}, {"dataset.fingerprint": "b"}, ({key: 1}, {key: 2})
+    )
+    assert verdict_of(comparison) == "confounded"
+
+
+def test_other_uncommitted_changes_forbid_a_verdict():
+    dirty = {"git.commit": "a", "git.dirty": True}
+    comparison = compare_environments({**dirty, "git.changes": "1"}, {**dirty, "git.changes": "2"})
+    assert verdict_of(comparison) == "confounded"
+
+
+def test_changes_that_were_not_recorded_are_no_changes():
+    clean = {"git.commit": "a", "git.dirty": False}
+    assert compare_environments(clean, {**clean, "git.changes": None}).warnings == ()
 
 
 @pytest.mark.parametrize("key", ["versions.numpy", "device.name", "threads", "processor"])

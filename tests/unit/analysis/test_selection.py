@@ -1,7 +1,7 @@
 import pytest
 from records import build_run
 
-from bnexp.analysis.comparison import Question, compare_by
+from bnexp.analysis.comparison import Question, compare_by, compare_runs
 from bnexp.analysis.selection import find_key, select_runs, split_runs
 from bnexp.analysis.statistics import holm
 from bnexp.errors import UsageError
@@ -95,3 +95,23 @@ def test_a_part_of_a_cells_name_is_a_baseline_where_one_cell_has_it():
     ]
     with pytest.raises(UsageError, match="cell 'norm=batch' is several cells"):
         compare_by(runs(), "epochs", Question(baseline="norm=batch"))
+
+
+def test_the_table_that_lacks_the_baseline_is_named():
+    records = [run for run in runs() if run.cell != "norm=none,learning_rate=0.1"]
+    with pytest.raises(
+        UsageError, match=r"norm=none' is .* in the table of optim\.learning_rate = 0\.1;"
+    ):
+        compare_by(records, "learning_rate", Question(baseline="norm=none"))
+
+
+def test_a_part_and_its_name_are_one_key():
+    short = build_run("norm=batch", experiment="one", settings={"model.norm": "batch"})
+    long = build_run("norm=none", experiment="two")
+    comparison = compare_runs([short, long])
+    assert comparison.swept == ("model.norm",)
+    assert [dict(cell.settings) for cell in comparison.cells] == [
+        {"model.norm": "batch"},
+        {"model.norm": "none"},
+    ]
+    assert select_runs([short, long], ["norm=none"])[0] == (long,)

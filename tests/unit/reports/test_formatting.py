@@ -60,7 +60,8 @@ def test_p_values_never_hide_their_side_of_005(p, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(True, "true"), (None, "null"), (1e-5, "1e-05"), (0.1, "0.1"), ("a", "a")]
+    ("value", "text"),
+    [(True, "true"), (None, "null"), (1e-5, "1e-05"), (0.1, "0.1"), ("a", "a"), (1e6, "1000000.0")],
 )
 def test_settings_look_as_in_yaml(value, text):
     assert format_setting(value) == text

@@ -1,7 +1,7 @@
 import pytest
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.comparison import Question, compare_by, compare_runs
 from bnexp.reports.html_cost import format_bytes, format_duration
 from bnexp.reports.html_environment import compare_command, nest, train_command
 from bnexp.runs.record import flatten
@@ -34,6 +34,18 @@ def test_the_compare_command_of_a_split_comparison_says_by(records):
     comparisons = compare_by(records, "model.norm.name")
     assert compare_command(comparisons, records).endswith(
         "--metric test/accuracy --by model.norm.name"
+    )
+
+
+def test_the_compare_command_of_a_split_comparison_says_all_that_was_asked(records):
+    where = {"data.batch_size": "8 or 16"}
+    question = Question("test/accuracy", "norm", 0.1 + 0.2, 0.0123456789)
+    grid = build_cell("norm,batch_size=8", [0.3]) + build_cell("norm,batch_size=16", [0.4])
+    comparisons = compare_by(grid, "data.batch_size", question, where)
+    assert compare_command(comparisons, grid) == (
+        "bnexp compare study --metric test/accuracy --where data.batch_size=8 "
+        "--where data.batch_size=16 --by data.batch_size --baseline norm "
+        "--target 0.30000000000000004 --margin 0.0123456789"
     )
 
 

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+from claimed_runs import claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
@@ -55,7 +58,29 @@ def test_one_of_many_tables_gives_no_advice_to_divide_further():
 
 
 def test_the_margin_says_what_equivalent_means():
-    assert "shown to differ by less than 0.5 points" in notes_of({"norm=none": NONE}, 0.005)
+    cells = {"norm=none": NONE, "norm=batch": [value + 0.0001 for value in NONE[:2]] + NONE[2:]}
+    assert "Equivalent: shown to differ by less than 0.5 points" in notes_of(cells, 0.005)
+
+
+def test_where_no_cell_is_equivalent_the_margin_says_what_would_be():
+    notes = notes_of({"norm=none": NONE, "norm=batch": BATCH}, 0.005)
+    assert "No cell is equivalent, which would mean: shown to differ by less than 0.5" in notes
+    assert "equivalent" not in notes_of({"norm=none": NONE}, 0.005)
+
+
+def test_where_each_cell_has_one_seed_it_is_said_how_to_get_more():
+    advice = "bnexp train CONFIG -s sweep.seeds=5"
+    assert advice in notes_of({"norm=none": NONE[:1], "norm=batch": BATCH[:1]})
+    assert advice not in notes_of({"norm=none": NONE[:1]}, is_advising=False)
+    assert advice not in notes_of({"norm=none": NONE, "norm=batch": BATCH[:1]})
+
+
+def test_claims_beside_chosen_runs_are_said_to_be_of_all():
+    comparison = compare_runs(claimed_runs())
+    chosen = replace(comparison, where={"model.norm.name": "batch"})
+    words = "The claims are assessed on all runs, not only on those that the table is of."
+    assert words in describe_notes([chosen])
+    assert words not in describe_notes([comparison])
 
 
 def test_bold_is_called_no_verdict_where_it_is_shown():

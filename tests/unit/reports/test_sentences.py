@@ -3,6 +3,7 @@ from scipy.stats import fisher_exact
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.reports.sentences import describe_cells
+from bnexp.reports.table import build_table
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
@@ -180,3 +181,17 @@ def test_a_baseline_without_finished_runs_is_the_only_thing_to_say():
     assert describe_cells(compare_runs(records)) == (
         "norm=none (the baseline) has no finished run, so there is nothing to compare.",
     )
+
+
+def test_a_lone_cell_is_said_to_be_one():
+    comparison = compare_runs(build_cell("norm=none", NONE))
+    assert describe_cells(comparison) == ("There is one cell only: nothing to compare here.",)
+    difference = next(
+        column for column in build_table(comparison).results if column.kind == "difference"
+    )
+    assert difference.texts == ("–",)
+
+
+def test_runs_that_cannot_be_checked_are_the_reason_why_there_is_no_verdict():
+    words = sentence(NONE, BATCH, environment={})
+    assert words.endswith(", but what 3 runs ran on cannot be checked: no causal verdict.")

@@ -2,7 +2,13 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.table import build_table, describe_method, fold_name, verdict_column
+from bnexp.reports.table import (
+    build_table,
+    describe_method,
+    describe_runs,
+    fold_name,
+    verdict_column,
+)
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
@@ -102,3 +108,17 @@ def test_names_are_folded_between_their_parts(text, lines):
 def test_verdicts_are_words():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH)]
     assert verdict_column(compare_runs(records)).texts == ("–", "better")
+
+
+def test_what_became_of_lost_runs_stands_in_the_column_of_runs():
+    records = [
+        *build_cell("norm=none", [0.5, 0.6]),
+        build_run("norm=none", 2, state="running", is_silent=True),
+        build_run("norm=none", 3, state="failed", is_damaged=True),
+    ]
+    (cell,) = compare_runs(records).cells
+    assert describe_runs(cell).split("\n") == [
+        "2 of 4 finished",
+        "1 of 4 probably dead",
+        "1 of 4 damaged",
+    ]

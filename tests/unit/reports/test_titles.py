@@ -16,6 +16,11 @@ def test_a_title_names_experiment_and_metric():
     assert describe_title([WHOLE]) == "study: test/accuracy after the last epoch"
 
 
+def test_a_figure_of_the_whole_run_is_not_said_to_be_of_the_last_epoch():
+    speed = compare_runs([build_run()], "images_per_second")
+    assert describe_title([speed]) == "study: images_per_second of the whole run"
+
+
 def test_conditions_that_all_tables_share_stand_in_the_title():
     tables = parts({"a.x": "1", "b.y": "2"}, {"a.x": "1", "b.y": "3"})
     assert describe_title(tables).endswith("epoch, where x = 1")

@@ -1,0 +1,85 @@
+"""Finds the keys in which flattened configs or environments differ, thousands of them fast."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bnexp.runs.record import Scalar
+
+_NUMBERS = itertools.count()
+
+
+def differing_among(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
+    """Returns the keys whose values are not the same in all mappings, or missing in some."""
+    mappings = distinct(mappings)
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    return tuple(key for key in keys if len({token(mapping, key) for mapping in mappings}) > 1)
+
+
+def token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
+    """Returns a value that is equal for 5 and 5.0, and apart for true and 1, null and absent."""
+    value = mapping.get(key)
+    is_plain = isinstance(value, Hashable)
+    return key in mapping, isinstance(value, bool), value if is_plain else repr(value)
+
+
+def distinct(
+    mappings: Iterable[Mapping[str, Scalar]], without: Iterable[str] = ()
+) -> list[Mapping[str, Scalar]]:
+    """Returns one of each kind of mapping, less some keys: thousands of runs have few configs.
+
+    Two of a kind may be left, where the keys stand in another order.
+    """
+    left_out = tuple(without)
+    kinds = (_find_kind(_Reference(mapping), left_out) for mapping in mappings)
+    return list({kind.number: kind.content for kind in kinds}.values())
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A mapping less some keys, with a number that equal ones share."""
+
+    number: int
+    content: Mapping[str, Scalar]
+
+
+class _Reference:
+    """A mapping as a key: the very same object, whatever it holds."""
+
+    __slots__ = ("mapping",)
+
+    def __init__(self, mapping: Mapping[str, Scalar]) -> None:
+        self.mapping = mapping
+
+    def __hash__(self) -> int:
+        return id(self.mapping)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reference) and other.mapping is self.mapping
+
+
+@functools.lru_cache(maxsize=40_000)
+def _find_kind(reference: _Reference, without: tuple[str, ...]) -> _Kind:
+    # A comparison looks at each run a dozen times: with every cell, and with all of them.
+    content = dict(reference.mapping)
+    for key in without:
+        content.pop(key, None)
+    values = tuple(content.values())
+    try:
+        number = _number((tuple(content), values, tuple(map(type, values))))
+    except TypeError:  # a value that is no scalar, in a file that was tampered with
+        number = next(_NUMBERS)
+    return _Kind(number, content)
+
+
+@functools.lru_cache(maxsize=40_000)
+def _number(_: Hashable) -> int:
+    return next(_NUMBERS)
+
+
+def is_below(key: str, root: str) -> bool:
+    """Tells whether a dotted key is the root or one of the keys under it."""
+    return key == root or key.startswith(f"{root}.")

@@ -1,0 +1,145 @@
+"""Whatever stands in a summary.json, it is read whole or named as a problem of its run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bnexp.exclusive_folder import hold_folder
+from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs.reading import read_run
+
+SUMMARY = Summary(
+    status="finished",
+    epochs=2,
+    steps=10,
+    elapsed_seconds=1.5,
+    images_per_second=1000.0,
+    peak_memory_bytes=10,
+    parameters=5,
+    final={"test/accuracy": 0.5},
+    best={},
+    history={"test/accuracy": (0.25, 0.5)},
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    identity = RunIdentity("exp", "norm=batch", {"model.norm.name": "batch"}, 3, "f" * 64)
+    folder = RunDir.of(tmp_path, identity)
+    folder.create(identity, "name: exp\n", {"platform": "Linux"})
+    folder.write_summary(SUMMARY)
+    return folder
+
+
+def change(run, **values):
+    content = json.loads(run.summary.read_text())
+    run.summary.write_text(json.dumps({**content, **values}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, "x") for key in ("epochs", "steps", "elapsed_seconds", "images_per_second")),
+        *((key, "x") for key in ("peak_memory_bytes", "parameters", "final", "best", "history")),
+        *((key, True) for key in ("epochs", "steps", "elapsed_seconds", "parameters")),
+        *((key, None) for key in ("epochs", "steps", "elapsed_seconds", "images_per_second")),
+        *((key, -1) for key in ("epochs", "steps", "elapsed_seconds", "images_per_second")),
+        *((key, -1) for key in ("peak_memory_bytes", "parameters")),
+        *((key, 1.5) for key in ("epochs", "steps", "peak_memory_bytes", "parameters")),
+        ("elapsed_seconds", float("nan")),
+        ("images_per_second", float("inf")),
+        pytest.param("steps", 10**400, id="huge steps"),
+        pytest.param("elapsed_seconds", 10**400, id="huge time"),
+        ("reason", 7),
+        ("reason", ["x"]),
+        ("status", ["finished"]),
+        ("final", {"test/accuracy": "0.5"}),
+        ("history", {"test/accuracy": 0.5}),
+        ("history", {"test/accuracy": "12"}),
+    ],
+)
+def test_an_odd_value_is_a_problem_that_names_its_key(key, value, run):
+    change(run, **{key: value})
+
+    record = read_run(run.path)
+
+    assert record.summary is None
+    assert key in " ".join(record.problems)
+
+
+def test_a_missing_key_is_a_problem_that_names_it(run):
+    content = json.loads(run.summary.read_text())
+    del content["steps"]
+    run.summary.write_text(json.dumps(content))
+
+    assert "steps" in " ".join(read_run(run.path).problems)
+
+
+def test_a_sound_summary_is_read_as_it_was_written(run):
+    record = read_run(run.path)
+
+    assert (record.summary, record.problems) == (SUMMARY, ())
+
+
+def test_whole_numbers_stand_for_a_time_and_a_speed_too(run):
+    change(run, elapsed_seconds=2, images_per_second=0)
+
+    assert read_run(run.path).problems == ()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "{", '{"status": "finished"}'])
+def test_a_run_whose_summary_is_no_summary_has_ended_but_is_damaged(content, run):
+    run.summary.write_text(content)
+
+    record = read_run(run.path)
+
+    assert (record.state, record.is_damaged, len(record.problems)) == ("failed", True, 1)
+
+
+def test_a_run_that_failed_is_not_damaged(run):
+    run.summary.unlink()
+    run.set_state("failed", reason="out of memory")
+
+    record = read_run(run.path)
+
+    assert (record.state, record.is_damaged) == ("failed", False)
+
+
+def test_a_run_in_the_folder_of_another_seed_is_a_problem_that_names_both(run):
+    copy = run.path.with_name("seed=4")
+    shutil.copytree(run.path, copy)
+
+    record = read_run(copy)
+
+    (problem,) = record.problems
+    assert record.seed == 3
+    assert str(copy) in problem
+    assert "seed=3" in problem
+
+
+def test_a_run_in_the_folder_of_another_cell_is_a_problem(run):
+    copy = run.path.parent.with_name("norm=none") / "seed=3"
+    shutil.copytree(run.path, copy)
+
+    (problem,) = read_run(copy).problems
+    assert "norm=batch" in problem
+
+
+def test_a_running_run_is_silent_unless_its_lock_is_held(run):
+    run.summary.unlink()
+    run.set_state("running")
+    assert read_run(run.path).is_silent
+
+    with hold_folder(run.lock, print):
+        assert not read_run(run.path).is_silent
+
+
+@pytest.mark.parametrize("place", ["", "..", "seed=3"])
+def test_a_relative_path_makes_no_run_look_copied(place, run, monkeypatch):
+    inside = run.path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir({"": run.path, "..": inside, "seed=3": run.path.parent}[place])
+
+    assert read_run(Path(place)).problems == ()
