@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bnexp.analysis.cells import Cell, swept_keys
 from bnexp.analysis.claim_sides import as_variant
 from bnexp.analysis.claim_targets import find_budget
-from bnexp.analysis.confounds import confounding_keys, is_explained
+from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.config.claim import DIVERGED, TO_TARGET, ClaimConfig
 from bnexp.config.claim_cells import find_axis_mismatch
 from bnexp.runs.record import RunRecord
@@ -31,7 +31,7 @@ def find_obstacle(
         _find_late(raw, runs)
         or _find_unfinished(runs)
         or _find_missing(claim, sides, num_cells)
-        or _find_confounds(sides)
+        or _find_confounds(claim, sides)
         or _find_diverged(claim, runs)
         or _find_unreached(claim, runs)
     )
@@ -64,7 +64,7 @@ def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> str | None:
 
 
 def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> str | None:
-    unknown = [run for run in runs if not run.config]
+    unknown = unchecked_runs(runs)
     if unknown:
         return (
             f"{len(unknown)} of {len(runs)} runs have no readable environment.json, so what was "
@@ -105,12 +105,12 @@ def _find_missing(claim: ClaimConfig, sides: Sides, num_cells: int) -> str | Non
     return None
 
 
-def _find_confounds(sides: Sides) -> str | None:
+def _find_confounds(claim: ClaimConfig, sides: Sides) -> str | None:
     treatment, control = (
         [run for cell in cells for run in cell.measured] for cells in sides.values()
     )
     swept = swept_keys([*treatment, *control])
-    found = confounding_keys(treatment, control, swept)
+    found = confounding_keys(treatment, control, swept, claim.metric)
     keys = [key for key in found if not is_explained(key, swept)]
     return f"the two sides also differ in {', '.join(keys)}: no causal verdict" if keys else None
 
