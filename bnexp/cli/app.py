@@ -29,11 +29,7 @@ def _bnexp(
 
 
 def build_app() -> typer.Typer:
-    """Returns the command line with every command.
-
-    Raises:
-        UsageError: An installed plug-in is broken: the commands read configs, which name parts.
-    """
+    """Returns the command line with every command."""
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
     from bnexp.cli.ls import ls

@@ -100,10 +100,11 @@ class CopyConfig(NormConfig):
     ],
     ids=["missing", "raising", "foreign", "of a name that is taken"],
 )
-def test_a_broken_plug_in_is_one_line_on_every_command(module, entry, said, tmp_path, bnexp):
+def test_a_broken_plug_in_is_one_line_where_a_config_is_read(module, entry, said, tmp_path, bnexp):
     install(tmp_path, module, entry)
+    (tmp_path / "c.yaml").write_text("name: study\n")
 
-    done = bnexp("--help", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = bnexp("plan", "c.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
 
     assert done.returncode == 2
     assert said in done.stderr
