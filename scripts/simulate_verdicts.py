@@ -120,6 +120,7 @@ def _record(
         state="finished",
         settings={"model.norm.name": cell},
         config={"model.norm.name": cell},
+        environment={"threads": 1},
         summary=summary,
         claims=claims,
     )

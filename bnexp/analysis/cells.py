@@ -110,8 +110,9 @@ def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") ->
 
 
 def _parts(cell: str) -> set[str]:
-    """Returns the settings that a cell's name spells."""
-    return {part.strip() for part in cell.split(",")}
+    """Returns the settings that a cell's name spells, and their values alone."""
+    parts = {part.strip() for part in cell.split(",")}
+    return parts | {part.partition("=")[2] for part in parts if "=" in part}
 
 
 def _causes(keys: Sequence[str]) -> tuple[str, ...]:

@@ -29,8 +29,8 @@ def find_obstacle(
     runs = [run for cells in sides.values() for cell in cells for run in cell.runs]
     return (
         _find_late(raw, runs)
-        or _find_unfinished(runs)
-        or _find_missing(claim, sides, num_cells)
+        or _find_unfinished(runs, sides)
+        or _find_missing_cells(claim, runs, num_cells)
         or _find_confounds(claim, sides)
         or _find_diverged(claim, runs)
         or _find_unreached(claim, runs)
@@ -53,7 +53,7 @@ def describe_added_seeds(sides: Sides) -> tuple[str, ...]:
 def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> str | None:
     for side, cells in sides.items():
         if not cells:
-            return f"there are no runs of the {side} among those compared"
+            return f"no run of the {side} has begun, or none is among those compared"
         if claim.reduction is None and len(cells) > 1:
             return f"the {side} is {len(cells)} cells, and the claim compares one with one"
     if claim.reduction is None:
@@ -79,29 +79,26 @@ def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> str | No
     )
 
 
-def _find_unfinished(runs: Sequence[RunRecord]) -> str | None:
-    open_runs = [run for run in runs if run.state not in ("finished", "diverged")]
-    if not open_runs:
+def _find_unfinished(runs: Sequence[RunRecord], sides: Sides) -> str | None:
+    """Finds runs without a result, those included that were planned and have no folder."""
+    open_runs = sum(run.state not in ("finished", "diverged") for run in runs)
+    planned = {seed for run in runs for seed in _planned_seeds(run)}
+    cells = [cell for found in sides.values() for cell in found]
+    missing = sum(len(planned - {run.seed for run in cell.runs}) for cell in cells)
+    if not open_runs + missing:
         return None
     return (
-        f"{len(open_runs)} of {len(runs)} runs have no result yet; a verdict waits for all of "
-        "them, since one that is looked for again and again is found by chance"
+        f"{open_runs + missing} of {len(runs) + missing} planned runs have no result yet; a "
+        "verdict waits for all of them, since looking again and again finds things by chance"
     )
 
 
-def _find_missing(claim: ClaimConfig, sides: Sides, num_cells: int) -> str | None:
-    """Finds runs that were planned and of which there is no folder."""
-    cells = [cell for found in sides.values() for cell in found]
-    runs = [run for cell in cells for run in cell.runs]
-    planned = {seed for run in runs for seed in _planned_seeds(run)}
-    missing = sum(len(planned - {run.seed for run in cell.runs}) for cell in cells)
-    if missing:
-        return f"{missing} of the planned runs are not there; the same bnexp train makes them"
+def _find_missing_cells(
+    claim: ClaimConfig, runs: Sequence[RunRecord], num_cells: int
+) -> str | None:
     most = max((_planned_cells(run) for run in runs), default=0)
     if claim.reduction is not None and num_cells < most:
-        return (
-            f"{num_cells} of the sweep's {most} cells are at hand, and the claim is about an axis"
-        )
+        return f"the claim is about an axis, and {num_cells} of the sweep's {most} cells are here"
     return None
 
 

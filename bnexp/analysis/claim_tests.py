@@ -157,7 +157,7 @@ def count_seeds_needed(
     With 80 % power at that significance. None where no number of seeds is known to do, as
     where there was no spread to tell it by.
     """
-    if test.p is None:
+    if test.p is None or not any((test.mean, *test.by_seed.values())):
         return None
     if claim.metric == DIVERGED:
         base = control.mean or 0.0

@@ -92,7 +92,8 @@ class LocalLauncher:
         kept = [run.threads for run in free if run.threads and run.threads != usual]
         if kept:
             counts = " or ".join(str(count) for count in sorted(set(kept)))
-            lines.append(f"{count_of(len(kept), 'run')} cut off with {counts} threads: kept")
+            begun = count_of(len(kept), "run")
+            lines.append(f"{begun} that were cut off go on with their own thread count, {counts}")
         return lines
 
     def run_all(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose
 
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.results import ClaimResult, ClaimSide
+from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
 from bnexp.config.sweep import short_names
 from bnexp.reports.formatting import MetricFormat, count, format_p, format_setting
 
 _MOST_DECIMALS = 6
+
+_HEADLINES: Mapping[ClaimVerdict, str] = {
+    "supported": "Supported",
+    "contradicted": "Contradicted",
+    "equivalent": "Equivalent, so not borne out",
+    "inconclusive": "Inconclusive",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ def describe_claim(claim: ClaimResult) -> ClaimText:
     source = f"Source: {claim.source.removesuffix('.')}."
     notes = (_prediction(claim), _openness(claim), _company(claim), *claim.remarks, source)
     return ClaimText(
-        headline=f"{claim.verdict.capitalize()}: {claim.statement}",
+        headline=f"{_HEADLINES[claim.verdict]}: {claim.statement}",
         evidence=_evidence(claim),
         notes=tuple(note for note in notes if note),
     )
@@ -87,13 +95,16 @@ def _evidence(claim: ClaimResult) -> str:
     if claim.p is not None:
         parts.append(f"{claim.test}, {_p(claim.p)}")
     if claim.p_holm is not None and claim.direction == "equal":
-        parts.append(f"beyond the margin: {_p(claim.p_holm)}")
+        parts.append(f"test of lying beyond the margin: {_p(claim.p_holm)}")
     elif claim.p_holm is not None and _p(claim.p_holm) != _p(claim.p or 0.0):
         parts.append(f"{_p(claim.p_holm)} after Holm")
-    if claim.p_equivalence is not None:
-        parts.append(f"within the margin: {_p(claim.p_equivalence)}")
+    if claim.p_equivalence is not None and claim.verdict != "contradicted":
+        is_asked = claim.direction == "equal" or claim.verdict != "supported"
+        if is_asked:
+            parts.append(f"test of lying within the margin: {_p(claim.p_equivalence)}")
     parts.append(count(claim.n, "paired seed") if claim.is_paired else f"{claim.n} runs, unpaired")
-    return f"{treatment} against {control}: {'; '.join(parts)}."
+    measure = f"{claim.measure[0].upper()}{claim.measure[1:]}: " if claim.reduction else ""
+    return f"{measure}{treatment} against {control}; {'; '.join(parts)}."
 
 
 def _side(claim: ClaimResult, side: ClaimSide) -> str:

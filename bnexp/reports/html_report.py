@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -115,6 +115,15 @@ def _notes(comparisons: Sequence[Comparison]) -> Markup:
     return join(tag("p", note, class_="method") for note in notes)
 
 
+def _rest_for_training(shared: Callable[[str, str], str | None]) -> str | None:
+    """Returns how many images are left where validation took some."""
+    total, held_out = (
+        shared("dataset.train_images", "environment"),
+        shared("data.val_size", "config"),
+    )
+    return total if total is None or held_out is None else str(int(total) - int(held_out))
+
+
 def _data(records: Sequence[RunRecord]) -> str:
     def shared(key: str, source: str) -> str | None:
         values = {getattr(record, source).get(key) for record in records}
@@ -123,7 +132,7 @@ def _data(records: Sequence[RunRecord]) -> str:
     name = shared("dataset.name", "environment") or shared("data.name", "config")
     if name is None:
         return ""
-    used = shared("data.train_size", "config") or shared("dataset.train_images", "environment")
+    used = shared("data.train_size", "config") or _rest_for_training(shared)
     tested = shared("dataset.test_images", "environment")
     parts = [
         f"{int(size):,} {kind}"

@@ -127,7 +127,7 @@ def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker
         case "identical":
             return f"{names[0]} and {names[1]} are identical in {seeds}."
         case "confounded":
-            evidence = _evidence(difference, seeds, write, in_size=True)
+            evidence = _evidence(difference, seeds, write, in_size=not _holds_zero(difference))
             return (
                 f"{_position(names, difference, write)} {evidence}, but {_obstacle(difference)}: "
                 "no causal verdict."
@@ -173,6 +173,11 @@ def _clear(names: Names, difference: Difference, write: MetricFormat) -> str:
     if difference.verdict in ("higher", "lower"):
         return f"{names[0]} is {side} than {names[1]} in {write.metric} by {size}"
     return f"{names[0]} is {difference.verdict} than {names[1]}: {write.metric} is {side} by {size}"
+
+
+def _holds_zero(difference: Difference) -> bool:
+    low, high = difference.ci_low, difference.ci_high
+    return low is not None and high is not None and low <= 0 <= high
 
 
 def _position(names: Names, difference: Difference, write: MetricFormat) -> str:

@@ -152,7 +152,7 @@ def test_a_verdict_waits_for_runs_that_have_not_ended():
     result = only(compare_runs([*records, running]))
 
     assert result.verdict == "inconclusive"
-    assert "1 of 11 runs have no result yet" in result.reason
+    assert "1 of 11 planned runs have no result yet" in result.reason
 
 
 def test_a_claim_written_after_its_runs_gets_no_verdict():
@@ -235,7 +235,7 @@ def test_a_verdict_waits_for_planned_runs_that_were_removed():
     result = only(compare_runs(planned(records[:-1], range(5))))
 
     assert result.verdict == "inconclusive"
-    assert result.reason.startswith("1 of the planned runs are not there")
+    assert result.reason.startswith("1 of 10 planned runs have no result yet")
     assert only(compare_runs(planned(records, range(5)))).verdict == "supported"
 
 
