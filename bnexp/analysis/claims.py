@@ -65,7 +65,7 @@ def describe_unreadable_claims(records: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def describe_measure(claim: ClaimConfig) -> str:
-    """Returns what the claim compares, in words: `largest stable optim.learning_rate (log10)`."""
+    """Returns what the claim compares, in words: `largest stable optim.learning_rate`."""
     reduction = claim.reduction
     if reduction is None:
         shown = {DIVERGED: "share of diverged runs"}.get(claim.metric, claim.metric)
@@ -73,7 +73,7 @@ def describe_measure(claim: ClaimConfig) -> str:
     unit = "" if reduction.scale == "linear" else f"{reduction.scale} "
     match reduction.name:
         case "largest_stable":
-            return f"largest stable {unit}{reduction.over}"
+            return f"largest stable {reduction.over}"
         case "best":
             return f"{claim.metric} at the {reduction.over} that is best by {reduction.select_by}"
         case "range":

@@ -118,6 +118,7 @@ def _mean(claim: ClaimResult, side: ClaimSide) -> str:
     if side.mean is None:
         return "no figure"
     base = _base(claim)
+    # The mean of logarithms, turned back, is the geometric mean of the places.
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 
 
