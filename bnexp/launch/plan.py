@@ -181,7 +181,12 @@ def _differences(record: RunRecord, spec: RunSpec) -> str:
 
 
 def _shown(config: Mapping[str, Scalar], key: str) -> str:
-    return str(config[key]) if key in config else "not set"
+    if key not in config:
+        return "not set"
+    value = config[key]
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
 
 
 def _shorten_lists(content: Any, short: Any) -> Any:  # noqa: ANN401 - plain values
