@@ -12,8 +12,13 @@ import typer
 from rich.table import Column, Table
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
-from bnexp.reports.console import open_console
+from bnexp.reports.console import accept_any_text, open_console
 from bnexp.runs import RunRecord, list_experiments, read_experiments
+
+RUN_HEADERS = ("run", "seed", "state", "epochs", "test accuracy", "last sign of life")
+
+MOST_ROWS_OF_A_TABLE = 500
+"""More runs are printed without a frame, which takes Rich seconds for thousands."""
 
 
 def ls(
@@ -26,7 +31,7 @@ def ls(
     A run that is running but whose process shows no sign of life is called silent.
     """
     if name is not None:
-        _print_runs(read_experiments([name], runs_dir), is_json)
+        _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)
         return
     experiments = {
         path.name: read_experiments([str(path.absolute())], runs_dir, with_config=False)
@@ -52,21 +57,39 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     if is_json:
         typer.echo(json.dumps([_describe_run(record) for record in records], indent=2))
         return
-    table = _open_table("run", "seed", "state", "epochs", "test accuracy", "last sign of life")
-    for record in records:
-        summary = record.summary
-        accuracy = summary.final.get("test/accuracy") if summary else None
-        table.add_row(
-            record.cell,
-            str(record.seed),
-            describe_state(record),
-            str(summary.epochs) if summary else "–",
-            f"{accuracy:.1%}" if accuracy is not None else "–",
-            describe_age(record),
-        )
-    open_console().print(table)
+    rows = [_summarise_run(record) for record in records]
+    if len(rows) > MOST_ROWS_OF_A_TABLE:
+        _print_plainly([RUN_HEADERS, *rows])
+    else:
+        table = _open_table(*RUN_HEADERS)
+        for row in rows:
+            table.add_row(*row)
+        open_console().print(table)
     for problem in (problem for record in records for problem in record.problems):
         typer.echo(f"warning: {problem}", err=True)
+
+
+def _summarise_run(record: RunRecord) -> tuple[str, ...]:
+    """Returns a run's row, below RUN_HEADERS."""
+    summary = record.summary
+    accuracy = summary.final.get("test/accuracy") if summary else None
+    return (
+        record.cell,
+        str(record.seed),
+        describe_state(record),
+        str(summary.epochs) if summary else "–",
+        f"{accuracy:.1%}" if accuracy is not None else "–",
+        describe_age(record),
+    )
+
+
+def _print_plainly(rows: Sequence[Sequence[str]]) -> None:
+    """Prints aligned columns, each line whole however wide the terminal is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    accept_any_text()
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())  # noqa: T201 - typer.echo takes longer than all the rest
 
 
 def _open_table(*headers: str) -> Table:

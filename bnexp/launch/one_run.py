@@ -109,11 +109,17 @@ class _Attempt:
         return state
 
     def _begin(self) -> None:
-        self.run.folder.create(
-            self.run.identity,
-            CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec)),
-            self._describe_environment(),
+        run, folder = self.run, self.run.folder
+        refused = [path.name for path in folder.checkpoints.find()] if self.is_resumed else []
+        folder.create(
+            run.identity,
+            CONFIG_HEADER + write_yaml(repeatable_config(run.spec)),
+            self._describe_environment() | ({"refused_checkpoints": refused} if refused else {}),
+            keeps_log=not run.is_forced,
         )
+        if folder.log.exists():
+            why = f"{', '.join(refused)} cannot be used" if refused else "there is no checkpoint"
+            folder.say(f"begun anew: {why}")
 
     def _find_resume_point(self, parts: TrainingParts) -> ResumePoint | None:
         """Puts the last sound checkpoint into the parts; begins anew where there is none."""
@@ -212,11 +218,11 @@ def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> N
         reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
-    run.folder.say("".join(traceback.format_exception(error)))
     # What failed before the folder was taken up leaves its status, of whatever run, as it was.
     if run.folder.is_open:
         with contextlib.suppress(OSError):
-            run.folder.set_state("failed", reason=reason)
+            run.folder.set_failed(reason)
+    run.folder.say("".join(traceback.format_exception(error)))
     display.say(_describe_failure(run, reason))
 
 

@@ -13,6 +13,7 @@ off, at least one stays sound:
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 from bnexp.files import open_atomically, sync_folder, write_text_atomically
@@ -62,9 +63,12 @@ class CheckpointFiles:
         return content
 
     def discard(self, path: Path) -> None:
-        """Removes a checkpoint that cannot be used, so that it never replaces a sound one."""
-        _digest_path(path).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        """Removes a checkpoint that cannot be used, so that it never replaces a sound one.
+
+        A folder of its name, which no run makes, is renamed and not removed.
+        """
+        remove_or_set_aside(_digest_path(path))
+        remove_or_set_aside(path)
 
     def _make_newest_previous(self) -> None:
         try:
@@ -72,8 +76,24 @@ class CheckpointFiles:
         except FileNotFoundError:
             return
         if self.newest.exists():
+            for path in (self.previous, _digest_path(self.previous)):
+                _set_aside_a_folder(path)
             _write_digest(self.previous, digest)
             self.newest.replace(self.previous)
+
+
+def remove_or_set_aside(path: Path) -> None:
+    """Removes a file, if it is there; a folder gets a free name beside it and keeps its content."""
+    if not _set_aside_a_folder(path):
+        path.unlink(missing_ok=True)
+
+
+def _set_aside_a_folder(path: Path) -> bool:
+    is_folder = path.is_dir() and not path.is_symlink()
+    if is_folder:
+        free = (path.with_name(f"aside-{number}-{path.name}") for number in itertools.count(1))
+        path.rename(next(name for name in free if not name.exists()))
+    return is_folder
 
 
 def _digest_path(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.files import write_json_atomically, write_text_atomically
-from bnexp.runs.checkpoint_files import CheckpointFiles
+from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside
 from bnexp.runs.record import Scalar, State, Summary
 
 STATUS = "status.json"
@@ -86,11 +87,17 @@ class RunDir:
         return self.path / "log.txt"
 
     def create(
-        self, identity: RunIdentity, config_yaml: str, environment: Mapping[str, Any]
+        self,
+        identity: RunIdentity,
+        config_yaml: str,
+        environment: Mapping[str, Any],
+        *,
+        keeps_log: bool = True,
     ) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
 
-        Files of an earlier attempt at the same run are removed first.
+        Files of an earlier attempt at the same run are removed first, its log only where told so:
+        it says why that attempt failed.
 
         Raises:
             UsageError: The folder cannot be made or written.
@@ -103,7 +110,9 @@ class RunDir:
             self._last_status = asdict(identity)
             self.set_state("pending")
             for stale in self._files_of_an_earlier_attempt():
-                stale.unlink()
+                remove_or_set_aside(stale)
+            if not keeps_log:
+                self.log.unlink(missing_ok=True)
             write_text_atomically(self.config, config_yaml)
             write_json_atomically(self.environment, environment)
         except OSError as error:
@@ -128,6 +137,17 @@ class RunDir:
             **details,
         }
         write_json_atomically(self.status, status)
+
+    def set_failed(self, reason: str) -> None:
+        """Writes that the run failed, on a full disk too if its events, removed, make room."""
+        try:
+            self.set_state("failed", reason=reason)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # They are written anew from the metrics when the run goes on.
+            self.remove_events()
+            self.set_state("failed", reason=reason)
 
     def write_summary(self, summary: Summary) -> None:
         """Writes the summary, then the state; the summary's presence means that the run ended."""
@@ -176,7 +196,7 @@ class RunDir:
         return any(path.exists() for path in known)
 
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
-        known = (self.config, self.environment, self.metrics, self.log)
+        known = (self.config, self.environment, self.metrics)
         yield from (path for path in known if path.exists())
         for pattern in ("checkpoint*.pt*", "events.out.tfevents.*", ".*.tmp"):
             yield from self.path.glob(pattern)

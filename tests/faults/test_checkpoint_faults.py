@@ -1,6 +1,7 @@
 """Rows 2, 4, 5 and 13 of the fault matrix: what can happen to the files that a resume reads."""
 
 import io
+import json
 import os
 import pickle
 import random
@@ -169,6 +170,39 @@ def test_row_04_without_a_sound_checkpoint_the_run_starts_over_and_says_so(tmp_p
         "damaged: it does not agree with its SHA-256; the run starts over"
     )
     assert read_results(run.folder.path) == whole
+    log = run.folder.log.read_text()
+    assert log.index("interrupted after step 8") < log.index("the run starts over")
+    assert "begun anew: checkpoint.pt, checkpoint.previous.pt cannot be used\n" in log
+    environment = json.loads(run.folder.environment.read_text())
+    assert environment["refused_checkpoints"] == ["checkpoint.pt", "checkpoint.previous.pt"]
+
+
+@pytest.mark.parametrize(
+    ("names", "went_on"),
+    [
+        (["checkpoint.pt"], True),
+        (["checkpoint.previous.pt"], True),
+        (["checkpoint.pt.sha256", "checkpoint.previous.pt.sha256"], False),
+        (["checkpoint.pt", "checkpoint.previous.pt"], False),
+    ],
+)
+def test_row_04_a_folder_in_a_checkpoints_place_is_set_aside(names, went_on, tmp_path, whole):
+    run = interrupt(tmp_path, 8)
+    for name in names:
+        path = run.folder.path / name
+        path.unlink()
+        path.mkdir()
+        (path / "mine.txt").write_text("the user's own")
+
+    state, said = train(run)
+
+    assert state == "finished", said
+    assert any("goes on after step" in line for line in said) == went_on
+    assert read_results(run.folder.path) == whole
+    for name in names:
+        assert (run.folder.path / f"aside-1-{name}" / "mine.txt").exists()
+    assert len(run.folder.checkpoints.find()) == 2
+    assert all(run.folder.checkpoints.read(path) for path in run.folder.checkpoints.find())
 
 
 def test_row_05_sound_rows_are_kept_and_damaged_ones_told(tmp_path, whole):

@@ -94,6 +94,22 @@ def test_a_forced_run_starts_over_whatever_its_checkpoint_says(tmp_path, monkeyp
     assert "resumes" not in json.loads(run.folder.environment.read_text())
 
 
+def test_a_retry_keeps_the_log_of_the_failure_until_it_is_forced(tmp_path, monkeypatch):
+    run = plan(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("bnexp.launch.one_run.build_parts", lambda *_: 1 / 0)
+        assert train(run)[0] == "failed"
+
+    assert train(plan(tmp_path))[0] == "finished"
+    log = run.folder.log.read_text()
+    assert log.index("ZeroDivisionError") < log.index("begun anew: there is no checkpoint\n")
+
+    assert train(plan(tmp_path, is_forced=True))[0] == "finished"
+    log = run.folder.log.read_text()
+    assert "ZeroDivisionError" not in log
+    assert "begun anew" not in log
+
+
 def test_a_failed_run_goes_on_where_it_was_saved(tmp_path):
     run = interrupt(tmp_path, 3)
     run.folder.reopen(run.identity)

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bnexp.runs import read_run
 
@@ -113,7 +115,14 @@ def test_of_two_processes_with_the_same_command_one_trains_a_run(bnexp, tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sets the size limit of a file")
-def test_a_disk_that_is_full_fails_the_run_with_its_path_and_ends_nothing_else(tmp_path):
+def test_row_06_a_disk_that_is_full_fails_the_run_with_its_path_and_ends_nothing_else(
+    bnexp, tmp_path
+):
+    settings = ("-s", "sweep.grid=null", "-s", "optim.learning_rate=0.01")
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    assert bnexp("train", "c.yaml", *settings, "-s", "name=old", cwd=tmp_path).returncode == 0
+    old = tmp_path / "runs/old/base/seed=0"
+    before = {path.name: path.read_bytes() for path in old.iterdir()}
     (tmp_path / "c.yaml").write_text(CONFIG.replace("epochs: 2", "epochs: 30, log_every: 1"))
     code = (
         "import resource, signal, sys\n"
@@ -131,8 +140,13 @@ def test_a_disk_that_is_full_fails_the_run_with_its_path_and_ends_nothing_else(t
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
-    assert "failed: base seed=0: File too large: " in done.stderr
+    for seed in range(2):
+        run = f"runs/diverging/base/seed={seed}"
+        assert f"failed: base seed={seed}: File too large: {run}" in done.stderr
+        assert read_run(tmp_path / run).state == "failed"
     assert "2 failed" in done.stderr
+    assert {path.name: path.read_bytes() for path in old.iterdir()} == before
+    assert read_run(old).state == "finished"
 
 
 BROKEN_NORM = '''
@@ -174,3 +188,26 @@ def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp
     assert "1 failed, 2 finished" in done.stderr
     compared = bnexp("compare", cwd=tmp_path)
     assert "1 failed" in compared.stdout
+
+
+def test_row_17_a_picture_that_is_cut_short_is_named_before_anything_is_trained(bnexp, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
+    places = [(split, name) for split in ("train", "test") for name in ("cat", "dog")]
+    for number, (split, name) in enumerate(places):
+        (tmp_path / "pics" / split / name).mkdir(parents=True)
+        Image.fromarray(noise[number]).save(tmp_path / "pics" / split / name / "0.png")
+    cut = tmp_path / "pics/train/dog/0.png"
+    cut.write_bytes(cut.read_bytes()[:400])
+    (tmp_path / "c.yaml").write_text(
+        CONFIG.partition("sweep:")[0].replace(
+            "{name: shapes, train_size: 200, val_size: 0, batch_size: 50}",
+            "{name: image_folder, root: pics, val_size: 0, batch_size: 2}",
+        )
+    )
+
+    done = bnexp("train", "c.yaml", cwd=tmp_path)
+
+    assert done.returncode in (1, 2), done.stderr
+    assert "train/dog/0.png is damaged: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import typer
-from made_up_runs import make_runs
+from made_up_runs import final_accuracy, make_runs
 from typer.testing import CliRunner
 
 from bnexp.cli.ls import ls
@@ -77,6 +77,24 @@ def test_json_says_which_runs_are_silent(begun, bnexp, tmp_path):
     assert experiment["states"] == {"finished": 4, "running": 2}
     assert experiment["silent"] == 1
     assert [one["path"] for one in runs if one["silent"]] == [str(begun[1].relative_to(tmp_path))]
+
+
+def test_more_runs_than_a_table_is_for_are_printed_one_a_line(bnexp, tmp_path):
+    make_runs(tmp_path / "runs", cells=2, seeds=251)
+
+    done = bnexp("ls", "many", cwd=tmp_path, COLUMNS="40", PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0, done.stderr
+    header, *lines = done.stdout.splitlines()
+    assert len(lines) == 2 * 251
+    columns = [header.index(name) for name in ("run", "seed", "state", "epochs", "test accuracy")]
+    assert columns[0] == 0
+    cells = [[line[start:].split()[0] for start in columns] for line in lines]
+    assert [int(cell[1]) for cell in cells] == [*range(251)] * 2
+    assert {(cell[2], cell[3]) for cell in cells} == {("finished", "10")}
+    assert cells[0][0] == "norm=none,learning_rate=0.001"
+    expected = f"{final_accuracy(0, 7):.1%}"
+    assert cells[7][4] == expected
 
 
 def test_a_damaged_summary_is_no_finished_run(begun):

@@ -163,12 +163,14 @@ def test_creating_again_removes_what_an_earlier_attempt_left(run):
 
     run.create(IDENTITY, "name: exp\n", {})
 
-    assert sorted(path.name for path in run.path.iterdir()) == [
-        "config.yaml",
-        "environment.json",
-        "notes.md",
-        "status.json",
-    ]
+    left = ["config.yaml", "environment.json", "log.txt", "notes.md", "status.json"]
+    assert sorted(path.name for path in run.path.iterdir()) == left
+    assert run.log.read_text().endswith("what was said\n")
+
+    run.create(IDENTITY, "name: exp\n", {}, keeps_log=False)
+
+    left.remove("log.txt")
+    assert sorted(path.name for path in run.path.iterdir()) == left
 
 
 def test_a_metrics_row_with_a_value_that_is_no_number_stays_json(tmp_path):

@@ -1,0 +1,126 @@
+"""Row 6 of the fault matrix: a disk that is full, a runs folder that cannot be written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bnexp.runs import read_run
+from bnexp.runs.reading import read_status
+
+CONFIG = """\
+name: disk
+data: {name: shapes, train_size: 100, val_size: 0, batch_size: 20}
+model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
+optim: {name: sgd, learning_rate: 0.05}
+train: {epochs: 400, device: cpu, threads: 1, log_every: 1, checkpoint_every: null}
+"""
+TRAIN = [sys.executable, "-m", "bnexp", "train", "c.yaml", "--runs-dir", "disk/runs"]
+
+
+FILL = """
+import errno
+from pathlib import Path
+from bnexp.launch import one_run
+from bnexp.runs import RunDir, RunIdentity
+
+class Run:
+    folder = RunDir(Path("disk/seed=0"))
+    class spec:
+        cell, seed = "base", 0
+
+Run.folder.create(RunIdentity("disk", "base", {}, 0, "f"), "", {})
+try:
+    with (Run.folder.path / "events.out.tfevents.1.host.2").open("wb", buffering=0) as events:
+        while True:
+            events.write(bytes(4096))
+except OSError as error:
+    full = error
+try:
+    Run.folder.set_state("failed")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+one_run._report_failure(Run, type("Display", (), {"say": print})(), full)
+"""
+
+
+def in_a_namespace(folder, script):
+    """Runs a script where it may mount what this test alone sees; skips where nobody may."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs namespaces of one's own (unshare -rm)")
+    return subprocess.run(
+        ["unshare", "-rm", "sh", "-ec", script, "sh", *TRAIN],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def describe_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
+def test_row_06_a_full_disk_leaves_the_failure_in_the_status(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "disk").mkdir()
+
+    done = in_a_namespace(
+        tmp_path,
+        "mount -t tmpfs -o size=48k tmpfs disk\n"
+        'code=0; "$@" || code=$?\n'
+        "cp -r disk/runs left; exit $code\n",
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "failed: base seed=0: No space left on device: disk/runs/disk/base/seed=0" in done.stderr
+    run = tmp_path / "left/disk/base/seed=0"
+    assert read_run(run).state == "failed"
+    assert "No space left on device" in read_status(run)["reason"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
+def test_row_06_on_a_disk_without_a_page_left_the_events_make_room_for_the_status(tmp_path):
+    (tmp_path / "fill.py").write_text(FILL)
+    (tmp_path / "disk").mkdir()
+
+    done = in_a_namespace(
+        tmp_path,
+        "mount -t tmpfs -o size=64k tmpfs disk\n"
+        f"'{sys.executable}' fill.py; cp -r disk/seed=0 seed=0\n",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ENOSPC\n")
+    run = tmp_path / "seed=0"
+    assert read_run(run).state == "failed"
+    assert "No space left on device" in read_status(run)["reason"]
+    assert "Errno 28" in (run / "log.txt").read_text()
+    assert not list(run.glob("events*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a folder")
+def test_row_06_a_read_only_runs_folder_is_named_and_nothing_in_it_changes(bnexp, tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "disk").mkdir()
+    few = ("-s", "train.epochs=2")
+    first = bnexp("train", "c.yaml", "--runs-dir", "disk/runs", *few, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    old = tmp_path / "disk/runs/disk/base/seed=0"
+    before = describe_files(old)
+
+    done = in_a_namespace(
+        tmp_path,
+        "mount --bind disk disk\nmount -o remount,ro,bind disk\n"
+        '"$@" -s train.epochs=2 -s sweep.seeds=2\n',
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert "disk/runs/disk/base cannot be written; choose another --runs-dir\n" in done.stderr
+    assert describe_files(old) == before
+    assert read_run(old).state == "finished"
