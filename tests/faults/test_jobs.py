@@ -174,7 +174,11 @@ def test_row_08_a_run_out_of_memory_says_what_to_change_and_the_sweep_goes_on(tm
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGHUP, 129),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3", *LONG)
@@ -193,6 +197,17 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     assert not any(run.folder.lock.exists() for run in runs)
     assert not runs[2].folder.path.exists()
     assert not any(map(is_alive, workers))
+
+
+def test_row_03_under_nohup_a_closed_terminal_stops_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.is_set()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_row_03_a_second_signal_leaves_nobody_behind(tmp_path):
