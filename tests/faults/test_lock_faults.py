@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 
+import pytest
 from run_results import read_results
 from sweeps import Listener, plan
 
+from bnexp.errors import UsageError
+from bnexp.exclusive_folder import hold_folder, is_held
 from bnexp.launch import in_process
 from bnexp.launch.stop import StopSignal
+from bnexp.runs.removal import plan_removal
 
 LENGTH = ("train.epochs=25", "train.checkpoint_every=20")
 
@@ -91,3 +95,30 @@ def test_row_16_one_who_slept_and_whom_nobody_replaced_goes_on(tmp_path):
     assert sleeper.returncode == 0, said
     assert "1 finished" in said
     assert not run.folder.lock.exists()
+
+
+@pytest.mark.parametrize("seconds", [-120, 120])
+def test_row_16_a_live_run_is_not_removed_where_the_file_servers_clock_is_off(
+    seconds, tmp_path, monkeypatch
+):
+    (run,) = plan(tmp_path)
+    in_process.run_all([run], Listener(), StopSignal())
+    here = time.time
+
+    with hold_folder(run.folder.lock, pytest.fail):
+        monkeypatch.setattr(time, "time", lambda: here() + seconds)
+        with pytest.raises(UsageError, match="is being trained by another process"):
+            plan_removal([str(run.folder.path)], tmp_path / "runs")
+
+    assert run.folder.summary.exists()
+
+
+def test_row_16_a_holder_on_another_machine_that_died_long_ago_is_none(tmp_path):
+    lock = tmp_path / "lock"
+    lock.mkdir()
+    (lock / ".holder").write_text("77 elsewhere")
+    long_ago = time.time() - 120
+    os.utime(lock, (long_ago, long_ago))
+
+    assert not is_held(lock)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
