@@ -110,7 +110,8 @@ class _Pool:
             self._dismiss(worker)
 
     def _tell_to_stop(self) -> None:
-        if self.ledger.is_stopping and not self._is_told:
+        is_busy = any(worker.index is not None for worker in self._workers.values())
+        if is_busy and not self._is_told and self.ledger.notice_stop():
             self._is_told = True
             for worker in self._workers.values():
                 worker.send(None)

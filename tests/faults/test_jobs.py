@@ -195,6 +195,7 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     _, said = process.communicate(timeout=120)
 
     assert process.returncode == code
+    assert said.count("saving; once more leaves at once") == 1
     assert "2 interrupted" in said
     assert "the same command goes on with the runs that are left" in said
     assert "Traceback" not in said
