@@ -10,10 +10,14 @@ import contextlib
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from bnexp.errors import BnexpError
 
 BEAT_SECONDS = 5.0
 """How often the holder shows that it lives."""
@@ -25,6 +29,60 @@ _HOLDER = ".holder"
 
 class GivenUpError(Exception):
     """The wait for a folder was given up; another process still holds it."""
+
+
+class LostLockError(BnexpError):
+    """Another process took this one for dead, and has the folder now."""
+
+
+class Hold:
+    """A folder that this process holds, as long as nobody takes it for dead."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # The token, since a file system may give a new folder the number of one just removed.
+        with contextlib.suppress(OSError):
+            (folder / _HOLDER).write_text(f"{os.getpid()} {socket.gethostname()} {uuid.uuid4()}")
+        self._identity = _identify(folder)
+        self._last_beat = time.monotonic()
+        self._is_lost = False
+        self._beating = threading.Lock()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process is known to have it; as of the last beat, so that it is quick."""
+        return self._is_lost
+
+    def check(self) -> None:
+        """Makes sure, before something is written, that the folder is still this process's.
+
+        Raises:
+            LostLockError: It is not.
+        """
+        if time.monotonic() - self._last_beat > STALE_SECONDS:
+            self.beat()
+        if self._is_lost or not self.is_own():
+            self._is_lost = True
+            raise LostLockError(f"{describe_holder(self.folder)} has taken this run over")
+
+    def beat(self) -> None:
+        """Shows that the holder lives, unless the folder is another's by now."""
+        with self._beating:
+            is_late = time.monotonic() - self._last_beat > STALE_SECONDS
+            if self.is_own():
+                with contextlib.suppress(OSError):
+                    os.utime(self.folder)
+            if is_late:  # one who waits has seen this beat after that, or has taken the folder
+                time.sleep(2 * _POLL_SECONDS)
+            self._is_lost = self._is_lost or not self.is_own()
+            self._last_beat = time.monotonic()
+
+    def is_own(self) -> bool:
+        """Returns whether the folder is still the one that this process made."""
+        try:
+            return _identify(self.folder) == self._identity
+        except OSError:  # a file server that is away for a moment has given it to nobody
+            return True
 
 
 def _never() -> bool:
@@ -44,29 +102,41 @@ def hold_folder(
         GivenUpError: `should_give_up` said so during the wait.
         OSError: The folder cannot be made.
     """
+    with hold_with_fence(folder, say, should_give_up):
+        yield folder
+
+
+@contextlib.contextmanager
+def hold_with_fence(
+    folder: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = _never
+) -> Iterator[Hold]:
+    """Does as `hold_folder`; what it gives tells a holder that slept whether it still is one.
+
+    Raises:
+        GivenUpError: `should_give_up` said so during the wait.
+        OSError: The folder cannot be made.
+    """
     while not _make(folder):
         _wait_until_free(folder, say, should_give_up)
-    identity = _identify(folder)
-    with contextlib.suppress(OSError):
-        (folder / _HOLDER).write_text(f"{os.getpid()} {socket.gethostname()}")
+    hold = Hold(folder)
     done = threading.Event()
-    beating = threading.Thread(target=_beat, args=(folder, done), daemon=True)
+    beating = threading.Thread(target=_beat, args=(hold, done), daemon=True)
     beating.start()
     try:
-        yield folder
+        yield hold
     finally:
         done.set()
         beating.join()
         # One who slept for long enough to be taken for dead must not remove the next one's.
-        if _identify(folder) == identity:
+        if hold.is_own():
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_abandoned(folder: Path) -> bool:
     """Returns whether a folder's holder was a process of this machine that is no more."""
     try:
-        number, _, host = (folder / _HOLDER).read_text().partition(" ")
-        return host == socket.gethostname() and not _is_alive(int(number))
+        number, host = _read_holder(folder)
+        return host == socket.gethostname() and not _is_alive(number)
     except (OSError, ValueError):
         return False
 
@@ -90,19 +160,37 @@ def _is_alive(process: int) -> bool:
 def describe_holder(folder: Path) -> str:
     """Returns in words who holds a folder, as far as it can be read."""
     try:
-        number, _, host = (folder / _HOLDER).read_text().partition(" ")
+        number, host = _read_holder(folder)
     except (OSError, ValueError):
         return "another process"
-    return f"process {number} on {host}" if host else "another process"
+    return f"process {number} on {host}"
+
+
+def _read_holder(folder: Path) -> tuple[int, str]:
+    number, host = (folder / _HOLDER).read_text().split()[:2]
+    return int(number), host
 
 
 def is_held(folder: Path) -> bool:
     """Returns whether somebody holds the folder and has lately shown that they live."""
     try:
-        age = time.time() - folder.stat().st_mtime
+        beat = folder.stat().st_mtime
     except OSError:
         return False
-    return abs(age) < STALE_SECONDS and not is_abandoned(folder)
+    # A file server's clock may be minutes off this machine's: what looks old is asked again.
+    is_fresh = (
+        abs(time.time() - beat) < STALE_SECONDS or abs(_now_beside(folder) - beat) < STALE_SECONDS
+    )
+    return is_fresh and not is_abandoned(folder)
+
+
+def _now_beside(folder: Path) -> float:
+    """Returns the time by the clock of the folder's file system, which may be a server's."""
+    try:
+        with tempfile.TemporaryFile(dir=folder.parent) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:  # where nothing may be written, this machine's clock must do
+        return time.time()
 
 
 def _make(folder: Path) -> bool:
@@ -113,10 +201,9 @@ def _make(folder: Path) -> bool:
     return True
 
 
-def _beat(folder: Path, done: threading.Event) -> None:
-    while not done.wait(BEAT_SECONDS):
-        with contextlib.suppress(OSError):
-            os.utime(folder)
+def _beat(hold: Hold, done: threading.Event) -> None:
+    while not (hold.is_lost or done.wait(BEAT_SECONDS)):
+        hold.beat()
 
 
 def _wait_until_free(
@@ -151,11 +238,16 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(grave, ignore_errors=True)
 
 
-def _identify(folder: Path) -> int | None:
+def _identify(folder: Path) -> tuple[int, str] | None:
+    """Returns what no other holder's folder has; None where there is no folder."""
     try:
-        return folder.stat().st_ino
-    except OSError:
+        number = folder.stat().st_ino
+    except FileNotFoundError:
         return None
+    try:
+        return number, (folder / _HOLDER).read_text()
+    except FileNotFoundError:
+        return number, ""
 
 
 def _last_beat(folder: Path) -> tuple[int, int] | None:

@@ -24,6 +24,6 @@ def run_all(
     while order := ledger.take():
         index, run = order
         ledger.show(RunStarted(index))
-        state = train_one(run, stop.is_set, Reporter(index, ledger.show))
+        state = train_one(run, ledger.notice_stop, Reporter(index, ledger.show))
         ledger.show(RunEnded(index, state))
     return ledger.ended

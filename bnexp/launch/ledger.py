@@ -37,6 +37,7 @@ class Ledger:
         self._runs = list(runs)
         self._display = display
         self._is_told_to_stop = is_told_to_stop
+        self._is_stop_said = False
         self._is_failing_fast = is_failing_fast
         self._waiting = deque(range(len(runs)))
         self._deaths: Counter[int] = Counter()
@@ -47,6 +48,13 @@ class Ledger:
         """Whether no run is begun any more, and those in progress are to be saved and left."""
         is_failed = self._is_failing_fast and self.ended["failed"] > 0
         return is_failed or self._is_told_to_stop()
+
+    def notice_stop(self) -> bool:
+        """Returns whether the runs in progress are to be saved; says so, once, after a signal."""
+        if self._is_told_to_stop() and not self._is_stop_said:
+            self._is_stop_said = True
+            self.show(Said("saving; once more leaves at once"))
+        return self.is_stopping
 
     def take(self) -> tuple[int, PlannedRun] | None:
         """Returns the next run with its index; None where none is left or all is to stop."""

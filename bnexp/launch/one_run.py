@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ import torch
 from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
-from bnexp.exclusive_folder import GivenUpError, hold_folder, is_held
+from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_with_fence, is_held
+from bnexp.launch.fenced import FencedRecorder, FencedRunDir
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
@@ -25,7 +27,7 @@ from bnexp.launch.plan import (
     repeatable_config,
     resolved_config,
 )
-from bnexp.launch.recorder import RunDisplay, RunRecorder
+from bnexp.launch.recorder import RunDisplay
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.runs import CheckpointError, MetricsRow, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
@@ -47,16 +49,36 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
     """
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_folder(run.folder.lock, display.say, should_stop):
-            # Decided anew: another process may have worked on it since it was planned.
-            action = decide(run.spec, run.folder, run.is_forced)
-            if action == "skip":
-                display.say(f"another process has finished it: {run.folder.path}")
-                return read_run(run.folder.path).state
-            return _Attempt(run, display, action == "resume").train(should_stop)
+        with hold_with_fence(run.folder.lock, display.say, should_stop) as hold:
+            return _train_held(run, hold, should_stop, display)
     except GivenUpError:
         return "pending"
+    except LostLockError as error:
+        # Nothing is written any more: the folder is another's.
+        display.say(f"{error}: {run.folder.path}")
+        return "pending"
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
+        _report_failure(run, display, error)
+        return "failed"
+
+
+def _train_held(
+    run: PlannedRun, hold: Hold, should_stop: Callable[[], bool], display: RunDisplay
+) -> State:
+    folder = FencedRunDir(run.folder.path, hold)
+    run = replace(run, folder=folder)
+    try:
+        # Decided anew: another process may have worked on it since it was planned.
+        action = decide(run.spec, run.folder, run.is_forced)
+        if action == "skip":
+            display.say(f"another process has finished it: {run.folder.path}")
+            return read_run(run.folder.path).state
+        attempt = _Attempt(run, folder, display, action == "resume")
+        return attempt.train(lambda: should_stop() or hold.is_lost)
+    except LostLockError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
+        hold.check()
         _report_failure(run, display, error)
         return "failed"
 
@@ -64,9 +86,12 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
 class _Attempt:
     """One attempt at a run, from its beginning or from a checkpoint, in a folder that is held."""
 
-    def __init__(self, run: PlannedRun, display: RunDisplay, is_resumed: bool) -> None:
+    def __init__(
+        self, run: PlannedRun, folder: FencedRunDir, display: RunDisplay, is_resumed: bool
+    ) -> None:
         config = run.spec.config
         self.run = run
+        self.folder = folder
         self.display = display
         self.is_resumed = is_resumed
         self.device = prepare_device(run)
@@ -85,11 +110,13 @@ class _Attempt:
         point = self._find_resume_point(parts)
         rows, progress = self._go_on(point) if point else ([], None)
         group = f"{run.identity.experiment}/{run.identity.cell}"
-        recorder = RunRecorder(run.folder, group, hyperparameters(config), self.display, rows)
+        recorder = FencedRecorder(self.folder, group, hyperparameters(config), self.display, rows)
 
         def save(progress: Progress) -> None:
+            self.folder.check()
             recorder.sync()
             content = to_bytes(self._take_checkpoint(parts, progress))
+            self.folder.check()
             run.folder.checkpoints.save(content)
 
         state: State = "failed"
@@ -140,6 +167,7 @@ class _Attempt:
     def _go_on(self, point: ResumePoint) -> tuple[list[MetricsRow], Progress]:
         """Sets the folder back to the checkpoint; returns the rows that stay, and how far it is."""
         folder, progress = self.run.folder, point.checkpoint.progress
+        self.folder.check()
         for path in point.refused:
             folder.checkpoints.discard(path)
         folder.note_resume(point.describe(), self._describe_environment())
@@ -153,7 +181,7 @@ class _Attempt:
         fingerprint = self.run.identity.fingerprint
         return take_checkpoint(parts.model, parts.optimizer, progress, fingerprint, self.conditions)
 
-    def _finish(self, summary: Summary, recorder: RunRecorder) -> None:
+    def _finish(self, summary: Summary, recorder: FencedRecorder) -> None:
         # Closed first: the summary says that all is written, and a run that has one is done.
         recorder.close(summary.status)
         self.run.folder.write_summary(summary)

@@ -61,7 +61,7 @@ class _Worker:
         )
         self.index: int | None = None
         """The run that it trains."""
-        with _no_ctrl_c():
+        with _no_terminal_signals():
             self.process.start()
         # While this process holds it open, the death of the other would not be seen.
         other_end.close()
@@ -110,7 +110,8 @@ class _Pool:
             self._dismiss(worker)
 
     def _tell_to_stop(self) -> None:
-        if self.ledger.is_stopping and not self._is_told:
+        is_busy = any(worker.index is not None for worker in self._workers.values())
+        if is_busy and not self._is_told and self.ledger.notice_stop():
             self._is_told = True
             for worker in self._workers.values():
                 worker.send(None)
@@ -164,11 +165,12 @@ class _Pool:
 
 
 @contextlib.contextmanager
-def _no_ctrl_c() -> Iterator[None]:
-    """Starts processes that SIGINT does not reach even before they can say so themselves."""
+def _no_terminal_signals() -> Iterator[None]:
+    """Starts processes that SIGINT and SIGHUP do not reach even before they can say so."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     # Started by hand first: starting it lets SIGINT through again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the runs to stop at the next step, the second leaves."""
+"""Ctrl-C, SIGTERM, SIGHUP (a closed terminal): the first saves the runs, the second leaves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import NoReturn
 SHOW_CURSOR = b"\x1b[?25h"
 """What a terminal is told; a live display hides its cursor, and has no time left to show it."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class StopSignal:
-    """Catches SIGINT and SIGTERM while it is entered; the handler only sets a flag."""
+    """Catches SIGINT, SIGTERM and SIGHUP while it is entered; the handler only sets a flag."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -22,7 +24,9 @@ class StopSignal:
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # under nohup, which is to outlive its terminal
             self._previous[number] = signal.signal(number, self._handle)
         return self
 
@@ -36,7 +40,7 @@ class StopSignal:
 
     @property
     def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM, 0 without either."""
+        """130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP, 0 without any."""
         return 128 + self.received if self.received else 0
 
     def _handle(self, number: int, _: FrameType | None) -> None:

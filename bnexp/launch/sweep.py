@@ -106,12 +106,15 @@ def _conclude(
     counts = ", ".join(f"{count} {state}" for state, count in ended.items() if count)
     console.print(f"{name}: {counts or 'no run begun'}", markup=False)
     is_failed = ended.get("failed", 0) > 0
-    is_left = sum(ended.values()) < total or ended.get("interrupted", 0) > 0
-    if stop.is_set() or (is_failed and is_left):
-        why = "" if stop.is_set() else " after the first failure (--fail-fast)"
+    is_taken_over = ended.get("pending", 0) > 0 and not stop.is_set()
+    not_ended = ended.get("interrupted", 0) + ended.get("pending", 0)
+    is_left = sum(ended.values()) < total or not_ended > 0
+    if is_left:
+        why = "" if stop.is_set() or is_taken_over else " after the first failure (--fail-fast)"
         console.print(f"stopped{why}; the same command goes on with the runs that are left:")
         console.print(f"  {_same_command()}", markup=False)
-    return stop.exit_code or int(is_failed)
+    # A signal that came when all was done has stopped nothing.
+    return (stop.exit_code if is_left else 0) or int(is_failed or is_left)
 
 
 def _same_command() -> str:

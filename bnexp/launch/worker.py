@@ -22,8 +22,10 @@ def work(connection: Connection) -> None:
 
     Then the run in progress is saved at its next step boundary and marked interrupted.
     """
-    # Ctrl-C reaches every process of the terminal; the parent passes it on in its own words.
+    # Ctrl-C, and the terminal's end, reach every process of the terminal; the parent passes
+    # them on in its own words.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.one_run import train_one

@@ -1,6 +1,7 @@
 """Many runs at a time: workers that die, signals, failures, one run wanted by several."""
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -11,13 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from run_results import read_results
 from sweeps import Listener, plan, read_runs
 
+from bnexp.config.load import load_experiment
 from bnexp.launch import in_process, pool
 from bnexp.launch.events import RunEnded, RunProgressed
+from bnexp.launch.options import LaunchOptions
 from bnexp.launch.stop import StopSignal
-from bnexp.runs import read_run
+from bnexp.launch.sweep import train_sweep
+from bnexp.runs import RunDir, read_run
 
 LONG = ("train.epochs=2000", "train.checkpoint_every=20")
 """Hours of training: it ends by what the test does."""
@@ -174,7 +179,11 @@ def test_row_08_a_run_out_of_memory_says_what_to_change_and_the_sweep_goes_on(tm
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGHUP, 129),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3", *LONG)
@@ -186,6 +195,7 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     _, said = process.communicate(timeout=120)
 
     assert process.returncode == code
+    assert said.count("saving; once more leaves at once") == 1
     assert "2 interrupted" in said
     assert "the same command goes on with the runs that are left" in said
     assert "Traceback" not in said
@@ -193,6 +203,37 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     assert not any(run.folder.lock.exists() for run in runs)
     assert not runs[2].folder.path.exists()
     assert not any(map(is_alive, workers))
+
+
+def test_row_03_a_signal_when_the_last_run_is_done_leaves_nothing_to_go_on_with(
+    tmp_path, monkeypatch
+):
+    runs, said = plan(tmp_path), io.StringIO()
+    write_summary = RunDir.write_summary
+
+    def write_it_and_be_told_to_stop(folder, summary):
+        write_summary(folder, summary)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(RunDir, "write_summary", write_it_and_be_told_to_stop)
+    experiment = load_experiment(tmp_path / "c.yaml", ())
+    console = Console(file=said, width=200)
+    code = train_sweep(experiment, runs, tmp_path / "runs", LaunchOptions(), console)
+
+    assert code == 0
+    assert "1 finished" in said.getvalue()
+    assert "goes on" not in said.getvalue()
+
+
+def test_row_03_under_nohup_a_closed_terminal_stops_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.is_set()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_row_03_a_second_signal_leaves_nobody_behind(tmp_path):
