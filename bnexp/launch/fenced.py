@@ -23,11 +23,16 @@ class FencedRunDir(RunDir):
         self.check = hold.check
 
     def create(
-        self, identity: RunIdentity, config_yaml: str, environment: Mapping[str, Any]
+        self,
+        identity: RunIdentity,
+        config_yaml: str,
+        environment: Mapping[str, Any],
+        *,
+        keeps_log: bool = True,
     ) -> None:
         """Does as a run's folder does, where it is still held."""
         self.check()
-        super().create(identity, config_yaml, environment)
+        super().create(identity, config_yaml, environment, keeps_log=keeps_log)
 
     def set_state(self, state: State, **details: Scalar) -> None:
         """Does as a run's folder does, where it is still held."""

@@ -55,14 +55,19 @@ def wait_until(is_true, seconds=120):
 
 def start(cwd, *arguments):
     """Starts `bnexp train` as a terminal would: in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "bnexp", "train", "c.yaml", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    # Under nohup this process ignores SIGHUP, and what it starts would, too.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bnexp", "train", "c.yaml", *arguments],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def find_workers(process, runs):
