@@ -92,25 +92,12 @@ def _never() -> bool:
 @contextlib.contextmanager
 def hold_folder(
     folder: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = _never
-) -> Iterator[Path]:
+) -> Iterator[Hold]:
     """Makes `folder` for the block alone and removes it, with what it holds, at the end.
 
     Where another process holds it, this one says so and waits until it is gone, or
-    takes it over from a dead holder.
-
-    Raises:
-        GivenUpError: `should_give_up` said so during the wait.
-        OSError: The folder cannot be made.
-    """
-    with hold_with_fence(folder, say, should_give_up):
-        yield folder
-
-
-@contextlib.contextmanager
-def hold_with_fence(
-    folder: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = _never
-) -> Iterator[Hold]:
-    """Does as `hold_folder`; what it gives tells a holder that slept whether it still is one.
+    takes it over from a dead holder. What it gives tells a holder that slept whether it
+    still is one.
 
     Raises:
         GivenUpError: `should_give_up` said so during the wait.

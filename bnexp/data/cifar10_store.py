@@ -89,7 +89,7 @@ def _decode(request: _Request) -> Dataset:
 def _download(target: Path, request: _Request) -> None:
     """Brings the verified archive to `target`; of several processes, only one downloads it."""
     request.home.mkdir(parents=True, exist_ok=True)
-    with hold_folder(target.with_name(f".{target.name}.download"), request.say) as folder:
+    with hold_folder(target.with_name(f".{target.name}.download"), request.say) as hold:
         if _is_sound(target, request.archive):
             return
         megabytes = request.archive.size / 1e6
@@ -97,7 +97,7 @@ def _download(target: Path, request: _Request) -> None:
             f"downloading CIFAR-10 ({megabytes:,.1f} MB) from {request.archive.url} "
             f"to {request.home}"
         )
-        partial = folder / target.name
+        partial = hold.folder / target.name
         _fetch_verified(partial, request.archive)
         partial.replace(target)
 

@@ -17,8 +17,7 @@ import torch
 from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
-from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_with_fence, is_held
-from bnexp.launch.fenced import FencedRecorder, FencedRunDir
+from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_folder, is_held
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
@@ -27,9 +26,9 @@ from bnexp.launch.plan import (
     repeatable_config,
     resolved_config,
 )
-from bnexp.launch.recorder import RunDisplay
+from bnexp.launch.recorder import RunDisplay, RunRecorder
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
-from bnexp.runs import CheckpointError, MetricsRow, State, Summary, read_run, rewind_metrics
+from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.training.checkpoint import Checkpoint, restore, take_checkpoint, to_bytes
 from bnexp.training.conditions import describe_conditions
@@ -49,7 +48,7 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
     """
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_with_fence(run.folder.lock, display.say, should_stop) as hold:
+        with hold_folder(run.folder.lock, display.say, should_stop) as hold:
             return _train_held(run, hold, should_stop, display)
     except GivenUpError:
         return "pending"
@@ -65,15 +64,14 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
 def _train_held(
     run: PlannedRun, hold: Hold, should_stop: Callable[[], bool], display: RunDisplay
 ) -> State:
-    folder = FencedRunDir(run.folder.path, hold)
-    run = replace(run, folder=folder)
+    run = replace(run, folder=RunDir(run.folder.path, hold.check))
     try:
         # Decided anew: another process may have worked on it since it was planned.
         action = decide(run.spec, run.folder, run.is_forced)
         if action == "skip":
             display.say(f"another process has finished it: {run.folder.path}")
             return read_run(run.folder.path).state
-        attempt = _Attempt(run, folder, display, action == "resume")
+        attempt = _Attempt(run, display, action == "resume")
         return attempt.train(lambda: should_stop() or hold.is_lost)
     except LostLockError:
         raise
@@ -86,12 +84,9 @@ def _train_held(
 class _Attempt:
     """One attempt at a run, from its beginning or from a checkpoint, in a folder that is held."""
 
-    def __init__(
-        self, run: PlannedRun, folder: FencedRunDir, display: RunDisplay, is_resumed: bool
-    ) -> None:
+    def __init__(self, run: PlannedRun, display: RunDisplay, is_resumed: bool) -> None:
         config = run.spec.config
         self.run = run
-        self.folder = folder
         self.display = display
         self.is_resumed = is_resumed
         self.device = prepare_device(run)
@@ -110,13 +105,12 @@ class _Attempt:
         point = self._find_resume_point(parts)
         rows, progress = self._go_on(point) if point else ([], None)
         group = f"{run.identity.experiment}/{run.identity.cell}"
-        recorder = FencedRecorder(self.folder, group, hyperparameters(config), self.display, rows)
+        recorder = RunRecorder(run.folder, group, hyperparameters(config), self.display, rows)
 
         def save(progress: Progress) -> None:
-            self.folder.check()
             recorder.sync()
             content = to_bytes(self._take_checkpoint(parts, progress))
-            self.folder.check()
+            run.folder.check()
             run.folder.checkpoints.save(content)
 
         state: State = "failed"
@@ -167,7 +161,7 @@ class _Attempt:
     def _go_on(self, point: ResumePoint) -> tuple[list[MetricsRow], Progress]:
         """Sets the folder back to the checkpoint; returns the rows that stay, and how far it is."""
         folder, progress = self.run.folder, point.checkpoint.progress
-        self.folder.check()
+        folder.check()
         for path in point.refused:
             folder.checkpoints.discard(path)
         folder.note_resume(point.describe(), self._describe_environment())
@@ -181,7 +175,7 @@ class _Attempt:
         fingerprint = self.run.identity.fingerprint
         return take_checkpoint(parts.model, parts.optimizer, progress, fingerprint, self.conditions)
 
-    def _finish(self, summary: Summary, recorder: FencedRecorder) -> None:
+    def _finish(self, summary: Summary, recorder: RunRecorder) -> None:
         # Closed first: the summary says that all is written, and a run that has one is done.
         recorder.close(summary.status)
         self.run.folder.write_summary(summary)

@@ -43,6 +43,7 @@ class RunRecorder:
         display: RunDisplay,
         rows: Sequence[MetricsRow] = (),
     ) -> None:
+        folder.check()
         self._folder = folder
         self._display = display
         self._metrics = MetricsLog(folder.metrics)
@@ -62,6 +63,7 @@ class RunRecorder:
         self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
     ) -> None:
         """Writes a row of metrics and the same points for TensorBoard."""
+        self._folder.check()
         self._metrics.write(step, epoch, elapsed_seconds, scalars)
         self._events.write_scalars(step, time.time(), scalars)
 
@@ -101,6 +103,7 @@ class RunRecorder:
         """Ends the TensorBoard session and closes the files; a second time does nothing."""
         if not self._is_open:
             return
+        self._folder.check()
         self._is_open = False
         self._events.write_session_end(state, time.time())
         self._events.close()

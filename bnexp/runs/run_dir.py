@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,21 @@ class RunIdentity:
     """The place of the cell in its sweep, so that tables keep the sweep's order."""
 
 
-class RunDir:
-    """The folder `runs/<experiment>/<cell>/seed=<n>` and its files."""
+def _allow() -> None:
+    pass
 
-    def __init__(self, path: Path) -> None:
+
+class RunDir:
+    """The folder `runs/<experiment>/<cell>/seed=<n>` and its files.
+
+    `check` is called before anything is written, and raises where another process has taken
+    the run over meanwhile. Sleep between that look and the write that follows it cannot be
+    ruled out, only made short.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None] = _allow) -> None:
         self.path = path
+        self.check = check
         self._last_status: dict[str, Any] = {}
 
     @classmethod
@@ -102,6 +112,7 @@ class RunDir:
         Raises:
             UsageError: The folder cannot be made or written.
         """
+        self.check()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # The summary goes first and the status comes first, so that a folder cut off
@@ -128,6 +139,7 @@ class RunDir:
 
     def set_state(self, state: State, **details: Scalar) -> None:
         """Writes the state with the time as heartbeat; `details` stay until the next state."""
+        self.check()
         status = {
             **self._last_status,
             "state": state,
@@ -151,6 +163,7 @@ class RunDir:
 
     def write_summary(self, summary: Summary) -> None:
         """Writes the summary, then the state; the summary's presence means that the run ended."""
+        self.check()
         content = {key: value for key, value in asdict(summary).items() if value is not None}
         write_json_atomically(self.summary, content)
         self.set_state(summary.status)
@@ -164,6 +177,7 @@ class RunDir:
 
     def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Adds a resume to the list in `environment.json`, which `environment` is if damaged."""
+        self.check()
         try:
             content = json.loads(self.environment.read_bytes())
             resumes = list(content.get("resumes", ()))
@@ -178,6 +192,7 @@ class RunDir:
 
     def say(self, line: str) -> None:
         """Appends a line to the log, with the time; a log that cannot be written stops nothing."""
+        self.check()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
             file.write(f"{stamp} {line}\n")

@@ -21,8 +21,8 @@ def fast(monkeypatch):
 
 
 def test_the_folder_is_there_in_the_block_and_gone_after_it(tmp_path):
-    with hold_folder(tmp_path / "lock", pytest.fail) as folder:
-        (folder / "file").touch()
+    with hold_folder(tmp_path / "lock", pytest.fail) as hold:
+        (hold.folder / "file").touch()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -76,16 +76,16 @@ def test_a_living_holder_is_waited_for_however_long_it_takes(tmp_path, fast):
 def test_a_dead_holder_is_replaced_and_what_it_left_is_removed(tmp_path, fast):
     (tmp_path / "lock").mkdir()
     (tmp_path / "lock" / "partial").touch()
-    with hold_folder(tmp_path / "lock", lambda line: None) as folder:
-        assert not (folder / "partial").exists()
+    with hold_folder(tmp_path / "lock", lambda line: None) as hold:
+        assert not (hold.folder / "partial").exists()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_who_was_replaced_does_not_remove_the_folder_of_the_next(tmp_path):
-    with hold_folder(tmp_path / "lock", pytest.fail) as folder:
-        folder.rename(tmp_path / "taken-over")
-        folder.mkdir()
-    assert folder.exists()
+    with hold_folder(tmp_path / "lock", pytest.fail) as hold:
+        hold.folder.rename(tmp_path / "taken-over")
+        hold.folder.mkdir()
+    assert hold.folder.exists()
 
 
 def test_a_missing_parent_is_an_error(tmp_path):
