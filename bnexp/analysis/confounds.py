@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from bnexp.analysis.differing import differing_among, distinct, is_below
 from bnexp.analysis.metrics import is_cost
 from bnexp.runs.record import RunRecord, Scalar
+from bnexp.wording import write_value
 
 Groups = Mapping[str, Sequence[RunRecord]]
 """The runs of each cell, by the cell's label."""
@@ -247,9 +248,6 @@ def _shorten(names: Sequence[str]) -> str:
 
 
 def _show(mapping: Mapping[str, Scalar], key: str) -> str:
-    value = mapping.get(key, _ABSENT)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
+    text = write_value(mapping.get(key, _ABSENT))
     is_digest = len(text) > 12 and all(letter in "0123456789abcdef" for letter in text)
     return text[:12] if is_digest else text

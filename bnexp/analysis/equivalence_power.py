@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import hypot, sqrt
 
+from bnexp.analysis.power import find_fewest
 from bnexp.analysis.statistics import welch_degrees
-
-_MOST_SEEDS = 100_000
 
 
 def seeds_for_paired_equivalence(
@@ -18,9 +16,7 @@ def seeds_for_paired_equivalence(
     `spread` is the standard deviation of the paired differences, in the margin's unit.
     None beyond 100,000.
     """
-    return _search(
-        lambda n: _power(margin, spread / sqrt(n), n - 1, significance), power, spread / margin
-    )
+    return find_fewest(lambda n: _power(margin, spread / sqrt(n), n - 1, significance) >= power)
 
 
 def seeds_for_welch_equivalence(
@@ -41,7 +37,7 @@ def seeds_for_welch_equivalence(
         degrees = welch_degrees(spreads, (n, n)) if spread else n - 1
         return _power(margin, spread / sqrt(n), degrees, significance)
 
-    return _search(power_of, power, spread / margin)
+    return find_fewest(lambda n: power_of(n) >= power)
 
 
 def _power(margin: float, error: float, degrees: float, significance: float) -> float:
@@ -59,17 +55,3 @@ def _power(margin: float, error: float, degrees: float, significance: float) -> 
         return 1.0
     room = margin / error - float(stdtrit(degrees, 1 - significance))
     return max(0.0, 2 * float(stdtr(degrees, room)) - 1)
-
-
-def _search(power_of: Callable[[int], float], power: float, ratio: float) -> int | None:
-    """Returns the smallest n >= 2 with the power, by doubling and halving."""
-    high = max(2, int(4 * ratio**2))
-    while power_of(high) < power:
-        if high >= _MOST_SEEDS:
-            return None
-        high = min(_MOST_SEEDS, 2 * high)
-    low = 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
-    return high

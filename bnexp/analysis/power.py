@@ -247,9 +247,15 @@ def _fewest(effect: float, power: float, test_of: Callable[[int], _Test | None])
         test = test_of(n)
         return test is not None and test.power(effect) >= power
 
+    return None if effect == 0 else find_fewest(is_enough)
+
+
+def find_fewest(is_enough: Callable[[int], bool]) -> int | None:
+    """Returns the smallest number of seeds, at least 2, that is enough; None beyond 100,000.
+
+    More than enough must be enough too.
+    """
     counts = range(2, _MOST_SEEDS + 1)
-    if effect == 0:
-        return None
     found = bisect_left(counts, True, key=is_enough)
     return counts[found] if found < len(counts) else None
 

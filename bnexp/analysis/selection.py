@@ -8,6 +8,7 @@ from math import isclose
 from bnexp.analysis.cells import swept_keys, value_of
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
+from bnexp.wording import write_value
 
 _MOST_SHOWN = 12
 
@@ -56,7 +57,7 @@ def select_runs(
             run for run in left if any(_is_value(value_of(run, key), text) for text in values)
         )
         if not found:
-            there = ", ".join(dict.fromkeys(_show(value_of(run, key)) for run in left))
+            there = ", ".join(dict.fromkeys(write_value(value_of(run, key)) for run in left))
             raise UsageError(f"--where: no run has {key} = {' or '.join(values)}; it is {there}")
         left = found
     return left, {key: " or ".join(values) for key, values in wanted.items()}
@@ -73,7 +74,7 @@ def split_runs(
     key = find_key(name, records, "--by")
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        groups.setdefault(_show(value_of(record, key)), []).append(record)
+        groups.setdefault(write_value(value_of(record, key)), []).append(record)
     return key, {value: tuple(runs) for value, runs in groups.items()}
 
 
@@ -83,10 +84,4 @@ def _is_value(value: Scalar, text: str) -> bool:
             return isclose(value, float(text), rel_tol=1e-12)
         except ValueError:
             return False
-    return _show(value) == text
-
-
-def _show(value: Scalar) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return write_value(value) == text

@@ -52,7 +52,7 @@ def fetch_command(
 ) -> None:
     """Download a dataset, verify it and decode it, unless it is already there."""
     from bnexp.data.inventory import open_dataset
-    from bnexp.reports.formatting import count
+    from bnexp.wording import count
 
     dataset = open_dataset(name, root).load(_say)
     typer.echo(
@@ -132,7 +132,7 @@ def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
 
 
 def _print_summary(summary: DatasetSummary) -> None:
-    from bnexp.reports.formatting import count
+    from bnexp.wording import count
 
     height, width, channels = summary.image_shape
     typer.echo(f"{summary.name}: {height}x{width} pixels, {count(channels, 'channel')}")

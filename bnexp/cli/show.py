@@ -17,8 +17,8 @@ from bnexp.cli.show_run import show_run
 from bnexp.cli.train import RunsDirOption, SetOption
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.console import open_console
-from bnexp.reports.formatting import count
 from bnexp.runs import RunDir, RunRecord, read_experiments
+from bnexp.wording import count
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec

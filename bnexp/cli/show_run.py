@@ -14,6 +14,7 @@ from bnexp.reports.console import accept_any_text
 from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
 from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
+from bnexp.wording import write_value
 
 MAIN_KEYS = (
     "data.name",
@@ -49,8 +50,8 @@ def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
 def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str]]]:
     yield "state", _state_lines(record)
     yield "folder", [str(record.path)]
-    yield "swept", [f"{key} = {_show(value)}" for key, value in record.settings.items()]
-    yield "config", [f"{key} = {_show(record.config[key])}" for key in _main_keys(record)]
+    yield "swept", [f"{key} = {write_value(value)}" for key, value in record.settings.items()]
+    yield "config", [f"{key} = {write_value(record.config[key])}" for key in _main_keys(record)]
     yield "measured", _measured_lines(record)
     yield "problems", list(record.problems)
     yield "files", [f"{name}  {_size(size)}" for name, size in _list_files(record.path).items()]
@@ -155,12 +156,6 @@ def _describe(record: RunRecord) -> dict[str, object]:
         "files": _list_files(record.path),
         "command": find_command(record.environment),
     }
-
-
-def _show(value: Scalar) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def _size(size: int) -> str:

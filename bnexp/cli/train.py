@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
+from bnexp.wording import count
 
 if TYPE_CHECKING:
     # Reading configs takes a while to import, which the other commands need not wait for.
@@ -110,7 +111,7 @@ def train(
     if not force and (late := describe_late_claims(planned)):
         console.print(f"warning: {late}", markup=False)
     if not to_do:
-        console.print(f"{experiment.name}: all {_count(len(planned), 'run')} done already")
+        console.print(f"{experiment.name}: all {count(len(planned), 'run')} done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, runs_dir)
     if code:
@@ -128,7 +129,7 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     for warning in experiment.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    title = f"{experiment.name}: {_count(len(planned), 'run')} in {runs_dir / experiment.name}"
+    title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = Table(title=escape(title))
     table.add_column("cell", overflow="fold")
     table.add_column("seeds", overflow="fold")
@@ -178,10 +179,6 @@ def _train_all(
     from bnexp.launch.sweep import train_sweep
 
     return train_sweep(experiment, planned, runs_dir, options, console)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _print_next(name: str, runs_dir: Path) -> None:

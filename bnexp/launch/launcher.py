@@ -17,6 +17,7 @@ from bnexp.launch.preparation import estimate_seconds
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
 from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
+from bnexp.wording import count
 
 
 class Launcher(Protocol):
@@ -73,7 +74,7 @@ class LocalLauncher:
             return words
         counts = {run.spec.config.train.threads or run.threads or DEFAULT_THREADS for run in runs}
         least, most = min(counts), max(counts)
-        threads = count_of(most, "thread") if least == most else f"{least} to {most} threads"
+        threads = count(most, "thread") if least == most else f"{least} to {most} threads"
         return f"{words}, {self.jobs} at a time with {threads} each"
 
     def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
@@ -84,7 +85,7 @@ class LocalLauncher:
         lines = []
         if self._share:
             lines.append(
-                f"--jobs {self.jobs} gives each run {count_of(self._share, 'thread')} of "
+                f"--jobs {self.jobs} gives each run {count(self._share, 'thread')} of "
                 f"{DEFAULT_THREADS}; another count changes the last bits of a result, so set "
                 "train.threads to get the same ones under any --jobs"
             )
@@ -92,7 +93,7 @@ class LocalLauncher:
         kept = [run.threads for run in free if run.threads and run.threads != usual]
         if kept:
             counts = " or ".join(str(count) for count in sorted(set(kept)))
-            begun = count_of(len(kept), "run")
+            begun = count(len(kept), "run")
             lines.append(f"{begun} that were cut off go on with their own thread count, {counts}")
         return lines
 
@@ -110,8 +111,3 @@ class LocalLauncher:
     def _name_device(self, run: PlannedRun, slot: int) -> str:
         chosen = choose_device(run, slot) if self.jobs > 1 else None
         return chosen or str(resolve_device(run.spec.config.train.device))
-
-
-def count_of(number: int, thing: str) -> str:
-    """Returns `1 run` or `3 runs`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

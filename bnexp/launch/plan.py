@@ -13,6 +13,7 @@ from bnexp.config.load import Experiment, RunSpec
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
+from bnexp.wording import write_value
 
 Action = Literal["train", "resume", "retry", "skip"]
 """Train from the start; go on from a checkpoint; start again what was begun; leave alone."""
@@ -181,12 +182,7 @@ def _differences(record: RunRecord, spec: RunSpec) -> str:
 
 
 def _shown(config: Mapping[str, Scalar], key: str) -> str:
-    if key not in config:
-        return "not set"
-    value = config[key]
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return write_value(config[key]) if key in config else "not set"
 
 
 def _shorten_lists(content: Any, short: Any) -> Any:  # noqa: ANN401 - plain values

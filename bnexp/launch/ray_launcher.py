@@ -14,7 +14,6 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.launch.events import Display, RunEnded, RunStarted
-from bnexp.launch.launcher import count_of
 from bnexp.launch.ledger import Ledger
 from bnexp.launch.one_run import mark_lost
 from bnexp.launch.options import LaunchOptions
@@ -23,6 +22,7 @@ from bnexp.launch.plan import PlannedRun
 from bnexp.launch.ray_worker import Channel, Origin, train_remotely
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import RunDir, State
+from bnexp.wording import count
 
 POLL_SECONDS = 0.2
 THREADS = 1
@@ -81,14 +81,14 @@ class RayLauncher:
 
     def describe(self, runs: Sequence[PlannedRun]) -> str:
         """Returns what the cluster has, and how many runs train at a time."""
-        has = f"{count_of(self.cpus, 'CPU')} and {count_of(self.gpus, 'GPU')}"
+        has = f"{count(self.cpus, 'CPU')} and {count(self.gpus, 'GPU')}"
         return f"on Ray with {has}, up to {self.jobs} at a time"
 
     def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
         """Returns what the thread count means for the bits, where it is not the config's word."""
         if all(run.spec.config.train.threads for run in runs):
             return []
-        return [f"each run gets {count_of(THREADS, 'CPU thread')}, unless train.threads says more"]
+        return [f"each run gets {count(THREADS, 'CPU thread')}, unless train.threads says more"]
 
     def run_all(
         self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal

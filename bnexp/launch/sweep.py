@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bnexp.config.load import Experiment
 from bnexp.launch.display import describe_seconds, open_display
-from bnexp.launch.launcher import Launcher, LocalLauncher, count_of
+from bnexp.launch.launcher import Launcher, LocalLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.preparation import count_planned_steps, prepare
@@ -19,6 +19,7 @@ from bnexp.launch.ray_launcher import RayLauncher
 from bnexp.launch.stop import StopSignal
 from bnexp.launch.sweep_progress import RunSize, SweepProgress
 from bnexp.runs import State
+from bnexp.wording import count
 
 
 def train_sweep(
@@ -82,7 +83,7 @@ def _announce(
     cells, total = len(experiment.cells), done + len(to_do)
     seconds = launcher.estimate(to_do)
     words = [
-        f"{experiment.name}: {count_of(cells, 'cell')} × {count_of(total // cells, 'seed')}",
+        f"{experiment.name}: {count(cells, 'cell')} × {count(total // cells, 'seed')}",
         f"{done} done",
         f"{len(to_do)} to do{_describe_begun(to_do)}",
         launcher.describe(to_do),

@@ -9,7 +9,8 @@ from math import isclose
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
 from bnexp.config.sweep import short_names
-from bnexp.reports.formatting import MetricFormat, count, format_p, format_setting
+from bnexp.reports.formatting import MetricFormat, format_p
+from bnexp.wording import count, write_value
 
 _MOST_DECIMALS = 6
 
@@ -109,7 +110,7 @@ def _evidence(claim: ClaimResult) -> str:
 
 def _side(claim: ClaimResult, side: ClaimSide) -> str:
     names = zip(short_names(tuple(side.wanted)), side.wanted.values(), strict=True)
-    wanted = ", ".join(f"{name}={format_setting(value)}" for name, value in names)
+    wanted = ", ".join(f"{name}={write_value(value)}" for name, value in names)
     chosen = () if side.axis_value is None else (f"chosen at {side.axis_value:g}",)
     return f"{_mean(claim, side)} ({'; '.join((wanted, *chosen, *side.remarks))})"
 

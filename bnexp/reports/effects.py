@@ -15,8 +15,9 @@ from bnexp.reports.figure_style import (
     set_title,
     wrap_label,
 )
-from bnexp.reports.formatting import MetricFormat, count, format_difference, metric_format
+from bnexp.reports.formatting import MetricFormat, format_difference, metric_format
 from bnexp.reports.labels import cell_labels
+from bnexp.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +89,7 @@ def _draw_row(
         bounds = [difference.ci_low * write.scale, difference.ci_high * write.scale]
         axes.plot(bounds, [row, row], "|-", color=style.colour, linewidth=2, markersize=11)
     axes.plot([centre], [row], style.marker, color=style.colour, markersize=9, zorder=4)
-    seeds = [value * write.scale for value in _seed_differences(cell, difference, baseline)]
+    seeds = [value * write.scale for value in seed_differences(cell, difference, baseline)]
     axes.plot(
         seeds,
         [row + _SEEDS_BELOW] * len(seeds),
@@ -112,9 +113,8 @@ def _write_beside(axes: Axes, row: int, raised: float, text: str, colour: str) -
     )
 
 
-def _seed_differences(
-    cell: CellResult, difference: Difference, baseline: CellResult
-) -> list[float]:
+def seed_differences(cell: CellResult, difference: Difference, baseline: CellResult) -> list[float]:
+    """Returns each seed's difference; to the baseline's mean where seeds don't pair."""
     if difference.is_paired:
         return list(difference.by_seed.values())
     return [value - (baseline.mean or 0.0) for value in cell.values.values()]

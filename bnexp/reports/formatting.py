@@ -8,7 +8,6 @@ from math import ceil, floor, log10
 
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference
-from bnexp.runs.record import Scalar
 
 NOTHING = "–"
 """Stands where there is no figure."""
@@ -96,15 +95,3 @@ def write_p(p: float) -> str:
     """Returns `p = 0.012` or `p < 0.001`."""
     shown = format_p(p)
     return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
-
-
-def format_setting(value: Scalar) -> str:
-    """Returns a config value as it would stand in YAML, and stands in the cells' names."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
-
-
-def count(number: int, noun: str) -> str:
-    """Returns `1 seed` or `3,000 seeds`; with a noun in -s, `1 class` or `3 classes`."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"

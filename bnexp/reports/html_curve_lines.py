@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 from math import isfinite
 from statistics import mean
 
@@ -13,10 +12,7 @@ from bnexp.analysis.statistics import t_interval
 from bnexp.reports.html_marks import LINE_WIDTH, Mark
 from bnexp.reports.html_markup import Markup, tag
 from bnexp.reports.html_scale import Scale, area_path, line_path
-from bnexp.reports.learning_curves import finished_curves
-
-LEAST_FOR_BAND = 3
-"""Seeds below which a t interval is so wide that it says nothing and hides all."""
+from bnexp.reports.learning_curves import LEAST_FOR_BAND, values_by_epoch
 
 
 @dataclass(frozen=True)
@@ -25,12 +21,6 @@ class Plane:
 
     epochs: Scale
     values: Scale
-
-
-def values_by_epoch(cell: CellResult) -> list[tuple[float, ...]]:
-    """Returns the finished runs' values of each epoch that all of them have, all finite."""
-    epochs = zip(*finished_curves(cell), strict=False)
-    return list(takewhile(lambda values: all(map(isfinite, values)), epochs))
 
 
 def finite_points(cell: CellResult, scale: int) -> list[tuple[int, float]]:

@@ -9,16 +9,14 @@ from statistics import mean
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison
-from bnexp.reports.formatting import MetricFormat, count, metric_format
+from bnexp.reports.formatting import MetricFormat, metric_format
 from bnexp.reports.html_curve_lines import (
-    LEAST_FOR_BAND,
     Plane,
     draw_band,
     draw_crosses,
     draw_mean,
     draw_seeds,
     finite_points,
-    values_by_epoch,
 )
 from bnexp.reports.html_frame import (
     LINE_HEIGHT,
@@ -31,7 +29,8 @@ from bnexp.reports.html_frame import (
 from bnexp.reports.html_marks import CHARACTER, Mark, cell_marks
 from bnexp.reports.html_markup import Markup, join, tag
 from bnexp.reports.html_scale import Scale, line_path, padded, spread, tick_labels, ticks
-from bnexp.reports.learning_curves import finished_curves
+from bnexp.reports.learning_curves import LEAST_FOR_BAND, finished_curves, values_by_epoch
+from bnexp.wording import count
 
 _FIRST_EPOCH = 1.0
 MOST_WITH_BANDS = 8

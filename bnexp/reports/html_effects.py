@@ -5,11 +5,13 @@ from __future__ import annotations
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, ClaimResult, Comparison, Difference
 from bnexp.reports.claim_texts import claim_format, describe_claim
-from bnexp.reports.formatting import MetricFormat, count, format_difference, metric_format
+from bnexp.reports.effects import seed_differences
+from bnexp.reports.formatting import MetricFormat, format_difference, metric_format
 from bnexp.reports.html_effect_plot import Effect, EffectPlot, draw_effects, has_arrows
 from bnexp.reports.html_frame import fold
 from bnexp.reports.html_marks import Mark, cell_marks
 from bnexp.reports.html_markup import Markup, tag
+from bnexp.wording import count
 
 FOOTNOTE = (
     "Intervals are for each comparison alone; the verdict uses p adjusted by Holm over all of them."
@@ -94,12 +96,7 @@ def _effect(
     interval = None
     if difference.ci_low is not None and difference.ci_high is not None:
         interval = (difference.ci_low * scale, difference.ci_high * scale)
-    centre = baseline.mean or 0.0
-    seeds = (
-        difference.by_seed.values()
-        if difference.is_paired
-        else [value - centre for value in cell.values.values()]
-    )
+    seeds = seed_differences(cell, difference, baseline)
     pairs = count(difference.n, "pair") if difference.is_paired else f"{cell.n} and {baseline.n}"
     return Effect(
         mean=difference.mean * scale,

@@ -10,9 +10,9 @@ from typing import Any
 
 from bnexp.analysis.results import Comparison
 from bnexp.config.yaml_writer import write_yaml
-from bnexp.reports.formatting import count, format_setting
 from bnexp.reports.html_markup import Markup, breakable, join, tag, text
 from bnexp.runs.record import RunRecord, Scalar
+from bnexp.wording import count, write_value
 
 _KEYS: Mapping[str, str] = {
     "device.name": "device",
@@ -110,7 +110,7 @@ def _options(comparisons: Sequence[Comparison]) -> list[str]:
     conditions = first.where if by is None else asked.where
     words = ["--metric", first.metric]
     for key, value in conditions.items():
-        for choice in format_setting(value).split(" or "):
+        for choice in write_value(value).split(" or "):
             words += ["--where", f"{key}={choice}"]
     words += [] if by is None else ["--by", by]
     baseline = first.baseline if by is None else asked.baseline
@@ -158,7 +158,7 @@ def _values(values: Sequence[Scalar]) -> Markup:
 def _write(value: Scalar) -> str:
     if value is None or isinstance(value, bool):
         return {None: "unknown", True: "yes", False: "no"}[value]
-    return f"{value:,}" if isinstance(value, int) else format_setting(value)
+    return f"{value:,}" if isinstance(value, int) else write_value(value)
 
 
 def _moment(date: str) -> str:

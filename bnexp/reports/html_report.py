@@ -9,7 +9,6 @@ from pathlib import Path
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
-from bnexp.reports.formatting import count, format_setting
 from bnexp.reports.html_cost import render_cost
 from bnexp.reports.html_curves import render_curves
 from bnexp.reports.html_effects import render_effects
@@ -21,6 +20,7 @@ from bnexp.reports.labels import cell_labels
 from bnexp.reports.notes import describe_notes
 from bnexp.reports.titles import describe_moment, describe_part
 from bnexp.runs.record import RunRecord
+from bnexp.wording import count, write_value
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may load for the page: nothing but the style inside it."""
@@ -127,7 +127,7 @@ def _rest_for_training(shared: Callable[[str, str], str | None]) -> str | None:
 def _data(records: Sequence[RunRecord]) -> str:
     def shared(key: str, source: str) -> str | None:
         values = {getattr(record, source).get(key) for record in records}
-        return format_setting(values.pop()) if len(values) == 1 and None not in values else None
+        return write_value(values.pop()) if len(values) == 1 and None not in values else None
 
     name = shared("dataset.name", "environment") or shared("data.name", "config")
     if name is None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.reports.claim_texts import describe_claim
-from bnexp.reports.formatting import count
 from bnexp.reports.html_effects import render_claim_effect
 from bnexp.reports.html_markup import Markup, breakable, glue, join, tag, text
 from bnexp.reports.labels import cell_labels
 from bnexp.reports.sentences import describe_cells
+from bnexp.wording import count
 
 SIGNS: Mapping[Verdict, str] = {
     "better": "▲",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep import short_names
-from bnexp.reports.formatting import format_setting
 from bnexp.runs.record import Scalar
+from bnexp.wording import write_value
 
 
 def cell_labels(comparison: Comparison) -> dict[str, str]:
@@ -34,7 +34,7 @@ def cell_labels(comparison: Comparison) -> dict[str, str]:
 
 
 def _write_column(name: str, values: Sequence[Scalar], is_bare: bool) -> list[str]:
-    texts = _drop_options([format_setting(value) for value in values])
+    texts = _drop_options([write_value(value) for value in values])
     if is_bare:
         return texts
     if {type(value) for value in values} == {bool}:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_WITH_BANDS = 8
 """Cells beyond which bands and single seeds would only hide the means."""
 
-_LEAST_FOR_BAND = 3
+LEAST_FOR_BAND = 3
 """Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
 _PALE = 0.15
@@ -87,7 +87,7 @@ def _caption(comparison: Comparison, is_crowded: bool) -> str:
     mean_over = f"n = {min(sizes)}" if len(sizes) == 1 else "n"
     parts = ["line: one seed" if sizes == {1} else f"line: mean over {mean_over} seeds"]
     if not is_crowded:
-        least = f", from {_LEAST_FOR_BAND} seeds on" if 2 in sizes else ""
+        least = f", from {LEAST_FOR_BAND} seeds on" if 2 in sizes else ""
         parts += [f"band: its 95 % t interval{least}", "thin: single seeds"]
         if any(cell.diverged for cell in comparison.cells):
             parts.append("×: diverged")
@@ -132,7 +132,7 @@ def _draw_seeds(axes: Axes, cell: CellResult, style: Style, write: MetricFormat)
 
 
 def _draw_mean(axes: Axes, cell: CellResult, style: Style, write: MetricFormat, label: str) -> None:
-    means = [mean(values) * write.scale for values in _by_epoch(cell)]
+    means = [mean(values) * write.scale for values in values_by_epoch(cell)]
     axes.plot(
         range(1, len(means) + 1),
         means,
@@ -148,8 +148,8 @@ def _draw_mean(axes: Axes, cell: CellResult, style: Style, write: MetricFormat, 
 
 
 def _draw_band(axes: Axes, cell: CellResult, style: Style, write: MetricFormat) -> None:
-    bands = [band for values in _by_epoch(cell) if (band := t_interval(values)) is not None]
-    if not bands or cell.n < _LEAST_FOR_BAND:
+    bands = [band for values in values_by_epoch(cell) if (band := t_interval(values)) is not None]
+    if not bands or cell.n < LEAST_FOR_BAND:
         return
     lows, highs = ([getattr(band, end) * write.scale for band in bands] for end in ("low", "high"))
     if len(bands) == 1:
@@ -159,7 +159,7 @@ def _draw_band(axes: Axes, cell: CellResult, style: Style, write: MetricFormat) 
     axes.fill_between(epochs, lows, highs, color=style.colour, alpha=_PALE, linewidth=0)
 
 
-def _by_epoch(cell: CellResult) -> list[tuple[float, ...]]:
+def values_by_epoch(cell: CellResult) -> list[tuple[float, ...]]:
     """Returns the finished runs' values of each epoch that all of them have, all finite."""
     epochs = zip(*finished_curves(cell), strict=False)
     return list(takewhile(lambda values: all(map(isfinite, values)), epochs))

@@ -9,8 +9,9 @@ from typing import assert_never
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference
 from bnexp.analysis.verdicts import SIGNIFICANCE
-from bnexp.reports.formatting import MetricFormat, count, format_p, metric_format, write_p
+from bnexp.reports.formatting import MetricFormat, format_p, metric_format, write_p
 from bnexp.reports.labels import cell_labels
+from bnexp.wording import count
 
 Names = tuple[str, str]
 """The cell and the baseline, as the sentences call them."""

@@ -14,10 +14,10 @@ from bnexp.reports.formatting import (
     MetricFormat,
     format_difference,
     format_p,
-    format_setting,
     metric_format,
 )
 from bnexp.runs.record import STATES, State
+from bnexp.wording import write_value
 
 Kind = Literal["name", "number", "mean", "difference", "text"]
 
@@ -108,7 +108,7 @@ def describe_method(*comparisons: Comparison) -> str:
 
 def _name_columns(comparison: Comparison) -> tuple[Column, ...]:
     keys = comparison.differing
-    rows = [tuple(format_setting(cell.settings[key]) for key in keys) for cell in comparison.cells]
+    rows = [tuple(write_value(cell.settings[key]) for key in keys) for cell in comparison.cells]
     columns = tuple(
         Column(name, tuple(row[index] for row in rows), "name")
         for index, name in enumerate(short_names(keys))

@@ -17,7 +17,7 @@ LAYERS = [
     {"diagnostics", "models", "data"},
     {"norms"},
     {"runs"},
-    {"errors", "exclusive_folder", "files", "packages", "parts", "seeding"},
+    {"errors", "exclusive_folder", "files", "packages", "parts", "seeding", "wording"},
 ]
 """Top to bottom; a module imports from its own package and from layers below it."""
 

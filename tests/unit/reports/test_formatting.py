@@ -3,13 +3,7 @@ from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.config.sweep import short_names
-from bnexp.reports.formatting import (
-    MetricFormat,
-    format_p,
-    format_setting,
-    metric_format,
-    write_p,
-)
+from bnexp.reports.formatting import MetricFormat, format_p, metric_format, write_p
 
 ACCURACY = MetricFormat("test/accuracy", 1)
 LOSS = MetricFormat("test/loss", 3)
@@ -57,14 +51,6 @@ def test_a_negative_number_that_rounds_to_zero_has_no_sign():
 )
 def test_p_values_never_hide_their_side_of_005(p, text):
     assert format_p(p) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(True, "true"), (None, "null"), (1e-5, "1e-05"), (0.1, "0.1"), ("a", "a"), (1e6, "1000000.0")],
-)
-def test_settings_look_as_in_yaml(value, text):
-    assert format_setting(value) == text
 
 
 def test_a_part_is_named_by_itself_and_not_by_its_name_field():
