@@ -99,7 +99,7 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is Ray's; give --launcher ray too")
-    from bnexp.launch.plan import describe_late_claims
+    from bnexp.launch.plan import describe_late_claims, restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
@@ -110,6 +110,8 @@ def train(
         console.print(f"warning: {warning}", markup=False)
     if not force and (late := describe_late_claims(planned)):
         console.print(f"warning: {late}", markup=False)
+    for line in restore_statuses(planned):
+        console.print(f"warning: {line}", markup=False)
     if not to_do:
         console.print(f"{experiment.name}: all {count(len(planned), 'run')} done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
@@ -129,6 +131,8 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     for warning in experiment.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    for lost in filter(None, (run.lost_status for run in planned)):
+        typer.echo(f"warning: {lost}; the run is known by its config", err=True)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = Table(title=escape(title))
     table.add_column("cell", overflow="fold")

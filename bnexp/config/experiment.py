@@ -19,7 +19,7 @@ from bnexp.models import AnyModel
 from bnexp.parts import Part
 
 MAX_SEED = 2**31 - 1
-PLACE_AND_SAVING = ("device", "checkpoint_every")
+PLACE_AND_SAVING = ("device", "threads", "checkpoint_every")
 """Keys of `train` that leave a run the same run."""
 
 
@@ -211,9 +211,9 @@ class ExperimentConfig(Part):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all that makes a run another one.
 
-        Its name, sweep and claims do not, nor does the device: where a run was done is
-        recorded with it, and a comparison says where that differs. Nor does how often it is
-        saved.
+        Its name, sweep and claims do not, nor do the device and the CPU threads: where a run was
+        done is recorded with it, a comparison says where that differs, and a run that was cut
+        off does not go on elsewhere unasked. Nor does how often it is saved.
         """
         content = self.model_dump(mode="json", exclude={"name", "sweep", "claim"})
         for key in PLACE_AND_SAVING:

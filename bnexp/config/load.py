@@ -226,9 +226,10 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list
     if not includes:
         return []
     problems = []
-    names: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str, int | None], str] = {}
     for run in {run.cell: run for run in runs}.values():
-        content = (run.config.fingerprint(), run.config.train.device)
+        train = run.config.train
+        content = (run.config.fingerprint(), train.device, train.threads)
         first = names.setdefault(content, run.cell)
         place = includes.get(run.cell)
         if place and first != run.cell:

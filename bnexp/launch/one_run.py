@@ -67,7 +67,7 @@ def _train_held(
     run = replace(run, folder=RunDir(run.folder.path, hold.check))
     try:
         # Decided anew: another process may have worked on it since it was planned.
-        action = decide(run.spec, run.folder, run.is_forced)
+        action = decide(run.spec, run.folder, run.is_forced).action
         if action == "skip":
             display.say(f"another process has finished it: {run.folder.path}")
             return read_run(run.folder.path).state

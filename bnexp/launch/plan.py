@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,15 @@ Action = Literal["train", "resume", "retry", "skip"]
 """Train from the start; go on from a checkpoint; start again what was begun; leave alone."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done for a run, and what a user should know of how that was found out."""
+
+    action: Action
+    lost_status: str | None = None
+    """What is wrong with the status of a run that could be told by its recorded config."""
+
+
 _LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in PLACE_AND_SAVING)}
 
 
@@ -30,6 +39,8 @@ class PlannedRun:
     identity: RunIdentity
     folder: RunDir
     action: Action
+    lost_status: str | None = None
+    """What is wrong with its status; the run is known by its recorded config."""
     is_forced: bool = False
     """Whether it is trained whatever its folder holds."""
     may_differ: bool = False
@@ -69,15 +80,16 @@ def plan_runs(
             cell_index=cells[spec.cell],
         )
         folder = RunDir.of(runs_dir, identity)
-        action = decide(spec, folder, is_forced)
-        if action != "skip":
+        decision = decide(spec, folder, is_forced)
+        if decision.action != "skip":
             _refuse_if_held(folder)
         planned.append(
             PlannedRun(
                 spec,
                 identity,
                 folder,
-                action,
+                decision.action,
+                decision.lost_status,
                 is_forced,
                 may_differ,
                 planned_seeds=seeds,
@@ -134,7 +146,17 @@ def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
     return flatten(_shorten_lists(content, short))
 
 
-def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
+def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
+    """Writes the status of ended runs anew where it was lost; yields a line for each lost one."""
+    for run in planned:
+        if run.lost_status is None:
+            continue
+        yield f"{run.lost_status}; the run is known by its config, and gets a new status"
+        if run.action == "skip":
+            run.folder.restore_status(run.identity, read_run(run.folder.path).state)
+
+
+def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Decision:
     """Returns what is to be done for a run, from what its folder holds now.
 
     Raises:
@@ -144,18 +166,35 @@ def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Action:
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise UsageError(f"{path} is not a folder of its own; move it away")
     if is_forced or not folder.is_begun:
-        return "train"
-    record = read_run(folder.path)
+        return Decision("train")
+    record = read_run(folder.path, with_config=False)
+    lost_status = None
     if record.fingerprint != spec.config.fingerprint():
-        raise UsageError(
-            f"{folder.path} holds a run of another config: {_differences(record, spec)}. Give "
-            "this experiment another name (-s name=…), or start its runs over with --force"
-        )
+        record = read_run(folder.path)
+        lost_status = _tell_by_config(record, spec)
+    return Decision(_choose_action(record, folder), lost_status)
+
+
+def _choose_action(record: RunRecord, folder: RunDir) -> Action:
     if record.state in ENDED:
         return "skip"
     if record.state == "pending":
         return "train"
     return "resume" if folder.checkpoints.find() else "retry"
+
+
+def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
+    """Returns what is wrong with the status of a run whose recorded config is the asked one.
+
+    Raises:
+        UsageError: The config is another, or is not recorded either.
+    """
+    if record.fingerprint is None and record.config and not _find_differing_keys(record, spec):
+        return next(iter(record.problems), f"{record.path}: its status names no config")
+    raise UsageError(
+        f"{record.path} holds a run of another config: {_differences(record, spec)}. Give "
+        "this experiment another name (-s name=…), or start its runs over with --force"
+    )
 
 
 def _refuse_if_held(folder: RunDir) -> None:
@@ -166,19 +205,26 @@ def _refuse_if_held(folder: RunDir) -> None:
 
 def _differences(record: RunRecord, spec: RunSpec) -> str:
     """Returns in words how a run's config differs from the one on disk."""
-    content = {key: value for key, value in resolved_config(spec).items() if key != "claim"}
-    new: Mapping[str, Scalar] = flatten(content)
-    old = record.config
-    if not old or record.fingerprint is None:
+    old, new = record.config, _flat_config(spec)
+    if not old:
         return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)
-    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
-    keys = [key for key in keys if key not in _LEAVES_THE_RUN_THE_SAME]
+    keys = _find_differing_keys(record, spec)
     if not keys:
         return "its keys are the same, but another version of bnexp read them"
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
     if len(keys) > 5:
         words.append(f"and {len(keys) - 5} more keys differ")
     return ", ".join(words)
+
+
+def _find_differing_keys(record: RunRecord, spec: RunSpec) -> list[str]:
+    old, new = record.config, _flat_config(spec)
+    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
+    return [key for key in keys if key not in _LEAVES_THE_RUN_THE_SAME]
+
+
+def _flat_config(spec: RunSpec) -> Mapping[str, Scalar]:
+    return flatten({key: value for key, value in resolved_config(spec).items() if key != "claim"})
 
 
 def _shown(config: Mapping[str, Scalar], key: str) -> str:

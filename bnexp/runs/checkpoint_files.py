@@ -55,9 +55,16 @@ class CheckpointFiles:
         """
         try:
             content = path.read_bytes()
-            line = _digest_path(path).read_bytes()
         except OSError as error:
             raise DamagedCheckpointError(f"cannot be read ({error.strerror or error})") from error
+        digest = _digest_path(path)
+        try:
+            line = digest.read_bytes()
+        except OSError as error:
+            reason = error.strerror or error
+            raise DamagedCheckpointError(
+                f"cannot be checked: {digest.name} cannot be read ({reason})"
+            ) from error
         if line != _digest_line(path, hashlib.sha256(content).hexdigest()).encode():
             raise DamagedCheckpointError("is damaged: it does not agree with its SHA-256")
         return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -30,8 +31,14 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": describe_processor(),
         "cpu_count": os.cpu_count(),
-        "git": _describe_code(Path(__file__).parent.parent),
+        "git": describe_own_code(),
     }
+
+
+@functools.cache
+def describe_own_code() -> dict[str, Any]:
+    """Returns commit and changes as they were when first asked: as loaded, not as edited since."""
+    return _describe_code(Path(__file__).parent.parent)
 
 
 def _version(package: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,16 @@ from bnexp.runs.summary_reading import check_summary
 TRASH = ".trash-"
 """What the name of a folder that is being removed starts with."""
 
-_KINDS = {"cell_index": "number", "seed": "number", "settings": "mapping", "heartbeat": "number"}
+_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "experiment": (str, "text"),
+    "cell": (str, "text"),
+    "seed": (int, "number"),
+    "settings": (dict, "mapping"),
+    "fingerprint": (str, "text"),
+    "cell_index": (int, "number"),
+    "heartbeat": ((int, float), "number"),
+}
+"""What a status.json says of its run besides the state: the type of each value, and its name."""
 
 
 def list_experiments(runs_dir: Path) -> list[Path]:
@@ -56,47 +65,50 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         f"{path}{os.sep}{name}" for name in (STATUS, SUMMARY, ENVIRONMENT)
     )
     status = _read_json(status_path, problems)
+    if not status and not problems:
+        problems.append(f"{status_path} is missing or empty")
+    known = _take_known(status_path, status, problems)
     summary, is_damaged = _read_summary(summary_path, problems)
     if summary is None and not is_damaged and status.get("state") in ENDED:
         problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
         is_damaged = True
-    state = _find_state(status, summary, is_damaged)
-    if not status and not RunDir(path).status.exists():
-        problems.append(f"{status_path} is missing")
+    state = "failed" if is_damaged else _find_state(path, status, summary)
     described = _read_json(environment, problems) if with_config else {}
     claims = _take_claims(described)
     content = described.get("config")
     config = described.pop("config") if isinstance(content, dict) and content else {}
-
-    def read(key: str, kind: type[Any] | tuple[type[Any], ...], default: Any) -> Any:  # noqa: ANN401
-        value = status.get(key, default)
-        if isinstance(value, kind) and not isinstance(value, bool):
-            return value
-        if value is not default:
-            problems.append(f"{status_path}: {key} is no {_KINDS.get(key, 'text')}")
-        return default
-
-    cell = read("cell", str, path.parent.name)
-    seed = read("seed", int, _seed_of(path))
-    problems += _find_misplacement(path, seed, cell)
+    problems += _find_misplacement(path, known["seed"], known["cell"])
     return RunRecord(
         path=path,
-        experiment=read("experiment", str, path.parent.parent.name),
-        cell=cell,
-        fingerprint=read("fingerprint", str, None),
-        cell_index=read("cell_index", int, 0),
-        seed=seed,
         state=state,
-        settings=flatten(read("settings", dict, {})) if status.get("settings") else {},
         config=_flatten(environment, config, problems),
         environment=_flatten(environment, described, problems),
         summary=summary,
-        heartbeat=read("heartbeat", (int, float), None),
         claims=claims,
         is_damaged=is_damaged,
         is_silent=state == "running" and not is_held(RunDir(path).lock),
         problems=tuple(problems),
+        **known,
     )
+
+
+def _take_known(path: str, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Returns what a run says it is; what it does not say soundly is taken from its folders."""
+    run = Path(path).parent
+    known: dict[str, Any] = {
+        "experiment": run.parent.parent.name,
+        "cell": run.parent.name,
+        "seed": _seed_of(run),
+    }
+    for key in _KINDS.keys() & status.keys():
+        kind, word = _KINDS[key]
+        if isinstance(status[key], kind) and not isinstance(status[key], bool):
+            known[key] = status[key]
+        else:
+            problems.append(f"{path}: {key} is no {word}")
+    if known.get("settings"):
+        known["settings"] = flatten(known["settings"])
+    return known
 
 
 def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
@@ -106,14 +118,14 @@ def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
             yield f"{path} holds a run that says it is '{said}': was it copied or renamed?"
 
 
-def _find_state(status: dict[str, Any], summary: Summary | None, is_damaged: bool) -> State:
-    """Returns the run's state; one that ended but whose summary cannot be read failed."""
+def _find_state(path: Path, status: Mapping[str, Any], summary: Summary | None) -> State:
+    """Returns the run's state; one that does not say runs where somebody holds it."""
     if summary is not None:
         return summary.status
+    if not status:
+        return "running" if is_held(RunDir(path).lock) else "interrupted"
     state = status.get("state")
-    return (
-        "failed" if is_damaged else next((known for known in STATES if known == state), "pending")
-    )
+    return next((known for known in STATES if known == state), "pending")
 
 
 def read_status(path: Path) -> dict[str, Any]:

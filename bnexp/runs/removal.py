@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnexp.errors import BnexpError, UsageError
-from bnexp.exclusive_folder import is_held
+from bnexp.exclusive_folder import describe_holder, is_held
 from bnexp.runs.reading import TRASH, find_folder, find_runs
 from bnexp.runs.run_dir import RunDir
 
@@ -82,7 +82,8 @@ def _refuse_link(path: Path) -> None:
 
 def _refuse_held(run: Path, where: Path) -> None:
     if is_held(RunDir(where).lock):
-        raise UsageError(f"{run} is being trained by another process right now; stop it first")
+        holder = describe_holder(RunDir(where).lock)
+        raise UsageError(f"{run} is being trained by {holder} right now; stop it first")
 
 
 def _remove_run(run: Path) -> None:

@@ -175,6 +175,11 @@ class RunDir:
         for stale in self.path.glob(".*.tmp"):
             stale.unlink()
 
+    def restore_status(self, identity: RunIdentity, state: State) -> None:
+        """Writes the status anew of a run that has ended and lost it."""
+        self._last_status = asdict(identity)
+        self.set_state(state)
+
     def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Adds a resume to the list in `environment.json`, which `environment` is if damaged."""
         self.check()

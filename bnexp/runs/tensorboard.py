@@ -39,9 +39,10 @@ class EventWriter:
     """Writes one event file into a run's folder; its failures are warned of once, never raised."""
 
     def __init__(self, folder: Path, warn: Warn) -> None:
+        self._folder = folder
         self._warn = warn
         self._file: BinaryIO | None = None
-        self._guard(lambda: self._open(folder))
+        self._guard(self._open)
 
     def write_scalars(self, step: int, wall_time: float, scalars: Mapping[str, float]) -> None:
         """Writes one point for each tag; `wall_time` is in seconds since 1970."""
@@ -77,13 +78,13 @@ class EventWriter:
         """Writes what is left and closes the file."""
         self._guard(self._close)
 
-    def _open(self, folder: Path) -> None:
+    def _open(self) -> None:
         # TensorBoard says on import that TensorFlow is missing, which is as it should be. Its own
         # writer writes from a thread, where an error ends in a traceback that nobody can catch.
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
         now = time.time()
         name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"
-        self._file = (folder / name).open("xb")
+        self._file = (self._folder / name).open("xb")
         self._add(version_event(now))
 
     def _add(self, event: Event) -> None:
@@ -104,7 +105,8 @@ class EventWriter:
         except (OSError, ImportError, ValueError, RuntimeError) as error:
             self._abandon()
             self._warn(
-                f"TensorBoard events cannot be written ({error}); the run goes on without them"
+                f"warning: TensorBoard events cannot be written to {self._folder} ({error}); the "
+                "run goes on without them"
             )
 
     def _abandon(self) -> None:

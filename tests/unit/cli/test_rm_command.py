@@ -1,6 +1,8 @@
 """`bnexp rm` removes the runs that are named, after asking, and nothing else."""
 
+import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -113,7 +115,8 @@ def test_a_folder_that_is_none_of_a_run_is_refused(here):
 def test_a_held_run_is_refused_and_with_it_the_whole_command(here):
     held = Path("runs/many") / NONE / "seed=0"
     with hold_folder(held / ".lock", pytest.fail):
-        reason = f"{held} is being trained by another process right now; stop it first"
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        reason = f"{held} is being trained by {holder} right now; stop it first"
         assert refusal("many") == reason
         assert refusal(f"many/{BATCH}", f"many/{NONE}") == reason
         assert run(f"many/{BATCH}", "--yes").exit_code == 0
@@ -125,7 +128,7 @@ def test_a_run_that_begins_between_the_question_and_the_answer_is_kept(here):
 
     with (
         hold_folder(held / ".lock", pytest.fail),
-        pytest.raises(UsageError, match="is being trained by another process"),
+        pytest.raises(UsageError, match="is being trained by process"),
     ):
         remove(removal)
 

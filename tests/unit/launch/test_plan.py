@@ -20,8 +20,10 @@ from bnexp.launch.plan import (
     plan_runs,
     repeatable_config,
     resolved_config,
+    restore_statuses,
 )
 from bnexp.runs import RunDir, Summary
+from bnexp.runs.reading import read_status
 
 CONFIG = """\
 name: exp
@@ -149,16 +151,62 @@ def test_a_folder_that_was_cut_off_at_its_birth_is_begun_anew(experiment, tmp_pa
     assert plan(experiment, tmp_path)[0].action == "train"
 
 
-@pytest.mark.parametrize("name", ["status.json", "environment.json"])
+@pytest.mark.parametrize("name", ["status.json", "config.yaml"])
 def test_a_folder_that_does_not_say_its_config_is_never_taken_for_this_one(
     name, experiment, tmp_path
 ):
     run = plan(experiment, tmp_path)[0]
     create(run, "interrupted", fingerprint="0" * 64)
     (run.folder.path / name).write_text("{damaged")
+    run.folder.environment.write_text("{damaged")
 
     with pytest.raises(UsageError, match=r"another config: which one cannot be read \(.*"):
         plan(experiment, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{damaged", "{}", '{"state": "interrupted"}', "[1]"])
+def test_a_run_that_lost_its_status_is_known_by_the_config_it_recorded(
+    content, experiment, tmp_path
+):
+    run = plan(experiment, tmp_path)[0]
+    create(run, "interrupted")
+    run.folder.checkpoints.save(b"content")
+    run.folder.status.write_text(content)
+
+    again = plan(experiment, tmp_path)[0]
+
+    assert again.action == "resume"
+    assert str(run.folder.path) in again.lost_status
+    other = load_experiment(tmp_path / "c.yaml", ["model.dropout=0.5"])
+    with pytest.raises(UsageError, match=r"model.dropout is 0.0 there and 0.5 here"):
+        plan(other, tmp_path)
+
+
+def test_an_ended_run_that_lost_its_status_is_skipped_and_gets_a_new_one(experiment, tmp_path):
+    first = plan(experiment, tmp_path)[0]
+    finish(first)
+    before = read_status(first.folder.path)
+    first.folder.status.unlink()
+
+    planned = plan(experiment, tmp_path)
+    (line,) = restore_statuses(planned)
+
+    assert planned[0].action == "skip"
+    assert f"{first.folder.status} is missing" in line
+    after = read_status(first.folder.path)
+    assert {**after, "heartbeat": 0} == {**before, "heartbeat": 0}
+    assert list(restore_statuses(plan(experiment, tmp_path))) == []
+
+
+def test_a_run_can_be_asked_for_with_other_threads(experiment, tmp_path):
+    first, second = plan(experiment, tmp_path)
+    finish(first)
+    create(second, "interrupted")
+    second.folder.checkpoints.save(b"content")
+    other = load_experiment(tmp_path / "c.yaml", ["train.threads=3"])
+
+    # Whether the second goes on then is decided by the conditions in its checkpoint.
+    assert [run.action for run in plan(other, tmp_path)] == ["skip", "resume"]
 
 
 def test_the_difference_is_told_key_by_key(experiment, tmp_path):

@@ -46,6 +46,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once(tmp_path):
 
     assert len(warnings) == 1
     assert "the run goes on without them" in warnings[0]
+    assert f"warning: TensorBoard events cannot be written to {tmp_path / 'file'} (" in warnings[0]
 
 
 def test_a_disk_that_fails_later_is_warned_of_once(tmp_path, monkeypatch):
