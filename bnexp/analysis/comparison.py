@@ -76,12 +76,14 @@ def compare_runs(
     target: float | None = None,
     margin: float | None = None,
     where: Mapping[str, Scalar] | None = None,
+    whole: Sequence[RunRecord] | None = None,
 ) -> Comparison:
     """Returns every cell's final metric over its seeds and its difference to the baseline.
 
     Only finished runs are averaged; the rest are counted. The numbers don't depend on the
     order of the records, that of the cells does. `where` says by what the records were
-    chosen, and is passed on. The claims that the runs were begun with are assessed.
+    chosen, and is passed on. The claims that the runs were begun with are assessed, on the
+    `whole` experiment where the records are only a part of it.
 
     Raises:
         UsageError: There are no records, no cell is called `baseline`, no finished run
@@ -89,14 +91,15 @@ def compare_runs(
     """
     question = Question(metric, baseline, target, margin, where or {})
     (comparison,) = _compare([(tuple(records), question.where)], question)
-    if not any(record.claims for record in records):
+    claimed = records if whole is None else whole
+    if not any(record.claims for record in claimed):
         return comparison
     from bnexp.analysis.claims import assess_claims, describe_unreadable_claims  # slow: the schema
 
     return replace(
         comparison,
-        claims=assess_claims(group_cells(records)),
-        warnings=(*comparison.warnings, *describe_unreadable_claims(records)),
+        claims=assess_claims(group_cells(claimed)),
+        warnings=(*comparison.warnings, *describe_unreadable_claims(claimed)),
     )
 
 

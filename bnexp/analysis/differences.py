@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
@@ -108,23 +109,20 @@ def judge_contrasts(
     answer: they do not enlarge the family, and keep their p as it is.
     """
     obstacles = [_find_obstacle(contrast, metric, swept) for contrast in contrasts]
-    asked = [
-        contrast
+    is_asked = [
+        not (contrast.is_identical or obstacle)
         for contrast, obstacle in zip(contrasts, obstacles, strict=True)
-        if not (contrast.is_identical or obstacle)
     ]
-    ps = _adjust(asked, [contrast.estimate.p for contrast in asked])
-    equivalences = _adjust(asked, [contrast.p_equivalence for contrast in asked])
-    significance = SIGNIFICANCE / max(1, len(ps))
+    ps = [contrast.estimate.p for contrast in contrasts]
+    tested = sum(p is not None for p in itertools.compress(ps, is_asked))
+    standard = _Standard(metric, margin, SIGNIFICANCE / max(1, tested))
+    adjusted = _adjust(ps, is_asked)
+    equivalences = _adjust([contrast.p_equivalence for contrast in contrasts], is_asked)
     return [
-        _judge(
-            contrast,
-            obstacle,
-            ps.get(id(contrast), contrast.estimate.p),
-            equivalences.get(id(contrast), contrast.p_equivalence),
-            _Standard(metric, margin, significance),
+        _judge(contrast, obstacle, p, p_equivalence, standard)
+        for contrast, obstacle, p, p_equivalence in zip(
+            contrasts, obstacles, adjusted, equivalences, strict=True
         )
-        for contrast, obstacle in zip(contrasts, obstacles, strict=True)
     ]
 
 
@@ -136,13 +134,15 @@ def _find_obstacle(contrast: Contrast, metric: str, swept: Collection[str]) -> _
     )
 
 
-def _adjust(
-    contrasts: Sequence[Contrast], p_values: Sequence[float | None]
-) -> dict[int, float | None]:
-    known = {
-        id(contrast): p for contrast, p in zip(contrasts, p_values, strict=True) if p is not None
+def _adjust(p_values: Sequence[float | None], is_asked: Sequence[bool]) -> list[float | None]:
+    """Returns the p-values, adjusted together where they are there and asked for."""
+    family = {
+        index: p
+        for index, (p, asked) in enumerate(zip(p_values, is_asked, strict=True))
+        if asked and p is not None
     }
-    return dict(zip(known, holm(list(known.values())), strict=True))
+    adjusted = dict(zip(family, holm(list(family.values())), strict=True))
+    return [adjusted.get(index, p) for index, p in enumerate(p_values)]
 
 
 def _contrast(

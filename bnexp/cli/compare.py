@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -147,18 +146,17 @@ def _compare_whole(
     question: Question,
     conditions: Mapping[str, str],
 ) -> Comparison:
-    """Compares the chosen runs; the claims speak of all of them, so they are assessed on all."""
-    from bnexp.analysis.cells import group_cells
     from bnexp.analysis.comparison import compare_runs
 
-    comparison = compare_runs(
-        chosen, question.metric, question.baseline, question.target, question.margin, conditions
+    return compare_runs(
+        chosen,
+        question.metric,
+        question.baseline,
+        question.target,
+        question.margin,
+        conditions,
+        whole=records,
     )
-    if not (conditions and comparison.claims):
-        return comparison
-    from bnexp.analysis.claims import assess_claims
-
-    return replace(comparison, claims=assess_claims(group_cells(records)))
 
 
 def _compare_by(

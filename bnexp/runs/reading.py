@@ -29,6 +29,9 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 """What a status.json says of its run besides the state: the type of each value, and its name."""
 
+_NAMES = {"experiment", "cell", "seed"}
+"""What the names of a run's folders tell too."""
+
 
 def list_experiments(runs_dir: Path) -> list[Path]:
     """Returns the folders in `runs_dir` that hold runs, in alphabetical order."""
@@ -67,7 +70,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     status = _read_json(status_path, problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
-    known = _take_known(status_path, status, problems)
+    known = _take_known(path, status, problems)
     summary, is_damaged = _read_summary(summary_path, problems)
     if summary is None and not is_damaged and status.get("state") in ENDED:
         problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
@@ -92,22 +95,20 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     )
 
 
-def _take_known(path: str, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Returns what a run says it is; what it does not say soundly is taken from its folders."""
-    run = Path(path).parent
-    known: dict[str, Any] = {
-        "experiment": run.parent.parent.name,
-        "cell": run.parent.name,
-        "seed": _seed_of(run),
-    }
+    known = {}
     for key in _KINDS.keys() & status.keys():
         kind, word = _KINDS[key]
-        if isinstance(status[key], kind) and not isinstance(status[key], bool):
-            known[key] = status[key]
+        value = status[key]
+        if isinstance(value, kind) and not isinstance(value, bool):
+            known[key] = flatten(value) if value and key == "settings" else value
         else:
-            problems.append(f"{path}: {key} is no {word}")
-    if known.get("settings"):
-        known["settings"] = flatten(known["settings"])
+            problems.append(f"{path / STATUS}: {key} is no {word}")
+    if not known.keys() >= _NAMES:
+        known.setdefault("experiment", path.parent.parent.name)
+        known.setdefault("cell", path.parent.name)
+        known.setdefault("seed", _seed_of(path))
     return known
 
 
@@ -155,6 +156,8 @@ def _newest(runs_dir: Path) -> Path:
     experiments = list_experiments(runs_dir)
     if not experiments:
         raise UsageError(f"no runs in {runs_dir}; train some first: bnexp train CONFIG")
+    if len(experiments) == 1:
+        return experiments[0]
     return max(experiments, key=lambda path: max(run.stat().st_mtime for run in find_runs(path)))
 
 

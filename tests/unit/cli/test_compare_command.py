@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,15 @@ def test_claims_are_assessed_on_all_runs_whatever_is_chosen(read_grid):
     chosen = document_of("--where", "norm=none", "--where", "batch_size=8")
     assert chosen["claims"] == document_of()["claims"]
     assert chosen["claims"][0]["treatment"]["values"]
+
+
+def test_claims_of_runs_that_are_not_chosen_are_assessed_too(monkeypatch):
+    unclaimed = [replace(run, claims=()) if "norm=none" in run.cell else run for run in GRID]
+    monkeypatch.setattr("bnexp.runs.reading.read_experiments", lambda *_: unclaimed)
+
+    (claim,) = document_of("--where", "norm=none")["claims"]
+
+    assert claim["statement"] == document_of()["claims"][0]["statement"]
 
 
 def test_csv_leaves_its_claims_to_stderr(read_grid):
