@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from bnexp.config.yaml_reader import MAX_DEPTH, Node, Position
+from bnexp.config.node import Node, Position
+from bnexp.config.yaml_reader import MAX_DEPTH
 
 MAX_KEYS = 100
 """Keys that one cell can set; a config has about half as many."""

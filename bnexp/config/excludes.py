@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bnexp.config.choices import Row, canonical_label
-from bnexp.config.yaml_reader import Node, describe
+from bnexp.config.node import Node, describe
 from bnexp.errors import ConfigError, Problem, did_you_mean
 
 Rule = tuple[frozenset[int], ...]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnexp.config.choices import MAX_KEYS, Choice, Row, find_key_problem, outer_keys
-from bnexp.config.yaml_reader import Node, Position
+from bnexp.config.node import Node, Position
 from bnexp.errors import ConfigError, Problem
 
 

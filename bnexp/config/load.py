@@ -12,10 +12,10 @@ from bnexp.config.checks import check_experiment
 from bnexp.config.choices import Setting, as_setting
 from bnexp.config.claim_cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig, SweepConfig
+from bnexp.config.node import Node
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
 from bnexp.config.sweep import Cell, expand_cells, swept_keys
 from bnexp.config.tree import apply_overrides, as_node, read_tree
-from bnexp.config.yaml_reader import Node
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import flatten
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bnexp.config.yaml_reader import Node, Position, describe
+from bnexp.config.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, did_you_mean
 from bnexp.parts import part_name
 

@@ -20,9 +20,9 @@ from bnexp.config.choices import (
 )
 from bnexp.config.excludes import find_excluded, read_excludes
 from bnexp.config.includes import name_keys, read_includes
+from bnexp.config.node import Node, Position
 from bnexp.config.problems import collecting
 from bnexp.config.tree import assign, assignment_order
-from bnexp.config.yaml_reader import Node, Position
 from bnexp.errors import ConfigError, Problem
 
 MAX_CELL_NAME = 120

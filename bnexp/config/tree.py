@@ -12,16 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bnexp.config.node import Node, Position, describe
 from bnexp.config.problems import collecting
-from bnexp.config.yaml_reader import (
-    MAX_DEPTH,
-    Node,
-    Position,
-    describe,
-    read_yaml,
-    read_yaml_file,
-    show_path,
-)
+from bnexp.config.yaml_reader import MAX_DEPTH, read_yaml, read_yaml_file, show_path
 from bnexp.errors import ConfigError, Problem, UsageError
 
 MAX_FILES = 50

@@ -9,16 +9,15 @@ Source: YAML 1.2.2, section 10.3 (core schema).
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml import events
 
+from bnexp.config.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, UsageError
 
 MAX_BYTES = 1_000_000
@@ -38,55 +37,6 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where something stands: file, line and column, both counted from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    @property
-    def is_override(self) -> bool:
-        """Whether this is on the command line, `-s key=value`, and not in a file."""
-        return self.file.startswith("-s ")
-
-    def problem(self, reason: str, path: str = "") -> Problem:
-        """Returns a problem at this place."""
-        return Problem(self.file, self.line, self.column, path, reason)
-
-
-@dataclass(frozen=True)
-class Node:
-    """A YAML value with its position: a scalar, a list of nodes, or a mapping to nodes."""
-
-    value: Any
-    position: Position
-    keys: tuple[tuple[str, Position], ...] = ()
-    """For a mapping: where each key stands."""
-
-    @property
-    def mapping(self) -> dict[str, Node] | None:
-        """The children by key, or None where this is not a mapping."""
-        return self.value if isinstance(self.value, dict) else None
-
-    def key_position(self, key: str) -> Position:
-        """Returns where `key` stands, or this node's own position where it has no such key."""
-        return self._places.get(key, self.position)
-
-    @functools.cached_property
-    def _places(self) -> dict[str, Position]:
-        return dict(self.keys)
-
-    def plain(self) -> Any:  # noqa: ANN401 - any YAML value
-        """Returns the value as plain Python dicts, tuples and scalars."""
-        if isinstance(self.value, dict):
-            return {key: child.plain() for key, child in self.value.items()}
-        if isinstance(self.value, list):
-            return tuple(child.plain() for child in self.value)
-        return self.value
 
 
 def read_yaml_file(path: Path) -> Node:
@@ -154,20 +104,6 @@ def read_scalar(text: str, position: Position) -> str | int | float | bool | Non
     if _NOT_FINITE.fullmatch(text):
         return float(text.replace(".", ""))
     return text
-
-
-def describe(value: Any) -> str:  # noqa: ANN401 - any YAML value
-    """Returns a YAML value in words, for error messages."""
-    if value is None:
-        return "empty (null)"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    shown = f"'{value}'" if isinstance(value, str) else str(value)
-    return shown if len(shown) <= 60 else shown[:57] + "…"
 
 
 def show_path(path: Path) -> str:

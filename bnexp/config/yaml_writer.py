@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from bnexp.config.yaml_reader import Position, read_scalar
+from bnexp.config.node import Position
+from bnexp.config.yaml_reader import read_scalar
 from bnexp.errors import ConfigError
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bnexp.config.yaml_reader import Position, read_yaml
+from bnexp.config.node import Position
+from bnexp.config.yaml_reader import read_yaml
 
 
 @pytest.mark.parametrize(
