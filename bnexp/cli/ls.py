@@ -13,9 +13,10 @@ from rich.table import Column, Table
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import accept_any_text, open_console
+from bnexp.reports.names import Name
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 
-RUN_HEADERS = ("run", "seed", "state", "epochs", "test accuracy", "last sign of life")
+RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")
 
 MOST_ROWS_OF_A_TABLE = 500
 """More runs are printed without a frame, which takes Rich seconds for thousands."""
@@ -49,7 +50,7 @@ def ls(
         cells = len({record.cell for record in records})
         newest = max(records, key=lambda record: record.heartbeat or 0.0)
         age = describe_age(newest)
-        table.add_row(key, str(cells), str(len(records)), count_states(records), age)
+        table.add_row(Name(key), str(cells), str(len(records)), count_states(records), age)
     open_console().print(table)
 
 
@@ -61,9 +62,12 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     if len(rows) > MOST_ROWS_OF_A_TABLE:
         _print_plainly([RUN_HEADERS, *rows])
     else:
-        table = _open_table(*RUN_HEADERS)
-        for row in rows:
-            table.add_row(*row)
+        # In two lines, so that the names have room on a narrow terminal.
+        table = _open_table(*RUN_HEADERS[:-2], "test\naccuracy", "last sign\nof life")
+        before = None
+        for name, *others in rows:
+            table.add_row("" if name == before else Name(name), *others)
+            before = name
         open_console().print(table)
     for problem in (problem for record in records for problem in record.problems):
         typer.echo(f"warning: {problem}", err=True)

@@ -30,6 +30,17 @@ def test_a_long_cell_name_is_folded_and_not_cut(here, bnexp):
     assert "".join(rows) == CELL
 
 
+def test_a_name_is_broken_after_its_commas_and_stands_once_for_all_seeds(bnexp, tmp_path):
+    make_runs(tmp_path / "runs", cells=2, seeds=2)
+
+    done = bnexp("ls", "many", cwd=tmp_path, COLUMNS="78")
+
+    rows = [line.split("│") for line in done.stdout.splitlines() if "│" in line]
+    names = [row[1].strip() for row in rows]
+    assert names[3:] == ["norm=batch,", "learning_rate=0.001", ""]
+    assert [row[2].strip() for row in rows[3:]] == ["0", "", "1"]
+
+
 def test_names_fit_any_encoding(here, bnexp):
     done = bnexp("ls", "sw", cwd=here, PYTHONIOENCODING="ascii")
 
@@ -87,7 +98,7 @@ def test_more_runs_than_a_table_is_for_are_printed_one_a_line(bnexp, tmp_path):
     assert done.returncode == 0, done.stderr
     header, *lines = done.stdout.splitlines()
     assert len(lines) == 2 * 251
-    columns = [header.index(name) for name in ("run", "seed", "state", "epochs", "test accuracy")]
+    columns = [header.index(name) for name in ("cell", "seed", "state", "epochs", "test accuracy")]
     assert columns[0] == 0
     cells = [[line[start:].split()[0] for start in columns] for line in lines]
     assert [int(cell[1]) for cell in cells] == [*range(251)] * 2
