@@ -66,6 +66,10 @@ class Display(Protocol):
         """Shows an event."""
 
 
+def say_nothing(_: str) -> None:
+    """Takes a line that the user has read before, or that is said elsewhere."""
+
+
 class Reporter:
     """Turns what one run's recorder shows into events."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from bnexp.launch.events import say_nothing
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resume import find_resume_point
 from bnexp.training.device import DEFAULT_THREADS, resolve_device
@@ -52,10 +53,6 @@ def _find_threads(run: PlannedRun) -> int | None:
     if run.action != "resume" or not is_free:
         return None
     # Whether the rest of the conditions fits is judged later, where it is told.
-    point = find_resume_point(replace(run, may_differ=True), {}, _say_nothing)
+    point = find_resume_point(replace(run, may_differ=True), {}, say_nothing)
     threads = point.checkpoint.conditions.get("threads") if point else None
     return threads if isinstance(threads, int) else None
-
-
-def _say_nothing(_: str) -> None:
-    pass

@@ -11,6 +11,7 @@ from pathlib import Path
 from bnexp.config.checks import count_steps, count_training_images
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
+from bnexp.launch.events import say_nothing
 from bnexp.launch.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resume import refuse_other_conditions
@@ -69,7 +70,7 @@ def estimate_seconds(run: PlannedRun) -> float | None:
 def _estimate(run: PlannedRun) -> float:
     config = run.spec.config
     device = prepare_device(run)
-    dataset = config.data.load(_say_nothing)
+    dataset = config.data.load(say_nothing)
     parts = build_parts(config, dataset, device)
     batches = parts.batches.epoch(0)
     seconds = []
@@ -99,8 +100,4 @@ def count_planned_steps(run: PlannedRun) -> int:
 
 @functools.cache
 def _find_facts(data: DatasetConfig) -> DatasetFacts:
-    return data.facts() or find_facts(data.load(_say_nothing))
-
-
-def _say_nothing(_: str) -> None:
-    pass
+    return data.facts() or find_facts(data.load(say_nothing))
