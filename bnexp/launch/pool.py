@@ -1,7 +1,8 @@
 """Trains planned runs side by side, in processes of this machine.
 
 This process only hands out runs, shows what happens and handles signals. A worker trains many
-runs; one that dies takes no other with it.
+runs; one that dies takes no other with it. It gets its first run once it has imported PyTorch,
+which takes seconds: until then it can be killed and nothing is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bnexp.launch.one_run import mark_lost
 from bnexp.launch.placement import choose_device
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.stop import StopSignal
-from bnexp.launch.worker import work
+from bnexp.launch.worker import Order, Ready, work
 from bnexp.runs import State
 
 POLL_SECONDS = 0.2
@@ -59,8 +60,9 @@ class _Worker:
         self.process = context.Process(
             target=work, args=(other_end,), name=f"bnexp-{slot}", daemon=True
         )
-        self.index: int | None = None
-        """The run that it trains."""
+        self.order: Order | None = None
+        """The run that it trains, or will train once it is ready."""
+        self.is_ready = False
         with _no_terminal_signals():
             self.process.start()
         # While this process holds it open, the death of the other would not be seen.
@@ -73,6 +75,16 @@ class _Worker:
         except OSError:
             return False
         return True
+
+    def give(self, order: Order) -> bool:
+        """Gives it a run, as soon as it is ready; returns whether the worker is still there."""
+        self.order = order
+        return self.send(order) if self.is_ready else True
+
+    def begin(self) -> None:
+        """Sends the run that it was given before it was ready."""
+        self.is_ready = True
+        self.send(self.order)
 
     def leave(self) -> int:
         """Waits until the process is gone, which its closed pipe tells it to be, and says how."""
@@ -97,7 +109,7 @@ class _Pool:
             self._tell_to_stop()
             for slot in range(self._jobs):
                 self._hand_out(slot)
-            busy = {w.connection: w for w in self._workers.values() if w.index is not None}
+            busy = {w.connection: w for w in self._workers.values() if w.order}
             if not busy:
                 return
             for ready in connection.wait(list(busy), POLL_SECONDS):
@@ -106,31 +118,37 @@ class _Pool:
     def close(self) -> None:
         for worker in self._workers.values():
             worker.connection.close()
+            if not worker.is_ready:
+                worker.process.kill()
         for worker in list(self._workers.values()):
             self._dismiss(worker)
 
     def _tell_to_stop(self) -> None:
-        is_busy = any(worker.index is not None for worker in self._workers.values())
-        if is_busy and not self._is_told and self.ledger.notice_stop():
-            self._is_told = True
-            for worker in self._workers.values():
-                worker.send(None)
+        if self._is_told or not self.ledger.is_stopping:
+            return
+        self._is_told = True
+        for worker in [worker for worker in self._workers.values() if not worker.is_ready]:
+            worker.process.kill()
+            self._lose(worker)
+        if any(worker.order for worker in self._workers.values()):
+            self.ledger.notice_stop()
+        for worker in self._workers.values():
+            worker.send(None)
 
     def _hand_out(self, slot: int) -> None:
         worker = self._workers.get(slot)
-        if worker and worker.index is not None:
+        if worker and worker.order:
             return
-        order = self.ledger.take()
-        if order is None:
+        taken = self.ledger.take()
+        if taken is None:
             return
-        index, run = order
-        run = replace(run, device=choose_device(run, slot) if self._jobs > 1 else None)
-        if worker is None or not worker.send((index, run)):
+        index, run = taken
+        device = choose_device(run, slot) if self._jobs > 1 else None
+        order = (index, replace(run, device=device))
+        if worker is None or not worker.give(order):
             if worker is not None:  # it died between two runs
                 self._dismiss(worker)
-            worker = self._engage(slot)
-            worker.send((index, run))
-        worker.index = index
+            self._engage(slot).give(order)
 
     def _read(self, worker: _Worker) -> None:
         try:
@@ -138,8 +156,11 @@ class _Pool:
         except (EOFError, OSError):
             self._lose(worker)
             return
+        if isinstance(event, Ready):
+            worker.begin()
+            return
         if isinstance(event, RunEnded):
-            worker.index = None
+            worker.order = None
             if event.state == "interrupted" and not self.ledger.is_stopping:
                 self._dismiss(worker)
                 self.ledger.lose(event.index, "its process was told to stop", mark_lost)
@@ -147,8 +168,9 @@ class _Pool:
         self.ledger.show(event)
 
     def _lose(self, worker: _Worker) -> None:
-        code, index = self._dismiss(worker), worker.index
-        if index is not None:
+        code = self._dismiss(worker)
+        if worker.order:
+            index, _ = worker.order
             self.ledger.lose(index, _describe_death(code), mark_lost)
 
     def _engage(self, slot: int) -> _Worker:

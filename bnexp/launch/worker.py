@@ -1,6 +1,6 @@
 """A process of the pool: trains one run after the other, as they come through a pipe.
 
-Light until the first run comes: PyTorch is imported after the signals are set.
+PyTorch is imported after the signals are set, and before the first run is asked for.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import contextlib
 import queue
 import signal
 import threading
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from bnexp.launch.events import Event, Reporter, RunEnded, RunStarted
@@ -17,10 +18,16 @@ from bnexp.launch.plan import PlannedRun
 Order = tuple[int, PlannedRun]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """The process has imported PyTorch and takes runs; it has written nothing before."""
+
+
 def work(connection: Connection) -> None:
     """Trains the runs that come, until it is told to stop or the sender is gone.
 
-    Then the run in progress is saved at its next step boundary and marked interrupted.
+    Says first that it is ready. When it is to stop, the run in progress is saved at its next step
+    boundary and marked interrupted.
     """
     # Ctrl-C, and the terminal's end, reach every process of the terminal; the parent passes
     # them on in its own words.
@@ -31,11 +38,12 @@ def work(connection: Connection) -> None:
     from bnexp.launch.one_run import train_one
     from bnexp.training.device import free_memory
 
-    def send(event: Event) -> None:
+    def send(event: Event | Ready) -> None:
         # Where the parent is gone, the inbox notices; the run is to be saved first.
         with contextlib.suppress(OSError):
             connection.send(event)
 
+    send(Ready())
     while (order := inbox.next()) is not None:
         index, run = order
         send(RunStarted(index))
