@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import connection, resource_tracker
 
-from bnexp.launch.events import Display, RunEnded
+from bnexp.launch.events import Display, RunEnded, Said
 from bnexp.launch.ledger import Ledger
 from bnexp.launch.one_run import mark_lost
 from bnexp.launch.placement import choose_device
@@ -22,6 +22,7 @@ from bnexp.launch.plan import PlannedRun
 from bnexp.launch.stop import StopSignal
 from bnexp.launch.worker import Order, Ready, work
 from bnexp.runs import State
+from bnexp.wording import count
 
 POLL_SECONDS = 0.2
 """How soon a stop signal is passed on."""
@@ -42,6 +43,8 @@ def run_all(
     that. A stop signal, or with `is_failing_fast` a failed run, makes every run in progress save
     itself, marked interrupted, and no other is begun.
     """
+    processes = count(min(jobs, len(runs)), "process")
+    display.show(Said(f"starting {processes}; each loads PyTorch first"))
     pool = _Pool(Ledger(runs, display, stop.is_set, is_failing_fast), stop, jobs)
     try:
         pool.run()

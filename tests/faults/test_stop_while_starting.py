@@ -1,4 +1,4 @@
-"""While the processes of `--jobs` still import PyTorch: what is said, and signals that come then."""
+"""While the processes of `--jobs` still import PyTorch: what is said, and a signal then."""
 
 import os
 import signal
@@ -125,3 +125,14 @@ def test_row_03_a_signal_saves_the_run_that_trains_beside_a_worker_that_still_st
     assert read_run(begun.path).state == "interrupted"
     assert not begun.lock.exists()
     assert not any(map(is_alive, find_importing(tmp_path)))
+
+
+def test_that_processes_are_starting_is_said_before_they_have_imported_pytorch(start, tmp_path):
+    plan(tmp_path)
+    process = start()
+    wait_until(lambda: len(find_importing(tmp_path)) == 2, process)
+
+    os.killpg(process.pid, signal.SIGKILL)
+    _, said = process.communicate()
+
+    assert said.splitlines()[-1] == "starting 2 processes; each loads PyTorch first"
