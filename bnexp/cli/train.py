@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
+from bnexp.launch.output import open_output
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def train(
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = open_output(sys.stderr)
     for warning in experiment.warnings:
         console.print(f"warning: {warning}", markup=False)
     if not force and (late := describe_late_claims(planned)):
@@ -187,5 +189,6 @@ def _train_all(
 
 def _print_next(name: str, runs_dir: Path) -> None:
     option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
-    typer.echo(f"compare:     bnexp compare {name}{option}")
-    typer.echo(f"TensorBoard: bnexp tb {name}{option}")
+    output = open_output(sys.stdout)
+    output.print(f"compare:     bnexp compare {name}{option}", markup=False)
+    output.print(f"TensorBoard: bnexp tb {name}{option}", markup=False)

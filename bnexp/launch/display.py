@@ -1,8 +1,4 @@
-"""Shows training as it goes: a live table on a terminal, one line an epoch elsewhere.
-
-Where whoever reads it goes away, nothing more is shown and training goes on: what is said of a
-run stands in its log.
-"""
+"""Shows training as it goes: a live table on a terminal, one line an epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -32,19 +28,13 @@ def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]
         yield LineDisplay(console, progress)
         return
     display = LiveDisplay(console, progress)
-    live = Live(
+    with Live(
         get_renderable=display.render,
         console=console,
         refresh_per_second=REFRESHES_PER_SECOND,
         transient=True,
-    )
-    with _outliving_the_reader(console):
-        live.start()
-    try:
+    ):
         yield display
-    finally:
-        with _outliving_the_reader(console):
-            live.stop()
 
 
 class LineDisplay:
@@ -169,28 +159,4 @@ def _draw_bar(progress: SweepProgress) -> Table:
 
 
 def _print(console: Console, line: str) -> None:
-    with _outliving_the_reader(console):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def _outliving_the_reader(console: Console) -> Iterator[None]:
-    """Silences the console for good where it can no longer be written to: a closed pipe or tty."""
-    try:
-        yield
-    except OSError:
-        _silence(console)
-    except SystemExit as error:
-        # What Rich makes of a closed pipe.
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise
-        _silence(console)
-
-
-def _silence(console: Console) -> None:
-    console.quiet = True
-    # What is still buffered would fail again when Python ends, with an exit code of its own.
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, console.file.fileno())
-        os.close(nowhere)
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

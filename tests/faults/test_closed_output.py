@@ -20,28 +20,46 @@ sweep: {seeds: 2}
 CODE = "import sys; sys.argv[0] = 'bnexp'; from bnexp.cli.app import main; main()"
 
 
-@pytest.mark.parametrize("open_channel", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_reader_that_goes_away_ends_no_run(open_channel, jobs, tmp_path):
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    reader, writer = open_channel()
+@pytest.fixture(params=[os.pipe, pty.openpty], ids=["pipe", "terminal"])
+def channel(request):
+    """Two ends: what is read, and what is written into."""
+    return request.param()
 
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "train", "c.yaml", "--jobs", str(jobs)],
-        cwd=tmp_path,
-        env={**environment, "TERM": "xterm"},
-        stdout=subprocess.DEVNULL,
-        stderr=writer,
-    )
+
+def start(folder, *arguments, **streams):
+    (folder / "c.yaml").write_text(CONFIG)
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    command = [sys.executable, "-c", CODE, "train", "c.yaml", *arguments]
+    return subprocess.Popen(command, cwd=folder, env={**environment, "TERM": "xterm"}, **streams)
+
+
+def check_all_is_trained(process, folder):
+    assert process.wait(timeout=120) == 0
+    for seed in range(2):
+        run = folder / f"runs/unread/base/seed={seed}"
+        assert read_run(run).state == "finished"
+        assert "epoch 10/10" in (run / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_reader_that_goes_away_ends_no_run(channel, jobs, tmp_path):
+    reader, writer = channel
+
+    process = start(tmp_path, "--jobs", jobs, stdout=subprocess.DEVNULL, stderr=writer)
     os.close(writer)
     heard = b""
     while b"epoch" not in heard:
         heard += os.read(reader, 1000)
     os.close(reader)
 
-    assert process.wait(timeout=120) == 0
-    for seed in range(2):
-        run = tmp_path / f"runs/unread/base/seed={seed}"
-        assert read_run(run).state == "finished"
-        assert "epoch 10/10" in (run / "log.txt").read_text()
+    check_all_is_trained(process, tmp_path)
+
+
+def test_what_is_asked_for_is_trained_though_nobody_reads_even_the_first_line(channel, tmp_path):
+    reader, writer = channel
+    os.close(reader)
+
+    process = start(tmp_path, stdout=writer, stderr=writer)
+    os.close(writer)
+
+    check_all_is_trained(process, tmp_path)
