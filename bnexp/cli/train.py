@@ -117,7 +117,7 @@ def train(
     if not to_do:
         console.print(f"{experiment.name}: all {count(len(planned), 'run')} done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
-    _print_next(experiment.name, runs_dir)
+    _print_next(experiment.name, planned, runs_dir)
     if code:
         raise typer.Exit(code)
 
@@ -187,8 +187,13 @@ def _train_all(
     return train_sweep(experiment, planned, runs_dir, options, console)
 
 
-def _print_next(name: str, runs_dir: Path) -> None:
+def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
+    """Prints what can be done with what there is: of failed runs alone there is no comparison."""
+    from bnexp.runs import ENDED, read_run
+
     option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
     output = open_output(sys.stdout)
-    output.print(f"compare:     bnexp compare {name}{option}", markup=False)
-    output.print(f"TensorBoard: bnexp tb {name}{option}", markup=False)
+    if any(read_run(run.folder.path).state in ENDED for run in planned):
+        output.print(f"compare:     bnexp compare {name}{option}", markup=False)
+    if any(run.folder.is_begun for run in planned):
+        output.print(f"TensorBoard: bnexp tb {name}{option}", markup=False)

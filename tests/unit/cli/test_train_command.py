@@ -1,0 +1,46 @@
+"""`bnexp train` ends with the commands that make sense next, and only with those."""
+
+import pytest
+import typer
+from sweeps import CONFIG
+from typer.testing import CliRunner
+
+from bnexp.cli.train import train
+from bnexp.launch.stop import StopSignal
+
+COMPARE = "compare:     bnexp compare many"
+TENSORBOARD = "TensorBoard: bnexp tb many"
+TOO_BIG = "{conv: 1000000000000}"
+"""10^12 channels of 27 weights are more than a process can address."""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Trains in an empty folder and returns the exit code and what stands on stdout."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    app = typer.Typer()
+    app.command()(train)
+
+    def run(*settings):
+        words = [word for setting in settings for word in ("-s", setting)]
+        result = CliRunner().invoke(app, ["c.yaml", *words])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.stdout.splitlines()
+
+    return run
+
+
+def test_one_finished_run_can_be_compared_also_where_it_is_skipped(run):
+    settings = [f"sweep.grid={{model.layers: [[{TOO_BIG}], [{{conv: 4}}]]}}"]
+    assert run(*settings) == (1, [COMPARE, TENSORBOARD])
+    assert run(*settings) == (1, [COMPARE, TENSORBOARD])
+
+
+def test_failed_runs_alone_cannot_be_compared(run):
+    assert run(f"model.layers=[{TOO_BIG}]") == (1, [TENSORBOARD])
+
+
+def test_where_no_run_was_begun_there_is_nothing_to_look_at(run, monkeypatch):
+    monkeypatch.setattr(StopSignal, "is_set", lambda _: True)
+    assert run() == (1, [])
