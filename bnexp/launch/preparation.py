@@ -57,7 +57,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def estimate_seconds(run: PlannedRun) -> float | None:
-    """Returns about how long a run takes, from a few steps on throw-away parts.
+    """Returns about how long a run's steps and evaluations take, from a few on throw-away parts.
 
     None where the run cannot work; why, it says itself when its turn comes.
     """

@@ -87,10 +87,17 @@ def _announce(
         f"{done} done",
         f"{len(to_do)} to do{_describe_begun(to_do)}",
         launcher.describe(to_do),
-        "for a time unknown" if seconds is None else f"about {describe_seconds(seconds)}",
+        _describe_time(seconds),
         f"into {runs_dir / experiment.name}",
     ]
     return [", ".join(words), *launcher.explain(to_do)]
+
+
+def _describe_time(seconds: float | None) -> str:
+    if seconds is None:
+        return "for a time unknown"
+    # What it takes to start a process and to take up a run comes on top, and is not measured.
+    return f"about {describe_seconds(seconds)} of training"
 
 
 def _describe_begun(to_do: Sequence[PlannedRun]) -> str:

@@ -184,7 +184,9 @@ def test_train_says_what_it_will_do_and_what_comes_next(sweep):
     printed = (sweep / "stdout.txt").read_text()
 
     assert re.search(
-        r"sweep: 3 cells × 3 seeds, 0 done, 9 to do, on cpu, about \d+ s, into runs/sweep", said
+        r"sweep: 3 cells × 3 seeds, 0 done, 9 to do, on cpu, about \d+ s of training, "
+        r"into runs/sweep",
+        said,
     )
     assert len(re.findall(r"^\[\d/9\] .* epoch \d/2 .* images/s$", said, re.MULTILINE)) == 18
     assert printed.splitlines() == [
