@@ -7,10 +7,10 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bnexp import __version__
 from bnexp.errors import BnexpError, ConfigError
+from bnexp.launch.output import open_output
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _print_error(error: BnexpError) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = open_output(sys.stderr)
     if isinstance(error, ConfigError):
         for problem in error.problems:
             console.print(str(problem), markup=False)

@@ -16,6 +16,7 @@ from rich.table import Table
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.output import open_output
+from bnexp.reports.names import Name
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def plan(
         typer.echo(f"warning: {lost}; the run is known by its config", err=True)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = Table(title=escape(title))
-    table.add_column("cell", overflow="fold")
+    table.add_column("cell")
     table.add_column("seeds", overflow="fold")
     table.add_column("to do", justify="right")
     table.add_column("done", justify="right")
@@ -147,7 +148,7 @@ def plan(
     for cell, runs in cells.items():
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
-        table.add_row(escape(cell), seeds, str(len(runs) - done), str(done))
+        table.add_row(Name(cell), seeds, str(len(runs) - done), str(done))
     Console(highlight=False).print(table)
 
 

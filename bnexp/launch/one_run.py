@@ -18,6 +18,7 @@ from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
 from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_folder, is_held
+from bnexp.launch.events import say_nothing
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
@@ -91,7 +92,7 @@ class _Attempt:
         self.is_resumed = is_resumed
         self.device = prepare_device(run)
         # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
-        self.dataset = config.data.load(_say_nothing)
+        self.dataset = config.data.load(say_nothing)
         self.conditions = describe_conditions(self.device, self.dataset.fingerprint)
         if is_resumed:
             run.folder.reopen(run.identity)
@@ -217,7 +218,7 @@ def prepare_device(run: PlannedRun) -> torch.device:
 def describe_planned_conditions(run: PlannedRun) -> Conditions:
     """Returns the conditions under which a run would train now."""
     device = prepare_device(run)
-    return describe_conditions(device, run.spec.config.data.load(_say_nothing).fingerprint)
+    return describe_conditions(device, run.spec.config.data.load(say_nothing).fingerprint)
 
 
 def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
@@ -227,10 +228,6 @@ def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
         "train_images": len(dataset.train),
         "test_images": len(dataset.test),
     }
-
-
-def _say_nothing(_: str) -> None:
-    pass
 
 
 def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
+from bnexp.launch.events import say_nothing
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs import CheckpointError, DamagedCheckpointError
 from bnexp.training.checkpoint import Checkpoint, from_bytes
@@ -89,7 +90,7 @@ def refuse_other_conditions(
     """
     for run in runs:
         if run.action == "resume":
-            find_resume_point(run, describe(run), lambda _: None)
+            find_resume_point(run, describe(run), say_nothing)
 
 
 def _read(run: PlannedRun, path: Path) -> Checkpoint:

@@ -39,6 +39,8 @@ class RunningRun:
     """By the clock, in seconds."""
     first_step: int | None = None
     """The steps that it had done when it was taken up; None before it says so."""
+    first_told: tuple[float, int] | None = None
+    """When it first told a step, by the clock, and which: what came before is its start-up."""
     step: int = 0
     accuracy: str = ""
 
@@ -97,6 +99,7 @@ class SweepProgress:
             case RunProgressed(index, step):
                 run = self.running[index]
                 run.first_step = step - 1 if run.first_step is None else run.first_step
+                run.first_told = run.first_told or (self._clock(), step)
                 run.step = step
             case EpochEnded(index, scalars=scalars):
                 self.running[index].accuracy = describe_accuracy(scalars)
@@ -106,11 +109,9 @@ class SweepProgress:
                     self._note_spent(self.running.pop(index), state)
 
     def speed(self, run: RunningRun) -> float | None:
-        """Returns images a second since the run was taken up, evaluation included."""
-        seconds = self._clock() - run.started
-        if run.steps_here <= 1 or seconds <= 0:
-            return None
-        return run.steps_here * run.size.batch_size / seconds
+        """Returns images a second since the run's first step, evaluation included."""
+        seconds, steps = self._pace(run)
+        return steps * run.size.batch_size / seconds if steps and seconds > 0 else None
 
     def seconds_left(self, run: RunningRun | None = None) -> float | None:
         """Returns about how long a run, or all that is left, will take; None if unknown."""
@@ -126,6 +127,13 @@ class SweepProgress:
                 return None
             seconds += step * steps
         return seconds / max(1, min(self._jobs, len(left)))
+
+    def _pace(self, run: RunningRun) -> tuple[float, int]:
+        """Returns how long a run has been doing how many steps, without its start-up."""
+        if run.first_told is None:
+            return 0.0, 0
+        moment, step = run.first_told
+        return self._clock() - moment, run.step - step
 
     def _steps_left(self) -> int:
         waiting = sum(self.sizes[index].steps for index in self._waiting)
@@ -147,13 +155,13 @@ class SweepProgress:
         images = 0.0
         for run in self.running.values():
             seconds, steps = seconds_by_cell.get(run.size.cell, (0.0, 0))
-            seconds += self._clock() - run.started
-            seconds_by_cell[run.size.cell] = (seconds, steps + run.steps_here)
+            more_seconds, more_steps = self._pace(run)
+            seconds_by_cell[run.size.cell] = (seconds + more_seconds, steps + more_steps)
         seconds, steps = seconds_by_cell.get(size.cell, (0.0, 0))
-        if steps > 1:
+        if steps:
             return seconds / steps
         batch_sizes = {one.cell: one.batch_size for one in self.sizes}
-        known = {cell: spent for cell, spent in seconds_by_cell.items() if spent[1] > 1}
+        known = {cell: spent for cell, spent in seconds_by_cell.items() if spent[1]}
         images = sum(steps * batch_sizes[cell] for cell, (_, steps) in known.items())
         if not images:
             return None

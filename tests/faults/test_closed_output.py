@@ -63,3 +63,13 @@ def test_what_is_asked_for_is_trained_though_nobody_reads_even_the_first_line(ch
     os.close(writer)
 
     check_all_is_trained(process, tmp_path)
+
+
+def test_a_refusal_that_nobody_reads_keeps_its_exit_code(channel, tmp_path):
+    reader, writer = channel
+    os.close(reader)
+
+    process = start(tmp_path, "-s", "name=a/b", stdout=writer, stderr=writer)
+    os.close(writer)
+
+    assert process.wait(timeout=120) == 2

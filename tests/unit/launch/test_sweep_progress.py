@@ -29,11 +29,11 @@ def test_the_time_left_counts_steps_of_known_cells_and_images_of_unknown_ones(pr
     progress.take(RunStarted(0))
     progress.take(RunProgressed(0, 1))
     clock[0] = 20.0
-    progress.take(RunProgressed(0, 40))
-    # 0.5 s a step of a: 60 and 100 left. A step of b has twice the images, so 1 s: 50 and 50.
-    assert progress.seconds_left() == pytest.approx((160 * 0.5 + 100 * 1.0) / 2)
+    progress.take(RunProgressed(0, 41))
+    # 0.5 s a step of a: 59 and 100 left. A step of b has twice the images, so 1 s: 50 and 50.
+    assert progress.seconds_left() == pytest.approx((159 * 0.5 + 100 * 1.0) / 2)
     (run,) = progress.running.values()
-    assert progress.seconds_left(run) == pytest.approx(30)
+    assert progress.seconds_left(run) == pytest.approx(29.5)
     assert progress.speed(run) == pytest.approx(20)
     assert run.epoch == 1
 
@@ -45,8 +45,19 @@ def test_a_run_that_goes_on_is_judged_by_the_steps_it_does_here(progress, clock)
     progress.take(RunProgressed(0, 90))
     (run,) = progress.running.values()
     assert run.steps_here == 10
-    assert progress.seconds_left(run) == pytest.approx(10)
+    assert progress.seconds_left(run) == pytest.approx(10 * 10 / 9)
     assert run.epoch == 2
+
+
+def test_what_a_run_needs_to_start_is_not_taken_for_the_time_of_its_steps(progress, clock):
+    progress.take(RunStarted(0))
+    clock[0] = 30.0
+    progress.take(RunProgressed(0, 1))
+    clock[0] = 31.0
+    progress.take(RunProgressed(0, 11))
+    (run,) = progress.running.values()
+    assert progress.speed(run) == pytest.approx(100)
+    assert progress.seconds_left(run) == pytest.approx(8.9)
 
 
 def test_an_ended_run_counts_with_all_its_steps_though_the_last_were_not_told(progress, clock):
