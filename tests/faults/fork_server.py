@@ -1,8 +1,8 @@
 """Runs `bnexp` commands in forks of a process that has imported PyTorch once; kills some.
 
-Importing takes seconds, and a fork is a real process that a real SIGKILL can end. Reads a JSON
-list of the command's words with `kill_after` (seconds, or null) a line, answers with the wait
-status's exit code a line, negative for a signal.
+Importing takes seconds, and a fork is a real process that a real signal can end. Reads a JSON
+request a line and answers each with a line: `start` with the process's number, `wait` with its
+exit code, negative for a signal, and the seconds since it was last waited for or started.
 """
 
 import gc
@@ -19,32 +19,52 @@ import bnexp.launch.sweep
 from bnexp.cli.app import main
 
 
-def run_in_fork(words, log, kill_after):
+def start(job):
+    """Runs the command in a fork, as a terminal would: in a process group of its own."""
     child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(target, 1)
-        os.dup2(target, 2)
-        sys.argv = ["bnexp", *words]
-        code = 1
-        try:
-            main()
-            code = 0
-        except SystemExit as error:
-            code = error.code or 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    deadline = None if kill_after is None else time.monotonic() + kill_after
+    if child:
+        return {"pid": child}
+    code = 1
+    try:
+        prepare_process(job)
+        exec(job["before"], {})
+        main()
+        code = 0
+    except SystemExit as error:
+        code = error.code or 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def prepare_process(job):
+    os.setsid()
+    os.chdir(job["cwd"])
+    os.environ.update(job["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    said = os.open(job["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    sys.argv = ["bnexp", *job["words"]]
+
+
+def wait(child, kill_after, seconds):
+    """Waits for the end; with `kill_after` kills the process then; None after `seconds`."""
+    started = time.monotonic()
+    deadline = None if kill_after is None else started + kill_after
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            return {"code": code, "seconds": time.monotonic() - started}
         if deadline is not None and time.monotonic() >= deadline:
             os.kill(child, signal.SIGKILL)
             deadline = None
+        if time.monotonic() - started > seconds:
+            return {"code": None, "seconds": seconds}
         time.sleep(0.0005)
 
 
@@ -52,9 +72,7 @@ if __name__ == "__main__":
     assert bnexp.launch.sweep
     gc.freeze()
     for line in sys.stdin:
-        job = json.loads(line)
-        started = time.monotonic()
-        code = run_in_fork(job["words"], job["log"], job["kill_after"])
-        answer = {"code": code, "seconds": time.monotonic() - started}
+        request = json.loads(line)
+        answer = wait(**request["wait"]) if "wait" in request else start(request["start"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
