@@ -39,12 +39,6 @@ class Fork:
         os.kill(self.pid, number)
 
     @property
-    def is_alive(self):
-        """Whether it runs still; it is not reaped before it is waited for."""
-        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in "ZX"
-
-    @property
     def code(self):
         return self._answer["code"]
 

@@ -1,0 +1,112 @@
+"""Row 14 of the fault matrix: the same command gives the same bits, whatever comes between."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+from forks import wait_until
+from run_results import read_points
+from sweeps import Listener, plan, read_runs
+
+from bnexp.launch import in_process
+from bnexp.launch.stop import StopSignal
+SWEEP = ("train", "c.yaml", "-s", "sweep.seeds=2", "-s", "train.epochs=2")
+
+
+@pytest.fixture(scope="module")
+def whole(forks, tmp_path_factory):
+    """What the command leaves in a fresh folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    plan(folder)
+    done = forks.run(*SWEEP, cwd=folder)
+    assert done.code == 0, done.said
+    found = read_runs(folder / "runs")
+    assert sorted(found) == ["many/base/seed=0", "many/base/seed=1"]
+    assert found["many/base/seed=0"]["model"] != found["many/base/seed=1"]["model"]
+    return found, read_points(folder / "runs/many/base/seed=0")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_row_14_the_same_command_in_another_fresh_folder_gives_the_same_bits(
+    jobs, forks, tmp_path, whole
+):
+    plan(tmp_path)
+
+    done = forks.run(*SWEEP, "--jobs", jobs, "--runs-dir", "others", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    assert read_runs(tmp_path / "others") == whole[0]
+    assert read_points(tmp_path / "others/many/base/seed=0") == whole[1]
+
+
+STOP_IN_SECOND_EPOCH = """
+import os, signal
+from bnexp.training import loop
+steps = []
+train_step = loop.train_step
+
+def train_and_be_stopped(*arguments):
+    steps.append(1)
+    if len(steps) == 13:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return train_step(*arguments)
+
+loop.train_step = train_and_be_stopped
+"""
+
+
+def test_row_14_the_same_command_stopped_once_in_each_run_gives_the_same_bits(
+    forks, tmp_path, whole
+):
+    plan(tmp_path)
+
+    codes = [
+        forks.run(*SWEEP, cwd=tmp_path, before=before).code
+        for before in (STOP_IN_SECOND_EPOCH, STOP_IN_SECOND_EPOCH, "")
+    ]
+
+    assert codes == [143, 143, 0]
+    runs = [tmp_path / f"runs/many/base/seed={seed}" for seed in range(2)]
+    environments = [json.loads((run / "environment.json").read_text()) for run in runs]
+    assert [e["resumes"][0]["step"] for e in environments] == [13, 6]
+    assert read_runs(tmp_path / "runs") == whole[0]
+    assert read_points(runs[0]) == whole[1]
+
+
+def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
+    """Kills the command and all its workers, so many times, then lets it end."""
+    runs = plan(folder, f"sweep.seeds={seeds}")
+    command = ("train", "c.yaml", "--jobs", "2", "-s", f"sweep.seeds={seeds}")
+    for number in range(kills):
+        process = forks.start(*command, cwd=folder)
+        # Some way into the share of the runs that is this kill's.
+        runs_done = 1 + number * seeds // (kills + 1)
+        wait_until(lambda: sum(r.folder.is_begun for r in runs) >= runs_done)  # noqa: B023
+        time.sleep(chance.uniform(0, 0.3))
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    process = forks.start(*command, cwd=folder)
+    assert process.wait(seconds=600) == 0, process.said
+
+
+def check_a_killed_sweep(forks, tmp_path, seeds, kills):
+    whole = plan(tmp_path / "whole", f"sweep.seeds={seeds}")
+    in_process.run_all(whole, Listener(), StopSignal())
+
+    kill_a_sweep_at_random(forks, tmp_path / "killed", seeds, kills, random.Random(3))
+
+    found = read_runs(tmp_path / "killed/runs")
+    assert len(found) == seeds
+    assert found == read_runs(tmp_path / "whole/runs")
+
+
+def test_row_14_a_sweep_killed_with_all_its_workers_ends_with_the_same_bits(forks, tmp_path):
+    check_a_killed_sweep(forks, tmp_path, seeds=4, kills=1)
+
+
+@pytest.mark.slow
+def test_row_14_forty_runs_killed_five_times_end_with_the_same_bits(forks, tmp_path):
+    check_a_killed_sweep(forks, tmp_path, seeds=40, kills=5)
