@@ -15,6 +15,7 @@ from bnexp.launch.events import RunEnded, RunProgressed
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 
+
 def train_in_pool(runs, jobs=2, react=lambda event: None, is_failing_fast=False):
     listener, stop = Listener(react), StopSignal()
     ended = pool.run_all(runs, listener, stop, jobs, is_failing_fast)

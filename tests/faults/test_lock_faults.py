@@ -1,50 +1,32 @@
-"""A run's lock when its holder sleeps: a stopped process, a suspended machine."""
+"""Row 16 of the fault matrix: a run's lock when its holder sleeps, is gone, or the clock jumps."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from forks import wait_until
 from run_results import read_results
 from sweeps import Listener, plan
 
+from bnexp import exclusive_folder
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import hold_folder, is_held
+from bnexp.exclusive_folder import GivenUpError, hold_folder, is_abandoned, is_held
 from bnexp.launch import in_process
 from bnexp.launch.stop import StopSignal
+from bnexp.runs import read_run
 from bnexp.runs.removal import plan_removal
 
 LENGTH = ("train.epochs=25", "train.checkpoint_every=20")
 
-COMMAND = """
-import sys
+BEAT_FAST = """
 from bnexp import exclusive_folder
 exclusive_folder.BEAT_SECONDS, exclusive_folder.STALE_SECONDS = 0.2, 2.0
-sys.argv = ["bnexp", "train", "c.yaml", *sys.argv[1:]]
-from bnexp.cli.app import main
-main()
 """
-
-
-def start(cwd):
-    """Starts `bnexp train` with a lock that is taken over after two seconds."""
-    settings = [word for setting in LENGTH for word in ("-s", setting)]
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *settings],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_until(is_true, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+COMMAND = ("train", "c.yaml", *(word for setting in LENGTH for word in ("-s", setting)))
 
 
 def holder_of(run):
@@ -54,46 +36,45 @@ def holder_of(run):
         return None
 
 
-def test_row_16_one_who_slept_until_another_took_its_run_over_writes_nothing_more(tmp_path):
+def test_row_16_one_who_slept_until_another_took_its_run_over_writes_nothing_more(forks, tmp_path):
     (run,) = plan(tmp_path, *LENGTH)
-    sleeper = start(tmp_path)
+    sleeper = forks.start(*COMMAND, cwd=tmp_path, before=BEAT_FAST)
     wait_until(run.folder.checkpoints.find)
-    os.kill(sleeper.pid, signal.SIGSTOP)
+    sleeper.send_signal(signal.SIGSTOP)
     time.sleep(3)
-    heir = start(tmp_path)
+    heir = forks.start(*COMMAND, cwd=tmp_path, before=BEAT_FAST)
     # Both may end before this test looks, were the heir not stopped in the middle as well.
     wait_until(lambda: holder_of(run) == heir.pid)
     wait_until(lambda: "epoch " in run.folder.log.read_text().partition("goes on after step")[2])
-    os.kill(heir.pid, signal.SIGSTOP)
+    heir.send_signal(signal.SIGSTOP)
     left = {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()}
 
-    os.kill(sleeper.pid, signal.SIGCONT)
-    _, said = sleeper.communicate(timeout=60)
+    sleeper.send_signal(signal.SIGCONT)
+    sleeper.wait()
+    said = sleeper.said
 
     assert f"process {heir.pid} on " in said
     assert "has taken this run over" in said
     assert "Traceback" not in said
     assert {p: p.read_bytes() for p in run.folder.path.rglob("*") if p.is_file()} == left
-    os.kill(heir.pid, signal.SIGCONT)
-    _, said = heir.communicate(timeout=120)
-    assert heir.returncode == 0, said
+    heir.send_signal(signal.SIGCONT)
+    assert heir.wait() == 0, heir.said
     (whole,) = plan(tmp_path / "whole", *LENGTH)
     in_process.run_all([whole], Listener(), StopSignal())
     assert read_results(run.folder.path) == read_results(whole.folder.path)
 
 
-def test_row_16_one_who_slept_and_whom_nobody_replaced_goes_on(tmp_path):
+def test_row_16_one_who_slept_and_whom_nobody_replaced_goes_on(forks, tmp_path):
     (run,) = plan(tmp_path, *LENGTH)
-    sleeper = start(tmp_path)
+    sleeper = forks.start(*COMMAND, cwd=tmp_path, before=BEAT_FAST)
     wait_until(run.folder.checkpoints.find)
-    os.kill(sleeper.pid, signal.SIGSTOP)
+    sleeper.send_signal(signal.SIGSTOP)
     time.sleep(3)
 
-    os.kill(sleeper.pid, signal.SIGCONT)
-    _, said = sleeper.communicate(timeout=120)
+    sleeper.send_signal(signal.SIGCONT)
 
-    assert sleeper.returncode == 0, said
-    assert "1 finished" in said
+    assert sleeper.wait() == 0, sleeper.said
+    assert "1 finished" in sleeper.said
     assert not run.folder.lock.exists()
 
 
@@ -122,3 +103,94 @@ def test_row_16_a_holder_on_another_machine_that_died_long_ago_is_none(tmp_path)
 
     assert not is_held(lock)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(exclusive_folder, "STALE_SECONDS", 1.0)
+    monkeypatch.setattr(exclusive_folder, "_POLL_SECONDS", 0.01)
+
+
+def test_row_16_a_killed_holder_that_nobody_took_note_of_is_replaced_at_once(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock/.holder").write_text(f"{killed.pid} {socket.gethostname()}")
+    assert not is_abandoned(tmp_path / "lock")
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the table
+
+    assert is_abandoned(tmp_path / "lock")
+    with hold_folder(tmp_path / "lock", pytest.fail):
+        pass
+    killed.wait()
+
+
+def test_row_16_a_holder_on_another_machine_is_waited_for(tmp_path, fast):
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock/.holder").write_text("1 elsewhere")
+    said = []
+
+    with hold_folder(tmp_path / "lock", said.append):
+        pass
+
+    assert said[0].startswith("process 1 on elsewhere is at it")
+
+
+def test_row_16_a_clock_that_jumps_makes_no_living_holder_dead(tmp_path, fast):
+    give_up = [False] * 200 + [True]
+
+    def jump():
+        moment = 4e9 if len(give_up) % 2 else 1.0
+        os.utime(tmp_path / "lock", (moment, moment))
+        return give_up.pop(0)
+
+    with (
+        hold_folder(tmp_path / "lock", pytest.fail),
+        pytest.raises(GivenUpError, match=f"process {os.getpid()} on "),
+        hold_folder(tmp_path / "lock", lambda line: None, jump),
+    ):
+        pass
+
+
+def hold_from_elsewhere(run):
+    """Makes the lock of a run as a process on another machine would."""
+    run.folder.lock.mkdir(parents=True)
+    (run.folder.lock / ".holder").write_text("77 elsewhere")
+
+
+def test_row_16_a_run_held_on_another_machine_is_refused_until_the_beats_have_long_stopped(
+    forks, tmp_path
+):
+    (run,) = plan(tmp_path)
+    hold_from_elsewhere(run)
+
+    held = forks.run("train", "c.yaml", cwd=tmp_path)  # the real timeout: a minute
+    stopped = time.time() - exclusive_folder.STALE_SECONDS - 1
+    os.utime(run.folder.lock, (stopped, stopped))
+    abandoned = forks.run("train", "c.yaml", cwd=tmp_path, before=BEAT_FAST)
+
+    assert held.code == 2
+    assert "is being trained by process 77 on elsewhere right now; wait for it" in held.said
+    assert abandoned.code == 0, abandoned.said
+    assert "process 77 on elsewhere is at it" in abandoned.said
+    assert "1 finished" in abandoned.said
+    assert not run.folder.lock.exists()
+
+
+@pytest.mark.parametrize("seconds", [-7200, 7200])
+def test_row_16_a_process_whose_clock_jumps_takes_no_run_from_a_living_one(
+    seconds, forks, tmp_path
+):
+    (run,) = plan(tmp_path, "train.epochs=400")
+    command = ("train", "c.yaml", "-s", "train.epochs=400")
+    jump = f"import time; here = time.time; time.time = lambda: here() + {seconds}"
+    holder = forks.start(*command, cwd=tmp_path)
+    wait_until(run.folder.checkpoints.find)
+
+    other = forks.run(*command, cwd=tmp_path, before=jump)
+
+    assert other.code == 2
+    assert f"is being trained by process {holder.pid} on {socket.gethostname()}" in other.said
+    holder.send_signal(signal.SIGTERM)
+    assert holder.wait() == 143
+    assert read_run(run.folder.path).state == "interrupted"

@@ -13,6 +13,7 @@ from sweeps import Listener, plan, read_runs
 
 from bnexp.launch import in_process
 from bnexp.launch.stop import StopSignal
+
 SWEEP = ("train", "c.yaml", "-s", "sweep.seeds=2", "-s", "train.epochs=2")
 
 

@@ -1,16 +1,12 @@
 """A folder that one process holds at a time."""
 
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from bnexp import exclusive_folder
-from bnexp.exclusive_folder import GivenUpError, hold_folder, is_abandoned
+from bnexp.exclusive_folder import hold_folder
 
 
 @pytest.fixture
@@ -90,45 +86,4 @@ def test_one_who_was_replaced_does_not_remove_the_folder_of_the_next(tmp_path):
 
 def test_a_missing_parent_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), hold_folder(tmp_path / "none" / "lock", pytest.fail):
-        pass
-
-
-def test_row_16_a_killed_holder_that_nobody_took_note_of_is_replaced_at_once(tmp_path):
-    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    (tmp_path / "lock").mkdir()
-    (tmp_path / "lock/.holder").write_text(f"{killed.pid} {socket.gethostname()}")
-    assert not is_abandoned(tmp_path / "lock")
-    killed.kill()
-    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the table
-
-    assert is_abandoned(tmp_path / "lock")
-    with hold_folder(tmp_path / "lock", pytest.fail):
-        pass
-    killed.wait()
-
-
-def test_row_16_a_holder_on_another_machine_is_waited_for(tmp_path, fast):
-    (tmp_path / "lock").mkdir()
-    (tmp_path / "lock/.holder").write_text("1 elsewhere")
-    said = []
-
-    with hold_folder(tmp_path / "lock", said.append):
-        pass
-
-    assert said[0].startswith("process 1 on elsewhere is at it")
-
-
-def test_row_16_a_clock_that_jumps_makes_no_living_holder_dead(tmp_path, fast):
-    give_up = [False] * 200 + [True]
-
-    def jump():
-        moment = 4e9 if len(give_up) % 2 else 1.0
-        os.utime(tmp_path / "lock", (moment, moment))
-        return give_up.pop(0)
-
-    with (
-        hold_folder(tmp_path / "lock", pytest.fail),
-        pytest.raises(GivenUpError, match=f"process {os.getpid()} on "),
-        hold_folder(tmp_path / "lock", lambda line: None, jump),
-    ):
         pass
