@@ -1,73 +1,19 @@
-"""Downloading CIFAR-10 from a server on this machine, and all that can go wrong on the way."""
+"""Downloading CIFAR-10 from a server on this machine, and what is said where none is reached."""
 
-import contextlib
 import dataclasses
 import io
-import json
-import pickle
 import socket
 import subprocess
 import sys
-import tarfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from cifar10_files import PER_BATCH, make_members, write_archive
+from cifar10_files import PER_BATCH, write_archive
+from cifar10_server import Server
 
 from bnexp.data import cifar10_archive, cifar10_store, download
 from bnexp.data.cifar10 import Cifar10Config
 from bnexp.errors import DataError
-
-DOWNLOADER = """
-import json, sys
-from bnexp.data import cifar10_archive
-from bnexp.data.cifar10 import Cifar10Config
-cifar10_archive.CIFAR10 = cifar10_archive.Archive(**json.loads(sys.argv[1]))
-dataset = Cifar10Config().load(lambda line: print(line, file=sys.stderr))
-print(dataset.fingerprint)
-"""
-
-
-class Server:
-    """Serves one archive on 127.0.0.1 and misbehaves on request."""
-
-    def __init__(self):
-        self.content = b""
-        self.claimed_length = None
-        self.seconds_before_content = 0.0
-        self.status = 200
-        self.download_count = 0
-        self.is_closing = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(server.status)
-                length = server.claimed_length or len(server.content)
-                self.send_header("Content-Length", str(length))
-                self.end_headers()
-                # torchvision looks for redirections first, by a request it does not read.
-                if self.headers["Method"] != "HEAD":
-                    server.download_count += 1
-                    server.is_closing.wait(server.seconds_before_content)
-                    with contextlib.suppress(ConnectionError):
-                        self.wfile.write(server.content)
-
-            def log_message(self, *arguments):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._http.server_port}/cifar-10-python.tar.gz"
-
-    def close(self):
-        self.is_closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -162,28 +108,6 @@ def test_a_mirror_is_asked_instead(publish, server, monkeypatch):
     assert server.download_count == 1
 
 
-def test_a_cut_download_leaves_nothing_and_can_be_tried_again(publish, server, home):
-    archive = publish()
-    whole = server.content
-    server.content, server.claimed_length = whole[:1000], len(whole)
-    message = error_of_load()
-    assert f"the download from {server.url} was cut or is wrong, nothing was kept" in message
-    assert f"it has 1,000 of {archive.size:,} bytes" in message
-    assert everything_below(home) == []
-    server.content = whole
-    assert len(load().test) == PER_BATCH
-
-
-def test_a_download_with_another_hash_is_refused_with_both_hashes(publish, server, home):
-    archive = publish()
-    server.content = server.content[:-1] + b"?"
-    message = error_of_load()
-    assert f"where {archive.sha256} is expected" in message
-    assert "run `bnexp data fetch cifar10` again" in message
-    assert "`bnexp data import PATH`" in message
-    assert everything_below(home) == []
-
-
 def test_a_damaged_archive_in_the_data_folder_is_downloaded_again(publish, home):
     publish()
     home.mkdir()
@@ -192,54 +116,6 @@ def test_a_damaged_archive_in_the_data_folder_is_downloaded_again(publish, home)
     load(said.append)
     assert said[0].startswith(f"{home}/cifar-10-python.tar.gz is not cifar-10-python.tar.gz: ")
     assert said[0].endswith("; downloading it again")
-
-
-def hostile_members(folder):
-    evil = tarfile.TarInfo("../evil")
-    absolute = tarfile.TarInfo(f"{folder}/absolute")
-    link = tarfile.TarInfo("cifar-10-batches-py/test_batch")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    hard = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
-    hard.type, hard.linkname = tarfile.LNKTYPE, "../evil"
-    device = tarfile.TarInfo("cifar-10-batches-py/data_batch_2")
-    device.type = tarfile.CHRTYPE
-    return [(evil, b"x"), (absolute, b"x"), (link, b""), (hard, b""), (device, b"")]
-
-
-def test_hostile_members_of_an_archive_write_nothing_and_are_passed_over(
-    publish, tmp_path, monkeypatch
-):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    archive = publish(extra=hostile_members(tmp_path))
-    dataset = load()
-    assert len(dataset.train) == 5 * PER_BATCH
-    assert everything_below(tmp_path) == [
-        "here",
-        "home",
-        "home/cifar-10-python.tar.gz",
-        f"home/cifar10-{archive.sha256[:16]}.npz",
-        "published.tar.gz",
-    ]
-
-
-class Code:
-    def __init__(self, command):
-        self.command = command
-
-    def __reduce__(self):
-        import os
-
-        return (os.system, (self.command,))
-
-
-def test_code_in_an_archive_with_the_right_hash_does_not_run(publish, tmp_path):
-    code = pickle.dumps(Code(f"touch {tmp_path}/ran"), protocol=2)
-    publish(make_members() | {"cifar-10-batches-py/data_batch_3": code})
-    message = error_of_load()
-    assert "data_batch_3 in the archive holds more than images and labels" in message
-    assert "system); refused" in message
-    assert not (tmp_path / "ran").exists()
 
 
 def assert_names_both_ways_out(message, url, reason):
@@ -329,21 +205,6 @@ def test_a_torchvision_that_does_not_match_torch_is_told_in_one_line(
         "(operator torchvision::nms does not exist): reinstall the two together"
     )
     assert "`bnexp data import PATH`, which needs no torchvision" in message
-
-
-def test_two_processes_at_once_download_once_and_both_load(publish, server, home):
-    archive = publish()
-    server.seconds_before_content = 1.0
-    command = [sys.executable, "-c", DOWNLOADER, json.dumps(dataclasses.asdict(archive))]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    assert len({stdout for stdout, _ in outputs}) == 1
-    assert server.download_count == 1
-    assert len(everything_below(home)) == 2
 
 
 def test_another_process_fails_offline_with_the_line_alone(home, monkeypatch):
