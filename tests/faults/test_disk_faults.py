@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from run_results import read_results
 
 from bnexp.runs import read_run
 from bnexp.runs.reading import read_status
@@ -15,6 +16,11 @@ data: {name: shapes, train_size: 100, val_size: 0, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05}
 train: {epochs: 400, device: cpu, threads: 1, log_every: 1, checkpoint_every: null}
+"""
+LIMIT_FILES = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 TRAIN = [sys.executable, "-m", "bnexp", "train", "c.yaml", "--runs-dir", "disk/runs"]
 
@@ -64,6 +70,51 @@ def describe_files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of a file")
+def test_row_06_files_that_cannot_grow_fail_their_runs_with_the_path_and_no_other(forks, tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    few = ("-s", "train.epochs=2", "-s", "name=old")
+    assert forks.run("train", "c.yaml", *few, cwd=tmp_path).code == 0
+    old = tmp_path / "runs/old/base/seed=0"
+    before = describe_files(old)
+    limit = LIMIT_FILES.format(size=9000)
+
+    done = forks.run("train", "c.yaml", "-s", "sweep.seeds=2", cwd=tmp_path, before=limit)
+
+    assert done.code == 1, done.said
+    assert "Traceback" not in done.said
+    assert "unexpected" not in done.said
+    for seed in range(2):
+        run = f"runs/disk/base/seed={seed}"
+        assert f"failed: base seed={seed}: File too large: {run}" in done.said
+        assert read_run(tmp_path / run).state == "failed"
+    assert "2 failed" in done.said
+    assert describe_files(old) == before
+    assert read_run(old).state == "finished"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of a file")
+def test_row_06_events_that_cannot_grow_are_a_warning_and_the_run_ends_with_the_same_bits(
+    forks, tmp_path
+):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    few = ("train", "c.yaml", "-s", "train.epochs=2", "-s", "train.log_every=100")
+    run = tmp_path / "runs/disk/base/seed=0"
+    limited = tmp_path / "limited/disk/base/seed=0"
+    assert forks.run(*few, cwd=tmp_path).code == 0
+    sizes = {path.name.split(".")[0]: path.stat().st_size for path in run.iterdir()}
+    events = sizes.pop("events")
+    assert events > 2 * max(sizes.values())  # the first look's pictures are most of it
+    limit = LIMIT_FILES.format(size=events // 2)
+
+    done = forks.run(*few, "--runs-dir", "limited", cwd=tmp_path, before=limit)
+
+    assert done.code == 0, done.said
+    assert done.said.count("TensorBoard events cannot be written ([Errno 27] File too large)") == 1
+    assert read_run(limited).state == "finished"
+    assert read_results(limited) == read_results(run)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
 def test_row_06_a_full_disk_leaves_the_failure_in_the_status(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
@@ -105,12 +156,12 @@ def test_row_06_on_a_disk_without_a_page_left_the_events_make_room_for_the_statu
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a folder")
-def test_row_06_a_read_only_runs_folder_is_named_and_nothing_in_it_changes(bnexp, tmp_path):
+def test_row_06_a_read_only_runs_folder_is_named_and_nothing_in_it_changes(forks, tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
     (tmp_path / "disk").mkdir()
     few = ("-s", "train.epochs=2")
-    first = bnexp("train", "c.yaml", "--runs-dir", "disk/runs", *few, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
+    first = forks.run("train", "c.yaml", "--runs-dir", "disk/runs", *few, cwd=tmp_path)
+    assert first.code == 0, first.said
     old = tmp_path / "disk/runs/disk/base/seed=0"
     before = describe_files(old)
 

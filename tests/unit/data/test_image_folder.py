@@ -4,10 +4,10 @@ import io
 import os
 import shutil
 import sys
-import zlib
 
 import numpy as np
 import pytest
+from image_folders import make_image_folder, save
 from PIL import Image
 from pydantic import ValidationError
 
@@ -16,19 +16,10 @@ from bnexp.data.image_folder_decoding import _load
 from bnexp.errors import DataError
 
 
-def save(path, colour=(10, 20, 30), size=(8, 6), mode="RGB", **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path, **options)
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Two classes, three training images and one test image of each; the PNGs are exact."""
-    for place, name in enumerate(("cat", "dog")):
-        for number in range(3):
-            save(tmp_path / "pics/train" / name / f"{number}.png", (number, place, 7))
-        save(tmp_path / "pics/test" / name / "0.png", (99, place, 7))
-    return tmp_path / "pics"
+    return make_image_folder(tmp_path / "pics")
 
 
 def load(root, say=lambda line: None):
@@ -155,76 +146,6 @@ def test_links_to_images_and_classes_are_followed(folder):
     dataset = load(folder)
     assert dataset.class_names == ("cat", "dog", "eel")
     assert len(dataset.train) == 10
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-30])
-
-
-def break_crc(path):
-    content = bytearray(path.read_bytes())
-    content[content.index(b"IDAT") + 6] ^= 0xFF
-    path.write_bytes(content)
-
-
-def claim_a_huge_size(path, side=60_000):
-    content = bytearray(path.read_bytes())
-    content[16:24] = side.to_bytes(4, "big") * 2
-    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
-    path.write_bytes(content)
-
-
-def save_16_bit(path):
-    """A PNG with 16 bits a channel, which Pillow reads but cannot write."""
-    rows = b"".join(b"\0" + bytes(6 * 8) for _ in range(6))
-    header = (8).to_bytes(4, "big") + (6).to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, body in chunks:
-        content += len(body).to_bytes(4, "big") + kind + body
-        content += zlib.crc32(kind + body).to_bytes(4, "big")
-    path.write_bytes(content)
-
-
-DAMAGES = {
-    "cut PNG": ("png", cut, "is damaged: "),
-    "cut JPEG": ("jpg", cut, "is damaged: "),
-    "broken PNG": ("png", break_crc, "is damaged: "),
-    "empty": ("png", lambda path: path.write_bytes(b""), "is not a JPEG or PNG image"),
-    "text": ("jpg", lambda path: path.write_text("hello"), "is not a JPEG or PNG image"),
-    "GIF": ("png", lambda path: save(path, format="GIF"), "is not a JPEG or PNG image"),
-    "size": ("png", lambda path: save(path, size=(6, 8)), "6x8 pixels, not 8x6"),
-    "CMYK": ("jpg", lambda path: save(path, 0, mode="CMYK"), "has CMYK, not 8-bit RGB or grey"),
-    "palette": ("png", lambda path: save(path, 0, mode="P"), "has a colour palette, not"),
-    "alpha": ("png", lambda path: save(path, 0, mode="RGBA"), "has an alpha channel, not"),
-    "grey alpha": ("png", lambda path: save(path, 0, mode="LA"), "has an alpha channel, not"),
-    "transparent": (
-        "png",
-        lambda path: save(path, transparency=(1, 2, 3)),
-        "has a transparent colour, not",
-    ),
-    "16-bit grey": ("png", lambda path: save(path, 0, mode="I;16"), "has 16 bits a channel, not"),
-    "16-bit RGB": ("png", save_16_bit, "has 16 bits a channel, not"),
-    "1 bit": ("png", lambda path: save(path, 0, mode="1"), "has black and white without greys"),
-    "bomb": ("png", claim_a_huge_size, "has far too many pixels"),
-    "half a bomb": ("png", lambda path: claim_a_huge_size(path, 11_000), "has far too many pixels"),
-    "large": ("png", lambda path: claim_a_huge_size(path, 9000), "9000x9000 pixels, not 8x6"),
-}
-
-
-@pytest.mark.parametrize("case", DAMAGES)
-@pytest.mark.parametrize("name", ["0", "zz"], ids=["first", "last"])
-def test_an_image_that_cannot_be_used_is_named_with_the_reason(folder, data_folder, case, name):
-    suffix, spoil, reason = DAMAGES[case]
-    (folder / "train/cat/0.png").unlink()
-    path = folder / f"train/cat/{name}.{suffix}"
-    save(path)
-    spoil(path)
-    message = error_of(folder)
-    assert f"1 of 8 files in the image folder {folder} cannot be used: " in message
-    assert f"train/cat/{name}.{suffix} {reason}" in message
-    assert "remove them or save them anew" in message
-    assert not (data_folder / "image_folder").exists()
 
 
 def test_of_many_unusable_files_five_are_named_and_all_counted(folder):
