@@ -74,6 +74,7 @@ def site(server, tmp_path, forks):
 def check_that_a_retry_works(site):
     code, said = site.fetch()
     assert code == 0, said
+    assert "is at it" not in said
     assert said.endswith(READY)
     assert site.everything() == site.all_that_is_kept()
 

@@ -38,13 +38,26 @@ def spoil_gradient(model, optimizer, batch, precision):
     return result
 
 
+def spoil_variance(model, optimizer, batch, precision):
+    result = TRAIN_STEP(model, optimizer, batch, precision)
+    variance = next(value for name, value in model.named_buffers() if name.endswith("running_var"))
+    variance[0] = math.inf
+    return result
+
+
 TRAIN_STEP = loop.train_step
 
 
 @pytest.mark.parametrize(
     ("spoil", "seen_at"),
-    # A gradient spoils the weights, which the next step's loss shows.
-    [(spoil_input, SPOILED), (spoil_loss, SPOILED), (spoil_gradient, SPOILED + 1)],
+    [
+        (spoil_input, SPOILED),
+        (spoil_loss, SPOILED),
+        # It spoils the weights, which the next step's loss shows.
+        (spoil_gradient, SPOILED + 1),
+        # It makes every score of its channel constant, and is looked for before evaluation.
+        (spoil_variance, 2 * STEPS_AN_EPOCH),
+    ],
 )
 def test_row_07_what_is_not_finite_ends_its_run_as_diverged_there_and_no_other(
     spoil, seen_at, tmp_path, monkeypatch
@@ -69,7 +82,7 @@ def test_row_07_what_is_not_finite_ends_its_run_as_diverged_there_and_no_other(
     assert code == 0, said.getvalue()
     spoiled, other = (read_run(run.folder.path) for run in planned)
     assert spoiled.state == "diverged"
-    assert spoiled.summary.reason.endswith(f"at step {seen_at}")
+    assert spoiled.summary.reason.endswith(f" step {seen_at}")
     assert spoiled.summary.best["epoch"] == 1
     assert spoiled.summary.final == {}
     assert other.state == "finished"

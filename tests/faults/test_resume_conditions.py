@@ -1,4 +1,4 @@
-"""Row 15 of the fault matrix: a run that was cut off meets other versions, threads or data."""
+"""Row 15 of the fault matrix: a run that was cut off meets another config, version or machine."""
 
 import json
 import os
@@ -82,6 +82,29 @@ def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(bnex
     done = bnexp(*command, "--resume-anyway", cwd=tmp_path, **other)
     assert done.returncode == 0, done.stderr
     assert "goes on after step 3" in done.stderr
+
+
+def test_row_15_the_command_refuses_another_config_key_by_key_until_it_is_forced(forks, tmp_path):
+    run = interrupt(tmp_path, 3)
+    before = {path: path.read_bytes() for path in run.folder.path.iterdir()}
+    other = ("train", "c.yaml", "-s", "train.epochs=2", "-s", "data.batch_size=10")
+    said = "data.batch_size is 20 there and 10 here, train.epochs is 3 there and 2 here."
+
+    for option in ((), ("--resume-anyway",)):
+        refused = forks.run(*other, *option, cwd=tmp_path)
+        assert refused.code == 2
+        assert f"seed=0 holds a run of another config: {said}" in refused.said
+        assert "--force" in refused.said
+        assert {path: path.read_bytes() for path in run.folder.path.iterdir()} == before
+    forced = forks.run(*other, "--force", cwd=tmp_path)
+
+    assert forced.code == 0, forced.said
+    record = read_run(run.folder.path)
+    assert (record.state, record.summary.epochs, record.summary.steps) == ("finished", 2, 20)
+    assert record.config["data.batch_size"] == 10
+    environment = json.loads(run.folder.environment.read_text())
+    assert "resumes" not in environment
+    assert "--force" in environment["command"]
 
 
 def test_a_forced_run_starts_over_whatever_its_checkpoint_says(tmp_path, monkeypatch):

@@ -191,7 +191,7 @@ class Spoiler(Notes):
             self.model.layers[1].norm.running_var[0] = float("inf")
 
 
-def test_row_07_a_running_variance_that_is_not_finite_ends_the_run_as_diverged(dataset):
+def test_a_running_variance_that_is_not_finite_ends_the_run_as_diverged(dataset):
     config, notes = configure(), Spoiler(step=8)
     parts = build_parts(config, dataset, CPU)
     notes.model = parts.model

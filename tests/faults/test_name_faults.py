@@ -1,0 +1,103 @@
+"""Row 12 of the fault matrix: names that are no plain folder's, and run folders that are links."""
+
+import json
+import re
+
+import pytest
+from many_commands import HEAD, run_all, train_all
+
+NAMES = {
+    "..": "..",
+    ".": ".",
+    "../x": "../x",
+    "/etc/x": "/etc/x",
+    "a/b": "a/b",
+    "a\\b": "a\\b",
+    "NUL": "a\0b",
+    "a line break": "x\n",
+    "a blank": "x ",
+    "none": "",
+    "300 characters": "x" * 300,
+    "a Cyrillic look-alike": "tri\u0430l",
+    "a full-width look-alike": "\uff54rial",
+    "an Arabic digit": "trial\u0661",
+    "a combining accent": "tria\u0301l",
+    "a direction mark": "tri\u202eal",
+    "an invisible blank": "tri\u200bal",
+}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """Trains a config of each name and returns what was said."""
+    rest = HEAD.partition("\n")[2]
+    texts = {
+        f"name {number}": f"name: {json.dumps(name)}\n{rest}"
+        for number, name in enumerate(NAMES.values())
+    }
+    return train_all(texts, tmp_path_factory)
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_row_12_a_name_that_is_no_plain_folder_is_refused(number, names):
+    file, (code, said, printed) = names.files[f"name {number}"], names.ends[f"name {number}"]
+
+    assert (code, printed) == (2, "")
+    assert re.match(rf"{re.escape(file)}:1:7: name: (names a folder|must have a letter)", said)
+
+
+def test_row_12_values_become_folder_names_that_stay_in_their_folder(tmp_path):
+    values = ["../../x", "/etc", "a\0b", "x" * 300, "x" * 301, ".", "..", "n\u0430me", "\u202ex"]
+    grid = f"sweep: {{grid: {{data.root: {json.dumps(values)}}}}}\n"
+    (tmp_path / "c.yaml").write_text(HEAD + grid)
+
+    ((code, said, printed),) = run_all([["plan", "c.yaml", "--runs-dir", "r"]], tmp_path)
+
+    assert (code, said) == (0, "")
+    rows = [line.split("\u2502")[1:3] for line in printed.splitlines() if "\u2502" in line]
+    cells = "".join(("\n" if seeds.strip() else "") + cell.strip() for cell, seeds in rows).split()
+    assert len(set(cells)) == len(values)
+    assert all(re.fullmatch(r"root=[A-Za-z0-9._=,+()-]{1,115}", cell) for cell in cells)
+
+
+LEVELS = ["runs/trial", "runs/trial/base", "runs/trial/base/seed=0"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_row_12_a_run_folder_that_is_a_link_is_neither_trained_into_nor_removed(level, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    run = tmp_path / "runs/trial/base/seed=0"
+    run.mkdir(parents=True)
+    (run / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    (tmp_path / level).rename(elsewhere)
+    (tmp_path / level).symlink_to(elsewhere, target_is_directory=True)
+    (tmp_path / "c.yaml").write_text(HEAD + "optim: {name: sgd}\n")
+    before = sorted(elsewhere.rglob("*"))
+    commands = [
+        ["train", "c.yaml"],
+        ["train", "c.yaml", "--force"],
+        *(["rm", "--yes", level] for level in LEVELS),
+        ["rm", "--yes", "trial"],
+    ]
+
+    results = run_all(commands, tmp_path)
+
+    for code, said, printed in results:
+        assert (code, printed) == (2, "")
+        assert said.startswith(f"error: {level} is ")
+    assert sorted(elsewhere.rglob("*")) == before
+    assert (tmp_path / level).is_symlink()
+
+
+def test_row_12_no_folder_but_one_of_runs_is_removed(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    targets = ["../x", "/etc", "a\0b", "x" * 300, "..", ".", "/", "runs", "x", "loop", ""]
+
+    results = run_all([["rm", "--yes", target] for target in targets], tmp_path)
+
+    for code, said, printed in results:
+        assert (code, printed) == (2, "")
+        assert said.startswith("error: no runs of '")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "runs", "x"]
