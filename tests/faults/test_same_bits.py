@@ -77,15 +77,24 @@ def test_row_14_the_same_command_stopped_once_in_each_run_gives_the_same_bits(
     assert read_points(runs[0]) == whole[1]
 
 
+LENGTH = "train.epochs=4"
+
+
+def is_saved(run):
+    return bool(run.folder.checkpoints.find())
+
+
 def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
     """Kills the command and all its workers, so many times, then lets it end."""
-    runs = plan(folder, f"sweep.seeds={seeds}")
-    command = ("train", "c.yaml", "--jobs", "2", "-s", f"sweep.seeds={seeds}")
+    settings = (f"sweep.seeds={seeds}", LENGTH)
+    runs = plan(folder, *settings)
+    words = [word for setting in settings for word in ("-s", setting)]
+    command = ("train", "c.yaml", "--jobs", "2", *words)
     for number in range(kills):
         process = forks.start(*command, cwd=folder)
         # Some way into the share of the runs that is this kill's.
         runs_done = 1 + number * seeds // (kills + 1)
-        wait_until(lambda: sum(r.folder.is_begun for r in runs) >= runs_done)  # noqa: B023
+        wait_until(lambda: sum(map(is_saved, runs)) >= runs_done)  # noqa: B023
         time.sleep(chance.uniform(0, 0.3))
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -94,13 +103,15 @@ def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
 
 
 def check_a_killed_sweep(forks, tmp_path, seeds, kills):
-    whole = plan(tmp_path / "whole", f"sweep.seeds={seeds}")
+    whole = plan(tmp_path / "whole", f"sweep.seeds={seeds}", LENGTH)
     in_process.run_all(whole, Listener(), StopSignal())
 
     kill_a_sweep_at_random(forks, tmp_path / "killed", seeds, kills, random.Random(3))
 
     found = read_runs(tmp_path / "killed/runs")
     assert len(found) == seeds
+    logs = (tmp_path / "killed/runs").rglob("log.txt")
+    assert sum("goes on after step" in log.read_text() for log in logs) > 0
     assert found == read_runs(tmp_path / "whole/runs")
 
 
