@@ -5,6 +5,7 @@ request a line and answers each with a line: `start` with the process's number, 
 exit code, negative for a signal, and the seconds since it was last waited for or started.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -18,11 +19,15 @@ import tensorboard.summary.writer.event_file_writer  # noqa: F401
 import bnexp.launch.sweep
 from bnexp.cli.app import main
 
+children = set()
+"""Those that have not been waited for."""
+
 
 def start(job):
     """Runs the command in a fork, as a terminal would: in a process group of its own."""
     child = os.fork()
     if child:
+        children.add(child)
         return {"pid": child}
     code = 1
     try:
@@ -58,6 +63,7 @@ def wait(child, kill_after, seconds):
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
+            children.discard(child)
             code = os.waitstatus_to_exitcode(status)
             return {"code": code, "seconds": time.monotonic() - started}
         if deadline is not None and time.monotonic() >= deadline:
@@ -76,3 +82,7 @@ if __name__ == "__main__":
         answer = wait(**request["wait"]) if "wait" in request else start(request["start"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+    # What a test that failed has left behind; all it started is in its process group.
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
