@@ -88,7 +88,7 @@ def test_row_16_a_live_run_is_not_removed_where_the_file_servers_clock_is_off(
 
     with hold_folder(run.folder.lock, pytest.fail):
         monkeypatch.setattr(time, "time", lambda: here() + seconds)
-        with pytest.raises(UsageError, match="is being trained by another process"):
+        with pytest.raises(UsageError, match=rf"is being trained by process {os.getpid()} on "):
             plan_removal([str(run.folder.path)], tmp_path / "runs")
 
     assert run.folder.summary.exists()
