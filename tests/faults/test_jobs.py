@@ -121,9 +121,10 @@ def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-norm\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[bnexp.norms]\nbroken = broken_norm:BrokenConfig\n")
     plan(tmp_path)
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     grid = "sweep.grid={model.norm.name: [broken, none, batch]}"
 
-    done = bnexp("train", "c.yaml", "-s", grid, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = bnexp("train", "c.yaml", "-s", grid, cwd=tmp_path, PYTHONPATH=paths)
 
     assert done.returncode == 1
     log = tmp_path / "runs/many/norm=broken/seed=0/log.txt"
