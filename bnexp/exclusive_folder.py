@@ -24,6 +24,7 @@ BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 """A holder that has not shown itself for so long, by the waiter's clock, is taken for dead."""
 _POLL_SECONDS = 0.2
+_TRIES = 3
 _HOLDER = ".holder"
 
 
@@ -146,11 +147,16 @@ def _is_alive(process: int) -> bool:
 
 def describe_holder(folder: Path) -> str:
     """Returns in words who holds a folder, as far as it can be read."""
-    try:
-        number, host = _read_holder(folder)
-    except (OSError, ValueError):
-        return "another process"
-    return f"process {number} on {host}"
+    for _ in range(_TRIES):
+        try:
+            number, host = _read_holder(folder)
+        except (OSError, ValueError):
+            if not folder.exists():
+                break
+            time.sleep(_POLL_SECONDS)  # one that has just made it writes its name next
+        else:
+            return f"process {number} on {host}"
+    return "another process"
 
 
 def _read_holder(folder: Path) -> tuple[int, str]:

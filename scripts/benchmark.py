@@ -2,8 +2,9 @@
 
     python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 3] [--json FILE]
     python scripts/benchmark.py compare [--rounds 3] [--runs 100] [--rows 10000] [--json FILE]
+    python scripts/benchmark.py many [--rounds 3] [--json FILE]
 
-The second is described in benchmark_compare.py. In the first, the work is the same on both
+The last two are described in benchmark_compare.py. In the first, the work is the same on both
 sides: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – linear),
 random crop and mirror, SGD with Nesterov momentum, cosine schedule, evaluation on the test
 images after each epoch, and TensorBoard logging.
@@ -28,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmark_compare import benchmark_compare
+from benchmark_compare import benchmark_compare, benchmark_many
 from PIL import Image
 from rich.console import Console
 from torch import nn
@@ -194,7 +195,7 @@ def measure(
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("train", "compare"), default="train")
+    parser.add_argument("what", nargs="?", choices=("train", "compare", "many"), default="train")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
@@ -205,6 +206,8 @@ def main() -> None:
 
     if options.what == "compare":
         found = benchmark_compare(options.runs, options.rows, options.rounds)
+    elif options.what == "many":
+        found = benchmark_many(options.rounds)
     else:
         found = benchmark_training(options.images, options.epochs, options.rounds)
     if options.json:

@@ -1,5 +1,6 @@
-"""`bnexp compare` beside reading the same runs' event files: `python scripts/benchmark.py compare`.
+"""How long the commands take that read finished runs.
 
+`python scripts/benchmark.py compare`: `bnexp compare` beside reading the same runs' event files.
 Made-up runs, as training would leave them: a folder a run with status, environment, summary,
 `metrics.jsonl` and an event file of as many rows.
 
@@ -8,27 +9,36 @@ Made-up runs, as training would leave them: a folder a run with status, environm
 - reading, statistics, table: the same within a process that has imported everything.
 - EventAccumulator: TensorBoard's own reader over all event files, keeping every scalar, which
   is what a comparison made from TensorBoard's files would have to do before it starts.
+
+`python scripts/benchmark.py many`: `bnexp ls` and `bnexp compare` from the shell over 10,000 such
+runs (200 cells of 50 seeds, 10 epochs, no rows), beside the import of what `bnexp compare` needs.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bnexp.config.load import RunSpec, load_experiment
 from bnexp.launch.plan import resolved_config
 from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs.environment import describe_environment
 from bnexp.runs.tensorboard import EventWriter
 
 SEEDS = 5
 EPOCHS = 100
+MANY_RUNS = 10_000
+MANY_EPOCHS = 10
+MANY_SEEDS = 50
 
 CONFIG = """\
 name: compared
@@ -73,25 +83,53 @@ def benchmark_compare(runs: int, rows: int, rounds: int) -> dict[str, list[float
     return found
 
 
-def make_runs(folder: Path, runs: int, rows: int) -> Path:
+def benchmark_many(rounds: int) -> dict[str, list[float]]:
+    """Returns the seconds of each command in each round, and prints medians."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"making {MANY_RUNS:,} runs …", flush=True)
+        make_runs(folder, MANY_RUNS, 0, MANY_EPOCHS, MANY_SEEDS)
+        imports = "import bnexp.cli.compare, bnexp.analysis.comparison, scipy.special"
+        sides = {
+            "imports alone": ["-c", imports],
+            "ls": ["-m", "bnexp", "ls", "--runs-dir", name],
+            "ls NAME": ["-m", "bnexp", "ls", "compared", "--runs-dir", name],
+            "compare": ["-m", "bnexp", "compare", "--runs-dir", name],
+        }
+        found: dict[str, list[float]] = {side: [] for side in sides}
+        for _ in range(rounds):
+            for side, arguments in sides.items():
+                started = time.perf_counter()
+                subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+                found[side].append(time.perf_counter() - started)
+    for side, seconds in found.items():
+        shown = "  ".join(f"{value:.2f}" for value in seconds)
+        print(f"{side:<14} median {statistics.median(seconds):5.2f} s   ({shown})")
+    return found
+
+
+def make_runs(folder: Path, runs: int, rows: int, epochs: int = EPOCHS, seeds: int = SEEDS) -> Path:
     """Makes finished runs of an experiment called `compared`, and returns its folder."""
-    rates = ", ".join(f"{index / 1000:g}" for index in range(1, runs // (2 * SEEDS) + 1))
+    rates = ", ".join(f"{index / 1000:g}" for index in range(1, runs // (2 * seeds) + 1))
     config = folder / "compared.yaml"
-    config.write_text(CONFIG.format(epochs=EPOCHS, seeds=SEEDS, rates=rates), encoding="utf-8")
+    config.write_text(CONFIG.format(epochs=epochs, seeds=seeds, rates=rates), encoding="utf-8")
     experiment = load_experiment(config)
+    environment = {**describe_environment(), "device": "cpu", "threads": 1}
     for place, spec in enumerate(experiment.runs):
-        _make_run(folder, spec, place, rows)
+        _make_run(folder, spec, place // seeds, rows, environment)
     return folder / experiment.name
 
 
-def _make_run(folder: Path, spec: RunSpec, place: int, rows: int) -> None:
-    identity = RunIdentity(
-        "compared", spec.cell, spec.settings, spec.seed, "f" * 64, place // SEEDS
-    )
+def _make_run(
+    folder: Path, spec: RunSpec, cell: int, rows: int, environment: Mapping[str, Any]
+) -> None:
+    epochs = spec.config.train.epochs
+    identity = RunIdentity("compared", spec.cell, spec.settings, spec.seed, "f" * 64, cell)
     run = RunDir.of(folder, identity)
-    run.create(identity, "# made up\n", {"config": resolved_config(spec), "threads": 1})
-    best = 0.5 + place / 1000 + spec.seed / 200
-    curve = tuple(best * (1 - 0.9 ** (epoch + 1)) for epoch in range(EPOCHS))
+    run.create(identity, "# made up\n", {**environment, "config": resolved_config(spec)})
+    noise = random.Random(1000 * spec.seed + cell).gauss(0, 0.01)
+    best = 0.5 + cell / 1000 + noise
+    curve = tuple(best * (1 - 0.9 ** (epoch + 1)) for epoch in range(epochs))
     values = {"train/loss": 1.0, "train/accuracy": 0.5, "optim/learning_rate": 0.1}
     events = EventWriter(run.path, print)
     with run.metrics.open("w", encoding="utf-8") as file:
@@ -101,12 +139,12 @@ def _make_run(folder: Path, spec: RunSpec, place: int, rows: int) -> None:
             )
             events.write_scalars(step, 1.0, values)
     for epoch, value in enumerate(curve, start=1):
-        events.write_scalars(epoch * rows // EPOCHS, 1.0, {"test/accuracy": value})
+        events.write_scalars(epoch * rows // epochs, 1.0, {"test/accuracy": value})
     events.close()
     history = dict.fromkeys(("train/accuracy", "test/accuracy", "train/loss", "test/loss"), curve)
     final = {tag: values[-1] for tag, values in history.items()}
     run.write_summary(
-        Summary("finished", EPOCHS, rows, 60.0, 5000.0, 10**9, 1000, final, {}, history)
+        Summary("finished", epochs, rows, 60.0, 5000.0, 10**9, 1000, final, {}, history)
     )
 
 

@@ -39,7 +39,10 @@ class _Test:
         """Returns the probability that the test rejects; without spread 1, and 0 of no effect."""
         if self.error == 0:
             return float(effect != 0)
-        shift = abs(effect) / self.error
+        return self.power_of_shift(abs(effect) / self.error)
+
+    def power_of_shift(self, shift: float) -> float:
+        """Returns the power at an effect of so many standard errors, which must not be 0."""
         return sum(
             weight * _rejection(self.degrees, shift, cutoff) for weight, cutoff in self.cutoffs
         )
@@ -265,13 +268,14 @@ def _smallest_effect(test: _Test | None, power: float) -> float | None:
         return None
     if test.error == 0 or test.power(0.0) >= power:
         return 0.0
-    low, high = 0.0, test.error
-    while test.power(high) < power:
+    # In standard errors: between two effects near the smallest float there is no middle.
+    low, high = 0.0, 1.0
+    while test.power_of_shift(high) < power:
         low, high = high, 2 * high
     while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        low, high = (low, middle) if test.power(middle) >= power else (middle, high)
-    return high
+        low, high = (low, middle) if test.power_of_shift(middle) >= power else (middle, high)
+    return high * test.error
 
 
 def _check_share(name: str, value: float) -> None:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bnexp import exclusive_folder
-from bnexp.exclusive_folder import hold_folder
+from bnexp.exclusive_folder import describe_holder, hold_folder
 
 
 @pytest.fixture
@@ -82,6 +82,16 @@ def test_one_who_was_replaced_does_not_remove_the_folder_of_the_next(tmp_path):
         hold.folder.rename(tmp_path / "taken-over")
         hold.folder.mkdir()
     assert hold.folder.exists()
+
+
+def test_a_holder_that_has_not_written_its_name_yet_is_named_all_the_same(tmp_path):
+    folder = tmp_path / "lock"
+    folder.mkdir()
+    naming = threading.Timer(0.1, (folder / ".holder").write_text, ["123 elsewhere token"])
+    naming.start()
+
+    assert describe_holder(folder) == "process 123 on elsewhere"
+    naming.join()
 
 
 def test_a_missing_parent_is_an_error(tmp_path):

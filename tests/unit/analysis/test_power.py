@@ -174,6 +174,16 @@ def test_no_number_of_seeds_up_to_a_hundred_thousand_finds_next_to_nothing(effec
     assert seeds_for_welch_power(effect, 1.0, 1.0) is None
 
 
+@pytest.mark.parametrize("spread", [1e-300, 1e-320])
+def test_the_smallest_detectable_effect_scales_with_a_spread_near_the_smallest_float(spread):
+    for smallest, unit in (
+        (smallest_detectable_paired(spread, 4), smallest_detectable_paired(1.0, 4)),
+        (smallest_detectable_welch(spread, 0.0, 4, 2), smallest_detectable_welch(1.0, 0.0, 4, 2)),
+    ):
+        # So small a float is a multiple of 5e-324, and three roundings add up.
+        assert smallest == pytest.approx(unit * spread, rel=1e-6, abs=1.5e-323)
+
+
 @pytest.mark.parametrize("n", [2, 3, 5, 40, 100_000])
 @pytest.mark.parametrize(("power", "significance"), [(0.8, 0.05), (0.95, 0.001), (0.3, 0.2)])
 def test_the_smallest_detectable_effect_is_found_with_just_that_power(n, power, significance):
