@@ -163,10 +163,14 @@ def _newest(runs_dir: Path) -> Path:
 
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yields run folders in an experiment's folder, a cell's folder, or the folder itself."""
-    candidates = [folder] if folder.name.startswith("seed=") else []
+    yield from (path for path in _list_candidates(folder) if RunDir(path).is_begun)
+
+
+def _list_candidates(folder: Path) -> Iterator[Path]:
+    if folder.name.startswith("seed="):
+        yield folder
     for path in _list_folders(folder):
-        candidates += [path] if path.name.startswith("seed=") else _list_folders(path, "seed=")
-    yield from (path for path in candidates if RunDir(path).is_begun)
+        yield from [path] if path.name.startswith("seed=") else _list_folders(path, "seed=")
 
 
 def _list_folders(folder: Path, prefix: str = "") -> list[Path]:
@@ -204,8 +208,7 @@ def _seed_of(path: Path) -> int:
 
 def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - faster than Path's, of which it is one in three
-            content = json.loads(file.read())
+        content = json.loads(_read_bytes(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -215,6 +218,18 @@ def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{path} holds no JSON object")
         return {}
     return content
+
+
+def _read_bytes(path: str) -> bytes:
+    """Returns a file's content in half of the time that a file object takes."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        content = b""
+        while chunk := os.read(handle, 1 << 16):
+            content += chunk
+        return content
+    finally:
+        os.close(handle)
 
 
 def _flatten(path: str, content: dict[str, Any], problems: list[str]) -> dict[str, Scalar]:
