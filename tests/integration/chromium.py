@@ -13,7 +13,7 @@ PROGRAM = next(
 )
 """None where none is installed."""
 
-OPTIONS = (
+FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -23,9 +23,8 @@ OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1280,1000",
-    "--remote-debugging-pipe",
 )
+"""What it needs on a machine without a screen, and to keep to itself."""
 
 TEXT = """
 (() => {
@@ -96,7 +95,8 @@ def start_chromium(profile):
     from_browser, browser_writes = os.pipe()
     # The protocol's pipes are file descriptors 3 and 4 of the browser.
     script = f'exec "$@" 3<&{browser_reads} 4>&{browser_writes}'
-    command = [PROGRAM, *OPTIONS, f"--user-data-dir={profile}"]
+    options = ("--window-size=1280,1000", "--remote-debugging-pipe", f"--user-data-dir={profile}")
+    command = [PROGRAM, *FLAGS, *options]
     process = subprocess.Popen(
         ["/bin/bash", "-c", script, "chromium", *command],
         pass_fds=(browser_reads, browser_writes),

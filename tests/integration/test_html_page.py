@@ -4,32 +4,17 @@ import html
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 from dataclasses import replace
 
 import pytest
+from chromium import FLAGS, PROGRAM
 from records import build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.reports.html_report import render_html
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-)
 LONG = "norm=batch(warmup_steps=50,r_max_steps=150,d_max_steps=100),placement=after_activation"
 WRAPPER = """<!DOCTYPE html><title>wrapper</title><body>
 <iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe>
@@ -50,7 +35,7 @@ addEventListener("load", () => {{
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed"),
+    pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome is installed"),
 ]
 
 
@@ -86,8 +71,9 @@ def look(page, width, folder):
     file = folder / "wrapper.html"
     file.write_text(WRAPPER.format(width=width, page=html.escape(page)), encoding="utf-8")
     command = [
-        BROWSER,
+        PROGRAM,
         *FLAGS,
+        "--enable-logging=stderr",
         f"--user-data-dir={folder / 'profile'}",
         f"--window-size={width + 100},1000",
         "--virtual-time-budget=5000",

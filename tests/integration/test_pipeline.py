@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from PIL import Image
+from image_folders import save
 
 from bnexp.runs import RunDir, read_run
 
@@ -349,13 +349,16 @@ def test_a_runs_folder_that_cannot_be_written_is_named(bnexp, tmp_path):
     assert "--runs-dir runs is a file; name a folder" in done.stderr
 
 
-def test_every_cell_is_checked_against_its_pictures_before_any_run(bnexp, tmp_path):
+def draw_small_pictures(root):
+    """Draws six training and two test pictures of two classes, 6×6 pixels."""
     for part, count in (("train", 6), ("test", 2)):
         for name in ("cat", "dog"):
-            (tmp_path / "images" / part / name).mkdir(parents=True)
             for index in range(count):
-                picture = Image.new("RGB", (6, 6), (40 * index, 0, 0))
-                picture.save(tmp_path / "images" / part / name / f"{index}.png")
+                save(root / part / name / f"{index}.png", (40 * index, 0, 0), (6, 6))
+
+
+def test_every_cell_is_checked_against_its_pictures_before_any_run(bnexp, tmp_path):
+    draw_small_pictures(tmp_path / "images")
     # Only the first cell is impossible: five images leave a ghost batch of one at 1×1 pixels.
     (tmp_path / "c.yaml").write_text(
         "name: small\ndata: {name: image_folder, root: images}\n"
@@ -373,12 +376,7 @@ def test_every_cell_is_checked_against_its_pictures_before_any_run(bnexp, tmp_pa
 
 
 def test_pictures_that_are_too_small_for_the_network_are_told_before_any_run(bnexp, tmp_path):
-    for part, count in (("train", 6), ("test", 2)):
-        for name in ("cat", "dog"):
-            (tmp_path / "images" / part / name).mkdir(parents=True)
-            for index in range(count):
-                picture = Image.new("RGB", (6, 6), (40 * index, 0, 0))
-                picture.save(tmp_path / "images" / part / name / f"{index}.png")
+    draw_small_pictures(tmp_path / "images")
     (tmp_path / "c.yaml").write_text(
         "name: small\ndata: {name: image_folder, root: images}\n"
         "model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 8}]}\n"

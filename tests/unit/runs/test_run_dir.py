@@ -4,24 +4,14 @@ import json
 import os
 
 import pytest
+from records import build_summary
 
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically, write_text_atomically
-from bnexp.runs import MetricsLog, RunDir, RunIdentity, Summary, read_experiments, read_run
+from bnexp.runs import MetricsLog, RunDir, RunIdentity, read_experiments, read_run
 
 IDENTITY = RunIdentity("exp", "norm=batch", {"model.norm.name": "batch"}, 3, "f" * 64, 1)
-SUMMARY = Summary(
-    status="finished",
-    epochs=2,
-    steps=10,
-    elapsed_seconds=1.5,
-    images_per_second=100.0,
-    peak_memory_bytes=1,
-    parameters=5,
-    final={"test/accuracy": 0.5},
-    best={},
-    history={"test/accuracy": (0.25, 0.5)},
-)
+SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
 
 
 @pytest.fixture

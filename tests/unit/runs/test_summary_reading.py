@@ -5,23 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from records import build_summary
 
 from bnexp.exclusive_folder import hold_folder
-from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs import RunDir, RunIdentity
 from bnexp.runs.reading import read_run
 
-SUMMARY = Summary(
-    status="finished",
-    epochs=2,
-    steps=10,
-    elapsed_seconds=1.5,
-    images_per_second=1000.0,
-    peak_memory_bytes=10,
-    parameters=5,
-    final={"test/accuracy": 0.5},
-    best={},
-    history={"test/accuracy": (0.25, 0.5)},
-)
+SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
 
 
 @pytest.fixture
