@@ -11,6 +11,7 @@ from forks import wait_until
 from run_results import read_points
 from sweeps import Listener, plan, read_runs
 
+from bnexp.exclusive_folder import is_held
 from bnexp.launch import in_process
 from bnexp.launch.stop import StopSignal
 
@@ -84,6 +85,10 @@ def is_saved(run):
     return bool(run.folder.checkpoints.find())
 
 
+def is_refused(process):
+    return "error:" in process.said
+
+
 def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
     """Kills the command and all its workers, so many times, then lets it end."""
     settings = (f"sweep.seeds={seeds}", LENGTH)
@@ -94,10 +99,13 @@ def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
         process = forks.start(*command, cwd=folder)
         # Some way into the share of the runs that is this kill's.
         runs_done = 1 + number * seeds // (kills + 1)
-        wait_until(lambda: sum(map(is_saved, runs)) >= runs_done)  # noqa: B023
+        wait_until(lambda: is_refused(process) or sum(map(is_saved, runs)) >= runs_done)  # noqa: B023
+        assert not is_refused(process), process.said
         time.sleep(chance.uniform(0, 0.3))
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+        # A worker in the middle of a write to the disk takes a moment to die.
+        wait_until(lambda: not any(is_held(run.folder.lock) for run in runs))
     process = forks.start(*command, cwd=folder)
     assert process.wait(seconds=600) == 0, process.said
 
