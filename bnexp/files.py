@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,9 +38,22 @@ def write_text_atomically(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401
-    """Writes `value` as indented JSON; NaN and infinities are refused."""
-    write_text_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json_atomically(
+    path: Path,
+    value: Any,  # noqa: ANN401
+    before_it_stands: Callable[[], None] = lambda: None,
+) -> None:
+    """Writes `value` as indented JSON; NaN and infinities are refused.
+
+    `before_it_stands` is called when the new file is on the disk, under a temporary name: what it
+    removes is not lost where the disk is full.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with open_atomically(path) as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+        before_it_stands()
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from bnexp.config.load import load_experiment
 from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import plan_runs
+from bnexp.launch.preparation import start_over
 
 CONFIG = """\
 name: small
@@ -39,6 +40,7 @@ def plan(folder, *overrides, **options):
 
 def train(run, stop_at_step=None):
     """Trains the run, to the end or until it has done so many steps in this attempt."""
+    (run,) = start_over([run], print)
     asked = 0
 
     def should_stop():

@@ -102,7 +102,7 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is Ray's; give --launcher ray too")
-    from bnexp.launch.plan import describe_late_claims, restore_statuses
+    from bnexp.launch.plan import describe_late_claims, describe_strays, restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
@@ -115,8 +115,10 @@ def train(
         console.print(f"warning: {late}", markup=False)
     for line in restore_statuses(planned):
         console.print(f"warning: {line}", markup=False)
+    if strays := describe_strays(planned):
+        console.print(f"warning: {strays}", markup=False)
     if not to_do:
-        console.print(f"{experiment.name}: all {count(len(planned), 'run')} done already")
+        console.print(f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, planned, runs_dir)
     if code:
@@ -131,11 +133,15 @@ def plan(
     force: ForceOption = False,
 ) -> None:
     """Check a config and show the runs that it asks for; writes and trains nothing."""
+    from bnexp.launch.plan import describe_strays
+
     experiment, planned = _load(config, settings, runs_dir, device, force)
     for warning in experiment.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    for lost in filter(None, (run.lost_status for run in planned)):
-        typer.echo(f"warning: {lost}; the run is known by its config", err=True)
+    for damage in filter(None, (run.damage for run in planned)):
+        typer.echo(f"warning: {damage}", err=True)
+    if strays := describe_strays(planned):
+        typer.echo(f"warning: {strays}", err=True)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = Table(title=escape(title))
     table.add_column("cell")

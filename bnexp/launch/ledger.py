@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from bnexp.launch.events import (
     Display,
-    EpochEnded,
     Event,
     RunEnded,
-    RunProgressed,
     RunStarted,
     Said,
 )
@@ -69,8 +66,6 @@ class Ledger:
             self._taken_up.add(event.index)
         elif isinstance(event, RunEnded):
             self.ended[event.state] += 1
-        elif isinstance(event, RunProgressed | EpochEnded):
-            self._note_begun(event.index)
         self._display.show(event)
 
     def lose(self, index: int, reason: str, mark_failed: Callable[[PlannedRun, str], str]) -> None:
@@ -91,8 +86,3 @@ class Ledger:
         else:
             self.show(Said(mark_failed(run, f"{reason}, {ATTEMPTS} times")))
             self.show(RunEnded(index, "failed"))
-
-    def _note_begun(self, index: int) -> None:
-        # What a forced run was to replace is gone by now: another attempt goes on.
-        if self._runs[index].is_forced:
-            self._runs[index] = replace(self._runs[index], is_forced=False)

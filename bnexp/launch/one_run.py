@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from bnexp.config.yaml_reader import read_yaml_file
 from bnexp.config.yaml_writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
@@ -68,7 +69,7 @@ def _train_held(
     run = replace(run, folder=RunDir(run.folder.path, hold.check))
     try:
         # Decided anew: another process may have worked on it since it was planned.
-        action = decide(run.spec, run.folder, run.is_forced).action
+        action = decide(run.spec, run.folder).action
         if action == "skip":
             display.say(f"another process has finished it: {run.folder.path}")
             return read_run(run.folder.path).state
@@ -135,9 +136,8 @@ class _Attempt:
         refused = [path.name for path in folder.checkpoints.find()] if self.is_resumed else []
         folder.create(
             run.identity,
-            CONFIG_HEADER + write_yaml(repeatable_config(run.spec)),
+            self._write_config(),
             self._describe_environment() | ({"refused_checkpoints": refused} if refused else {}),
-            keeps_log=not run.is_forced,
         )
         if folder.log.exists():
             why = f"{', '.join(refused)} cannot be used" if refused else "there is no checkpoint"
@@ -165,12 +165,28 @@ class _Attempt:
         folder.check()
         for path in point.refused:
             folder.checkpoints.discard(path)
-        folder.note_resume(point.describe(), self._describe_environment())
+        self._restore_config()
+        if not folder.note_resume(point.describe(), self._describe_environment()):
+            self._say(
+                f"warning: {folder.environment} could not be read and is written anew; what it "
+                "said of earlier attempts is lost"
+            )
         rows, problems = rewind_metrics(folder.metrics, progress.step, progress.rows)
         for problem in problems:
             self._say(f"warning: {problem}")
         self._say(f"goes on after step {progress.step}: {folder.path}")
         return rows, progress.model_copy(update={"rows": len(rows)})
+
+    def _restore_config(self) -> None:
+        folder = self.run.folder
+        try:
+            read_yaml_file(folder.config)
+        except BnexpError as error:
+            folder.write_config(self._write_config())
+            self._say(f"warning: {str(error).splitlines()[0]}; it is written anew")
+
+    def _write_config(self) -> str:
+        return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
 
     def _take_checkpoint(self, parts: TrainingParts, progress: Progress) -> Checkpoint:
         fingerprint = self.run.identity.fingerprint

@@ -11,9 +11,10 @@ from typing import Any, Literal
 from bnexp.config.experiment import PLACE_AND_SAVING, ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import describe_holder, is_held
+from bnexp.exclusive_folder import STALE_SECONDS, describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
-from bnexp.wording import write_value
+from bnexp.runs.reading import find_runs
+from bnexp.wording import count, write_value
 
 Action = Literal["train", "resume", "retry", "skip"]
 """Train from the start; go on from a checkpoint; start again what was begun; leave alone."""
@@ -21,11 +22,11 @@ Action = Literal["train", "resume", "retry", "skip"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done for a run, and what a user should know of how that was found out."""
+    """What is to be done for a run, and what of it is damaged."""
 
     action: Action
-    lost_status: str | None = None
-    """What is wrong with the status of a run that could be told by its recorded config."""
+    damage: str | None = None
+    """What is wrong with its status or summary, and what is done about it."""
 
 
 _LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in PLACE_AND_SAVING)}
@@ -39,10 +40,10 @@ class PlannedRun:
     identity: RunIdentity
     folder: RunDir
     action: Action
-    lost_status: str | None = None
-    """What is wrong with its status; the run is known by its recorded config."""
+    damage: str | None = None
+    """What is wrong with its status or summary, and what is done about it."""
     is_forced: bool = False
-    """Whether it is trained whatever its folder holds."""
+    """Whether what its folder holds is to be removed first."""
     may_differ: bool = False
     """Whether it may go on under other conditions than the ones its checkpoint was made in."""
     threads: int | None = None
@@ -80,7 +81,8 @@ def plan_runs(
             cell_index=cells[spec.cell],
         )
         folder = RunDir.of(runs_dir, identity)
-        decision = decide(spec, folder, is_forced)
+        _refuse_links(folder)
+        decision = Decision("train") if is_forced else decide(spec, folder)
         if decision.action != "skip":
             _refuse_if_held(folder)
         planned.append(
@@ -89,7 +91,7 @@ def plan_runs(
                 identity,
                 folder,
                 decision.action,
-                decision.lost_status,
+                decision.damage,
                 is_forced,
                 may_differ,
                 planned_seeds=seeds,
@@ -147,32 +149,58 @@ def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
 
 
 def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
-    """Writes the status of ended runs anew where it was lost; yields a line for each lost one."""
+    """Writes the status of ended runs anew where it was lost; yields what is damaged."""
     for run in planned:
-        if run.lost_status is None:
+        if run.damage is None:
             continue
-        yield f"{run.lost_status}; the run is known by its config, and gets a new status"
+        yield run.damage
         if run.action == "skip":
-            run.folder.restore_status(run.identity, read_run(run.folder.path).state)
+            try:
+                run.folder.restore_status(run.identity, read_run(run.folder.path).state)
+            except OSError as error:
+                yield f"{run.folder.status} cannot be written: {error.strerror or error}"
 
 
-def decide(spec: RunSpec, folder: RunDir, is_forced: bool) -> Decision:
+def describe_strays(planned: Sequence[PlannedRun]) -> str | None:
+    """Returns a warning where the experiment's folder holds runs that the config asks for not."""
+    folder = planned[0].folder.path.parent.parent
+    asked = {run.folder.path for run in planned}
+    strays = [path for path in find_runs(folder) if path not in asked] if folder.is_dir() else []
+    if not strays:
+        return None
+    names = sorted({f"{path.parent.name}/{path.name}" for path in strays})
+    shown = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
+    return (
+        f"{folder} also holds {count(len(strays), 'run')} that this config does not ask for "
+        f"({shown}); bnexp compare counts them in, and bnexp rm removes them"
+    )
+
+
+def decide(spec: RunSpec, folder: RunDir) -> Decision:
     """Returns what is to be done for a run, from what its folder holds now.
 
     Raises:
-        UsageError: It holds a run of another config, or is not a folder of its own.
+        UsageError: It holds a run of another config.
     """
+    if not folder.is_begun:
+        return Decision("train")
+    record = read_run(folder.path, with_config=False)
+    if record.fingerprint != spec.config.fingerprint():
+        record = read_run(folder.path)
+        problem = _tell_by_config(record, spec)
+        damage = f"{problem}; the run is known by its config, and gets a new status"
+        return Decision(_choose_action(record, folder), damage)
+    action = _choose_action(record, folder)
+    if not record.is_damaged:
+        return Decision(action)
+    how = "from its last checkpoint" if action == "resume" else "from the start"
+    return Decision(action, f"{record.problems[0]}; it is made again {how}")
+
+
+def _refuse_links(folder: RunDir) -> None:
     for path in (folder.path, folder.path.parent, folder.path.parent.parent):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise UsageError(f"{path} is not a folder of its own; move it away")
-    if is_forced or not folder.is_begun:
-        return Decision("train")
-    record = read_run(folder.path, with_config=False)
-    lost_status = None
-    if record.fingerprint != spec.config.fingerprint():
-        record = read_run(folder.path)
-        lost_status = _tell_by_config(record, spec)
-    return Decision(_choose_action(record, folder), lost_status)
 
 
 def _choose_action(record: RunRecord, folder: RunDir) -> Action:
@@ -192,29 +220,38 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
     if record.fingerprint is None and record.config and not _find_differing_keys(record, spec):
         return next(iter(record.problems), f"{record.path}: its status names no config")
     raise UsageError(
-        f"{record.path} holds a run of another config: {_differences(record, spec)}. Give "
-        "this experiment another name (-s name=…), or start its runs over with --force"
+        f"{record.path} holds a run {_describe_other(record, spec)}. Give this experiment another "
+        f"name (-s name=…), {how_to_start_over(record.path)}"
     )
+
+
+def how_to_start_over(run: Path) -> str:
+    """Returns in words how one run, or all of its experiment, can be trained from the start."""
+    return f"remove this run alone (bnexp rm '{run}'), or start all over with --force"
 
 
 def _refuse_if_held(folder: RunDir) -> None:
     if is_held(folder.lock):
         holder = describe_holder(folder.lock)
-        raise UsageError(f"{folder.path} is being trained by {holder} right now; wait for it")
+        raise UsageError(
+            f"{folder.path} is being trained by {holder} right now; wait for it, or for "
+            f"{STALE_SECONDS:g} seconds if that process is gone"
+        )
 
 
-def _differences(record: RunRecord, spec: RunSpec) -> str:
-    """Returns in words how a run's config differs from the one on disk."""
+def _describe_other(record: RunRecord, spec: RunSpec) -> str:
+    """Returns in words how the config of a run on disk differs from the one asked for."""
     old, new = record.config, _flat_config(spec)
     if not old:
-        return "which one cannot be read" + "".join(f" ({word})" for word in record.problems)
+        problems = "".join(f" ({word})" for word in record.problems)
+        return f"of which it cannot be read whether it is this one{problems}"
     keys = _find_differing_keys(record, spec)
     if not keys:
-        return "its keys are the same, but another version of bnexp read them"
+        return "of the same config, as another version of bnexp read it"
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
     if len(keys) > 5:
         words.append(f"and {len(keys) - 5} more keys differ")
-    return ", ".join(words)
+    return f"of another config: {', '.join(words)}"
 
 
 def _find_differing_keys(record: RunRecord, spec: RunSpec) -> list[str]:

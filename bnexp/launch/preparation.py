@@ -6,11 +6,13 @@ import functools
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bnexp.config.checks import count_steps, count_training_images
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
+from bnexp.exclusive_folder import hold_folder
 from bnexp.launch.events import say_nothing
 from bnexp.launch.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.plan import PlannedRun
@@ -19,6 +21,7 @@ from bnexp.training.device import resolve_device
 from bnexp.training.evaluation import evaluate
 from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
+from bnexp.wording import count
 
 PROBE_STEPS = 6
 
@@ -48,6 +51,23 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
         _check_writable(run.folder.path)
     if is_here:
         refuse_other_conditions(runs, describe_planned_conditions)
+
+
+def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[PlannedRun]:
+    """Removes what forced runs hold, before any is trained, and returns them as not forced.
+
+    Cut off in the middle, the same command goes on with them without --force.
+
+    Raises:
+        UsageError: A folder cannot be written.
+    """
+    forced = [run for run in runs if run.is_forced and run.folder.is_begun]
+    if forced:
+        say(f"--force: removing what {count(len(forced), 'run')} of before hold")
+    for run in forced:
+        with hold_folder(run.folder.lock, say):
+            run.folder.start_over(run.identity)
+    return [replace(run, is_forced=False) for run in runs]
 
 
 def _check_writable(folder: Path) -> None:

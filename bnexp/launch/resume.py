@@ -11,7 +11,7 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.launch.events import say_nothing
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.runs import CheckpointError, DamagedCheckpointError
 from bnexp.training.checkpoint import Checkpoint, from_bytes
 from bnexp.training.conditions import find_differences
@@ -74,7 +74,7 @@ def find_resume_point(
             say(f"{_explain(refused)}; going on from {path.name}, step {step}")
         return ResumePoint(checkpoint, path, refused, tuple(differences))
     if is_foreign:
-        raise UsageError(f"{_explain(refused)}; move it away, or start over with --force")
+        raise UsageError(f"{_explain(refused)}; move it away, {how_to_start_over(run.folder.path)}")
     if refused:
         say(f"{_explain(refused)}; the run starts over")
     return None
@@ -110,6 +110,7 @@ def _explain(refused: Mapping[Path, str]) -> str:
 def _explain_differences(run: PlannedRun, differences: Sequence[str]) -> str:
     return (
         f"{run.folder.path} was cut off under other conditions: {', '.join(differences)}. Going "
-        "on would not give the bits of an uninterrupted run. Start its runs over with --force, "
-        "or go on with --resume-anyway, which is recorded in its environment.json"
+        "on would not give the bits of an uninterrupted run. Go on all the same with "
+        "--resume-anyway, which is recorded in its environment.json, "
+        f"{how_to_start_over(run.folder.path)}"
     )

@@ -14,7 +14,7 @@ from bnexp.launch.display import describe_seconds, open_display
 from bnexp.launch.launcher import Launcher, LocalLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.preparation import count_planned_steps, prepare
+from bnexp.launch.preparation import count_planned_steps, prepare, start_over
 from bnexp.launch.ray_launcher import RayLauncher
 from bnexp.launch.stop import StopSignal
 from bnexp.launch.sweep_progress import RunSize, SweepProgress
@@ -41,6 +41,7 @@ def train_sweep(
         prepare(to_do, _say_once(console), is_here=not options.is_ray)
         for line in _announce(experiment, len(planned) - len(to_do), to_do, runs_dir, launcher):
             console.print(line, markup=False)
+        to_do = start_over(to_do, _say_once(console))
         progress = SweepProgress([_describe_size(run) for run in to_do], launcher.jobs)
         with StopSignal() as stop:
             with open_display(console, progress) as display:
@@ -117,6 +118,9 @@ def _conclude(
     is_taken_over = ended.get("pending", 0) > 0 and not stop.is_set()
     not_ended = ended.get("interrupted", 0) + ended.get("pending", 0)
     is_left = sum(ended.values()) < total or not_ended > 0
+    if is_failed and not is_left:
+        console.print("the same command tries the failed runs again:")
+        console.print(f"  {_same_command()}", markup=False)
     if is_left:
         why = "" if stop.is_set() or is_taken_over else " after the first failure (--fail-fast)"
         console.print(f"stopped{why}; the same command goes on with the runs that are left:")

@@ -84,18 +84,19 @@ class CheckpointFiles:
             return
         if self.newest.exists():
             for path in (self.previous, _digest_path(self.previous)):
-                _set_aside_a_folder(path)
+                set_aside_a_folder(path)
             _write_digest(self.previous, digest)
             self.newest.replace(self.previous)
 
 
 def remove_or_set_aside(path: Path) -> None:
     """Removes a file, if it is there; a folder gets a free name beside it and keeps its content."""
-    if not _set_aside_a_folder(path):
+    if not set_aside_a_folder(path):
         path.unlink(missing_ok=True)
 
 
-def _set_aside_a_folder(path: Path) -> bool:
+def set_aside_a_folder(path: Path) -> bool:
+    """Gives a folder that stands in a file's place a free name; returns whether there was one."""
     is_folder = path.is_dir() and not path.is_symlink()
     if is_folder:
         free = (path.with_name(f"aside-{number}-{path.name}") for number in itertools.count(1))

@@ -8,14 +8,18 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.files import write_json_atomically, write_text_atomically
-from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside
+from bnexp.runs.checkpoint_files import (
+    CheckpointFiles,
+    remove_or_set_aside,
+    set_aside_a_folder,
+)
 from bnexp.runs.record import Scalar, State, Summary
 
 STATUS = "status.json"
@@ -97,35 +101,47 @@ class RunDir:
         return self.path / "log.txt"
 
     def create(
-        self,
-        identity: RunIdentity,
-        config_yaml: str,
-        environment: Mapping[str, Any],
-        *,
-        keeps_log: bool = True,
+        self, identity: RunIdentity, config_yaml: str, environment: Mapping[str, Any]
     ) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
 
-        Files of an earlier attempt at the same run are removed first, its log only where told so:
-        it says why that attempt failed.
+        Files of an earlier attempt at the same run are removed first, but for its log: it says
+        why that attempt failed.
 
         Raises:
             UsageError: The folder cannot be made or written.
         """
         self.check()
-        try:
+        with self._telling_what_cannot_be_written():
             self.path.mkdir(parents=True, exist_ok=True)
-            # The summary goes first and the status comes first, so that a folder cut off
-            # anywhere in between is neither taken for finished nor for somebody else's.
-            self.summary.unlink(missing_ok=True)
-            self._last_status = asdict(identity)
-            self.set_state("pending")
-            for stale in self._files_of_an_earlier_attempt():
-                remove_or_set_aside(stale)
-            if not keeps_log:
-                self.log.unlink(missing_ok=True)
-            write_text_atomically(self.config, config_yaml)
+            self._begin_anew(identity)
+            self.write_config(config_yaml)
             write_json_atomically(self.environment, environment)
+
+    def start_over(self, identity: RunIdentity) -> None:
+        """Marks a begun run as pending under this identity, and removes what it holds.
+
+        Raises:
+            UsageError: The folder cannot be written; what the run holds is whole then.
+        """
+        self.check()
+        with self._telling_what_cannot_be_written():
+            self._begin_anew(identity)
+            remove_or_set_aside(self.log)
+
+    def _begin_anew(self, identity: RunIdentity) -> None:
+        set_aside_a_folder(self.status)
+        self._last_status = asdict(identity)
+        # The summary goes when the new status is on the disk and before it stands: a folder cut
+        # off anywhere in between is neither taken for finished nor for somebody else's.
+        self._write_state("pending", lambda: remove_or_set_aside(self.summary))
+        for stale in self._files_of_an_earlier_attempt():
+            remove_or_set_aside(stale)
+
+    @contextlib.contextmanager
+    def _telling_what_cannot_be_written(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError(
@@ -139,6 +155,11 @@ class RunDir:
 
     def set_state(self, state: State, **details: Scalar) -> None:
         """Writes the state with the time as heartbeat; `details` stay until the next state."""
+        self._write_state(state, lambda: None, **details)
+
+    def _write_state(
+        self, state: State, before_it_stands: Callable[[], None], **details: Scalar
+    ) -> None:
         self.check()
         status = {
             **self._last_status,
@@ -148,7 +169,7 @@ class RunDir:
             "pid": os.getpid(),
             **details,
         }
-        write_json_atomically(self.status, status)
+        write_json_atomically(self.status, status, before_it_stands)
 
     def set_failed(self, reason: str) -> None:
         """Writes that the run failed, on a full disk too if its events, removed, make room."""
@@ -169,7 +190,12 @@ class RunDir:
         self.set_state(summary.status)
 
     def reopen(self, identity: RunIdentity) -> None:
-        """Takes a folder up again whose run goes on; what was measured stays."""
+        """Takes a folder up again whose run goes on; what was measured stays.
+
+        A folder in the place of one of its files gets another name.
+        """
+        for path in (self.status, self.summary, self.environment, self.config, self.metrics):
+            set_aside_a_folder(path)
         self._last_status = asdict(identity)
         self.set_state("running")
         for stale in self.path.glob(".*.tmp"):
@@ -177,18 +203,29 @@ class RunDir:
 
     def restore_status(self, identity: RunIdentity, state: State) -> None:
         """Writes the status anew of a run that has ended and lost it."""
+        set_aside_a_folder(self.status)
         self._last_status = asdict(identity)
         self.set_state(state)
 
-    def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Adds a resume to the list in `environment.json`, which `environment` is if damaged."""
+    def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:
+        """Adds a resume to the list in `environment.json`, which `environment` is if damaged.
+
+        Returns whether it was sound.
+        """
         self.check()
+        is_sound = True
         try:
             content = json.loads(self.environment.read_bytes())
             resumes = list(content.get("resumes", ()))
         except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-            content, resumes = dict(environment), []
+            content, resumes, is_sound = dict(environment), [], False
         write_json_atomically(self.environment, {**content, "resumes": [*resumes, dict(resume)]})
+        return is_sound
+
+    def write_config(self, config_yaml: str) -> None:
+        """Writes the resolved config."""
+        self.check()
+        write_text_atomically(self.config, config_yaml)
 
     def remove_events(self) -> None:
         """Removes the TensorBoard events, which are written anew from the metrics."""
@@ -213,7 +250,10 @@ class RunDir:
         if os.path.exists(f"{self.path}{os.sep}{STATUS}"):  # noqa: PTH110 - of thousands of runs
             return True
         known = (self.summary, self.metrics, self.config, self.environment)
-        return any(path.exists() for path in known)
+        try:
+            return any(path.exists() for path in known)
+        except PermissionError:  # what it holds, nobody may see
+            return True
 
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
         known = (self.config, self.environment, self.metrics)

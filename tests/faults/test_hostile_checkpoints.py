@@ -106,7 +106,7 @@ def test_row_13_a_foreign_checkpoint_is_refused_and_nothing_executed(name, tmp_p
 
     assert not marker.exists()
     assert state == "failed"
-    assert any("; move it away, or start over with --force" in line for line in said), said
+    assert any("; move it away, remove this run alone (bnexp rm " in line for line in said), said
     assert files.read(files.newest) == content
     assert read_record(run.folder.path).state == "failed"
 

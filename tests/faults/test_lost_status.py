@@ -1,4 +1,4 @@
-"""A run whose status.json is torn or gone goes on to the same bits, and says what was lost."""
+"""A run goes on to the same bits whichever of the files that describe it is lost, and says so."""
 
 import pytest
 from interrupted_runs import interrupt, plan, train
@@ -7,8 +7,14 @@ from run_results import read_results
 from bnexp.runs import read_run
 
 
+def find_warnings(done, run):
+    """Returns the warnings that name the run's folder, as a path from the command's or a whole."""
+    lines = [line for line in done.said.splitlines() if line.startswith("warning: ")]
+    return [line for line in lines if "runs/small/base/seed=0" in line]
+
+
 @pytest.mark.parametrize("is_torn", [True, False])
-def test_a_run_without_a_status_goes_on_from_its_checkpoint(is_torn, bnexp, tmp_path):
+def test_a_run_without_a_status_goes_on_from_its_checkpoint(is_torn, forks, tmp_path):
     (tmp_path / "whole").mkdir()
     whole = plan(tmp_path / "whole")
     train(whole)
@@ -19,13 +25,70 @@ def test_a_run_without_a_status_goes_on_from_its_checkpoint(is_torn, bnexp, tmp_
     else:
         status.unlink()
 
-    listed = bnexp("ls", "small", cwd=tmp_path)
-    done = bnexp("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
+    listed = forks.run("ls", "small", cwd=tmp_path)
+    done = forks.run("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
 
-    assert "interrupted" in listed.stdout
-    assert str(status.relative_to(tmp_path)) in listed.stderr
-    assert done.returncode == 0, done.stderr
-    assert "the run is known by its config, and gets a new status" in done.stderr
-    assert "goes on after step 8" in done.stderr
+    assert "interrupted" in listed.said
+    assert f"warning: {status.relative_to(tmp_path)}" in listed.said
+    assert done.code == 0, done.said
+    assert "the run is known by its config, and gets a new status" in done.said
+    assert "goes on after step 8" in done.said
     assert read_results(run.folder.path) == read_results(whole.folder.path)
+    assert read_run(run.folder.path).problems == ()
+
+
+def test_a_finished_run_whose_summary_is_damaged_gets_the_same_one_again(forks, tmp_path):
+    run = plan(tmp_path)
+    train(run)
+    whole = read_results(run.folder.path)
+    run.folder.summary.write_bytes(run.folder.summary.read_bytes()[:50])
+
+    done = forks.run("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    (warning,) = find_warnings(done, run)
+    assert "summary.json cannot be read: " in warning
+    assert warning.endswith("; it is made again from its last checkpoint")
+    assert read_results(run.folder.path) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("environment.json", "could not be read and is written anew; what it said of earlier"),
+        ("config.yaml", "config.yaml"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["gone", "junk", "folder"])
+def test_what_describes_a_run_is_written_anew_when_it_goes_on(name, said, damage, forks, tmp_path):
+    run = interrupt(tmp_path, 8)
+    path = run.folder.path / name
+    sound = path.read_text()
+    path.unlink()
+    if damage == "junk":
+        path.write_bytes(bytes(range(256)))
+    elif damage == "folder":
+        path.mkdir()
+
+    done = forks.run("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    (warning,) = find_warnings(done, run)
+    assert said in warning
+    assert "written anew" in warning
+    if name == "config.yaml":
+        assert path.read_text() == sound
+    assert read_run(run.folder.path).problems == ()
+
+
+def test_a_folder_in_place_of_a_status_is_set_aside(forks, tmp_path):
+    run = plan(tmp_path)
+    train(run)
+    run.folder.status.unlink()
+    run.folder.status.mkdir()
+
+    done = forks.run("train", "c.yaml", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    assert (run.folder.path / "aside-1-status.json").is_dir()
     assert read_run(run.folder.path).problems == ()

@@ -16,6 +16,7 @@ from bnexp.errors import UsageError
 from bnexp.exclusive_folder import hold_folder
 from bnexp.launch.plan import (
     describe_late_claims,
+    describe_strays,
     hyperparameters,
     plan_runs,
     repeatable_config,
@@ -160,7 +161,7 @@ def test_a_folder_that_does_not_say_its_config_is_never_taken_for_this_one(
     (run.folder.path / name).write_text("{damaged")
     run.folder.environment.write_text("{damaged")
 
-    with pytest.raises(UsageError, match=r"another config: which one cannot be read \(.*"):
+    with pytest.raises(UsageError, match=r"of which it cannot be read whether it is this one \(.*"):
         plan(experiment, tmp_path)
 
 
@@ -176,7 +177,7 @@ def test_a_run_that_lost_its_status_is_known_by_the_config_it_recorded(
     again = plan(experiment, tmp_path)[0]
 
     assert again.action == "resume"
-    assert str(run.folder.path) in again.lost_status
+    assert str(run.folder.path) in again.damage
     other = load_experiment(tmp_path / "c.yaml", ["model.dropout=0.5"])
     with pytest.raises(UsageError, match=r"model.dropout is 0.0 there and 0.5 here"):
         plan(other, tmp_path)
@@ -196,6 +197,20 @@ def test_an_ended_run_that_lost_its_status_is_skipped_and_gets_a_new_one(experim
     after = read_status(first.folder.path)
     assert {**after, "heartbeat": 0} == {**before, "heartbeat": 0}
     assert list(restore_statuses(plan(experiment, tmp_path))) == []
+
+
+def test_runs_that_the_config_does_not_ask_for_are_named(experiment, tmp_path):
+    for run in plan(experiment, tmp_path):
+        finish(run)
+    assert describe_strays(plan(experiment, tmp_path)) is None
+
+    other = load_experiment(tmp_path / "c.yaml", ["sweep.seeds=[1, 2]"])
+
+    folder = tmp_path / "runs/exp"
+    assert describe_strays(plan(other, tmp_path)) == (
+        f"{folder} also holds 1 run that this config does not ask for (base/seed=0); "
+        "bnexp compare counts them in, and bnexp rm removes them"
+    )
 
 
 def test_a_run_can_be_asked_for_with_other_threads(experiment, tmp_path):

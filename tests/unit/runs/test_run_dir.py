@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from records import build_summary
@@ -157,10 +158,20 @@ def test_creating_again_removes_what_an_earlier_attempt_left(run):
     assert sorted(path.name for path in run.path.iterdir()) == left
     assert run.log.read_text().endswith("what was said\n")
 
-    run.create(IDENTITY, "name: exp\n", {}, keeps_log=False)
+    run.start_over(IDENTITY)
 
-    left.remove("log.txt")
-    assert sorted(path.name for path in run.path.iterdir()) == left
+    assert sorted(path.name for path in run.path.iterdir()) == ["notes.md", "status.json"]
+    assert read_run(run.path).state == "pending"
+
+
+def test_a_run_whose_folder_may_not_be_seen_is_taken_for_begun(run, monkeypatch):
+    run.status.unlink()
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert run.is_begun
 
 
 def test_a_metrics_row_with_a_value_that_is_no_number_stays_json(tmp_path):
