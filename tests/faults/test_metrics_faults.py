@@ -2,6 +2,7 @@
 
 import random
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,14 +40,16 @@ def test_row_05_sound_rows_are_kept_and_damaged_ones_told(tmp_path, whole):
     assert read_points(run.folder.path) == read_steps(run.folder.path)
 
 
-def test_row_05_rows_that_are_missing_are_told(tmp_path):
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_row_05_rows_that_are_missing_are_told(lose, tmp_path):
     run = interrupt(tmp_path, 8)
-    run.folder.metrics.unlink()
+    lose(run.folder.metrics)
 
     state, said = train(run)
 
     assert state == "finished", said
     assert f"warning: {run.folder.metrics}: 5 of 5 rows are missing" in said
+    assert not any("cannot be read" in line for line in said)
     assert read_rows(run.folder.path)[0]["step"] == 9
     assert read_points(run.folder.path) == read_steps(run.folder.path)
 
