@@ -62,7 +62,7 @@ class _ValueIndex:
 
     def add(self, choice: Choice, numbers: set[int]) -> None:
         """Adds a value with the cells that have it."""
-        places = set(_places(choice.value))
+        places = set(places_in(choice.value))
         self.values.update(places)
         for place in (*places, choice.place):
             self.by_place.setdefault(place, set()).update(numbers)
@@ -107,10 +107,10 @@ def _identity(choice: Choice) -> tuple[str, str]:
     return choice.key, canonical_label(choice.value)
 
 
-def _places(node: Node) -> Iterator[Position]:
+def places_in(node: Node) -> Iterator[Position]:
     """Yields where a value and all that is in it stand."""
     yield node.position
     yield from (place for _, place in node.keys)
     children = node.value if isinstance(node.value, list) else (node.mapping or {}).values()
     for child in children:
-        yield from _places(child)
+        yield from places_in(child)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bnexp.config.cell_problems import CheckedCell, place_problems
+from bnexp.config.cell_problems import CheckedCell, place_problems, places_in
 from bnexp.config.checks import check_experiment
-from bnexp.config.choices import Setting, as_setting
+from bnexp.config.choices import Choice, Setting, as_setting
 from bnexp.config.claim_cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.node import Node
+from bnexp.config.node import Node, Position
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
-from bnexp.config.sweep import Cell, swept_keys
+from bnexp.config.sweep import Cell, every_choice, swept_keys
 from bnexp.config.sweep_reader import read_cells
 from bnexp.config.tree import apply_overrides, as_node, read_tree
 from bnexp.errors import ConfigError, Problem
@@ -86,7 +86,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Problem]:
     """Returns what else is wrong in a config that cannot be run anyway.
 
-    Without cells, keys that the sweep would set are left out; in a tree that is not whole,
+    Without cells, keys that the sweep would set are left out, and each of its values is
+    looked at by itself; in a tree that is not whole,
     keys that are required, as the missing piece may hold them.
     """
     base = _without_sweep(tree)
@@ -97,12 +98,39 @@ def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Pr
             _validate(cell.apply(base))
         checked.append((cell, found))
     swept = set() if cells else swept_keys(tree.child("sweep"))
-    return [
+    mistakes = [
         problem
         for problem in place_problems(checked, len(cells))
-        if not any(_are_related(problem.path, key.removesuffix(".name")) for key in swept)
+        if not _is_at_any(problem.path, swept)
         and (is_whole or not problem.reason.startswith(REQUIRED))
     ]
+    alone = () if cells else every_choice(tree.child("sweep"))[:MOST_WRONG_CELLS]
+    keys = {choice.key for choice in alone}
+    return mistakes + [
+        problem
+        for choice in alone
+        for problem in _find_wrong_value(choice, base)
+        if not _is_at_any(problem.path, keys - {choice.key})
+    ]
+
+
+def _find_wrong_value(choice: Choice, base: Node) -> list[Problem]:
+    """Returns what is wrong with one value of the sweep, whatever the others are."""
+    found: list[Problem] = []
+    with collecting(found):
+        _validate(Cell("", (choice,)).apply(base))
+    places = {choice.place, *places_in(choice.value)}
+    return [
+        problem
+        for problem in found
+        if Position(problem.file, problem.line, problem.column) in places
+        and not problem.reason.startswith(REQUIRED)
+    ]
+
+
+def _is_at_any(path: str, keys: Iterable[str]) -> bool:
+    """Whether a path leads to, into or around one of the keys, or the part that one names."""
+    return any(_are_related(path, key.removesuffix(".name")) for key in keys)
 
 
 def _are_related(one: str, other: str) -> bool:

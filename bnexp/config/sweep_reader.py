@@ -19,7 +19,7 @@ def read_cells(
 ) -> tuple[list[Cell], Sequence[int]]:
     """Returns the sweep's cells and seeds; no cells where it is wrong."""
     try:
-        sweep = _validate_sweep(tree)
+        sweep = _validate_sweep(tree, problems)
         with collecting(problems):
             _refuse_swept_overrides(overrides, sweep)
         seeds = _read_seeds(tree, sweep)
@@ -29,8 +29,11 @@ def read_cells(
         return [], ()
 
 
-def _validate_sweep(tree: Node) -> SweepConfig:
-    """Validates the sweep itself; mistakes elsewhere are found cell by cell."""
+def _validate_sweep(tree: Node, problems: list[Problem]) -> SweepConfig:
+    """Validates the sweep itself; mistakes elsewhere are found cell by cell.
+
+    Where nothing but its seeds is wrong, that goes to `problems`: its cells are certain.
+    """
     raw = (tree.mapping or {}).get("sweep")
     if raw is None or raw.value is None:
         return SweepConfig()
@@ -39,9 +42,12 @@ def _validate_sweep(tree: Node) -> SweepConfig:
     except ValidationError as error:
         found = explain(error, raw, SweepConfig)
         below = [replace(problem, path=_below("sweep", problem.path)) for problem in found]
-        raise ConfigError(below) from error
-    if problems := _find_empty_axes(raw, sweep):
-        raise ConfigError(problems)
+        if {detail["loc"][:1] for detail in error.errors()} != {("seeds",)}:
+            raise ConfigError(below) from error
+        problems += below
+        sweep = SweepConfig.model_validate({**raw.plain(), "seeds": None})
+    if empty := _find_empty_axes(raw, sweep):
+        raise ConfigError(empty)
     return sweep
 
 

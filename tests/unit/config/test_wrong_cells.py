@@ -89,7 +89,8 @@ WRONG = {
     "a key that a value makes necessary": (
         ["grid: {data.name: [shapes, image_folder], train.epochs: [1, 2]}"],
         [
-            "c.yaml:9:30: data.root: must name the folder that holds train/<class>/ and test/<class>/"
+            "c.yaml:9:30: data.root: must name the folder that holds train/<class>/ and "
+            "test/<class>/"
         ],
     ),
     "a mistake of every cell": (
@@ -110,5 +111,88 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_mistake_of_some_cells_is_told_with_the_value_or_the_cell(name, refused):
     parts, told = WRONG[name]
+
+    assert refused(*parts) == told
+
+
+NORMS = (
+    "none, batch, layer, instance, group, batch_renorm, noisy_batch, filter_response, sync_batch"
+)
+
+SEVERAL = {
+    "an uneven zip": (
+        [
+            "grid: {model.norm.name: [none, batch], data.batch_size: [8, sixteen, -1]}",
+            "zip: {optim.learning_rate: [0.1, fast], train.epochs: [1, 2, 0]}",
+            "exclude: [{data.batch_size: 99, train.epochs: 4}]",
+            "include: [{model.norm.name: grupp}]",
+        ],
+        [
+            "c.yaml:9:63: data.batch_size: must be a whole number, not 'sixteen'",
+            "c.yaml:9:72: data.batch_size: must be at least 1, not -1",
+            "c.yaml:10:9: sweep.zip: the lists must be equally long: optim.learning_rate has 2, "
+            "train.epochs has 3",
+            "c.yaml:10:36: optim.learning_rate: must be a number, not 'fast'",
+            "c.yaml:10:64: train.epochs: must be at least 1, not 0",
+            "c.yaml:11:31: sweep.exclude.0.data.batch_size: 99 is none of this key's values, "
+            "8, sixteen, -1",
+            "c.yaml:11:49: sweep.exclude.0.train.epochs: 4 is none of this key's values, 1, 2, 0",
+            f"c.yaml:12:31: model.norm.name: 'grupp' is none of {NORMS} (did you mean 'group'?)",
+        ],
+    ),
+    "wrong seeds and a value twice": (
+        [
+            "seeds: 0",
+            "grid: {model.norm.name: [none, batch, none], trian.epochs: [1]}",
+            "exclude: [{model.norm.name: nnoe}]",
+        ],
+        [
+            "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
+            "c.yaml:10:41: sweep.grid.model.norm.name: the value none stands twice",
+            "c.yaml:10:48: trian: unknown key (did you mean 'train'?)",
+            "c.yaml:11:31: sweep.exclude.0.model.norm.name: 'nnoe' is none of this key's values, "
+            "none, batch (did you mean 'none'?)",
+        ],
+    ),
+    "wrong seeds and an impossible cell": (
+        ["seeds: 0", "grid: {model.norm.name: [none, group]}"],
+        [
+            "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
+            f"c.yaml:10:34: {num_groups(4)}",
+        ],
+    ),
+    "a value that may be right beside another of the sweep": (
+        [
+            "grid: {model.norm.name: [group], model.norm.num_groups: [2, 2]}",
+            "zip: {data.name: [image_folder], data.root: [here]}",
+        ],
+        ["c.yaml:9:63: sweep.grid.model.norm.num_groups: the value 2 stands twice"],
+    ),
+    "an exclude of a key that grid and zip both have": (
+        [
+            "grid: {train.epochs: [1]}",
+            "zip: {train.epochs: [2]}",
+            "exclude: [{train.epochs: 2}]",
+        ],
+        ["c.yaml:9:10: sweep.grid.train.epochs: is swept by sweep.zip as well"],
+    ),
+    "an unknown key that may be the grid": (
+        ["gird: {train.epochs: [1, 2]}", "exclude: [{train.epochs: 2}]"],
+        ["c.yaml:9:3: sweep.gird: unknown key (did you mean 'grid'?)"],
+    ),
+    "a grid that is no mapping, and no list": (
+        ["grid: {train.epochs: 3, data.batch_size: [big]}", "include: 3"],
+        [
+            "c.yaml:9:24: sweep.grid.train.epochs: must be a list, not 3",
+            "c.yaml:9:45: data.batch_size: must be a whole number, not 'big'",
+            "c.yaml:10:12: sweep.include: must be a list, not 3",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_wrong_sweep_hides_no_mistake_that_is_certain(name, refused):
+    parts, told = SEVERAL[name]
 
     assert refused(*parts) == told
