@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from bnexp.config.cell_problems import CheckedCell, place_problems, places_in
 from bnexp.config.checks import check_experiment
-from bnexp.config.choices import Setting, as_setting
+from bnexp.config.choices import Choice, Setting, as_setting
 from bnexp.config.claim_cells import Variant, find_claim_problems
-from bnexp.config.experiment import ExperimentConfig, SweepConfig
-from bnexp.config.node import Node
+from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.node import Node, Position
 from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
-from bnexp.config.sweep import Cell, expand_cells, swept_keys
+from bnexp.config.sweep import Cell, every_choice, swept_keys
+from bnexp.config.sweep_reader import read_cells
 from bnexp.config.tree import apply_overrides, as_node, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import flatten
@@ -63,21 +65,13 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     problems: list[Problem] = []
     tree = apply_overrides(read_tree(path, problems), overrides, problems)
     is_whole = not problems
-    cells, seeds = _read_cells(tree, overrides, problems)
+    cells, seeds = read_cells(tree, overrides, problems)
     base = _without_sweep(tree)
-    runs: list[RunSpec] = []
     warnings: dict[str, None] = {}
     if not is_whole or not cells:
         problems += _find_mistakes(tree, cells, is_whole)
         raise ConfigError(problems)
-    swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
-    for index, cell in enumerate(cells):
-        if problems and index >= MOST_WRONG_CELLS:
-            break  # the rest would say the same again, ten thousand times at worst
-        with collecting(problems):
-            config = _validate_cell(cell, base, warnings)
-            settings = _find_settings(cell, swept, base, config)
-            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
+    runs = _build_runs(cells, seeds, base, warnings, problems)
     problems += _find_included_twice(cells, runs)
     if not problems:
         problems += _find_unanswerable_claims(tree, runs)
@@ -89,68 +83,58 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))
 
 
-def _read_cells(
-    tree: Node, overrides: Sequence[str], problems: list[Problem]
-) -> tuple[list[Cell], Sequence[int]]:
-    """Returns the sweep's cells and seeds; no cells where it is wrong."""
-    try:
-        sweep = _validate_sweep(tree)
-        with collecting(problems):
-            _refuse_swept_overrides(overrides, sweep)
-        seeds = _read_seeds(tree, sweep)
-        return expand_cells(_child(tree, "sweep"), sweep.max_runs, len(seeds)), seeds
-    except ConfigError as error:
-        problems += error.problems
-        return [], ()
-
-
 def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Problem]:
     """Returns what else is wrong in a config that cannot be run anyway.
 
-    Without cells, keys that the sweep would set are left out; in a tree that is not whole,
+    Without cells, keys that the sweep would set are left out, and each of its values is
+    looked at by itself; in a tree that is not whole,
     keys that are required, as the missing piece may hold them.
     """
     base = _without_sweep(tree)
-    found: list[Problem] = []
+    checked: list[CheckedCell] = []
     for cell in cells[:MOST_WRONG_CELLS] or [Cell("base", ())]:
+        found: list[Problem] = []
         with collecting(found):
             _validate(cell.apply(base))
-    swept = set() if cells else swept_keys(_child(tree, "sweep"))
+        checked.append((cell, found))
+    swept = set() if cells else swept_keys(tree.child("sweep"))
+    mistakes = [
+        problem
+        for problem in place_problems(checked, len(cells))
+        if not _is_at_any(problem.path, swept)
+        and (is_whole or not problem.reason.startswith(REQUIRED))
+    ]
+    alone = () if cells else every_choice(tree.child("sweep"))[:MOST_WRONG_CELLS]
+    keys = {choice.key for choice in alone}
+    return mistakes + [
+        problem
+        for choice in alone
+        for problem in _find_wrong_value(choice, base)
+        if not _is_at_any(problem.path, keys - {choice.key})
+    ]
+
+
+def _find_wrong_value(choice: Choice, base: Node) -> list[Problem]:
+    """Returns what is wrong with one value of the sweep, whatever the others are."""
+    found: list[Problem] = []
+    with collecting(found):
+        _validate(Cell("", (choice,)).apply(base))
+    places = {choice.place, *places_in(choice.value)}
     return [
         problem
         for problem in found
-        if not any(_are_related(problem.path, key.removesuffix(".name")) for key in swept)
-        and (is_whole or not problem.reason.startswith(REQUIRED))
+        if Position(problem.file, problem.line, problem.column) in places
+        and not problem.reason.startswith(REQUIRED)
     ]
+
+
+def _is_at_any(path: str, keys: Iterable[str]) -> bool:
+    """Whether a path leads to, into or around one of the keys, or the part that one names."""
+    return any(_are_related(path, key.removesuffix(".name")) for key in keys)
 
 
 def _are_related(one: str, other: str) -> bool:
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _validate_sweep(tree: Node) -> SweepConfig:
-    """Validates the sweep itself; mistakes elsewhere are found cell by cell."""
-    raw = (tree.mapping or {}).get("sweep")
-    if raw is None or raw.value is None:
-        return SweepConfig()
-    try:
-        sweep = SweepConfig.model_validate(raw.plain())
-    except ValidationError as error:
-        found = explain(error, raw, SweepConfig)
-        below = [replace(problem, path=_below("sweep", problem.path)) for problem in found]
-        raise ConfigError(below) from error
-    if problems := _find_empty_axes(raw, sweep):
-        raise ConfigError(problems)
-    return sweep
-
-
-def _find_empty_axes(raw: Node, sweep: SweepConfig) -> list[Problem]:
-    return [
-        places.key_position(key).problem("needs at least one value", f"sweep.{part}.{key}")
-        for part, lists in (("grid", sweep.grid), ("zip", sweep.zip))
-        for key, values in (lists or {}).items()
-        if not values and (places := _child(raw, part))
-    ]
 
 
 def _validate_cell(cell: Cell, base: Node, warnings: dict[str, None]) -> ExperimentConfig:
@@ -195,7 +179,7 @@ def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Probl
 
 
 def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
-    node = _child(tree, "claim")
+    node = tree.child("claim")
     is_list = node is not None and isinstance(node.value, list)
     return dotted(("claim", index, *path) if is_list else ("claim", *path))
 
@@ -237,6 +221,32 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list
     return problems
 
 
+def _build_runs(
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    base: Node,
+    warnings: dict[str, None],
+    problems: list[Problem],
+) -> list[RunSpec]:
+    """Returns the runs of the cells that are right; what is wrong in others goes to `problems`."""
+    swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
+    runs: list[RunSpec] = []
+    checked: list[CheckedCell] = []
+    is_wrong = bool(problems)
+    for cell in cells:
+        if is_wrong and len(checked) >= MOST_WRONG_CELLS:
+            break  # the rest would say the same again, ten thousand times at worst
+        found: list[Problem] = []
+        with collecting(found):
+            config = _validate_cell(cell, base, warnings)
+            settings = _find_settings(cell, swept, base, config)
+            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
+        checked.append((cell, found))
+        is_wrong = is_wrong or bool(found)
+    problems += place_problems(checked, len(cells))
+    return runs
+
+
 def _build_run(
     cell: str, settings: Mapping[str, Setting], config: ExperimentConfig, seed: int
 ) -> RunSpec:
@@ -244,41 +254,6 @@ def _build_run(
     return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))
 
 
-def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
-    if sweep.seeds is None:
-        own = _child(tree, "train", "seed")
-        is_seed = own is not None and isinstance(own.value, int)
-        return (own.value,) if own is not None and is_seed else (0,)
-    return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
-
-
-def _refuse_swept_overrides(overrides: Sequence[str], sweep: SweepConfig) -> None:
-    swept = dict.fromkeys(sweep.grid or (), "sweep.grid")
-    swept |= dict.fromkeys(sweep.zip or (), "sweep.zip")
-    if sweep.seeds is not None:
-        swept["train.seed"] = "sweep.seeds"
-    problems = [
-        Problem(f"-s {override}", 1, 1, key, f"{swept[key]} sets this key; change it there")
-        for override in overrides
-        if (key := override.partition("=")[0].strip()) in swept
-    ]
-    if problems:
-        raise ConfigError(problems)
-
-
 def _without_sweep(tree: Node) -> Node:
     children = {key: child for key, child in tree.value.items() if key != "sweep"}
     return Node(children, tree.position, tree.keys)
-
-
-def _child(node: Node, *keys: str) -> Node | None:
-    for key in keys:
-        found = (node.mapping or {}).get(key)
-        if found is None:
-            return None
-        node = found
-    return node
-
-
-def _below(prefix: str, path: str) -> str:
-    return f"{prefix}.{path}" if path else prefix

@@ -45,6 +45,13 @@ class Node:
         """Returns where `key` stands, or this node's own position where it has no such key."""
         return self._places.get(key, self.position)
 
+    def child(self, *keys: str) -> Node | None:
+        """Returns what stands below `keys`, through mappings; None where nothing does."""
+        node: Node | None = self
+        for key in keys:
+            node = (node.mapping or {}).get(key) if node is not None else None
+        return node
+
     @functools.cached_property
     def _places(self) -> dict[str, Position]:
         return dict(self.keys)

@@ -56,15 +56,15 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
             zip's lists differ in length, an exclude matches nothing, nothing is left, or
             the sweep has more than `max_runs` runs.
     """
-    axes, problems = _read_axes(sweep)
+    axes, unjoined, problems = _read_axes(sweep)
     parts = (sweep.mapping or {}) if sweep else {}
     keys = [choice.key for axis in axes for choice in axis[0]]
     includes, rules = [], []
     with collecting(problems):
         includes = read_includes(parts.get("include"), [*_swept_by(sweep)])
-    if not problems:  # wrong axes have no cells that an exclude could match
+    if not _is_any_key_twice(sweep):  # else it is open which values an exclude could mean
         with collecting(problems):
-            rules = read_excludes(parts.get("exclude"), axes)
+            rules = read_excludes(parts.get("exclude"), [*axes, *unjoined])
     runs = (math.prod(len(axis) for axis in axes) + len(includes)) * num_seeds
     if sweep is not None and runs > max_runs:
         problems.append(_refuse_count(sweep, runs, max_runs, bool(rules)))
@@ -100,6 +100,20 @@ def swept_keys(sweep: Node | None) -> set[str]:
     return set(_swept_by(sweep))
 
 
+def every_choice(sweep: Node | None) -> list[Choice]:
+    """Returns the values of grid, zip and include one by one, though the sweep be wrong."""
+    lists = [*_read_choices(sweep, "grid").values(), *_read_choices(sweep, "zip").values()]
+    include = sweep.child("include") if sweep else None
+    items = include.value if include is not None and isinstance(include.value, list) else []
+    added = [
+        Choice(f"sweep.include.{index}", key, item.key_position(key), value)
+        for index, item in enumerate(items)
+        for key, value in (item.mapping or {}).items()
+    ]
+    choices = [choice for values in lists for choice in values] + added
+    return [choice for choice in choices if find_key_problem(choice.key) is None]
+
+
 def _swept_by(sweep: Node | None) -> dict[str, str]:
     """Returns the keys of grid and zip, in order, with the part that has each."""
     parts = (sweep.mapping or {}) if sweep else {}
@@ -112,16 +126,26 @@ def _show_count(count: int) -> str:
     return f"{count:,}" if count < 10**18 else "more than 10^18"
 
 
-def _read_axes(sweep: Node | None) -> tuple[list[list[Row]], list[Problem]]:
-    """Returns the values that vary together, key by key of the grid, then the zip's rows."""
+def _is_any_key_twice(sweep: Node | None) -> bool:
+    return bool(_read_choices(sweep, "grid").keys() & _read_choices(sweep, "zip").keys())
+
+
+def _read_axes(sweep: Node | None) -> tuple[list[list[Row]], list[list[Row]], list[Problem]]:
+    """Returns the values that vary together, key by key of the grid, then the zip's rows.
+
+    Where the zip's lists cannot be joined to rows, they come second, each by itself.
+    """
     grid, zipped = (_read_choices(sweep, part) for part in ("grid", "zip"))
     keys = {key: part for part, lists in (("grid", grid), ("zip", zipped)) for key in lists}
     problems = [*_find_overlaps(sweep, keys), *_find_uneven(zipped)]
     axes: list[list[Row]] = [[(choice,) for choice in choices] for choices in grid.values()]
+    unjoined: list[list[Row]] = []
     if zipped and not problems:
         axes.append(list(zip(*zipped.values(), strict=True)))
+    elif zipped:
+        unjoined = [[(choice,) for choice in choices] for choices in zipped.values()]
     problems += [problem for axis in axes for problem in _find_repeated(axis)]
-    return axes, problems
+    return axes, unjoined, problems
 
 
 def _read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
@@ -132,6 +156,7 @@ def _read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
     return {
         key: [Choice(f"sweep.{part}", key, places[key], value) for value in node.value]
         for key, node in lists.mapping.items()
+        if isinstance(node.value, list)
     }
 
 

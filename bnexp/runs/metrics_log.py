@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,20 +53,27 @@ def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow],
     as are rows that are missing. The file is replaced at once.
     """
     try:
-        # Not `splitlines`, which a flipped byte could make see other ends of lines.
-        lines = path.read_bytes().removesuffix(b"\n").split(b"\n")[:count]
+        content = path.read_bytes()
     except FileNotFoundError:
-        lines = []
+        content = b""
+    # Not `splitlines`, which a flipped byte could make see other ends of lines.
+    lines = content.removesuffix(b"\n").split(b"\n")[:count] if content else []
     found = [_read_row(line) for line in lines]
     rows = [row for row in found if row is not None and row.step <= step]
-    problems = [f"line {number}" for number, row in enumerate(found, start=1) if row is None]
-    said = []
-    if problems:
-        said.append(f"{path}: {', '.join(problems)} cannot be read and is left out")
-    if len(lines) < count:
-        said.append(f"{path}: {count - len(lines)} of {count} rows are missing")
+    damaged = [number for number, row in enumerate(found, start=1) if row is None]
     write_text_atomically(path, "".join(_format(row) for row in rows))
-    return rows, said
+    return rows, [f"{path}: {said}" for said in _tell_losses(damaged, count - len(lines), count)]
+
+
+def _tell_losses(damaged: Sequence[int], missing: int, count: int) -> Iterator[str]:
+    """Yields which lines are damaged, and how many of `count` rows are not there at all."""
+    if len(damaged) == 1:
+        yield f"line {damaged[0]} cannot be read and is left out"
+    elif damaged:
+        first = ", ".join(map(str, damaged[:-1]))
+        yield f"lines {first} and {damaged[-1]} cannot be read and are left out"
+    if missing > 0:
+        yield f"{missing} of {count} rows {'is' if missing == 1 else 'are'} missing"
 
 
 def _format(row: MetricsRow) -> str:

@@ -42,14 +42,14 @@ def test_a_sweep_of_a_thousand_million_runs_is_refused_before_it_is_built(sweep,
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert told == ["c.yaml:4:8: sweep: 1,000,000,000 runs are more than sweep.max_runs, 10,000"]
+    assert told[0] == "c.yaml:4:8: sweep: 1,000,000,000 runs are more than sweep.max_runs, 10,000"
     assert peak < 10_000_000
 
 
 def test_a_count_of_runs_too_long_to_write_is_refused(here):
     axes = ", ".join(f"data.k{i}: [1, 2]" for i in range(3000))
 
-    assert "more than 10^18 runs" in refused(here, GOOD + f"sweep: {{grid: {{{axes}}}}}\n")[-1]
+    assert "more than 10^18 runs" in refused(here, GOOD + f"sweep: {{grid: {{{axes}}}}}\n")[0]
 
 
 def test_a_file_that_is_extended_often_is_read_once(here, monkeypatch):

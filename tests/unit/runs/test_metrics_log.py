@@ -80,3 +80,33 @@ def test_a_file_that_is_gone_is_told(tmp_path):
 
     assert rewind_metrics(path, step=5, count=2) == ([], [f"{path}: 2 of 2 rows are missing"])
     assert path.read_bytes() == b""
+
+
+def test_an_empty_file_has_no_line_that_could_be_damaged(path):
+    path.write_bytes(b"")
+
+    assert rewind_metrics(path, step=15, count=4) == ([], [f"{path}: 4 of 4 rows are missing"])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        ([2], "line 2 cannot be read and is left out"),
+        ([2, 3], "lines 2 and 3 cannot be read and are left out"),
+        ([1, 2, 3, 4], "lines 1, 2, 3 and 4 cannot be read and are left out"),
+    ],
+)
+def test_damaged_lines_are_named_together(damaged, told, path):
+    lines = path.read_bytes().splitlines()
+    for number in damaged:
+        lines[number - 1] = b"\xff"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+    assert rewind_metrics(path, step=15, count=4)[1] == [f"{path}: {told}"]
+
+
+def test_one_row_that_is_missing_is_told(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:3]))
+
+    assert rewind_metrics(path, step=15, count=4)[1] == [f"{path}: 1 of 4 rows is missing"]

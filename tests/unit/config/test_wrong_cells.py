@@ -1,0 +1,198 @@
+"""A mistake that only some cells of a sweep have is told at the value that makes it."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.errors import ConfigError
+
+BASE = """\
+name: trial
+data: {name: shapes, train_size: 400, val_size: 100, batch_size: 8}
+model:
+  name: cnn
+  layers: [{conv: 4}, {pool: max}]
+  norm: batch
+optim: {name: sgd}
+sweep:
+"""
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load_wrong(*parts, base=BASE):
+        path = tmp_path / "c.yaml"
+        path.write_text(base + "".join(f"  {part}\n" for part in parts))
+        with pytest.raises(ConfigError) as caught:
+            load_experiment(path.relative_to(tmp_path))
+        return str(caught.value).splitlines()
+
+    return load_wrong
+
+
+def num_groups(channels):
+    nearest = min(channels, 32)
+    return (
+        f"model.layers.0: num_groups: 32 does not divide the {channels} channels; the nearest "
+        f"num_groups that can be is {nearest}"
+    )
+
+
+WRONG = {
+    "the one value that makes it": (
+        ["grid: {model.norm.name: [none, group]}"],
+        [f"c.yaml:9:34: {num_groups(4)}"],
+    ),
+    "the one value in each of its cells": (
+        ["grid: {model.norm.name: [none, group], data.batch_size: [8, 16, 24]}"],
+        [f"c.yaml:9:34: {num_groups(4)}"],
+    ),
+    "the one value of a zip": (
+        ["zip: {model.norm.name: [none, group, batch], train.epochs: [2, 2, 3]}"],
+        [f"c.yaml:9:33: {num_groups(4)}"],
+    ),
+    "the one value of an include": (
+        ["grid: {model.norm.name: [none, batch]}", "include: [{model.norm.name: group}]"],
+        [f"c.yaml:10:31: {num_groups(4)}"],
+    ),
+    "a value that is a mapping": (
+        ["grid: {model.norm: [none, {name: group, eps: 1e-3}]}"],
+        [f"c.yaml:9:29: {num_groups(4)}"],
+    ),
+    "two values together": (
+        [
+            "grid: {model.norm.name: [none, group], model.layers.0.conv: [4, 32], "
+            "data.batch_size: [8, 16, 24]}"
+        ],
+        [f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group,conv=4,batch_size=8 and 2 others)"],
+    ),
+    "two values that only ever stand together": (
+        ["zip: {model.norm.name: [none, group], train.epochs: [2, 3]}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group,epochs=3)"],
+    ),
+    "one value with another reason for each of two others": (
+        ["grid: {model.norm.name: [none, group], model.layers.0.conv: [4, 8]}"],
+        [
+            f"c.yaml:9:34: {num_groups(4)} (in the cell norm=group,conv=4)",
+            f"c.yaml:9:34: {num_groups(8)} (in the cell norm=group,conv=8)",
+        ],
+    ),
+    "a value at which it stands already, in one of its cells": (
+        ["grid: {data.batch_size: [8, 57], data.train_size: [400, 300]}"],
+        [
+            "c.yaml:9:31: data.batch_size: 400 training images leave a last batch of one image, "
+            "which batch norm cannot normalize well; set data.drop_last: true or change "
+            "train_size or batch_size (in the cell batch_size=57,train_size=400)"
+        ],
+    ),
+    "a key that a value makes necessary": (
+        ["grid: {data.name: [shapes, image_folder], train.epochs: [1, 2]}"],
+        [
+            "c.yaml:9:30: data.root: must name the folder that holds train/<class>/ and "
+            "test/<class>/"
+        ],
+    ),
+    "a mistake of every cell": (
+        ["grid: {model.norm.name: [group], train.epochs: [1, 2]}"],
+        [f"c.yaml:5:12: {num_groups(4)}"],
+    ),
+    "no sound cell to tell the value from": (
+        ["grid: {model.norm.name: [group, bath]}"],
+        [
+            f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group)",
+            "c.yaml:9:35: model.norm.name: 'bath' is none of none, batch, layer, instance, group, "
+            "batch_renorm, noisy_batch, filter_response, sync_batch (did you mean 'batch'?)",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_of_some_cells_is_told_with_the_value_or_the_cell(name, refused):
+    parts, told = WRONG[name]
+
+    assert refused(*parts) == told
+
+
+NORMS = (
+    "none, batch, layer, instance, group, batch_renorm, noisy_batch, filter_response, sync_batch"
+)
+
+SEVERAL = {
+    "an uneven zip": (
+        [
+            "grid: {model.norm.name: [none, batch], data.batch_size: [8, sixteen, -1]}",
+            "zip: {optim.learning_rate: [0.1, fast], train.epochs: [1, 2, 0]}",
+            "exclude: [{data.batch_size: 99, train.epochs: 4}]",
+            "include: [{model.norm.name: grupp}]",
+        ],
+        [
+            "c.yaml:9:63: data.batch_size: must be a whole number, not 'sixteen'",
+            "c.yaml:9:72: data.batch_size: must be at least 1, not -1",
+            "c.yaml:10:9: sweep.zip: the lists must be equally long: optim.learning_rate has 2, "
+            "train.epochs has 3",
+            "c.yaml:10:36: optim.learning_rate: must be a number, not 'fast'",
+            "c.yaml:10:64: train.epochs: must be at least 1, not 0",
+            "c.yaml:11:31: sweep.exclude.0.data.batch_size: 99 is none of this key's values, "
+            "8, sixteen, -1",
+            "c.yaml:11:49: sweep.exclude.0.train.epochs: 4 is none of this key's values, 1, 2, 0",
+            f"c.yaml:12:31: model.norm.name: 'grupp' is none of {NORMS} (did you mean 'group'?)",
+        ],
+    ),
+    "wrong seeds and a value twice": (
+        [
+            "seeds: 0",
+            "grid: {model.norm.name: [none, batch, none], trian.epochs: [1]}",
+            "exclude: [{model.norm.name: nnoe}]",
+        ],
+        [
+            "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
+            "c.yaml:10:41: sweep.grid.model.norm.name: the value none stands twice",
+            "c.yaml:10:48: trian: unknown key (did you mean 'train'?)",
+            "c.yaml:11:31: sweep.exclude.0.model.norm.name: 'nnoe' is none of this key's values, "
+            "none, batch (did you mean 'none'?)",
+        ],
+    ),
+    "wrong seeds and an impossible cell": (
+        ["seeds: 0", "grid: {model.norm.name: [none, group]}"],
+        [
+            "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
+            f"c.yaml:10:34: {num_groups(4)}",
+        ],
+    ),
+    "a value that may be right beside another of the sweep": (
+        [
+            "grid: {model.norm.name: [group], model.norm.num_groups: [2, 2]}",
+            "zip: {data.name: [image_folder], data.root: [here]}",
+        ],
+        ["c.yaml:9:63: sweep.grid.model.norm.num_groups: the value 2 stands twice"],
+    ),
+    "an exclude of a key that grid and zip both have": (
+        [
+            "grid: {train.epochs: [1]}",
+            "zip: {train.epochs: [2]}",
+            "exclude: [{train.epochs: 2}]",
+        ],
+        ["c.yaml:9:10: sweep.grid.train.epochs: is swept by sweep.zip as well"],
+    ),
+    "an unknown key that may be the grid": (
+        ["gird: {train.epochs: [1, 2]}", "exclude: [{train.epochs: 2}]"],
+        ["c.yaml:9:3: sweep.gird: unknown key (did you mean 'grid'?)"],
+    ),
+    "a grid that is no mapping, and no list": (
+        ["grid: {train.epochs: 3, data.batch_size: [big]}", "include: 3"],
+        [
+            "c.yaml:9:24: sweep.grid.train.epochs: must be a list, not 3",
+            "c.yaml:9:45: data.batch_size: must be a whole number, not 'big'",
+            "c.yaml:10:12: sweep.include: must be a list, not 3",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_wrong_sweep_hides_no_mistake_that_is_certain(name, refused):
+    parts, told = SEVERAL[name]
+
+    assert refused(*parts) == told
