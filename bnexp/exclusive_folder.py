@@ -7,6 +7,7 @@ locks are not to be relied on. While it is held, its modification time moves on.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -33,7 +34,7 @@ class GivenUpError(Exception):
 
 
 class LostLockError(BnexpError):
-    """Another process took this one for dead, and has the folder now."""
+    """The folder is gone, or another process took this one for dead and has it now."""
 
 
 class Hold:
@@ -43,7 +44,8 @@ class Hold:
         self.folder = folder
         # The token, since a file system may give a new folder the number of one just removed.
         with contextlib.suppress(OSError):
-            (folder / _HOLDER).write_text(f"{os.getpid()} {socket.gethostname()} {uuid.uuid4()}")
+            words = [str(os.getpid()), *_find_own_place(), str(uuid.uuid4())]
+            (folder / _HOLDER).write_text(" ".join(words))
         self._identity = _identify(folder)
         self._last_beat = time.monotonic()
         self._is_lost = False
@@ -64,7 +66,7 @@ class Hold:
             self.beat()
         if self._is_lost or not self.is_own():
             self._is_lost = True
-            raise LostLockError(f"{describe_holder(self.folder)} has taken this run over")
+            raise LostLockError(_describe_loss(self.folder))
 
     def beat(self) -> None:
         """Shows that the holder lives, unless the folder is another's by now."""
@@ -102,9 +104,12 @@ def hold_folder(
 
     Raises:
         GivenUpError: `should_give_up` said so during the wait.
+        BnexpError: A symbolic link is in the folder's place, or a dead holder's folder
+            cannot be removed.
         OSError: The folder cannot be made.
     """
     while not _make(folder):
+        _pause(folder, should_give_up)  # here, so that each turn of the loop has one
         _wait_until_free(folder, say, should_give_up)
     hold = Hold(folder)
     done = threading.Event()
@@ -121,12 +126,31 @@ def hold_folder(
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Returns whether a folder's holder was a process of this machine that is no more."""
+    """Returns whether a folder's holder is known to be no more.
+
+    It is known only where the holder's process number means the same as here.
+    """
     try:
-        number, host = _read_holder(folder)
-        return host == socket.gethostname() and not _is_alive(number)
+        number, *place = (folder / _HOLDER).read_text().split()[:4]
+        return place == _find_own_place() and not _is_alive(int(number))
     except (OSError, ValueError):
         return False
+
+
+def _find_own_place() -> list[str]:
+    """Returns within what this process's number means it alone: machine, boot, PID namespace.
+
+    Containers may share a name, and so may machines. What the system does not tell is "-".
+
+    Source:
+        proc_sys_kernel(5), boot_id; pid_namespaces(7).
+    """
+    boot = namespace = "-"
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip() or "-"
+    with contextlib.suppress(OSError):
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return [socket.gethostname(), boot, namespace]
 
 
 def _is_alive(process: int) -> bool:
@@ -149,7 +173,7 @@ def describe_holder(folder: Path) -> str:
     """Returns in words who holds a folder, as far as it can be read."""
     for _ in range(_TRIES):
         try:
-            number, host = _read_holder(folder)
+            number, host = (folder / _HOLDER).read_text().split()[:2]
         except (OSError, ValueError):
             if not folder.exists():
                 break
@@ -159,9 +183,14 @@ def describe_holder(folder: Path) -> str:
     return "another process"
 
 
-def _read_holder(folder: Path) -> tuple[int, str]:
-    number, host = (folder / _HOLDER).read_text().split()[:2]
-    return int(number), host
+def _describe_loss(folder: Path) -> str:
+    time.sleep(_POLL_SECONDS)  # one that has just removed it makes its own next
+    if folder.exists():
+        return f"{describe_holder(folder)} has taken this run over"
+    return (
+        "this run's lock is gone: somebody removed it or the run's folder, or another process "
+        "took the run over and has ended"
+    )
 
 
 def is_held(folder: Path) -> bool:
@@ -190,6 +219,11 @@ def _make(folder: Path) -> bool:
     try:
         folder.mkdir()
     except FileExistsError:
+        if folder.is_symlink():  # nobody makes one here, and who would hold it is not known
+            raise BnexpError(
+                f"{folder} is a symbolic link; a folder that says who is at work must be made "
+                "in its place. Remove the link"
+            ) from None
         return False
     return True
 
@@ -205,16 +239,16 @@ def _wait_until_free(
     if is_abandoned(folder):
         _remove(folder)
         return
+    seen = _last_beat(folder)
+    if seen is None:
+        return
     say(
         f"{describe_holder(folder)} is at it (it holds {folder}): waiting for it, or for "
         f"{STALE_SECONDS:g} seconds without a sign of life"
     )
-    seen = _last_beat(folder)
     since = time.monotonic()
     while seen is not None:
-        if should_give_up():
-            raise GivenUpError(f"{folder} is held by {describe_holder(folder)}")
-        time.sleep(_POLL_SECONDS)
+        _pause(folder, should_give_up)
         beat = _last_beat(folder)
         if beat != seen:
             seen, since = beat, time.monotonic()
@@ -223,11 +257,23 @@ def _wait_until_free(
             return
 
 
+def _pause(folder: Path, should_give_up: Callable[[], bool]) -> None:
+    if should_give_up():
+        raise GivenUpError(f"{folder} is held by {describe_holder(folder)}")
+    time.sleep(_POLL_SECONDS)
+
+
 def _remove(folder: Path) -> None:
     # Renamed first: of several who wait, one gets it, and nobody sees it half removed.
     grave = folder.with_name(f"{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
-    with contextlib.suppress(OSError):
+    try:
         folder.rename(grave)
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ESTALE}:  # another one has got it
+            raise BnexpError(
+                f"cannot remove {folder}, left by {describe_holder(folder)}, which is dead: "
+                f"{error.strerror}. Remove it"
+            ) from error
     shutil.rmtree(grave, ignore_errors=True)
 
 

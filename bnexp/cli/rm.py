@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,8 @@ def _announce(removal: Removal) -> None:
 
 def _ask(count: int) -> None:
     try:
+        if sys.stdin is None:  # closed before Python began, as with <&-
+            raise typer.Abort
         agreed = typer.confirm(f"Remove {_runs(count)} for good?", err=True)
     except typer.Abort:
         raise UsageError("nothing removed: nobody answered; --yes removes without asking") from None

@@ -1,11 +1,13 @@
 """Row 16 of the fault matrix: a run's lock when its holder sleeps, is gone, or the clock jumps."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from forks import wait_until
@@ -111,10 +113,123 @@ def fast(monkeypatch):
     monkeypatch.setattr(exclusive_folder, "_POLL_SECONDS", 0.01)
 
 
+def find_own_place(folder):
+    """Returns what a holder writes besides its number: machine, boot, PID namespace."""
+    with hold_folder(folder / "example", pytest.fail) as hold:
+        return (hold.folder / ".holder").read_text().split()[1:4]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PID namespaces")
+def test_row_16_a_holder_records_its_boot_and_its_pid_namespace(tmp_path):
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    namespace = Path("/proc/self/ns/pid").stat().st_ino
+
+    assert find_own_place(tmp_path) == [socket.gethostname(), boot, f"pid:[{namespace}]"]
+
+
+@pytest.mark.parametrize("other", [0, 1, 2], ids=["machine", "boot", "namespace"])
+def test_row_16_a_number_that_is_no_process_here_is_nothing_known_of_a_holder_elsewhere(
+    other, tmp_path
+):
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    place = find_own_place(tmp_path)
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock/.holder").write_text(" ".join([str(done.pid), *place]))
+    assert is_abandoned(tmp_path / "lock")
+
+    place[other] = "another"
+    (tmp_path / "lock/.holder").write_text(" ".join([str(done.pid), *place]))
+
+    assert not is_abandoned(tmp_path / "lock")
+    assert is_held(tmp_path / "lock")
+
+
+WANT_LOCK = """
+import sys, time
+from pathlib import Path
+from bnexp import exclusive_folder
+exclusive_folder.STALE_SECONDS = 1.0
+until = time.monotonic() + 3
+try:
+    with exclusive_folder.hold_folder(Path("lock"), print, lambda: time.monotonic() > until):
+        print("took it")
+except exclusive_folder.GivenUpError:
+    print("gave up")
+"""
+
+
+def want_lock_in_other_namespace(folder):
+    """Returns what one says who wants the lock for three seconds; a dead holder is so after one."""
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*unshare, "true"], capture_output=True).returncode
+    ):
+        pytest.skip("no PID namespace can be made here: needs unshare, and rights that root has")
+    command = [*unshare, sys.executable, "-c", WANT_LOCK]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_row_16_a_living_holder_in_another_pid_namespace_keeps_its_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(exclusive_folder, "BEAT_SECONDS", 0.1)
+    with hold_folder(tmp_path / "lock", pytest.fail) as hold:
+        said = want_lock_in_other_namespace(tmp_path)
+        hold.check()
+
+    assert said.startswith(f"process {os.getpid()} on {socket.gethostname()} is at it")
+    assert said.endswith("\ngave up\n")
+
+
+def test_row_16_a_silent_holder_in_another_pid_namespace_is_replaced_after_the_wait(tmp_path):
+    (tmp_path / "lock").mkdir()
+    words = [str(os.getpid()), *find_own_place(tmp_path)]
+    (tmp_path / "lock/.holder").write_text(" ".join(words))
+
+    said = want_lock_in_other_namespace(tmp_path)
+
+    assert said.startswith(f"process {os.getpid()} on {socket.gethostname()} is at it")
+    assert said.endswith("\ntook it\n")
+
+
+def test_row_16_a_link_in_a_locks_place_fails_the_run_with_one_line(forks, tmp_path):
+    (run,) = plan(tmp_path)
+    run.folder.path.mkdir(parents=True)
+    run.folder.lock.symlink_to("nowhere")
+
+    done = forks.run("train", "c.yaml", cwd=tmp_path, kill_after=60)
+
+    assert done.code == 1
+    assert done.said.count("is a symbolic link") == 1
+    assert "Remove the link" in done.said
+    assert "Traceback" not in done.said
+
+
+@pytest.mark.parametrize("what", ["lock", "folder"])
+def test_row_16_one_whose_lock_was_removed_by_hand_says_so_and_stops(what, forks, tmp_path):
+    (run,) = plan(tmp_path, "train.epochs=400", "train.checkpoint_every=20")
+    holder = forks.start(
+        "train", "c.yaml", "-s", "train.epochs=400", "-s", "train.checkpoint_every=20",
+        cwd=tmp_path, before=BEAT_FAST,
+    )  # fmt: skip
+    wait_until(run.folder.checkpoints.find)
+
+    folder = run.folder.lock if what == "lock" else run.folder.path
+    folder.rename(tmp_path / "removed")  # at once, as a removal is not
+    holder.wait()
+
+    assert "this run's lock is gone: somebody removed it or the run's folder" in holder.said
+    assert "has taken this run over" not in holder.said
+    assert "Traceback" not in holder.said
+
+
 def test_row_16_a_killed_holder_that_nobody_took_note_of_is_replaced_at_once(tmp_path):
     killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (tmp_path / "lock").mkdir()
-    (tmp_path / "lock/.holder").write_text(f"{killed.pid} {socket.gethostname()}")
+    own_place = find_own_place(tmp_path)
+    (tmp_path / "lock/.holder").write_text(" ".join([str(killed.pid), *own_place]))
     assert not is_abandoned(tmp_path / "lock")
     killed.kill()
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the table

@@ -1,12 +1,16 @@
 """A folder that one process holds at a time."""
 
+import errno
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from bnexp import exclusive_folder
-from bnexp.exclusive_folder import describe_holder, hold_folder
+from bnexp.errors import BnexpError
+from bnexp.exclusive_folder import GivenUpError, LostLockError, describe_holder, hold_folder
 
 
 @pytest.fixture
@@ -92,6 +96,79 @@ def test_a_holder_that_has_not_written_its_name_yet_is_named_all_the_same(tmp_pa
 
     assert describe_holder(folder) == "process 123 on elsewhere"
     naming.join()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "elsewhere"])
+def test_a_symbolic_link_in_its_place_is_refused_and_stays(target, tmp_path, fast):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "lock").symlink_to(tmp_path / target)
+
+    with (
+        pytest.raises(BnexpError, match=f"{tmp_path}/lock is a symbolic link.* Remove the link$"),
+        hold_folder(tmp_path / "lock", pytest.fail),
+    ):
+        pass
+
+    assert (tmp_path / "lock").readlink() == tmp_path / target
+
+
+def leave_dead_lock(folder, monkeypatch, error):
+    """Makes a lock whose holder is dead and that cannot be renamed; counts the attempts."""
+    attempts = []
+
+    def refuse(path, target):
+        attempts.append(path)
+        if len(attempts) > 20:
+            pytest.fail("tried again and again")
+        raise OSError(error, "as the system says", str(path))
+
+    folder.mkdir()
+    monkeypatch.setattr(exclusive_folder, "is_abandoned", lambda folder: True)
+    monkeypatch.setattr(Path, "rename", refuse)
+    return attempts
+
+
+def test_a_dead_holders_folder_that_cannot_be_removed_is_an_error(tmp_path, monkeypatch, fast):
+    attempts = leave_dead_lock(tmp_path / "lock", monkeypatch, errno.EACCES)
+
+    with (
+        pytest.raises(BnexpError, match=r"cannot remove .*lock, left by .*: as the system says"),
+        hold_folder(tmp_path / "lock", pytest.fail),
+    ):
+        pass
+    assert len(attempts) == 1
+
+
+def test_one_who_tries_again_to_remove_a_dead_holders_folder_can_be_stopped(
+    tmp_path, monkeypatch, fast
+):
+    attempts = leave_dead_lock(tmp_path / "lock", monkeypatch, errno.ESTALE)
+
+    with (
+        pytest.raises(GivenUpError),
+        hold_folder(tmp_path / "lock", pytest.fail, lambda: len(attempts) == 3),
+    ):
+        pass
+
+
+def test_one_whose_folder_was_removed_by_hand_is_told_so(tmp_path):
+    with hold_folder(tmp_path / "lock", pytest.fail) as hold:
+        shutil.rmtree(tmp_path / "lock")
+
+        with pytest.raises(LostLockError, match="lock is gone: somebody removed it or the run's"):
+            hold.check()
+
+
+def test_one_whose_folder_another_has_is_told_whose_it_is(tmp_path):
+    with hold_folder(tmp_path / "lock", pytest.fail) as hold:
+        shutil.rmtree(tmp_path / "lock")
+        (tmp_path / "lock").mkdir()
+        (tmp_path / "lock/.holder").write_text("77 elsewhere token")
+
+        with pytest.raises(
+            LostLockError, match=r"^process 77 on elsewhere has taken this run over"
+        ):
+            hold.check()
 
 
 def test_a_missing_parent_is_an_error(tmp_path):

@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,17 @@ def test_without_an_answer_nothing_is_removed(here):
     error = run("many", answer="").exception
 
     assert str(error) == "nothing removed: nobody answered; --yes removes without asking"
+    assert len(runs_left()) == 6
+
+
+def test_without_stdin_nothing_is_removed_as_without_an_answer(here):
+    command = f'exec "{sys.executable}" -m bnexp rm many <&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "nothing removed: nobody answered; --yes removes without asking\n"
+    ), done.stderr
     assert len(runs_left()) == 6
 
 
