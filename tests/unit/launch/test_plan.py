@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -124,9 +123,9 @@ def test_a_lock_of_a_process_that_is_no_more_holds_nobody_up(experiment, tmp_pat
     run = plan(experiment, tmp_path)[0]
     create(run, "running")
     run.folder.lock.mkdir()
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True)  # fmt: skip
-    (run.folder.lock / ".holder").write_text(f"{done.stdout.strip()} {socket.gethostname()}")
+    hold = "import sys, pathlib; from bnexp.exclusive_folder import Hold; "
+    hold += "Hold(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", hold, str(run.folder.lock)], check=True)
 
     assert plan(experiment, tmp_path)[0].action == "retry"
 
