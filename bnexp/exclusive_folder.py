@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bnexp.errors import BnexpError
+from bnexp.process_identity import find_own_place, is_alive
 
 BEAT_SECONDS = 5.0
 """How often the holder shows that it lives."""
@@ -27,6 +27,8 @@ STALE_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 _TRIES = 3
 _HOLDER = ".holder"
+_RELEASED = 0.0
+"""The modification time of a folder that its holder could release but not remove."""
 
 
 class GivenUpError(Exception):
@@ -44,7 +46,7 @@ class Hold:
         self.folder = folder
         # The token, since a file system may give a new folder the number of one just removed.
         with contextlib.suppress(OSError):
-            words = [str(os.getpid()), *_find_own_place(), str(uuid.uuid4())]
+            words = [str(os.getpid()), *find_own_place(), str(uuid.uuid4())]
             (folder / _HOLDER).write_text(" ".join(words))
         self._identity = _identify(folder)
         self._last_beat = time.monotonic()
@@ -122,7 +124,7 @@ def hold_folder(
         beating.join()
         # One who slept for long enough to be taken for dead must not remove the next one's.
         if hold.is_own():
-            shutil.rmtree(folder, ignore_errors=True)
+            _release(folder)
 
 
 def is_abandoned(folder: Path) -> bool:
@@ -131,42 +133,12 @@ def is_abandoned(folder: Path) -> bool:
     It is known only where the holder's process number means the same as here.
     """
     try:
+        if folder.stat().st_mtime == _RELEASED:
+            return True
         number, *place = (folder / _HOLDER).read_text().split()[:4]
-        return place == _find_own_place() and not _is_alive(int(number))
+        return place == find_own_place() and not is_alive(int(number))
     except (OSError, ValueError):
         return False
-
-
-def _find_own_place() -> list[str]:
-    """Returns within what this process's number means it alone: machine, boot, PID namespace.
-
-    Containers may share a name, and so may machines. What the system does not tell is "-".
-
-    Source:
-        proc_sys_kernel(5), boot_id; pid_namespaces(7).
-    """
-    boot = namespace = "-"
-    with contextlib.suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip() or "-"
-    with contextlib.suppress(OSError):
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    return [socket.gethostname(), boot, namespace]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    try:
-        # One that was killed keeps its number until its parent takes note: for ever, where the
-        # parent is a container's first process and takes none.
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return True
-    return state not in {"Z", "X"}
 
 
 def describe_holder(folder: Path) -> str:
@@ -263,9 +235,23 @@ def _pause(folder: Path, should_give_up: Callable[[], bool]) -> None:
     time.sleep(_POLL_SECONDS)
 
 
+def _release(folder: Path) -> None:
+    grave = _find_grave(folder)
+    try:
+        folder.rename(grave)
+    except OSError:  # what holds it may no longer be written
+        with contextlib.suppress(OSError):
+            os.utime(folder, (_RELEASED, _RELEASED))
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def _find_grave(folder: Path) -> Path:
+    """Returns the name that a folder gets before it is removed: nobody sees it half removed."""
+    return folder.with_name(f"{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
+
+
 def _remove(folder: Path) -> None:
-    # Renamed first: of several who wait, one gets it, and nobody sees it half removed.
-    grave = folder.with_name(f"{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
+    grave = _find_grave(folder)  # of several who wait, one gets it
     try:
         folder.rename(grave)
     except OSError as error:

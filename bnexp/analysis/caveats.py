@@ -85,7 +85,7 @@ def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[str]:
     if silent:
         count = "1 run is" if len(silent) == 1 else f"{len(silent)} runs are"
         yield (
-            f"{count} said to be running, but nobody trains them any more (probably dead): "
+            f"{count} said to be running, but nobody trains them any more (they were cut off): "
             f"{_name(silent)}; the same bnexp train command goes on with them"
         )
     damaged = _choose(cells, lambda run: run.is_damaged)

@@ -29,7 +29,7 @@ def ls(
 ) -> None:
     """List experiments, or the runs of one, with their states.
 
-    A run that is running but whose process shows no sign of life is called silent.
+    A run that is said to be running but whose process shows no sign of life was cut off.
     """
     if name is not None:
         _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)

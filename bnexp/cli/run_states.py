@@ -10,20 +10,23 @@ from bnexp.runs.liveness import seconds_since_sign_of_life
 
 
 def describe_state(record: RunRecord) -> str:
-    """Returns the state; of a running one also `heard from 3 s ago` or `silent for 2 h`."""
+    """Returns the state; of a running one also when it was heard from.
+
+    One that nobody trains any more, though it is said to be running, was cut off.
+    """
     if record.state != "running":
         return record.state
     age = seconds_since_sign_of_life(record)
     if record.is_silent:
-        return f"running, silent{'' if age is None else f' for {duration(age)}'}: probably dead"
+        return "cut off" if age is None else f"cut off, last heard from {duration(age)} ago"
     return f"running, heard from {duration(age or 0.0)} ago"
 
 
 def count_states(records: Sequence[RunRecord]) -> str:
-    """Returns `2 running (1 of them silent, probably dead), 3 finished`."""
+    """Returns `2 running (1 of them cut off), 3 finished`."""
     counts = Counter(record.state for record in records)
     silent = sum(record.is_silent for record in records)
-    notes = {"running": f" ({silent} of them silent, probably dead)"} if silent else {}
+    notes = {"running": f" ({silent} of them cut off)"} if silent else {}
     found = [state for state in STATES if counts[state]]
     return ", ".join(f"{counts[state]} {state}{notes.get(state, '')}" for state in found)
 

@@ -11,7 +11,7 @@ import typer
 
 from bnexp.cli.run_states import describe_state, duration
 from bnexp.reports.console import accept_any_text
-from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
+from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord, Scalar
 from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
 from bnexp.wording import write_value
@@ -53,7 +53,7 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "swept", [f"{key} = {write_value(value)}" for key, value in record.settings.items()]
     yield "config", [f"{key} = {write_value(record.config[key])}" for key in _main_keys(record)]
     yield "measured", _measured_lines(record)
-    yield "problems", list(record.problems)
+    yield "problems", [*record.problems, *_find_damaged_checkpoints(record.path)]
     yield "files", [f"{name}  {_size(size)}" for name, size in _list_files(record.path).items()]
     yield "next", _next_lines(record, runs_dir)
 
@@ -108,6 +108,15 @@ def _list_files(folder: Path) -> dict[str, int]:
         if path.is_file():
             found[path.name] = path.stat().st_size
     return found
+
+
+def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
+    files = RunDir(folder).checkpoints
+    for path in files.find():
+        try:
+            files.read(path)
+        except DamagedCheckpointError as error:
+            yield f"{path} {error}"
 
 
 def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:

@@ -44,7 +44,7 @@ def run_all(
     itself, marked interrupted, and no other is begun.
     """
     processes = count(min(jobs, len(runs)), "process")
-    display.show(Said(f"starting {processes}; each loads PyTorch first"))
+    display.show(Said(f"starting {processes}, which takes seconds to load PyTorch"))
     pool = _Pool(Ledger(runs, display, stop.is_set, is_failing_fast), stop, jobs)
     try:
         pool.run()

@@ -11,6 +11,8 @@ from typing import NoReturn
 SHOW_CURSOR = b"\x1b[?25h"
 """What a terminal is told; a live display hides its cursor, and has no time left to show it."""
 
+LEFT = b"\nleft at once; the same command goes on from what was saved last\n"
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,6 +54,6 @@ class StopSignal:
         for process in self.children:
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGKILL)
-        if os.isatty(2):
-            os.write(2, SHOW_CURSOR)
+        with contextlib.suppress(OSError):
+            os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + LEFT)
         os._exit(128 + number)

@@ -46,7 +46,9 @@ def train_sweep(
         with StopSignal() as stop:
             with open_display(console, progress) as display:
                 ended = launcher.run_all(to_do, display, stop)
-            return _conclude(experiment.name, ended, stop, len(to_do), console)
+            end = _describe_end(ended, len(to_do), len(planned) - len(to_do))
+            console.print(f"{experiment.name}: {end}", markup=False)
+            return _conclude(ended, stop, len(to_do), console)
     finally:
         launcher.close()
 
@@ -109,11 +111,15 @@ def _describe_begun(to_do: Sequence[PlannedRun]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _conclude(
-    name: str, ended: Mapping[State, int], stop: StopSignal, total: int, console: Console
-) -> int:
-    counts = ", ".join(f"{count} {state}" for state, count in ended.items() if count)
-    console.print(f"{name}: {counts or 'no run begun'}", markup=False)
+def _describe_end(ended: Mapping[State, int], total: int, done: int) -> str:
+    """Returns `4 finished, 2 interrupted, 6 not begun, 3 done before`."""
+    counts = [f"{count} {state}" for state, count in ended.items() if count]
+    counts += [f"{left} not begun"] if (left := total - sum(ended.values())) else []
+    counts += [f"{done} done before"] if done else []
+    return ", ".join(counts)
+
+
+def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console: Console) -> int:
     is_failed = ended.get("failed", 0) > 0
     is_taken_over = ended.get("pending", 0) > 0 and not stop.is_set()
     not_ended = ended.get("interrupted", 0) + ended.get("pending", 0)

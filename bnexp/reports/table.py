@@ -159,14 +159,14 @@ def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, 
 def describe_runs(cell: CellResult) -> str:
     """Returns `3 finished`, or a line a state such as `2 of 5 finished`, `3 of 5 diverged`.
 
-    A running run that is silent is `probably dead`, and a failed one that only lost its
+    A running run that is silent is `cut off`, and a failed one that only lost its
     summary is `damaged`.
     """
     states: tuple[State, ...] = ("finished", *STATES)
     counts: dict[str, int] = {state: cell.statuses.get(state, 0) for state in states}
     counts["running"] -= cell.silent
     counts["failed"] -= cell.damaged
-    counts |= {"probably dead": cell.silent, "damaged": cell.damaged}
+    counts |= {"cut off": cell.silent, "damaged": cell.damaged}
     found = {state: number for state, number in counts.items() if number}
     if [*found] == ["finished"]:
         return f"{cell.runs} finished"

@@ -92,6 +92,7 @@ def test_row_03_a_second_signal_leaves_in_the_middle_of_a_step_and_saves_nothing
 
     # The step ends never, and a second is what the row allows: the rest is for busy machines.
     assert process.wait(seconds=10) == code
+    assert "left at once; the same command goes on from what was saved last\n" in process.said
     assert read_files(run) == before
     assert read_run(run.folder.path).state == "running"
     newest = torch.load(run.folder.checkpoints.newest, weights_only=True)

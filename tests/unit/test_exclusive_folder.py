@@ -10,7 +10,14 @@ import pytest
 
 from bnexp import exclusive_folder
 from bnexp.errors import BnexpError
-from bnexp.exclusive_folder import GivenUpError, LostLockError, describe_holder, hold_folder
+from bnexp.exclusive_folder import (
+    GivenUpError,
+    LostLockError,
+    describe_holder,
+    hold_folder,
+    is_abandoned,
+    is_held,
+)
 
 
 @pytest.fixture
@@ -174,3 +181,22 @@ def test_one_whose_folder_another_has_is_told_whose_it_is(tmp_path):
 def test_a_missing_parent_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), hold_folder(tmp_path / "none" / "lock", pytest.fail):
         pass
+
+
+def test_one_that_cannot_be_removed_is_held_by_nobody_once_it_is_released(tmp_path, monkeypatch):
+    folder = tmp_path / "lock"
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with hold_folder(folder, pytest.fail):
+        assert is_held(folder)
+        monkeypatch.setattr(Path, "rename", refuse)  # as in a folder that may no longer be written
+    assert folder.exists()
+    assert not is_held(folder)
+    assert is_abandoned(folder)
+
+    monkeypatch.undo()
+    with hold_folder(folder, pytest.fail):
+        assert is_held(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,16 @@ LAYERS = [
     {"diagnostics", "models", "data"},
     {"norms"},
     {"runs"},
-    {"errors", "exclusive_folder", "files", "packages", "parts", "seeding", "wording"},
+    {
+        "errors",
+        "exclusive_folder",
+        "files",
+        "packages",
+        "parts",
+        "process_identity",
+        "seeding",
+        "wording",
+    },
 ]
 """Top to bottom; a module imports from its own package and from layers below it."""
 

@@ -457,7 +457,7 @@ def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
 def test_a_run_that_is_silent_is_no_longer_said_to_be_running():
     records = [*both(), build_run("norm=batch", 9, state="running", is_silent=True)]
     comparison = compare_runs(records)
-    assert "probably dead" in warning_of(comparison, "norm=batch seed 9")
+    assert "they were cut off" in warning_of(comparison, "norm=batch seed 9")
     assert not any("still running" in warning for warning in comparison.warnings)
     assert cell_of(comparison, "norm=batch").silent == 1
 

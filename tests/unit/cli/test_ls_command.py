@@ -74,9 +74,9 @@ def begun(tmp_path, monkeypatch):
 
 
 def test_a_run_whose_process_is_gone_is_told_from_one_that_is_trained(begun):
-    assert "2 running (1 of them silent, probably dead), 4 finished" in run()
+    assert "2 running (1 of them cut off), 4 finished" in run()
     runs = run("many")
-    assert "running, silent for 2 h: probably dead" in runs
+    assert "cut off, last heard from 2 h ago" in runs
     assert "running, heard from" in runs
     assert runs.count("finished") == 4
 

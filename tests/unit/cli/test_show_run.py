@@ -95,13 +95,25 @@ def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
     unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 7200)
 
     silent = shown(str(folder.path))
-    assert silent["state"] == ["running, silent for 2 h: probably dead", "step 50 of 2,000"]
+    assert silent["state"] == ["cut off, last heard from 2 h ago", "step 50 of 2,000"]
     assert silent["next"][0].startswith("bnexp train many.yaml ")
     with hold_folder(folder.lock, pytest.fail):
         alive = shown(str(folder.path))
         assert alive["state"][0].startswith("running, heard from ")
         assert alive["state"][0].endswith(" s ago")
         assert "bnexp train" not in alive["next"][0]
+
+
+def test_a_checkpoint_that_is_damaged_is_named(folder):
+    unfinish(folder, "interrupted", step=7)
+    for content in (b"one", b"two"):
+        folder.checkpoints.save(content)
+    assert "problems" not in shown(str(folder.path))
+
+    folder.checkpoints.previous.write_bytes(b"one bit more")
+
+    reason = "is damaged: it does not agree with its SHA-256"
+    assert shown(str(folder.path))["problems"] == [f"{folder.checkpoints.previous} {reason}"]
 
 
 def test_what_is_damaged_is_named(folder):
@@ -147,4 +159,4 @@ def test_a_lock_of_long_ago_holds_nothing(folder):
     moment = time.time() - 7200
     os.utime(folder.lock, (moment, moment))
 
-    assert shown(str(folder.path))["state"] == ["running, silent for 2 h: probably dead"]
+    assert shown(str(folder.path))["state"] == ["cut off, last heard from 2 h ago"]

@@ -119,6 +119,6 @@ def test_what_became_of_lost_runs_stands_in_the_column_of_runs():
     (cell,) = compare_runs(records).cells
     assert describe_runs(cell).split("\n") == [
         "2 of 4 finished",
-        "1 of 4 probably dead",
+        "1 of 4 cut off",
         "1 of 4 damaged",
     ]
