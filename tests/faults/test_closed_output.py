@@ -41,7 +41,7 @@ def check_all_is_trained(process, folder):
         assert "epoch 10/10" in (run / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_reader_that_goes_away_ends_no_run(channel, jobs, tmp_path):
     reader, writer = channel
 

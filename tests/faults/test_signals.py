@@ -103,7 +103,7 @@ def test_row_03_a_second_signal_leaves_in_the_middle_of_a_step_and_saves_nothing
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        (signal.SIGHUP, 129),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
     ],
 )

@@ -84,8 +84,11 @@ def is_alive(process):
     return True
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "group"])
+@pytest.mark.parametrize(
+    ("number", "code", "send"),
+    [(signal.SIGINT, 130, os.killpg), (signal.SIGTERM, 143, os.kill)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
 def test_row_03_a_signal_while_the_workers_import_pytorch_is_heeded_at_once(
     number, code, send, start, tmp_path
 ):

@@ -122,7 +122,7 @@ def test_the_same_command_again_trains_nothing(sweep, bnexp, tmp_path):
     done = bnexp("train", "sweep.yaml", cwd=folder)
 
     assert done.returncode == 0
-    assert "sweep: all 9 runs done already" in done.stderr
+    assert "sweep: 9 runs, all done already" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 

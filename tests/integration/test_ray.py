@@ -72,6 +72,7 @@ def test_a_sweep_whose_ray_worker_is_killed_ends_with_the_bits_of_one_in_this_pr
     assert read_runs(tmp_path / "ray/runs") == read_runs(tmp_path / "whole/runs")
 
 
+@pytest.mark.slow
 @needs_ray
 def test_ctrl_c_saves_the_runs_that_ray_trains_and_cancels_the_others(tmp_path):
     settings = ("sweep.seeds=6", "train.epochs=2000", "train.checkpoint_every=20")
