@@ -175,6 +175,7 @@ class _Attempt:
         for problem in problems:
             self._say(f"warning: {problem}")
         self._say(f"goes on after step {progress.step}: {folder.path}")
+        self.display.progress(progress.step)
         return rows, progress.model_copy(update={"rows": len(rows)})
 
     def _restore_config(self) -> None:
