@@ -40,7 +40,8 @@ def train_sweep(
         to_do = launcher.place([run for run in planned if run.action != "skip"])
         prepare(to_do, _say_once(console), is_here=not options.is_ray)
         for line in _announce(experiment, len(planned) - len(to_do), to_do, runs_dir, launcher):
-            console.print(line, markup=False)
+            # Between words on a terminal; elsewhere a line stays one.
+            console.print(line, markup=False, soft_wrap=not console.is_terminal)
         to_do = start_over(to_do, _say_once(console))
         progress = SweepProgress([_describe_size(run) for run in to_do], launcher.jobs)
         with StopSignal() as stop:
