@@ -102,21 +102,14 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is Ray's; give --launcher ray too")
-    from bnexp.launch.plan import describe_late_claims, describe_strays, restore_statuses
+    from bnexp.launch.plan import restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = open_output(sys.stderr)
-    for warning in experiment.warnings:
-        console.print(f"warning: {warning}", markup=False)
-    if not force and (late := describe_late_claims(planned)):
-        console.print(f"warning: {late}", markup=False)
-    for line in restore_statuses(planned):
-        console.print(f"warning: {line}", markup=False)
-    if strays := describe_strays(planned):
-        console.print(f"warning: {strays}", markup=False)
+    _warn([*experiment.warnings, *_describe_folder(planned), *restore_statuses(planned)], console)
     if not to_do:
         console.print(f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
@@ -133,15 +126,8 @@ def plan(
     force: ForceOption = False,
 ) -> None:
     """Check a config and show the runs that it asks for; writes and trains nothing."""
-    from bnexp.launch.plan import describe_strays
-
     experiment, planned = _load(config, settings, runs_dir, device, force)
-    for warning in experiment.warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    for damage in filter(None, (run.damage for run in planned)):
-        typer.echo(f"warning: {damage}", err=True)
-    if strays := describe_strays(planned):
-        typer.echo(f"warning: {strays}", err=True)
+    _warn([*experiment.warnings, *_describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = Table(title=escape(title))
     table.add_column("cell")
@@ -156,6 +142,20 @@ def plan(
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(Name(cell), seeds, str(len(runs) - done), str(done))
     Console(highlight=False).print(table)
+
+
+def _describe_folder(planned: list[PlannedRun]) -> list[str]:
+    """Returns what of the runs that are there already is not as the config asks, or is damaged."""
+    from bnexp.launch.plan import describe_late_claims, describe_strays
+
+    damages = [run.damage for run in planned]
+    found = (describe_late_claims(planned), *damages, describe_strays(planned))
+    return [line for line in found if line]
+
+
+def _warn(warnings: list[str], console: Console) -> None:
+    for warning in warnings:
+        console.print(f"warning: {warning}", markup=False)
 
 
 def _load(
@@ -200,7 +200,7 @@ def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
 
     option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
     output = open_output(sys.stdout)
-    if any(read_run(run.folder.path).state in ENDED for run in planned):
+    if any(read_run(run.folder.path, with_config=False).state in ENDED for run in planned):
         output.print(f"compare:     bnexp compare {name}{option}", markup=False)
     if any(run.folder.is_begun for run in planned):
         output.print(f"TensorBoard: bnexp tb {name}{option}", markup=False)

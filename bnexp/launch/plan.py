@@ -149,16 +149,15 @@ def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
 
 
 def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
-    """Writes the status of ended runs anew where it was lost; yields what is damaged."""
+    """Writes the status of ended runs anew where it was lost; yields where that cannot be done."""
     for run in planned:
-        if run.damage is None:
+        if run.damage is None or run.action != "skip":
             continue
-        yield run.damage
-        if run.action == "skip":
-            try:
-                run.folder.restore_status(run.identity, read_run(run.folder.path).state)
-            except OSError as error:
-                yield f"{run.folder.status} cannot be written: {error.strerror or error}"
+        state = read_run(run.folder.path, with_config=False).state
+        try:
+            run.folder.restore_status(run.identity, state)
+        except OSError as error:
+            yield f"{run.folder.status} cannot be written: {error.strerror or error}"
 
 
 def describe_strays(planned: Sequence[PlannedRun]) -> str | None:

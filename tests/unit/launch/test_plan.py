@@ -189,13 +189,13 @@ def test_an_ended_run_that_lost_its_status_is_skipped_and_gets_a_new_one(experim
     first.folder.status.unlink()
 
     planned = plan(experiment, tmp_path)
-    (line,) = restore_statuses(planned)
+    assert list(restore_statuses(planned)) == []
 
     assert planned[0].action == "skip"
-    assert f"{first.folder.status} is missing" in line
+    assert f"{first.folder.status} is missing" in planned[0].damage
     after = read_status(first.folder.path)
     assert {**after, "heartbeat": 0} == {**before, "heartbeat": 0}
-    assert list(restore_statuses(plan(experiment, tmp_path))) == []
+    assert plan(experiment, tmp_path)[0].damage is None
 
 
 def test_runs_that_the_config_does_not_ask_for_are_named(experiment, tmp_path):
