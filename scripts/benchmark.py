@@ -9,7 +9,7 @@ sides: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN –
 random crop and mirror, SGD with Nesterov momentum, cosine schedule, evaluation on the test
 images after each epoch, and TensorBoard logging.
 
-- usual: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
+- usual fp32: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
   transforms, a DataLoader with 2 workers, `.item()` and a logged loss at every step.
 - bnexp fp32, bf16: the real thing, from a YAML file to a run folder, its own files included.
 - floor: forward, backward and update alone, on one batch that never changes.
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -146,16 +147,24 @@ def load_runs(folder: Path, images: int, epochs: int, precision: str) -> tuple[P
 
 
 def train_with_bnexp(config: Path, folder: Path) -> None:
-    """One run through the launcher, its folder and all its files."""
+    """One run through the launcher, its folder and all its files, from nothing.
+
+    Leaves the program if the run did not train all its steps.
+    """
+    shutil.rmtree(folder / "benchmark", ignore_errors=True)
     planned = plan_runs(load_experiment(config), folder, is_forced=True)
     quiet = Console(file=(folder / "console.txt").open("w"))
     config = planned[0].spec.config
     size = RunSize("", 0, config.train.epochs, 0, config.data.batch_size)
     with StopSignal() as stop:
         run_all(planned, LineDisplay(quiet, SweepProgress([size])), stop)
-    state = read_run(planned[0].folder.path).state
-    if state != "finished":
-        sys.exit(f"the benchmark's run is {state}; see {planned[0].folder.log}")
+    record = read_run(planned[0].folder.path)
+    images = config.train.epochs * config.data.train_size
+    steps = config.train.epochs * -(-config.data.train_size // BATCH_SIZE)
+    if record.state != "finished" or record.summary.steps != steps:
+        sys.exit(
+            f"the benchmark's run did not train {images:,} images; see {planned[0].folder.log}"
+        )
 
 
 def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
@@ -190,6 +199,22 @@ def measure(
                 found[name].append(images / seconds)
                 print(f"round {number}  {name:<12} {images / seconds:8,.0f} images/s", flush=True)
     return found
+
+
+def find_impossible(found: dict[str, list[float]]) -> list[str]:
+    """Returns the sides that were faster than the floor of their precision in every round.
+
+    No side can be: it does all that the floor does, and more.
+    """
+    floors = {"bf16": found["floor bf16"], "fp32": found["floor fp32"]}
+    return [
+        side
+        for side, speeds in found.items()
+        if not side.startswith("floor")
+        and all(
+            speed > floor for speed, floor in zip(speeds, floors[side.split()[-1]], strict=True)
+        )
+    ]
 
 
 def main() -> None:
@@ -227,7 +252,7 @@ def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[
         dataset = Dataset(full.name, part, full.test, full.class_names, full.fingerprint)
         steps = epochs * -(-images // BATCH_SIZE)
         sides: dict[str, Callable[[], None]] = {
-            "usual": lambda: train_usually(dataset, epochs, folder / "usual"),
+            "usual fp32": lambda: train_usually(dataset, epochs, folder / "usual"),
             "bnexp fp32": lambda: train_with_bnexp(configs["fp32"][0], folder),
             "bnexp bf16": lambda: train_with_bnexp(configs["bf16"][0], folder),
             "floor fp32": lambda: train_floor(configs["fp32"][1], full, steps),
@@ -238,10 +263,12 @@ def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[
     print(f"\n{torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{'side':<12} {'images/s':>10} {'ratio to usual, by round':>28}")
     for side, values in found.items():
-        ratios = [value / base for value, base in zip(values, found["usual"], strict=True)]
+        ratios = [value / base for value, base in zip(values, found["usual fp32"], strict=True)]
         shown = "  ".join(f"{ratio:.2f}" for ratio in ratios)
         median = statistics.median(ratios)
         print(f"{side:<12} {statistics.median(values):>10,.0f}   median {median:.2f}   ({shown})")
+    if impossible := find_impossible(found):
+        sys.exit(f"faster than the floor, which cannot be: {', '.join(impossible)}")
     return found
 
 
