@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bnexp.config.experiment import EVALUATION_BATCH_SIZE, ExperimentConfig
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
 from bnexp.models.cnn import BlockPlan, PlainCnnConfig, PoolPlan
@@ -131,10 +131,9 @@ def _evaluation_batches(
     for path, count in counts:
         if not count:
             continue
-        if "batch" in kinds and norm.statistics_batch(data.batch_size):
+        is_by_batch = "batch" in kinds and norm.statistics_batch(data.batch_size)
+        if is_by_batch or not norm.evaluates_images_alone:
             yield path, min(data.batch_size, count)
-        if not norm.evaluates_images_alone:
-            yield path, count % EVALUATION_BATCH_SIZE or EVALUATION_BATCH_SIZE
     if "precise" in kinds and norm.statistics_batch(data.batch_size):
         images = min(config.evaluate.precise_images, count_training_images(data, facts))
         yield ("evaluate", "precise_images"), min(data.batch_size, images)

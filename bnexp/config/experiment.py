@@ -23,10 +23,6 @@ PLACE_AND_SAVING = ("device", "threads", "checkpoint_every")
 """Keys of `train` that leave a run the same run."""
 
 
-EVALUATION_BATCH_SIZE = 500
-"""Images that are evaluated at once, where the norms do not need the training's batch size."""
-
-
 class TrainConfig(Part):
     """How long, on what and how exactly to train."""
 

@@ -104,7 +104,8 @@ def _estimate(run: PlannedRun) -> float:
     step_seconds = sorted(seconds)[len(seconds) // 2]
     images = next(iter(parts.evaluation_sets.values()))
     started = time.perf_counter()
-    evaluate(parts.model, images, parts.device, config.train.precision)
+    precision = config.train.precision
+    evaluate(parts.model, images, parts.device, precision, parts.shared_batch_size)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
     epoch = len(parts.batches) * step_seconds + evaluated * image_seconds

@@ -8,8 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnexp.config.experiment import EVALUATION_BATCH_SIZE
 from bnexp.data.batches import ResidentImages
+
+CPU_BATCH_SIZE = 128
+"""Images that the CPU evaluates at once: what a layer leaves for the next stays in the cache."""
+GPU_BATCH_SIZE = 500
+"""Images that any other device evaluates at once."""
 
 PlainScoreSum = tuple[float, float, int]
 """Sum of losses, sum of hits, and how many images they are of."""
@@ -82,19 +86,37 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, images: ResidentImages, device: torch.device, precision: str
+    model: nn.Module,
+    images: ResidentImages,
+    device: torch.device,
+    precision: str,
+    shared_batch_size: int | None = None,
 ) -> Score:
-    """Returns the score in evaluation mode; the model's mode is put back."""
+    """Returns the score in evaluation mode; the model's mode is put back.
+
+    If what a batch holds changes its scores, `shared_batch_size` is how many images share one:
+    the last batch is filled up with the first images, which are not counted again, so that
+    every statistic comes from equally many images.
+    """
     was_training = model.training
     model.eval()
     total = ScoreSum(device)
-    for inputs, targets in images.batches(EVALUATION_BATCH_SIZE):
-        score_batch(model, inputs, targets, len(targets), precision, total)
+    if shared_batch_size is None:
+        size = CPU_BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
+        for inputs, targets in images.batches(size):
+            _score_batch(model, inputs, targets, len(targets), precision, total)
+    else:
+        size = min(shared_batch_size, len(images))
+        for start in range(0, len(images), size):
+            indices = torch.arange(start, start + size, device=device) % len(images)
+            inputs, targets = images.gather(indices)
+            counted = min(size, len(images) - start)
+            _score_batch(model, inputs, targets, counted, precision, total)
     model.train(was_training)
     return total.read()
 
 
-def score_batch(
+def _score_batch(
     model: nn.Module,
     inputs: Tensor,
     targets: Tensor,

@@ -13,7 +13,6 @@ from torch.nn import functional
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
 from bnexp.runs import Summary
-from bnexp.seeding import derive_seed
 from bnexp.training.device import read_peak_memory, reset_peak_memory
 from bnexp.training.evaluation import autocast, evaluate
 from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
@@ -21,6 +20,7 @@ from bnexp.training.population import evaluate_precisely, evaluate_with_batch_st
 from bnexp.training.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
 from bnexp.training.state import Progress, TrainingState
+from bnexp.training.step_seeding import StepSeeding
 
 
 class Recorder(Protocol):
@@ -103,6 +103,7 @@ class Training:
         self._recorder = recorder
         self._should_stop = should_stop
         self._save_progress = save
+        self._seeding = StepSeeding(parts.model, parts.device, config.train.seed)
         self._saves = SaveSchedule(config.train.checkpoint_interval, self.state.step)
         self._total_steps = config.train.epochs * len(parts.batches)
         self._seconds_before = self.state.elapsed_seconds
@@ -160,8 +161,7 @@ class Training:
 
     def _train_step(self, batch: tuple[Tensor, Tensor]) -> None:
         state, train = self.state, self.config.train
-        # Dropout draws from the global generator: a function of the step as well.
-        torch.manual_seed(derive_seed(train.seed, "step", state.step))
+        self._seeding.before_step(state.step)
         set_learning_rate(self.parts.optimizer, self._learning_rate(state.step))
         loss, logits = train_step(self.parts.model, self.parts.optimizer, batch, train.precision)
         state.window_score.add(loss, logits, batch[1])
@@ -264,7 +264,7 @@ class Training:
                 parts.model, images, batch_size, parts.device, precision
             )
         else:
-            score = evaluate(parts.model, images, parts.device, precision)
+            score = evaluate(parts.model, images, parts.device, precision, parts.shared_batch_size)
         if score.loss - score.loss != 0:  # NaN or infinite
             reason = f"the {prefix} loss was {score.loss} after step {self.state.step}"
             raise DivergedError(self.state.step, reason)

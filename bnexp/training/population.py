@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bnexp.data.batches import ResidentImages
-from bnexp.training.evaluation import Score, ScoreSum, autocast, evaluate, score_batch
+from bnexp.training.evaluation import Score, autocast, evaluate
 
 
 def find_tracking_norms(model: nn.Module) -> list[nn.Module]:
@@ -74,20 +74,9 @@ def evaluate_with_batch_statistics(
     device: torch.device,
     precision: str,
 ) -> Score:
-    """Returns the score where every batch of `batch_size` is normalized by itself.
-
-    The last batch is filled up with images of the first, which are not counted again,
-    so that all statistics come from equally many images.
-    """
-    total = ScoreSum(device)
-    with _batch_statistics(model), torch.no_grad():
-        size = min(batch_size, len(images))
-        for start in range(0, len(images), size):
-            indices = torch.arange(start, start + size, device=device)
-            counted = min(size, len(images) - start)
-            inputs, targets = images.gather(indices % len(images))
-            score_batch(model, inputs, targets, counted, precision, total)
-    return total.read()
+    """Returns the score if every batch of `batch_size` is normalized by itself."""
+    with _batch_statistics(model):
+        return evaluate(model, images, device, precision, shared_batch_size=batch_size)
 
 
 def recalibrate(

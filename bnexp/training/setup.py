@@ -34,6 +34,8 @@ class TrainingParts:
     """Training images without augmentation, in a random order, for precise statistics."""
     plain_training_images: ResidentImages
     """As many training images as there are test images, evenly chosen, without augmentation."""
+    shared_batch_size: int | None = None
+    """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
 
 
 def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[str]:
@@ -100,7 +102,14 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
             _choose_for_recalibration(config, train), statistics, device
         ),
         plain_training_images=ResidentImages(train.subset(chosen), statistics, device),
+        shared_batch_size=_find_shared_batch_size(config, dataset),
     )
+
+
+def _find_shared_batch_size(config: ExperimentConfig, dataset: Dataset) -> int | None:
+    sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
+    is_alone = all(site.norm.evaluates_images_alone for site in sites)
+    return None if is_alone else config.data.batch_size
 
 
 def _choose_for_recalibration(config: ExperimentConfig, train: LabelledImages) -> LabelledImages:

@@ -16,6 +16,8 @@ class NoisyBatchNorm(BatchNorm):
     comes from PyTorch's global generator, so that it repeats where that is seeded.
     """
 
+    draws = True
+
     def __init__(
         self,
         num_features: int,

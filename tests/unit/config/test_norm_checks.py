@@ -242,7 +242,6 @@ train: {epochs: 1}
 @pytest.mark.parametrize(
     ("norm", "overrides", "key"),
     [
-        ("{name: batch, track_running_stats: false}", ["data.val_size=501"], "data.val_size"),
         (
             "{name: batch, normalization_batch_size: 4}",
             [
@@ -259,7 +258,6 @@ train: {epochs: 1}
         ),
     ],
     ids=[
-        "a chunk of one image",
         "a ghost batch of one in batch",
         "a ghost batch of one in precise",
     ],

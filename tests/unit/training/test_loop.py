@@ -11,11 +11,12 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
 from bnexp.data.dataset import LabelledImages
 from bnexp.data.split import stratified_split
-from bnexp.norms import NoNormConfig
+from bnexp.norms import BatchNormConfig, NoNormConfig
 from bnexp.training import loop
 from bnexp.training.evaluation import ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.optimizer import compute_learning_rate
+from bnexp.training.population import evaluate_with_batch_statistics
 from bnexp.training.setup import build_parts
 
 
@@ -244,6 +245,17 @@ def test_evaluation_leaves_the_model_as_it_was(dataset):
 
     assert parts.model.training
     assert all(torch.equal(value, before[name]) for name, value in parts.model.state_dict().items())
+
+
+def test_a_norm_without_running_statistics_is_evaluated_with_the_training_batch(dataset):
+    config = configure(norm=BatchNormConfig(track_running_stats=False))
+    summary, _, parts = run(config, dataset)
+
+    # 100 images in batches of 32: the last 28 are filled up with the first 4 of the set.
+    by_batch = parts.evaluation_sets["test"], 32, CPU, "fp32"
+    score = evaluate_with_batch_statistics(parts.model, *by_batch)
+    assert summary.final["test/accuracy"] == score.accuracy
+    assert parts.shared_batch_size == 32
 
 
 def test_images_are_normalised_by_the_training_images_alone(dataset):
