@@ -41,11 +41,11 @@ from torchvision.datasets import CIFAR10
 
 from bnexp.config.load import RunSpec, load_experiment
 from bnexp.data.dataset import Dataset, LabelledImages
-from bnexp.launch.display import LineDisplay
-from bnexp.launch.in_process import run_all
+from bnexp.launch.engines.in_process import run_all
 from bnexp.launch.plan import plan_runs
+from bnexp.launch.screen.display import LineDisplay
+from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
-from bnexp.launch.sweep_progress import RunSize, SweepProgress
 from bnexp.runs import read_run
 from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bnexp.data.dataset import Dataset
-from bnexp.data.shapes import ShapesConfig
+from bnexp.data.shapes.config import ShapesConfig
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "images" / "shapes.png"
 COLUMNS = 12

@@ -17,12 +17,12 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bnexp.config.claim import ClaimConfig, ReductionConfig, Scalar
+from bnexp.config.claim.config import ClaimConfig, ReductionConfig, Scalar
 from bnexp.config.experiment import ExperimentConfig, SweepConfig, TrainConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
 from bnexp.data import DATASETS
 from bnexp.models import MODELS
-from bnexp.models.cnn import ConvLayer, PoolLayer
+from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.norms import NORMS
 from bnexp.parts import Part, part_name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bnexp.data.cifar10_archive import Archive
+from bnexp.data.cifar10.archive import Archive
 
 CLASS_NAMES = (
     "airplane automobile bird cat deer dog frog horse ship truck".split()  # noqa: SIM905

@@ -3,8 +3,8 @@
 from run_results import read_results
 
 from bnexp.config.load import load_experiment
-from bnexp.launch.events import RunEnded, Said
 from bnexp.launch.plan import plan_runs
+from bnexp.launch.screen.events import RunEnded, Said
 
 CONFIG = """\
 name: many

@@ -6,7 +6,7 @@ import torch
 from bnexp.config.experiment import ExperimentConfig, TrainConfig
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
-from bnexp.models.cnn import CnnConfig, ConvLayer
+from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.norms import BatchNormConfig
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from statistics import mean, median, stdev
 from bnexp.analysis.caveats import describe_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, differing_keys, group_cells, swept_keys
 from bnexp.analysis.confounds import describe_confounds
-from bnexp.analysis.differences import (
+from bnexp.analysis.contrasts import (
     Contrast,
     Values,
     contrast_with_baseline,
@@ -38,8 +38,8 @@ from bnexp.analysis.results import (
     Question,
     Verdict,
 )
-from bnexp.analysis.selection import split_runs
-from bnexp.analysis.statistics import t_interval
+from bnexp.analysis.stats.intervals import t_interval
+from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import STATES, RunRecord, Scalar
 
@@ -94,7 +94,10 @@ def compare_runs(
     claimed = records if whole is None else whole
     if not any(record.claims for record in claimed):
         return comparison
-    from bnexp.analysis.claims import assess_claims, describe_unreadable_claims  # slow: the schema
+    from bnexp.analysis.claims.assess import (  # slow: the schema
+        assess_claims,
+        describe_unreadable_claims,
+    )
 
     return replace(
         comparison,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.counts import Count, fisher_exact
 from bnexp.analysis.results import Divergence
-from bnexp.analysis.statistics import holm
+from bnexp.analysis.stats.intervals import holm
+from bnexp.analysis.stats.shares import Count, fisher_exact
 
 
 def compare_divergence(cells: Sequence[Cell], baseline: Cell) -> dict[str, Divergence]:

@@ -7,7 +7,7 @@ from math import isfinite, nan
 from statistics import mean
 
 from bnexp.analysis.results import EpochsToTarget
-from bnexp.analysis.survival import censored_median, restricted_mean
+from bnexp.analysis.stats.survival import censored_median, restricted_mean
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")

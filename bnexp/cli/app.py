@@ -10,7 +10,7 @@ import typer
 
 from bnexp import __version__
 from bnexp.errors import BnexpError, ConfigError
-from bnexp.launch.output import open_output
+from bnexp.launch.screen.output import open_output
 
 
 def _print_version(is_wanted: bool) -> None:

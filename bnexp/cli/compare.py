@@ -117,7 +117,7 @@ def compare(
     Claims of the experiment's YAML are assessed on all of its runs, whatever --where chooses.
     """
     from bnexp.analysis.comparison import Question
-    from bnexp.analysis.selection import find_key, select_runs
+    from bnexp.analysis.where import find_key, select_runs
     from bnexp.runs.reading import read_experiments
 
     # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
@@ -200,11 +200,11 @@ def _render(
 
             return render_markdown(*comparisons)
         case ReportFormat.CSV:
-            from bnexp.reports.csv_report import render_csv
+            from bnexp.reports.csv import render_csv
 
             return render_csv(*comparisons, by=by)
         case ReportFormat.JSON:
-            from bnexp.reports.json_report import render_json, render_json_by
+            from bnexp.reports.json import render_json, render_json_by
 
             return render_json(*comparisons) if by is None else render_json_by(by, *comparisons)
         case ReportFormat.LATEX:
@@ -215,7 +215,7 @@ def _render(
 
 def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
     """Writes warnings and claims to stderr: a table of cells has no row for them."""
-    from bnexp.reports.claim_texts import describe_claim
+    from bnexp.reports.words.claims import describe_claim
 
     for comparison in comparisons:
         for warning in comparison.warnings:
@@ -226,7 +226,7 @@ def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
 
 def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     """Puts the comparison of one whole experiment into its folder, for TensorBoard."""
-    from bnexp.reports.tensorboard_report import write_to_tensorboard
+    from bnexp.reports.tensorboard.report import write_to_tensorboard
 
     folders = {record.path.parent.parent for record in records}
     if len(folders) == 1:
@@ -241,13 +241,13 @@ def _warn(message: str) -> None:
 def _write_html(
     comparisons: Sequence[Comparison], records: Sequence[RunRecord], file: Path
 ) -> None:
-    from bnexp.reports.html_report import write_html
+    from bnexp.reports.html.page import write_html
 
     typer.echo(f"wrote {write_html(comparisons, records, file)}", err=True)
 
 
 def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:
-    from bnexp.reports.figures import write_figures
+    from bnexp.reports.figures.files import write_figures
 
     written = write_figures(comparisons, directory)
     for path in written:

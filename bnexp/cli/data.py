@@ -67,7 +67,7 @@ def import_command(
     root: RootOption = None,
 ) -> None:
     """Take in a CIFAR-10 archive got by hand, once its SHA-256 is verified."""
-    from bnexp.data.cifar10_store import import_archive
+    from bnexp.data.cifar10.store import import_archive
     from bnexp.data.dataset import data_home
 
     typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), _say)}")

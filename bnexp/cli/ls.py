@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import accept_any_text, open_console
-from bnexp.reports.names import Name
+from bnexp.reports.words.names import Name
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 
 RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")

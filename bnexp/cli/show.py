@@ -23,7 +23,7 @@ from bnexp.wording import count
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
     from bnexp.data.dataset import DatasetFacts
-    from bnexp.models.networks.summary import LayerSummary, NetworkSummary
+    from bnexp.models.summary import LayerSummary, NetworkSummary
 
 
 def show(
@@ -112,7 +112,7 @@ def _find_facts(spec: RunSpec) -> DatasetFacts:
 
 
 def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
-    from bnexp.models.networks.summary import summarize_network
+    from bnexp.models.summary import summarize_network
     from bnexp.training.setup import check_against_facts
 
     for warning in check_against_facts(spec.config, facts):

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
-from bnexp.launch.output import open_output
-from bnexp.reports.names import Name
+from bnexp.launch.screen.output import open_output
+from bnexp.reports.words.names import Name
 from bnexp.wording import count
 
 if TYPE_CHECKING:

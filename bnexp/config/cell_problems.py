@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from bnexp.config.choices import Choice, canonical_label
-from bnexp.config.node import Node, Position
-from bnexp.config.sweep import Cell
+from bnexp.config.sweep.cells import Cell
+from bnexp.config.sweep.choices import Choice, canonical_label
+from bnexp.config.yaml.node import Node, Position
 from bnexp.errors import Problem
 from bnexp.wording import count
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
-from bnexp.models.cnn import BlockPlan, PlainCnnConfig, PoolPlan
+from bnexp.models.cnn.config import BlockPlan, PlainCnnConfig, PoolPlan
 from bnexp.norms import NormConfig
 
 Path = tuple[str | int, ...]

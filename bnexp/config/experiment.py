@@ -11,9 +11,9 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
-from bnexp.config.claim import ClaimConfig
-from bnexp.config.node import describe
+from bnexp.config.claim.config import ClaimConfig
 from bnexp.config.optim import AnyOptimizer, SgdConfig
+from bnexp.config.yaml.node import describe
 from bnexp.data import AnyDataset
 from bnexp.models import AnyModel
 from bnexp.parts import Part

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from bnexp.config.cell_problems import CheckedCell, place_problems, places_in
 from bnexp.config.checks import check_experiment
-from bnexp.config.choices import Choice, Setting, as_setting
-from bnexp.config.claim_cells import Variant, find_claim_problems
+from bnexp.config.claim.cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.node import Node, Position
-from bnexp.config.problems import REQUIRED, collecting, dotted, explain, find_node, locate
-from bnexp.config.sweep import Cell, every_choice, swept_keys
-from bnexp.config.sweep_reader import read_cells
-from bnexp.config.tree import apply_overrides, as_node, read_tree
+from bnexp.config.sweep.cells import Cell, every_choice, swept_keys
+from bnexp.config.sweep.choices import Choice, Setting, as_setting
+from bnexp.config.sweep.reader import read_cells
+from bnexp.config.yaml.node import Node, Position
+from bnexp.config.yaml.problems import REQUIRED, collecting, dotted, explain, find_node, locate
+from bnexp.config.yaml.tree import apply_overrides, as_node, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import flatten
 

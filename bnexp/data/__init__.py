@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from bnexp.data.cifar10 import Cifar10Config
+from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
-from bnexp.data.image_folder import ImageFolderConfig
-from bnexp.data.shapes import ShapesConfig
+from bnexp.data.image_folder.config import ImageFolderConfig
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.parts import load_plugins, named_union
 
 DATASETS: tuple[type[DatasetConfig], ...] = (

@@ -14,12 +14,11 @@ from typing import Any
 
 import torch
 
-from bnexp.config.yaml_reader import read_yaml_file
-from bnexp.config.yaml_writer import write_yaml
+from bnexp.config.yaml.reader import read_yaml_file
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
 from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_folder, is_held
-from bnexp.launch.events import say_nothing
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
@@ -30,6 +29,7 @@ from bnexp.launch.plan import (
 )
 from bnexp.launch.recorder import RunDisplay, RunRecorder
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
+from bnexp.launch.screen.events import say_nothing
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.training.checkpoint import Checkpoint, restore, take_checkpoint, to_bytes

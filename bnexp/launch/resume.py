@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
-from bnexp.launch.events import say_nothing
 from bnexp.launch.plan import PlannedRun, how_to_start_over
+from bnexp.launch.screen.events import say_nothing
 from bnexp.runs import CheckpointError, DamagedCheckpointError
 from bnexp.training.checkpoint import Checkpoint, from_bytes
 from bnexp.training.conditions import find_differences

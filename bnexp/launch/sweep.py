@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 
 from bnexp.config.load import Experiment
-from bnexp.launch.display import describe_seconds, open_display
-from bnexp.launch.launcher import Launcher, LocalLauncher
+from bnexp.launch.engines.launcher import Launcher, LocalLauncher
+from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.preparation import count_planned_steps, prepare, start_over
-from bnexp.launch.ray_launcher import RayLauncher
+from bnexp.launch.prepare import count_planned_steps, prepare, start_over
+from bnexp.launch.screen.display import describe_seconds, open_display
+from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
-from bnexp.launch.sweep_progress import RunSize, SweepProgress
 from bnexp.runs import State
 from bnexp.wording import count
 

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from bnexp.models.cnn import CnnConfig
+from bnexp.models.cnn.config import CnnConfig
 from bnexp.models.initialization import InitializationConfig
-from bnexp.models.mlp import MlpConfig
+from bnexp.models.mlp.config import MlpConfig
 from bnexp.models.model import ImpossibleModelError, ModelConfig, NormSite
-from bnexp.models.resnet import ResNetConfig
-from bnexp.models.timm_model import TimmConfig
-from bnexp.models.torchvision_model import TorchvisionConfig
-from bnexp.models.vgg import VggConfig
+from bnexp.models.resnet.config import ResNetConfig
+from bnexp.models.timm.config import TimmConfig
+from bnexp.models.torchvision.config import TorchvisionConfig
+from bnexp.models.vgg.config import VggConfig
 from bnexp.parts import load_plugins, named_union
 
 MODELS = (

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from bnexp.norms.batch_norm import BatchNormConfig
-from bnexp.norms.batch_renorm import BatchRenormConfig
-from bnexp.norms.filter_response_norm import FilterResponseNormConfig
-from bnexp.norms.group_norm import GroupNormConfig
-from bnexp.norms.instance_norm import InstanceNormConfig
-from bnexp.norms.layer_norm import LayerNormConfig
-from bnexp.norms.no_norm import NoNormConfig
-from bnexp.norms.noisy_batch_norm import NoisyBatchNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
+from bnexp.norms.filter_response.config import FilterResponseNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.instance.config import InstanceNormConfig
+from bnexp.norms.layer.config import LayerNormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.norms.norm import Dimensions, NormConfig
-from bnexp.norms.sync_batch_norm import SyncBatchNormConfig
+from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 from bnexp.parts import load_plugins, named_union
 
 NORMS = (

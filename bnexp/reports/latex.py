@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bnexp.analysis.results import ClaimResult, Comparison
-from bnexp.reports.claim_texts import describe_claim
 from bnexp.reports.latex_text import comment, escape
-from bnexp.reports.notes import describe_notes
 from bnexp.reports.table import Column, TableView, build_table, fold_name, verdict_column
-from bnexp.reports.titles import describe_part, describe_title
+from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.notes import describe_notes
+from bnexp.reports.words.titles import describe_part, describe_title
 
 _NARROW = 18
 """Characters of a setting's line; most pages have room for three such columns."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
-from bnexp.config.sweep import short_names
-from bnexp.reports.formatting import (
+from bnexp.config.sweep.cells import short_names
+from bnexp.reports.words.formatting import (
     NOTHING,
     MetricFormat,
     format_difference,

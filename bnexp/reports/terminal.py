@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.reports.claim_texts import describe_claim
 from bnexp.reports.console import PLAIN_WIDTH, open_console
-from bnexp.reports.notes import describe_notes
-from bnexp.reports.sentences import describe_cells
 from bnexp.reports.table import Column, TableView, build_table, fold_name
-from bnexp.reports.titles import describe_part, describe_title
+from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.notes import describe_notes
+from bnexp.reports.words.sentences import describe_cells
+from bnexp.reports.words.titles import describe_part, describe_title
 
 _GAP = 2
 _LEAST_NAME = 12

@@ -10,7 +10,7 @@ from torch import nn
 
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.problems import dotted
+from bnexp.config.yaml.problems import dotted
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import stratified_split

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bnexp.models import CnnConfig
-from bnexp.models.cnn import ConvLayer
+from bnexp.models.cnn.config import ConvLayer
 from bnexp.norms import (
     NORMS,
     BatchNormConfig,

@@ -8,7 +8,7 @@ import pytest
 from forks import wait_until
 from sweeps import Listener, plan, read_runs
 
-from bnexp.launch import in_process, pool
+from bnexp.launch.engines import in_process, pool
 from bnexp.launch.stop import StopSignal
 
 WAIT_BEFORE_THE_END = """

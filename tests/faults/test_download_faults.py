@@ -11,7 +11,7 @@ from cifar10_server import Server
 from forks import wait_until
 
 PUBLISH = """
-from bnexp.data import cifar10_archive
+from bnexp.data.cifar10 import archive as cifar10_archive
 cifar10_archive.CIFAR10 = cifar10_archive.Archive(**{archive!r})
 """
 READY = f"cifar10 is ready: {5 * PER_BATCH} training and {PER_BATCH} test images, 10 classes\n"

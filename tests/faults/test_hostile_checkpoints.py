@@ -11,7 +11,7 @@ from interrupted_runs import interrupt, plan, train
 from run_results import read_results
 
 from bnexp.errors import UsageError
-from bnexp.launch.preparation import prepare
+from bnexp.launch.prepare import prepare
 from bnexp.runs import read_run as read_record
 
 

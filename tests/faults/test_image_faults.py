@@ -5,7 +5,7 @@ import zlib
 import pytest
 from image_folders import make_image_folder, save
 
-from bnexp.data.image_folder import ImageFolderConfig
+from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError
 
 CONFIG = """\

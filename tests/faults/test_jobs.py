@@ -10,8 +10,8 @@ from processes import read_status
 from run_results import read_results
 from sweeps import Listener, plan
 
-from bnexp.launch import in_process, pool
-from bnexp.launch.events import RunEnded, RunProgressed
+from bnexp.launch.engines import in_process, pool
+from bnexp.launch.screen.events import RunEnded, RunProgressed
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 

@@ -17,7 +17,7 @@ from sweeps import Listener, plan
 from bnexp import exclusive_folder
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import GivenUpError, hold_folder, is_abandoned, is_held
-from bnexp.launch import in_process
+from bnexp.launch.engines import in_process
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 from bnexp.runs.removal import plan_removal

@@ -10,7 +10,7 @@ from interrupted_runs import interrupt, plan, train
 import bnexp
 from bnexp.errors import UsageError
 from bnexp.launch import one_run
-from bnexp.launch.preparation import prepare
+from bnexp.launch.prepare import prepare
 from bnexp.runs import read_run
 from bnexp.training.conditions import describe_conditions, digest_code, find_differences
 

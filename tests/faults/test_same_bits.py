@@ -12,7 +12,7 @@ from run_results import read_points
 from sweeps import Listener, plan, read_runs
 
 from bnexp.exclusive_folder import is_held
-from bnexp.launch import in_process
+from bnexp.launch.engines import in_process
 from bnexp.launch.stop import StopSignal
 
 SWEEP = ("train", "c.yaml", "-s", "sweep.seeds=2", "-s", "train.epochs=2")

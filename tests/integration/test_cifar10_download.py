@@ -11,8 +11,10 @@ import pytest
 from cifar10_files import PER_BATCH, write_archive
 from cifar10_server import Server
 
-from bnexp.data import cifar10_archive, cifar10_store, download
-from bnexp.data.cifar10 import Cifar10Config
+from bnexp.data import download
+from bnexp.data.cifar10 import archive as cifar10_archive
+from bnexp.data.cifar10 import store as cifar10_store
+from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.errors import DataError
 
 
@@ -210,7 +212,7 @@ def test_a_torchvision_that_does_not_match_torch_is_told_in_one_line(
 def test_another_process_fails_offline_with_the_line_alone(home, monkeypatch):
     monkeypatch.setenv("BNEXP_CIFAR10_URL", "http://127.0.0.1:1/none")
     code = (
-        "from bnexp.data.cifar10 import Cifar10Config\n"
+        "from bnexp.data.cifar10.config import Cifar10Config\n"
         "from bnexp.errors import DataError\n"
         "try:\n    Cifar10Config().load(print)\nexcept DataError as error:\n    print(error)"
     )

@@ -10,8 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bnexp.cli.data import app
-from bnexp.data import DATASETS, cifar10_archive
-from bnexp.data.image_folder import ImageFolderConfig
+from bnexp.data import DATASETS
+from bnexp.data.cifar10 import archive as cifar10_archive
+from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError, UsageError
 from bnexp.parts import part_name
 

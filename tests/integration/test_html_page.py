@@ -13,7 +13,7 @@ from chromium import FLAGS, PROGRAM
 from records import build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.html_report import render_html
+from bnexp.reports.html.page import render_html
 
 LONG = "norm=batch(warmup_steps=50,r_max_steps=150,d_max_steps=100),placement=after_activation"
 WRAPPER = """<!DOCTYPE html><title>wrapper</title><body>

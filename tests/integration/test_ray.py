@@ -13,9 +13,9 @@ import pytest
 from sweeps import Listener, plan, read_runs
 
 from bnexp.errors import UsageError
-from bnexp.launch import in_process
+from bnexp.launch.engines import in_process
+from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.ray_launcher import RayLauncher
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 

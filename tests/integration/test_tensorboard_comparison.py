@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tensorboard_server import serve_tensorboard
 
-from bnexp.analysis.statistics import t_interval
+from bnexp.analysis.stats.intervals import t_interval
 from bnexp.runs import list_experiments, read_experiments
 
 CELLS = ("norm=none", "norm=batch", "norm=batch(eps=0.001)")

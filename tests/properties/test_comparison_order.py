@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.json_report import render_json
+from bnexp.reports.json import render_json
 
 CELLS = ("norm=none", "norm=batch", "norm=group")
 

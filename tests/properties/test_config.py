@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import load_experiment
-from bnexp.config.yaml_reader import read_yaml
-from bnexp.config.yaml_writer import write_yaml
+from bnexp.config.yaml.reader import read_yaml
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import ConfigError, UsageError
 
 SCALARS = (

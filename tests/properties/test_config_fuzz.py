@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bnexp.config.load import load_experiment
-from bnexp.config.yaml_writer import write_yaml
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import ConfigError, UsageError
 
 ROOT = Path(__file__).parents[2]

@@ -66,7 +66,7 @@ def test_imports_go_one_way(path):
 
 def test_the_analysis_is_pure():
     imported = {
-        module for path in (PACKAGE / "analysis").glob("*.py") for module in read_imports(path)
+        module for path in (PACKAGE / "analysis").rglob("*.py") for module in read_imports(path)
     }
 
     assert imported & PURE == set()

@@ -8,7 +8,7 @@ from records import build_cell, build_run, build_summary
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.power import seeds_for_paired_power, smallest_detectable_paired
+from bnexp.analysis.stats.power import seeds_for_paired_power, smallest_detectable_paired
 from bnexp.errors import UsageError
 
 NONE = [0.45, 0.46, 0.44]

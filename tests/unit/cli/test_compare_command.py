@@ -46,7 +46,7 @@ def events(monkeypatch):
     """Keeps what the command would write for TensorBoard."""
     written = []
     monkeypatch.setattr(
-        "bnexp.reports.tensorboard_report.write_to_tensorboard",
+        "bnexp.reports.tensorboard.report.write_to_tensorboard",
         lambda comparison, records, folder, warn: written.append((comparison, folder)),
     )
     return written

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bnexp.cli.show import show
 from bnexp.config.load import load_experiment
-from bnexp.config.yaml_writer import write_yaml
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import UsageError
 from bnexp.launch.plan import plan_runs, resolved_config
 

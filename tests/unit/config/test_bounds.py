@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from bnexp.config import tree
 from bnexp.config.load import load_experiment
+from bnexp.config.yaml import tree
 from bnexp.errors import ConfigError, UsageError
 
 GOOD = """\

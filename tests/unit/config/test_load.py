@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from bnexp.config.load import load_experiment
-from bnexp.config.yaml_writer import write_yaml
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import BnexpError, ConfigError
 from bnexp.launch.plan import resolved_config
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ImpossibleModelError
+from bnexp.models.layers.weight_standardization import WSConv2d
 from bnexp.norms import NORMS, BatchNormConfig, NoNormConfig
-from bnexp.norms.layers.weight_standardization import WSConv2d
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
 

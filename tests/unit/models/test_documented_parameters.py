@@ -8,7 +8,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from bnexp.models import AnyModel
-from bnexp.models.networks.summary import summarize_network
+from bnexp.models.summary import summarize_network
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 ROWS = re.findall(r"^\| `(\{.*?\})` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bnexp.models import CnnConfig, MlpConfig, ResNetConfig
-from bnexp.models.cnn import ConvLayer
+from bnexp.models.cnn.config import ConvLayer
 from bnexp.models.initialization import HeConfig, NormalConfig, XavierConfig
 from bnexp.norms import NoNormConfig
 from bnexp.seeding import derive_seed

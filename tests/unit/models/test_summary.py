@@ -6,8 +6,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bnexp.models import CnnConfig, MlpConfig, ResNetConfig, TorchvisionConfig, VggConfig
-from bnexp.models.cnn import ConvLayer, PoolLayer
-from bnexp.models.networks.summary import LayerSummary, summarize_network
+from bnexp.models.cnn.config import ConvLayer, PoolLayer
+from bnexp.models.summary import LayerSummary, summarize_network
 from bnexp.norms import NORMS, BatchNormConfig, GroupNormConfig, NoNormConfig
 from bnexp.parts import part_name
 

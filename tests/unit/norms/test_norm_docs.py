@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bnexp.models.layers.weight_standardization import WSConv2d
 from bnexp.norms import NORMS, reference
-from bnexp.norms.layers.weight_standardization import WSConv2d
 from bnexp.parts import part_name
 
 PAGE = (Path(__file__).parents[3] / "docs" / "norms.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.csv_report import render_csv
+from bnexp.reports.csv import render_csv
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from records import build_cell, build_run
 
 from bnexp.analysis.comparison import Question, compare_by, compare_runs
 from bnexp.errors import UsageError
-from bnexp.reports.effects import draw_effects
-from bnexp.reports.figure_style import cell_styles
-from bnexp.reports.figures import write_figures
-from bnexp.reports.learning_curves import draw_learning_curves
+from bnexp.reports.figures.curves import draw_learning_curves
+from bnexp.reports.figures.effects import draw_effects
+from bnexp.reports.figures.files import write_figures
+from bnexp.reports.figures.style import cell_styles
 
 HISTORIES = {
     "norm=none": [(0.2, 0.4, 0.45), (0.22, 0.41, 0.46), (0.19, 0.4, 0.44)],

@@ -2,8 +2,8 @@ import pytest
 from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.config.sweep import short_names
-from bnexp.reports.formatting import MetricFormat, format_p, metric_format, write_p
+from bnexp.config.sweep.cells import short_names
+from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
 
 ACCURACY = MetricFormat("test/accuracy", 1)
 LOSS = MetricFormat("test/loss", 3)

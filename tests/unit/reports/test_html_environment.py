@@ -2,8 +2,8 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import Question, compare_by, compare_runs
-from bnexp.reports.html_cost import format_bytes, format_duration
-from bnexp.reports.html_environment import compare_command, nest, train_command
+from bnexp.reports.html.cost import format_bytes, format_duration
+from bnexp.reports.html.environment import compare_command, nest, train_command
 from bnexp.runs.record import flatten
 
 ENVIRONMENT = {

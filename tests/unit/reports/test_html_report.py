@@ -11,11 +11,11 @@ from records import build_cell, build_run
 from bnexp.analysis.comparison import Question, compare_by, compare_runs
 from bnexp.analysis.results import ClaimResult, ClaimSide
 from bnexp.errors import UsageError
-from bnexp.reports.claim_texts import describe_claim
-from bnexp.reports.formatting import format_difference, format_p, metric_format
-from bnexp.reports.html_report import render_html, write_html
-from bnexp.reports.html_scale import Scale
-from bnexp.reports.sentences import describe_cells
+from bnexp.reports.html.page import render_html, write_html
+from bnexp.reports.html.scale import Scale
+from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.formatting import format_difference, format_p, metric_format
+from bnexp.reports.words.sentences import describe_cells
 from bnexp.runs.record import flatten
 
 HISTORIES = {

@@ -2,8 +2,8 @@ from itertools import pairwise
 
 import pytest
 
-from bnexp.reports.html_marks import wrap
-from bnexp.reports.html_scale import Scale, spread, tick_labels, ticks
+from bnexp.reports.html.marks import wrap
+from bnexp.reports.html.scale import Scale, spread, tick_labels, ticks
 
 
 def test_a_scale_maps_ends_to_ends_and_back():

@@ -8,7 +8,7 @@ from claimed_runs import CLAIM, claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.json_report import render_json, render_json_by
+from bnexp.reports.json import render_json, render_json_by
 
 PAGE = Path(__file__).parents[3] / "docs" / "json.md"
 

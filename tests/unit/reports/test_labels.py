@@ -2,7 +2,7 @@ import pytest
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.labels import cell_labels
+from bnexp.reports.words.labels import cell_labels
 
 
 def labels_of(*settings):

@@ -4,7 +4,7 @@ from claimed_runs import claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.notes import describe_notes
+from bnexp.reports.words.notes import describe_notes
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]

@@ -2,8 +2,8 @@ from records import build_cell, build_run
 from scipy.stats import fisher_exact
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.sentences import describe_cells
 from bnexp.reports.table import build_table
+from bnexp.reports.words.sentences import describe_cells
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]

@@ -13,9 +13,9 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.statistics import t_interval
-from bnexp.reports.tensorboard_page import render_text
-from bnexp.reports.tensorboard_report import write_to_tensorboard
+from bnexp.analysis.stats.intervals import t_interval
+from bnexp.reports.tensorboard.layout import render_text
+from bnexp.reports.tensorboard.report import write_to_tensorboard
 from bnexp.runs import list_experiments
 
 
@@ -192,7 +192,7 @@ def test_what_was_there_is_kept_where_the_new_cannot_be_written(folder, monkeypa
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bnexp.reports.tensorboard_report._write_files", fail)
+    monkeypatch.setattr("bnexp.reports.tensorboard.report._write_files", fail)
     (warning,) = write(build_runs(seeds=2), folder)
 
     assert "No space left on device" in warning

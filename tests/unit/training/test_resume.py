@@ -9,7 +9,7 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
 from bnexp.config.experiment import TrainConfig
 from bnexp.config.optim import AdamWConfig, SgdConfig
-from bnexp.data.shapes import ShapesConfig
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.norms import BatchNormConfig, BatchRenormConfig, NoisyBatchNormConfig, NoNormConfig
 from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes
 from bnexp.training.loop import StoppedError, Training

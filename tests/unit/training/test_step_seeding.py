@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torchvision.ops import StochasticDepth
 
-from bnexp.models.resnet import ResNetConfig
+from bnexp.models.resnet.config import ResNetConfig
 from bnexp.norms import NORMS
 from bnexp.seeding import derive_seed
 from bnexp.training.step_seeding import StepSeeding

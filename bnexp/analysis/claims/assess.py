@@ -1,0 +1,214 @@
+"""Assesses the claims that were recorded with the runs before they began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from bnexp.analysis.cells import Cell
+from bnexp.analysis.claims.obstacles import describe_added_seeds, find_obstacle
+from bnexp.analysis.claims.sides import as_variant, find_cells, measure_sides
+from bnexp.analysis.claims.tests import ClaimTest, compare_sides, count_seeds_needed
+from bnexp.analysis.claims.verdicts import SIGNIFICANCE, Evidence, judge
+from bnexp.analysis.confounds import is_explained
+from bnexp.analysis.results import ClaimResult, ClaimSide
+from bnexp.analysis.stats.intervals import holm
+from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig
+from bnexp.runs.record import RunRecord, flatten
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A claim with its cells and values, or with the reason why it cannot be tested."""
+
+    claim: ClaimConfig
+    treatment: ClaimSide
+    control: ClaimSide
+    test: ClaimTest | None
+    obstacle: str | None
+    also_differ: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
+    """Returns a verdict on every claim that the runs were begun with, in the config's order.
+
+    Each claim is assessed on the cells of the experiment that made it. Holm's family is all
+    claims of that experiment, those that cannot be tested yet counted as not shown, so
+    that a verdict is not taken back when others follow.
+    """
+    return tuple(
+        result for members in _by_experiment(cells) for result in _assess(_build_cases(members))
+    )
+
+
+def _assess(cases: Sequence[_Case]) -> list[ClaimResult]:
+    ps = _adjust([_deciding_p(case) for case in cases])
+    equivalences = _adjust([case.test.p_equivalence if case.test else None for case in cases])
+    return [
+        _conclude(case, p, equivalence, len(cases))
+        for case, p, equivalence in zip(cases, ps, equivalences, strict=True)
+    ]
+
+
+def describe_unreadable_claims(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Returns one warning where claims were recorded that cannot be read, else none."""
+    unread = [claim for claim in _recorded(records) if _read(claim) is None]
+    if not unread:
+        return ()
+    names = ", ".join(f"'{claim.get('statement', 'without a statement')}'" for claim in unread)
+    return (
+        f"claims that were recorded with the runs cannot be read, so they have no verdict: {names}",
+    )
+
+
+def describe_measure(claim: ClaimConfig) -> str:
+    """Returns what the claim compares, in words: `largest stable optim.learning_rate`."""
+    reduction = claim.reduction
+    if reduction is None:
+        shown = {DIVERGED: "share of diverged runs"}.get(claim.metric, claim.metric)
+        return f"{shown} of {claim.target:g}" if claim.metric in TO_TARGET else shown
+    unit = "" if reduction.scale == "linear" else f"{reduction.scale} "
+    match reduction.name:
+        case "largest_stable":
+            return f"largest stable {reduction.over}"
+        case "best":
+            return f"{claim.metric} at the {reduction.over} that is best by {reduction.select_by}"
+        case "range":
+            return f"range of {claim.metric} over {reduction.over}"
+        case "slope":
+            return f"slope of {claim.metric} over {unit}{reduction.over}"
+
+
+def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
+    groups: dict[object, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.runs[0].path.parent.parent, []).append(cell)
+    return list(groups.values())
+
+
+def _build_cases(cells: Sequence[Cell]) -> list[_Case]:
+    runs = [run for cell in cells for run in cell.runs]
+    read = ((_read(raw), raw) for raw in _recorded(runs))
+    return [_build_case(claim, raw, cells) for claim, raw in read if claim is not None]
+
+
+def _recorded(runs: Sequence[RunRecord]) -> list[Mapping[str, object]]:
+    """Returns every claim that a run was begun with, each once."""
+    found = {tuple(sorted(flatten(claim).items())): claim for run in runs for claim in run.claims}
+    return list(found.values())
+
+
+def _read(raw: Mapping[str, object]) -> ClaimConfig | None:
+    """Returns the claim as it was recorded, or None where this version cannot read it."""
+    try:
+        return ClaimConfig.model_validate(dict(raw))
+    except ValidationError:
+        return None
+
+
+def _build_case(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[Cell]) -> _Case:
+    found = {side: find_cells(claim, side, cells) for side in ("treatment", "control")}
+    sides = measure_sides(claim, found)
+    treatment, control = sides["treatment"], sides["control"]
+    obstacle = find_obstacle(claim, raw, found, len(cells))
+    test = None if obstacle else compare_sides(claim, treatment, control)
+    if test is None and obstacle is None:
+        obstacle = _why_untested(claim, sides)
+    also_differ, remarks = _find_other_keys(claim, found), describe_added_seeds(found)
+    return _Case(claim, treatment, control, test, obstacle, also_differ, remarks)
+
+
+def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> str:
+    for name, side in sides.items():
+        if not side.values:
+            return f"no seed of the {name} has a value of {describe_measure(claim)}"
+    if claim.is_on_a_grid:
+        return "a test takes at least two seeds that both sides have"
+    return "a test takes at least two seeds on each side (-s sweep.seeds=5)"
+
+
+def _find_other_keys(claim: ClaimConfig, found: Mapping[str, Sequence[Cell]]) -> tuple[str, ...]:
+    """Returns the swept keys that differ between the sides without being named in the claim."""
+    named = {*claim.treatment, *claim.control}
+    if claim.reduction is not None:
+        named.add(claim.reduction.over)
+    keys = {key: None for cells in found.values() for cell in cells for key in cell.settings}
+    values = {
+        key: [{as_variant(cell).settings.get(key) for cell in cells} for cells in found.values()]
+        for key in keys
+        if not is_explained(key, named)
+    }
+    return tuple(key for key, (treatment, control) in values.items() if treatment != control)
+
+
+def _deciding_p(case: _Case) -> float | None:
+    """Returns the p that the verdict rests on: apart from 0, or beyond the margin."""
+    if case.test is None:
+        return None
+    return case.test.p_beyond if case.claim.direction == "equal" else case.test.p
+
+
+def _adjust(values: Sequence[float | None]) -> list[float | None]:
+    adjusted = holm([1.0 if value is None else value for value in values])
+    return [None if value is None else after for value, after in zip(values, adjusted, strict=True)]
+
+
+def _conclude(
+    case: _Case, p: float | None, p_equivalence: float | None, family: int
+) -> ClaimResult:
+    claim, test = case.claim, case.test
+    result = ClaimResult(
+        statement=claim.statement,
+        source=claim.source,
+        measure=describe_measure(claim),
+        metric=claim.metric,
+        reduction=claim.reduction.name if claim.reduction else None,
+        scale=claim.reduction.scale if claim.reduction else "linear",
+        direction=claim.direction,
+        margin=claim.margin,
+        treatment=case.treatment,
+        control=case.control,
+        verdict="inconclusive",
+        reason=case.obstacle,
+        also_differ=case.also_differ,
+        remarks=case.remarks,
+    )
+    if test is None:
+        return result
+    verdict = judge(Evidence(test.mean, p, p_equivalence), claim.direction)
+    is_open = verdict == "inconclusive"
+    seeds_needed = None
+    if is_open:
+        significance = SIGNIFICANCE / family
+        seeds_needed = count_seeds_needed(claim, case.treatment, case.control, test, significance)
+    return replace(
+        result,
+        verdict=verdict,
+        reason=_why_open(claim, test, p, p_equivalence) if is_open else None,
+        mean=test.mean,
+        ci_low=test.low,
+        ci_high=test.high,
+        p=test.p,
+        p_holm=p,
+        p_equivalence=p_equivalence,
+        test=test.name,
+        n=test.n,
+        is_paired=bool(test.by_seed),
+        by_seed=test.by_seed,
+        seeds_needed=seeds_needed,
+    )
+
+
+def _why_open(
+    claim: ClaimConfig, test: ClaimTest, p: float | None, p_equivalence: float | None
+) -> str:
+    if p is None and test.mean:
+        return "the difference is the same in every seed, so there is no spread to test it by"
+    if claim.is_on_a_grid or claim.metric == DIVERGED:
+        return "the difference is not shown to be apart from 0"
+    if claim.direction == "equal":
+        return "the difference is shown neither to lie within the margin nor beyond it"
+    return "the difference is shown neither to be apart from 0 nor to lie within the margin"

@@ -1,0 +1,1 @@
+"""Statistics on a handful of seeds: plain numbers in, plain numbers out."""

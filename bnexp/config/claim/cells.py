@@ -1,0 +1,157 @@
+"""Which cells of an experiment a claim is about, and whether they can answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bnexp.config.claim.config import ClaimConfig, ReductionConfig, Scalar
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A cell as a claim sees it: its name, swept settings, and flattened config."""
+
+    name: str
+    settings: Mapping[str, Scalar]
+    config: Mapping[str, Scalar]
+
+    def value_of(self, key: str) -> Scalar:
+        """Returns the value of a key; of a part's key, such as `model.norm`, its name.
+
+        Raises:
+            KeyError: The variant has no such key.
+        """
+        for mapping in (self.settings, self.config):
+            for name in (key, f"{key}.name"):
+                if name in mapping:
+                    return mapping[name]
+        raise KeyError(key)
+
+    def has(self, wanted: Mapping[str, Scalar]) -> bool:
+        """Tells whether the variant has all of these values; 1 and 1.0 are the same."""
+        return all(self._has_one(key, value) for key, value in wanted.items())
+
+    def _has_one(self, key: str, wanted: Scalar) -> bool:
+        try:
+            own = self.value_of(key)
+        except KeyError:
+            return False
+        return isinstance(own, bool) == isinstance(wanted, bool) and own == wanted
+
+
+@dataclass(frozen=True)
+class ClaimProblem:
+    """What makes a claim unanswerable by an experiment, at a path below the claim."""
+
+    path: tuple[str, ...]
+    reason: str
+
+
+def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[ClaimProblem]:
+    """Yields what keeps the experiment's cells from answering the claim.
+
+    Each side must be one cell, or with a reduction one cell for each value of its axis,
+    and no cell may be on both sides.
+    """
+    sides = {side: find_side(claim, side, variants) for side in ("treatment", "control")}
+    for side, found in sides.items():
+        if not found:
+            yield ClaimProblem((side,), _describe_no_match(getattr(claim, side), variants))
+        elif claim.reduction is not None:
+            yield from _find_axis_problems(claim.reduction, side, found)
+        elif len(found) > 1:
+            names = ", ".join(variant.name for variant in found[:4])
+            reason = f"matches {len(found)} cells ({names}); name more keys, or give a reduction"
+            yield ClaimProblem((side,), reason)
+    if claim.reduction is not None and all(sides.values()):
+        yield from find_axis_mismatch(claim.reduction, sides)
+    both = [variant.name for variant in sides["treatment"] if variant in sides["control"]]
+    if both:
+        yield ClaimProblem(("control",), f"cell {both[0]} is in the treatment as well")
+    yield from _find_selection_problems(claim, [*sides["treatment"], *sides["control"]])
+
+
+def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> list[Variant]:
+    """Returns the variants that are the claim's `treatment` or `control`."""
+    return [variant for variant in variants if variant.has(getattr(claim, side))]
+
+
+def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
+    """Returns the variant's place on the axis, or None where that is no number."""
+    try:
+        value = variant.value_of(reduction.over)
+    except KeyError:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> str:
+    for key in wanted:
+        values = dict.fromkeys(_value_or_absent(variant, key) for variant in variants)
+        if not any(variant.has({key: wanted[key]}) for variant in variants):
+            shown = ", ".join(map(str, list(values)[:8]))
+            return f"no cell has {key} = {wanted[key]}; the cells have {shown}"
+    return "no cell has all of these values at once"
+
+
+def _value_or_absent(variant: Variant, key: str) -> Scalar:
+    try:
+        return variant.value_of(key)
+    except KeyError:
+        return "no such key"
+
+
+def _find_axis_problems(
+    reduction: ReductionConfig, side: str, found: Sequence[Variant]
+) -> Iterator[ClaimProblem]:
+    places = [axis_value(variant, reduction) for variant in found]
+    path = ("reduction", "over")
+    if None in places:
+        yield ClaimProblem(path, f"{reduction.over} is not a number in every cell of the {side}")
+        return
+    numbers = [place for place in places if place is not None]
+    twice = [place for place in numbers if numbers.count(place) > 1]
+    if twice:
+        reason = f"matches {len(found)} cells, some with the same {reduction.over}; name more keys"
+        yield ClaimProblem((side,), reason)
+    elif len(numbers) < 2:
+        yield ClaimProblem(path, f"the {side} has one value of {reduction.over}; sweep it")
+    elif reduction.scale != "linear" and min(numbers) <= 0:
+        yield ClaimProblem(("reduction", "scale"), f"{min(numbers):g} has no logarithm")
+
+
+def find_axis_mismatch(
+    reduction: ReductionConfig, sides: Mapping[str, Sequence[Variant]]
+) -> Iterator[ClaimProblem]:
+    """Yields what makes the two sides' axes unequal, which would favour one of them.
+
+    `best` takes as many values on each side, since each may be tuned over a range of its
+    own; every other reduction takes the same ones.
+    """
+    places = {
+        side: sorted({place for one in found if (place := axis_value(one, reduction)) is not None})
+        for side, found in sides.items()
+    }
+    treatment, control = places["treatment"], places["control"]
+    if reduction.name == "best" and len(treatment) != len(control):
+        reason = f"{len(treatment)} values in the treatment and {len(control)} in the control"
+        yield ClaimProblem(("reduction", "over"), f"{reason}: a longer axis has a better best one")
+    elif reduction.name != "best" and treatment != control:
+        shown = [", ".join(f"{place:g}" for place in found) for found in (treatment, control)]
+        reason = f"the treatment has {shown[0]}, the control {shown[1]}; give both the same values"
+        yield ClaimProblem(("reduction", "over"), reason)
+
+
+def _find_selection_problems(
+    claim: ClaimConfig, variants: Sequence[Variant]
+) -> Iterator[ClaimProblem]:
+    reduction = claim.reduction
+    is_chosen = reduction is not None and reduction.name == "best"
+    needed = {("reduction", "select_by"): is_chosen, ("metric",): claim.metric.startswith("val")}
+    has_none = any(variant.config.get("data.val_size") == 0 for variant in variants)
+    for path, is_needed in needed.items():
+        if is_needed and has_none:
+            reason = "is measured on validation images, and there are none; set data.val_size"
+            yield ClaimProblem(path, reason)

@@ -1,0 +1,1 @@
+"""From the section `sweep` to the cells of an experiment."""

@@ -1,0 +1,1 @@
+"""YAML files as trees of values that know where they stand."""

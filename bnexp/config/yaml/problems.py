@@ -1,0 +1,212 @@
+"""Turns pydantic's findings into problems with a place, a key and a reason in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bnexp.config.yaml.node import Node, Position, describe
+from bnexp.errors import ConfigError, Problem, did_you_mean
+from bnexp.parts import part_name
+
+Location = tuple[str | int, ...]
+
+REQUIRED = "this key is required"
+
+
+@contextmanager
+def collecting(problems: list[Problem]) -> Iterator[None]:
+    """Adds to `problems` what is wrong inside of the block, and goes on after it."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
+
+
+def explain(error: ValidationError, tree: Node, root: type[BaseModel]) -> list[Problem]:
+    """Returns one problem a finding, placed at the value (or key) of `tree` that is wrong."""
+    details = error.errors(include_url=False)
+    # A list whose items are wrong is found to be too short as well; that is no news.
+    news = [detail for detail in details if detail["type"] != "too_short" or not detail["input"]]
+    return [_explain_one(detail, tree, root) for detail in news]
+
+
+def locate(tree: Node, path: Location) -> Position:
+    """Returns where the value at `path` stands, or the nearest thing above it that exists."""
+    keys, node = _resolve(tree, path)
+    return node.position if keys else tree.position
+
+
+def find_node(tree: Node, key: str) -> Node | None:
+    """Returns the value at a dotted key, through mappings and lists; None where there is none."""
+    node: Node | None = tree
+    for word in key.split("."):
+        is_place = node is not None and isinstance(node.value, list) and word.isdecimal()
+        node = _child(node, int(word) if is_place else word) if node is not None else None
+    return node
+
+
+def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # noqa: ANN401
+    location: Location = detail["loc"]
+    kind: str = detail["type"]
+    if kind in ("missing", "extra_forbidden"):
+        return _explain_key(kind, location, tree, root)
+    path, node = _resolve(tree, location)
+    if kind == "union_tag_not_found":
+        reason = f"{REQUIRED}: {_one_of(_part_names(root, location))}"
+        return node.position.problem(reason, dotted((*path, "name")))
+    if kind == "union_tag_invalid":
+        path, node = (*path, "name"), (node.mapping or {}).get("name", node)
+    elif _is_left_out(path, location, root):  # its default is no answer: it must be given
+        path = (*path, location[-1])
+    return node.position.problem(_reason(kind, detail, node), dotted(path))
+
+
+def _is_left_out(path: Location, location: Location, root: type[BaseModel]) -> bool:
+    if path[-1:] == location[-1:]:
+        return False
+    return any(location[-1] in model.model_fields for model in _models_at(root, location[:-1]))
+
+
+def _part_names(root: type[BaseModel], location: Location) -> list[str]:
+    names = (part_name(model) for model in _models_at(root, location))  # type: ignore[arg-type]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _one_of(names: list[str]) -> str:
+    return "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names)
+
+
+def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel]) -> Problem:
+    """Explains a key that is missing, or that nobody knows."""
+    key = str(location[-1])
+    if kind == "missing":
+        path, node = _resolve(tree, location[:-1])
+        return node.position.problem(REQUIRED, dotted((*path, key)))
+    path, _ = _resolve(tree, location)
+    node = tree
+    for step in path[:-1]:
+        node = _child(node, step) or node
+    place = node.key_position(key)
+    known = sorted(_known_keys(root, location[:-1], place.is_override))
+    hint = _find_in_sections(root, key) if len(location) == 1 else ""
+    hint = hint or did_you_mean(key, known)
+    reason = "unknown key" + (hint or f"; the keys here are {', '.join(known)}")
+    return place.problem(reason, dotted(path))
+
+
+def _find_in_sections(root: type[BaseModel], key: str) -> str:
+    """Suggests `sweep.seeds` for `seeds`, where every choice of a section has that key."""
+    for section, field in root.model_fields.items():
+        models = _models_in(field.annotation)
+        if models and all(key in model.model_fields for model in models):
+            return f" (did you mean '{section}.{key}'?)"
+    return ""
+
+
+def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydantic's details
+    context = detail.get("ctx", {})
+    got = describe(node.value)
+    if kind in ("union_tag_invalid", "literal_error"):
+        return _reason_of_choice(context, node.value)
+    words = {
+        "int_type": f"must be a whole number, not {got}",
+        "int_from_float": f"must be a whole number, not {got}",
+        "float_type": f"must be a number, not {got}",
+        "bool_type": f"must be true or false, not {got}",
+        "string_type": f"must be a text, not {got}{_quote_hint(node)}",
+        "tuple_type": f"must be a list, not {got}",
+        "dict_type": f"must be a mapping, not {got}",
+        "model_type": f"must be a mapping, not {got}",
+        "model_attributes_type": f"must be a name or a mapping with a name, not {got}",
+        "finite_number": "must be a finite number",
+        "too_short": "must not be empty",
+    }
+    limits = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt"}
+    limits["less_than_equal"] = "le"
+    if kind in limits:
+        sign = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+        bound = float(context[limits[kind]])
+        return f"must be {sign[limits[kind]]} {bound:.12g}, not {got}"
+    message: str = detail["msg"]
+    return words.get(kind, message)
+
+
+def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic's details
+    choices = context.get("expected_tags") or context["expected"].replace(" or ", ", ")
+    known = [choice.strip("' ") for choice in choices.split(",")]
+    hint = did_you_mean(got, known) if isinstance(got, str) else ""
+    return f"{describe(got)} is none of {', '.join(known)}" + hint
+
+
+def _quote_hint(node: Node) -> str:
+    is_word = isinstance(node.value, int | float)
+    return "; put it in quotes" if is_word else ""
+
+
+def _resolve(node: Node, location: Location) -> tuple[Location, Node]:
+    """Follows a location of pydantic's, which holds the union tags that YAML does not.
+
+    Of its readings, one that ends at the location's last key is taken before one that
+    does not, and then the longest.
+    """
+    path, found, _ = _read_location(node, location)
+    return path, found
+
+
+def _read_location(node: Node, location: Location) -> tuple[Location, Node, bool]:
+    if not location:
+        return (), node, False
+    head, rest = location[0], location[1:]
+    skipped = _read_location(node, rest)
+    child = _child(node, head)
+    if child is None:
+        return skipped
+    path, found, is_at_end = _read_location(child, rest)
+    taken = ((head, *path), found, is_at_end or not rest)
+    return max(taken, skipped, key=lambda reading: (reading[2], len(reading[0])))
+
+
+def _child(node: Node, key: str | int) -> Node | None:
+    if isinstance(node.value, list) and isinstance(key, int) and key < len(node.value):
+        child: Node = node.value[key]
+        return child
+    return (node.mapping or {}).get(str(key))
+
+
+def dotted(path: Location) -> str:
+    """Returns a path as it is written in overrides and messages: `model.layers.0.conv`."""
+    return ".".join(str(key) for key in path)
+
+
+def _known_keys(root: type[BaseModel], location: Location, is_override: bool) -> set[str]:
+    """Returns the keys that the schema knows at a location of pydantic's."""
+    here = _models_at(root, location)
+    keys = {name for model in here for name in model.model_fields}
+    return keys | {"extends"} if here == [root] and not is_override else keys
+
+
+def _models_at(root: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    """Returns the config classes that may stand at a location of pydantic's."""
+    here: list[type[BaseModel]] = [root]
+    for key in location:
+        if isinstance(key, int):
+            continue
+        fields = [model.model_fields[key] for model in here if key in model.model_fields]
+        inner = [model for field in fields for model in _models_in(field.annotation)]
+        named = [model for model in here if _has_tag(model, key)]
+        here = inner or named or here
+    return here
+
+
+def _has_tag(model: Any, tag: str) -> bool:  # noqa: ANN401 - a model class
+    return part_name(model) == tag or tag in model.model_fields
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a typing construct
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

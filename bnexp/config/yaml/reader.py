@@ -1,0 +1,236 @@
+"""Reads YAML into a tree that knows where each value stands; numbers and booleans as in YAML 1.2.
+
+The reader accepts what a config needs and nothing else: one document of mappings,
+lists and scalars, without aliases, tags or duplicate keys, bounded in size, depth
+and number of values, so that no input can make it slow or surprising.
+
+Source: YAML 1.2.2, section 10.3 (core schema).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml import events
+
+from bnexp.config.yaml.node import Node, Position, describe
+from bnexp.errors import ConfigError, Problem, UsageError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+MAX_VALUES = 20_000
+
+EMPTY_FILE = "the file is empty; a config needs at least `name`, `data` and `model`"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_PREFIXED_INT = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def read_yaml_file(path: Path) -> Node:
+    """Reads one YAML file whose top level is a mapping.
+
+    Raises:
+        UsageError: The file cannot be read, is too large or is not UTF-8.
+        ConfigError: Its YAML is wrong, with file, line and column.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{show_path(path)}: cannot read the config: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes; this is not a config")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        place = Position(str(path), line, column)
+        raise ConfigError([place.problem("not UTF-8 text; save the file as UTF-8")]) from error
+    node = read_yaml(text, str(path))
+    if node.mapping is None:
+        reason = f"a config is a mapping of keys to values; this is {describe(node.value)}"
+        raise ConfigError([node.position.problem(reason)])
+    return node
+
+
+def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE) -> Node:
+    """Reads one YAML document; `file` names it in positions, `if_empty` says what one must hold.
+
+    Raises:
+        ConfigError: With every duplicate key and bad number, or with the first syntax error.
+    """
+    reader = _Reader(file, if_empty)
+    try:
+        stream = _bounded(yaml.parse(text, Loader=yaml.SafeLoader), file)
+        root = reader.read_document(stream)
+    except yaml.YAMLError as error:
+        raise ConfigError([_syntax_problem(error, text, file)]) from error
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return root
+
+
+def read_scalar(text: str, position: Position) -> str | int | float | bool | None:
+    """Returns what a plain (unquoted) YAML 1.2 scalar means.
+
+    Raises:
+        ConfigError: An integer with a leading zero, which YAML 1.1 and 1.2 read differently.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _LEADING_ZERO.fullmatch(text):
+        bare = text.lstrip("+-").lstrip("0") or "0"
+        reason = f"'{text}' has a leading zero; write {bare}, or '{text}' in quotes for a text"
+        raise ConfigError([position.problem(reason)])
+    if _INT.fullmatch(text) or _PREFIXED_INT.fullmatch(text):
+        return _read_integer(text, position)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def show_path(path: Path) -> str:
+    """Returns a path for error messages: shortened in its middle where it is very long."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
+
+
+def _read_integer(text: str, position: Position) -> int:
+    if len(text) > 18:
+        raise ConfigError([position.problem(f"the number {text[:15]}… is too large")])
+    return int(text, 0)
+
+
+def _bounded(stream: Iterator[events.Event], file: str) -> Iterator[events.Event]:
+    """Passes events on until something a config does not need, or too much, turns up."""
+    depth = documents = 0
+    for count, event in enumerate(stream):
+        place = _position(event, file)
+        if isinstance(event, events.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, events.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, events.DocumentStartEvent):
+            documents += 1
+        reason = _refusal(event, depth, count, documents)
+        if reason:
+            raise ConfigError([place.problem(reason)])
+        yield event
+
+
+def _refusal(event: events.Event, depth: int, count: int, documents: int) -> str | None:
+    if depth > MAX_DEPTH:
+        return f"nested deeper than {MAX_DEPTH} levels"
+    if count > MAX_VALUES:
+        return f"more than {MAX_VALUES:,} values; this is not a config"
+    if documents > 1:
+        return "a second YAML document; a config is one document, without '---' inside"
+    if isinstance(event, events.AliasEvent):
+        return f"the alias '*{event.anchor}' is not allowed; write the value out or use 'extends'"
+    if getattr(event, "anchor", None):
+        return f"the anchor '&{event.anchor}' is not allowed; write the value out or use 'extends'"  # type: ignore[attr-defined]
+    if getattr(event, "tag", None):
+        return f"the tag '{event.tag}' is not allowed; write a plain value"  # type: ignore[attr-defined]
+    return None
+
+
+class _Reader:
+    """Builds the tree from events; its depth is bounded by `_bounded`."""
+
+    def __init__(self, file: str, if_empty: str) -> None:
+        self.file = file
+        self.if_empty = if_empty
+        self.problems: list[Problem] = []
+
+    def read_document(self, stream: Iterator[events.Event]) -> Node:
+        for event in stream:
+            if isinstance(event, events.DocumentStartEvent):
+                root = self._read_node(next(stream), stream)
+                for _ in stream:  # to the end, so that what follows is checked as well
+                    pass
+                return root
+        raise ConfigError([Position(self.file, 1, 1).problem(self.if_empty)])
+
+    def _read_node(self, event: events.Event, stream: Iterator[events.Event]) -> Node:
+        position = _position(event, self.file)
+        if isinstance(event, events.ScalarEvent):
+            return Node(self._read_scalar(event, position), position)
+        if isinstance(event, events.SequenceStartEvent):
+            items = []
+            while not isinstance(item := next(stream), events.SequenceEndEvent):
+                items.append(self._read_node(item, stream))
+            return Node(items, position)
+        return self._read_mapping(position, stream)
+
+    def _read_mapping(self, position: Position, stream: Iterator[events.Event]) -> Node:
+        children: dict[str, Node] = {}
+        keys: list[tuple[str, Position]] = []
+        while not isinstance(event := next(stream), events.MappingEndEvent):
+            place = _position(event, self.file)
+            key_node = self._read_node(event, stream)
+            child = self._read_node(next(stream), stream)
+            if not isinstance(event, events.ScalarEvent) or event.value == "":
+                shown = describe(key_node.plain())
+                self.problems.append(place.problem(f"a key must be a word; this is {shown}"))
+                continue
+            key = event.value
+            if key in children:
+                first = dict(keys)[key]
+                reason = f"the key '{key}' stands here again; it is already at line {first.line}"
+                self.problems.append(place.problem(reason))
+            children[key] = child
+            keys.append((key, place))
+        return Node(children, position, tuple(keys))
+
+    def _read_scalar(self, event: events.ScalarEvent, position: Position) -> Any:  # noqa: ANN401
+        if surrogate := _SURROGATE.search(event.value):
+            self.problems.append(position.problem(_refuse_character(ord(surrogate[0]))))
+        if event.style is not None:
+            return event.value
+        try:
+            return read_scalar(event.value, position)
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+
+
+def _refuse_character(code: int) -> str:
+    return f"the character U+{code:04X} is not allowed"
+
+
+def _position(event: events.Event, file: str) -> Position:
+    mark = event.start_mark
+    assert mark is not None  # PyYAML leaves it out only of events that were not read
+    return Position(file, mark.line + 1, mark.column + 1)
+
+
+def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        code = ord(error.character) if isinstance(error.character, str) else error.character
+        return Position(file, line, column).problem(_refuse_character(code))
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
+    context, reason = getattr(error, "context", None), getattr(error, "problem", None)
+    words = ", ".join(str(part) for part in (context, reason) if part) or str(error)
+    if "'\\t'" in words:
+        words = "a tab; YAML indents with spaces"
+    return place.problem(f"not valid YAML: {words}")

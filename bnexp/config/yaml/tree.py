@@ -1,0 +1,276 @@
+"""Changes to a config's tree before it is validated: inheritance, overrides, sweep values.
+
+Every node keeps its own position, so a mistake in a base file, an override or a
+sweep's value is reported where it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bnexp.config.yaml.node import Node, Position, describe
+from bnexp.config.yaml.problems import collecting
+from bnexp.config.yaml.reader import MAX_DEPTH, read_yaml, read_yaml_file, show_path
+from bnexp.errors import ConfigError, Problem, UsageError
+
+MAX_FILES = 50
+MAX_FILE_DEPTH = 20
+
+
+def read_tree(path: Path, problems: list[Problem]) -> Node:
+    """Reads a config file and merges it over the files that it extends.
+
+    What is wrong with those goes to `problems`, and the tree is then without them.
+
+    Raises:
+        UsageError: The file itself cannot be read.
+        ConfigError: Its YAML is wrong.
+    """
+    return _TreeReader(problems).read(path, ())
+
+
+@dataclass
+class _TreeReader:
+    """Reads each file of one config once, however often it is extended."""
+
+    problems: list[Problem]
+    trees: dict[Path, Node] = field(default_factory=dict)
+    """The merged tree of each file that was read, by its resolved path."""
+    is_full: bool = False
+    """Whether there are too many files, which is told once."""
+
+    def read(self, path: Path, children: tuple[Path, ...]) -> Node:
+        """Reads a file that the files `children` extend, the config's own file first."""
+        node = read_yaml_file(path)
+        seen = (*children, path.resolve())
+        extends = (node.mapping or {}).get("extends")
+        if extends is not None:
+            merged = Node({}, node.position)
+            for item in extends.value if isinstance(extends.value, list) else [extends]:
+                with collecting(self.problems):
+                    merged = merge(merged, self._read_base(item, path.parent, seen))
+                if self.is_full:
+                    break
+            node = _merge_children(merged, _without(node, "extends"))
+        self.trees[seen[-1]] = node
+        return node
+
+    def _read_base(self, item: Node, folder: Path, seen: tuple[Path, ...]) -> Node:
+        base = _find_base(item, folder)
+        resolved = base.resolve()
+        reason = None
+        if resolved in seen:
+            circle = " → ".join(file.name for file in (*seen, base))
+            reason = f"the files extend each other in a circle: {circle}"
+        elif resolved in self.trees:
+            return self.trees[resolved]
+        elif len(self.trees) >= MAX_FILES:
+            self.is_full = True
+            reason = f"more than {MAX_FILES} files; extend fewer"
+        elif len(seen) >= MAX_FILE_DEPTH:
+            reason = f"the files extend each other more than {MAX_FILE_DEPTH} deep"
+        if reason:
+            raise ConfigError([item.position.problem(reason, "extends")])
+        self.trees[resolved] = Node({}, item.position)  # so that a wrong file is told once
+        try:
+            return self.read(base, seen)
+        except ConfigError:
+            raise
+        except UsageError as error:
+            raise ConfigError([item.position.problem(str(error), "extends")]) from error
+
+
+def _find_base(item: Node, folder: Path) -> Path:
+    if not isinstance(item.value, str):
+        reason = f"must be a file or a list of files, not {describe(item.value)}"
+        raise ConfigError([item.position.problem(reason, "extends")])
+    base = folder / item.value
+    try:
+        base.resolve()
+        if base.is_file():
+            return base
+        reason = f"'{show_path(base)}' is a folder" if base.is_dir() else ""
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
+        why = getattr(error, "strerror", None) or error
+        reason = f"cannot read '{show_path(base)}': {why}"
+    reason = reason or f"no file '{show_path(base)}'"
+    raise ConfigError([item.position.problem(reason, "extends")])
+
+
+def as_node(plain: Any, position: Position) -> Node:  # noqa: ANN401 - any YAML value
+    """Returns a tree of plain values, all of which stand at one place."""
+    if isinstance(plain, dict):
+        return Node({key: as_node(child, position) for key, child in plain.items()}, position)
+    if isinstance(plain, list):
+        return Node([as_node(child, position) for child in plain], position)
+    return Node(plain, position)
+
+
+def merge(base: Node, over: Node) -> Node:
+    """Returns the value at a key with that of `over` put on top, mapping by mapping.
+
+    A mapping whose `name` differs from the base's replaces it whole: the options of
+    one norm, model or optimiser mean nothing to another.
+    """
+    if isinstance(base.value, str) and over.mapping is not None:
+        base = _write_out(base)
+    if base.mapping is None or over.mapping is None or _is_other_part(base, over):
+        return over
+    return _merge_children(base, over)
+
+
+def _merge_children(base: Node, over: Node) -> Node:
+    children = dict(base.value)
+    keys = dict(base.keys)
+    for key, child in over.value.items():
+        children[key] = merge(children[key], child) if key in children else child
+        keys[key] = over.key_position(key)
+    return Node(children, over.position, tuple(keys.items()))
+
+
+def _write_out(shorthand: Node) -> Node:
+    """Writes `batch` out as `{name: batch}`."""
+    return Node({"name": shorthand}, shorthand.position, (("name", shorthand.position),))
+
+
+def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
+    """Returns the tree with the value at a dotted key replaced, or added.
+
+    Giving a part another `name` (`model.norm.name`) drops the options of the one
+    that stood there. A shorthand (`norm: batch`) is written out first.
+
+    Raises:
+        ConfigError: The key leads through a value that is not a mapping, outside a list, or
+            deeper than a config goes.
+    """
+    if key.count(".") >= MAX_DEPTH:
+        raise ConfigError([place.problem(f"leads deeper than {MAX_DEPTH} levels", key)])
+    return _assign(tree, key.split("."), value, place, key)
+
+
+def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
+    """Returns the tree with each `key=value` applied; values are typed as in YAML.
+
+    Outer keys are set before inner ones and a part's name before its options,
+    whatever their order on the command line. Where a value is not YAML or its key leads
+    nowhere, that goes to `problems` and the override is left out.
+
+    Raises:
+        UsageError: An override has no `=`, no key, or a character that is none.
+    """
+    assignments = []
+    for override in overrides:
+        with collecting(problems):
+            assignments.append(_read_override(override))
+    for key, value, place in sorted(assignments, key=lambda item: assignment_order(item[0])):
+        with collecting(problems):
+            tree = assign(tree, key, value, place)
+    return tree
+
+
+def assignment_order(key: str) -> tuple[int, bool]:
+    """Orders assignments so that none undoes another: outer keys first, a part's name first."""
+    parts = key.split(".")
+    return len(parts), parts[-1] != "name"
+
+
+def _read_override(override: str) -> tuple[str, Node, Position]:
+    if surrogate := re.search("[\ud800-\udfff]", override):
+        shown = override.encode(errors="replace").decode()
+        raise UsageError(f"-s {shown}: the character U+{ord(surrogate[0]):04X} is not allowed")
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip(". "):
+        raise UsageError(f"-s {override}: write KEY=VALUE, such as -s model.norm.name=none")
+    place = Position(f"-s {override}", 1, 1)
+    columns, key = len(key) + 1, key.strip()
+    if key.split(".")[0] == "extends":
+        reason = "only a file can extend another; write it there"
+        raise ConfigError([place.problem(reason, key)])
+    if not text.strip():
+        return key, Node(None, place), place
+    try:
+        value = read_yaml(text, place.file, "is only a comment; put a text with '#' in quotes")
+    except ConfigError as error:
+        moved = [_shift_problem(problem, columns, key) for problem in error.problems]
+        raise ConfigError(moved) from error
+    return key, _shift(value, columns), place
+
+
+def _shift_problem(problem: Problem, columns: int, key: str) -> Problem:
+    column = problem.column + columns if problem.line == 1 else problem.column
+    return replace(problem, column=column, path=key)
+
+
+def _assign(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
+    head, rest = parts[0], parts[1:]
+    if isinstance(tree.value, list):
+        return _assign_item(tree, parts, value, place, whole)
+    children = _as_mapping(tree, place, whole)
+    if rest:
+        child = children.get(head, Node({}, place))
+        children[head] = _assign(child, rest, value, place, whole)
+    elif whole != "name" and head == "name" and _differs(children.get("name"), value):
+        return Node({head: value}, place, ((head, place),))
+    else:
+        children[head] = value
+    keys = {**dict(tree.keys), head: place}
+    return Node(children, tree.position, tuple(keys.items()))
+
+
+def _assign_item(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
+    head, rest = parts[0], parts[1:]
+    if not head.isdecimal() or int(head) >= len(tree.value):
+        last = len(tree.value) - 1
+        reason = f"'{head}' is no place in this list; its places are 0 to {last}"
+        raise ConfigError([place.problem(reason, whole)])
+    items = list(tree.value)
+    index = int(head)
+    items[index] = _assign(items[index], rest, value, place, whole) if rest else value
+    return replace(tree, value=items)
+
+
+def _differs(old: Node | None, new: Node) -> bool:
+    return old is not None and old.value != new.value
+
+
+def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
+    if tree.mapping is not None:
+        return dict(tree.mapping)
+    if tree.value is None:
+        return {}
+    if isinstance(tree.value, str):  # `norm: batch` is short for {name: batch}
+        return dict(_write_out(tree).value)
+    reason = f"leads through {describe(tree.value)}, which has no keys"
+    raise ConfigError([place.problem(reason, whole)])
+
+
+def _is_other_part(base: Node, over: Node) -> bool:
+    old, new = (node.value.get("name") for node in (base, over))
+    return old is not None and new is not None and old.value != new.value
+
+
+def _without(node: Node, key: str) -> Node:
+    children = {name: child for name, child in node.value.items() if name != key}
+    keys = tuple((name, place) for name, place in node.keys if name != key)
+    return Node(children, node.position, keys)
+
+
+def _shift(node: Node, columns: int) -> Node:
+    """Moves positions on the first line to the right, past the key of an override."""
+    place = node.position
+    if place.line == 1:
+        place = replace(place, column=place.column + columns)
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _shift(child, columns) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [_shift(child, columns) for child in value]
+    keys = tuple(
+        (key, replace(at, column=at.column + columns) if at.line == 1 else at)
+        for key, at in node.keys
+    )
+    return Node(value, place, keys)

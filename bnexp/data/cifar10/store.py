@@ -1,0 +1,133 @@
+"""CIFAR-10 in the data folder: the verified archive and the decoded images beside it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from bnexp.data.array_cache import load_or_build
+from bnexp.data.cifar10.archive import Archive, find_mismatch, official_archive, read_archive
+from bnexp.data.dataset import Dataset, Say
+from bnexp.data.download import UnreachableError, download_file
+from bnexp.errors import DataError
+from bnexp.exclusive_folder import hold_folder
+from bnexp.files import open_atomically
+
+
+def archive_path(home: Path) -> Path:
+    """Returns where the archive lies in the data folder `home`."""
+    return home / official_archive().filename
+
+
+def cache_path(home: Path) -> Path:
+    """Returns where the decoded images lie; the name says which archive they come from."""
+    return home / f"cifar10-{official_archive().sha256[:16]}.npz"
+
+
+def load_cifar10(home: Path, say: Say) -> Dataset:
+    """Returns CIFAR-10 from the data folder `home`, downloading and decoding what is missing.
+
+    Calls for the same folder share one read-only dataset in a process.
+
+    Raises:
+        DataError: It cannot be downloaded or kept, or what arrived is not CIFAR-10.
+    """
+    return _load(_Request(home.absolute(), official_archive(), say))
+
+
+def import_archive(path: Path, home: Path, say: Say) -> Path:
+    """Takes an archive got by hand into the data folder `home`, decodes it, returns its place.
+
+    Raises:
+        DataError: It is not the official archive, or cannot be read or kept.
+    """
+    archive = official_archive()
+    mismatch = find_mismatch(path, archive)
+    if mismatch:
+        raise DataError(f"{path} is not {archive.filename}: {mismatch}; nothing was imported")
+    target = archive_path(home)
+    if not _is_sound(target, archive):
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with path.open("rb") as source, open_atomically(target) as copy:
+                shutil.copyfileobj(source, copy)
+        except OSError as error:
+            raise _storage_error(home, error) from error
+    load_cifar10(home, say)
+    return target
+
+
+@dataclass(frozen=True)
+class _Request:
+    home: Path
+    archive: Archive
+    say: Say = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _load(request: _Request) -> Dataset:
+    path = cache_path(request.home)
+    try:
+        return load_or_build(path, "cifar10", lambda: _decode(request), request.say)
+    except OSError as error:
+        raise _storage_error(request.home, error) from error
+
+
+def _decode(request: _Request) -> Dataset:
+    path = archive_path(request.home)
+    if path.exists():
+        try:
+            return read_archive(path, request.archive)
+        except DataError as error:
+            request.say(f"{error}; downloading it again")
+    _download(path, request)
+    return read_archive(path, request.archive)
+
+
+def _download(target: Path, request: _Request) -> None:
+    """Brings the verified archive to `target`; of several processes, only one downloads it."""
+    request.home.mkdir(parents=True, exist_ok=True)
+    with hold_folder(target.with_name(f".{target.name}.download"), request.say) as hold:
+        if _is_sound(target, request.archive):
+            return
+        megabytes = request.archive.size / 1e6
+        request.say(
+            f"downloading CIFAR-10 ({megabytes:,.1f} MB) from {request.archive.url} "
+            f"to {request.home}"
+        )
+        partial = hold.folder / target.name
+        _fetch_verified(partial, request.archive)
+        partial.replace(target)
+
+
+def _fetch_verified(partial: Path, archive: Archive) -> None:
+    elsewhere = (
+        f"get {archive.filename} elsewhere and run `bnexp data import PATH` "
+        f"(its SHA-256 is {archive.sha256})"
+    )
+    try:
+        download_file(archive.url, partial)
+    except UnreachableError as error:
+        raise DataError(
+            f"cannot download CIFAR-10 from {archive.url} ({error}): connect to the internet "
+            f"and run `bnexp data fetch cifar10`, or {elsewhere}"
+        ) from error
+    mismatch = find_mismatch(partial, archive)
+    if mismatch:
+        raise DataError(
+            f"the download from {archive.url} was cut or is wrong, nothing was kept: {mismatch}; "
+            f"run `bnexp data fetch cifar10` again, or {elsewhere}"
+        )
+
+
+def _is_sound(path: Path, archive: Archive) -> bool:
+    return path.exists() and find_mismatch(path, archive) is None
+
+
+def _storage_error(home: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot keep CIFAR-10 in {home} ({error.strerror or error}): make room or name "
+        "another folder with `root` or BNEXP_DATA"
+    )

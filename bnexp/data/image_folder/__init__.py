@@ -1,0 +1,1 @@
+"""Pictures in folders, one folder per class."""

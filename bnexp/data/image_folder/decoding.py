@@ -1,0 +1,246 @@
+"""An image folder's pixels: decoded in parallel, each file checked, kept for the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+import sys
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from rich.console import Console
+from rich.progress import Progress
+
+from bnexp.data.array_cache import load_or_build
+from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint, data_home
+from bnexp.data.image_folder.layout import ImageFolder, name_some, scan_image_folder
+from bnexp.errors import DataError
+
+Size = tuple[int, int]
+"""Width and height, as Pillow orders them."""
+
+_CHUNK = 200
+_PROBES = 20
+_PNG_DEPTH = 24
+"""Where a PNG file says how many bits a channel has."""
+_MODES = {
+    "1": "black and white without greys",
+    "P": "a colour palette",
+    "PA": "a colour palette",
+    "RGBA": "an alpha channel",
+    "LA": "an alpha channel",
+    "I": "16 bits a channel",
+    "I;16": "16 bits a channel",
+}
+
+
+def load_image_folder(root: Path, say: Say) -> Dataset:
+    """Returns the images below `root`, from the cache where the folder has not changed.
+
+    Calls for the same unchanged folder share one read-only dataset in a process.
+
+    Raises:
+        DataError: The folder is not laid out as it should be, or files in it cannot be used.
+    """
+    folder = scan_image_folder(root)
+    home = data_home().absolute() / "image_folder"
+    return _load(_Request(home, folder.fingerprint, folder, say))
+
+
+@dataclass(frozen=True)
+class _Request:
+    home: Path
+    fingerprint: str
+    folder: ImageFolder = field(compare=False)
+    say: Say = field(compare=False)
+
+
+@lru_cache(maxsize=2)
+def _load(request: _Request) -> Dataset:
+    place = hashlib.sha256(os.fsencode(request.folder.root)).hexdigest()[:16]
+    path = request.home / f"{place}-{request.fingerprint[:16]}.npz"
+
+    def build() -> Dataset:
+        count = len(request.folder.train.paths) + len(request.folder.test.paths)
+        request.say(f"decoding {count:,} images in {request.folder.root}, to be kept in {path}")
+        return decode_image_folder(request.folder, request.say)
+
+    dataset = load_or_build(path, "image_folder", build, request.say)
+    # The same folder before its last change is not loaded again.
+    for old in set(request.home.glob(f"{place}-*.npz")) - {path}:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return dataset
+
+
+def decode_image_folder(folder: ImageFolder, say: Say) -> Dataset:
+    """Decodes every file; images are uint8 `(N, H, W, 3)`, class by class, sorted by name.
+
+    Raises:
+        DataError: Files are damaged, foreign or of another size; it names the first few.
+    """
+    paths = folder.train.paths + folder.test.paths
+    images = _decode_all(paths, folder.root, say)
+    labels = np.array(folder.train.labels + folder.test.labels, np.int64)
+    split = len(folder.train.paths)
+    train = LabelledImages(images[:split], labels[:split])
+    test = LabelledImages(images[split:], labels[split:])
+    fingerprint = compute_fingerprint(train, test, folder.class_names)
+    return Dataset("image_folder", train, test, folder.class_names, fingerprint)
+
+
+class _UnusableError(Exception):
+    """An image file cannot be used; the message is the reason."""
+
+
+@dataclass
+class _Report:
+    """What decoding met, by the file's place in the list."""
+
+    sizes: dict[int, Size] = field(default_factory=dict)
+    problems: dict[int, str] = field(default_factory=dict)
+    grey_count: int = 0
+
+    def add(self, other: _Report) -> None:
+        self.sizes |= other.sizes
+        self.problems |= other.problems
+        self.grey_count += other.grey_count
+
+
+def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]:
+    with warnings.catch_warnings():
+        # Pillow only warns of images between its limit and twice its limit.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        size = _find_size(paths)
+        images = _allocate(len(paths), size)
+        report = _decode_in_parallel(paths, size, images)
+    usual = Counter(report.sizes.values()).most_common(1)[0][0] if report.sizes else size
+    for index, (width, height) in report.sizes.items():
+        if (width, height) != usual:
+            report.problems[index] = f"{width}x{height} pixels, not {usual[0]}x{usual[1]}"
+    if report.problems:
+        raise _unusable(paths, root, report.problems)
+    if report.grey_count:
+        say(f"{report.grey_count:,} of {len(paths):,} images are grey; widened to RGB")
+    return images
+
+
+def _find_size(paths: Sequence[str]) -> Size:
+    """Returns the most frequent size of a few files from all over; all should have it."""
+    sizes: Counter[Size] = Counter()
+    for path in paths[:: max(1, len(paths) // _PROBES)]:
+        with contextlib.suppress(_UnusableError), _open_image(path) as image:
+            sizes[image.size] += 1
+    return sizes.most_common(1)[0][0] if sizes else (1, 1)
+
+
+def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
+    shape = (count, size[1], size[0], 3)
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError as error:
+        raise DataError(
+            f"{count:,} images of {size[0]}x{size[1]} pixels take "
+            f"{np.prod(shape, dtype=float) / 1e9:,.1f} GB of memory, which is not there: "
+            "make the images smaller or fewer"
+        ) from error
+
+
+def _decode_in_parallel(paths: Sequence[str], size: Size, images: NDArray[np.uint8]) -> _Report:
+    report = _Report()
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not sys.stderr.isatty())
+    pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+    try:
+        with bar:
+            task = bar.add_task("decoding images", total=len(paths))
+            starts = range(0, len(paths), _CHUNK)
+            chunks = [pool.submit(_decode_chunk, paths, start, size, images) for start in starts]
+            for chunk in as_completed(chunks):
+                report.add(chunk.result())
+                bar.advance(task, _CHUNK)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return report
+
+
+def _decode_chunk(
+    paths: Sequence[str], start: int, size: Size, images: NDArray[np.uint8]
+) -> _Report:
+    """Decodes files from `start` on into their places in `images`."""
+    report = _Report()
+    for index in range(start, min(start + _CHUNK, len(paths))):
+        try:
+            with _open_image(paths[index]) as image:
+                report.sizes[index] = image.size
+                # An image of another size is reported by its size; its pixels are not needed.
+                if image.size == size:
+                    report.grey_count += image.mode == "L"
+                    images[index] = _decode(image)
+        except _UnusableError as error:
+            report.problems[index] = str(error)
+    return report
+
+
+@contextlib.contextmanager
+def _open_image(path: str) -> Iterator[Image.Image]:
+    """Opens an image and checks its format and mode; no pixel is decoded yet."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(_PNG_DEPTH + 1)
+            file.seek(0)
+            with _plain_reasons(), Image.open(file, formats=("JPEG", "PNG")) as image:
+                _check_mode(image, start)
+                yield image
+    except OSError as error:
+        raise _UnusableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _check_mode(image: Image.Image, start: bytes) -> None:
+    if image.mode not in ("RGB", "L"):
+        raise _UnusableError(f"has {_MODES.get(image.mode, image.mode)}, not 8-bit RGB or grey")
+    if image.format == "PNG" and start[_PNG_DEPTH] > 8:
+        # Pillow would drop the lower eight bits without a word.
+        raise _UnusableError("has 16 bits a channel, not 8-bit RGB or grey")
+    if "transparency" in image.info:
+        raise _UnusableError("has a transparent colour, not 8-bit RGB or grey")
+
+
+def _decode(image: Image.Image) -> NDArray[np.uint8]:
+    """Returns the pixels `(H, W, 3)`, or `(H, W, 1)` of a grey image."""
+    pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+@contextlib.contextmanager
+def _plain_reasons() -> Iterator[None]:
+    """Turns what Pillow raises on files that are damaged or no images into a reason."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise _UnusableError("is not a JPEG or PNG image") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _UnusableError("has far too many pixels") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        raise _UnusableError(f"is damaged: {error}") from error
+
+
+def _unusable(paths: Sequence[str], root: Path, problems: dict[int, str]) -> DataError:
+    named = name_some(
+        f"{Path(paths[index]).relative_to(root)} {problems[index]}" for index in sorted(problems)
+    )
+    return DataError(
+        f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be used: "
+        f"{named}; remove them or save them anew as 8-bit RGB or grey JPEG or PNG of one size"
+    )

@@ -1,0 +1,1 @@
+"""Pictures of shapes that the program draws itself."""

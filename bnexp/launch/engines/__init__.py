@@ -1,0 +1,1 @@
+"""What trains runs: this process, a pool of processes, or Ray."""

@@ -1,0 +1,113 @@
+"""What trains runs: what a sweep asks of it, and the one that uses this machine alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+
+from bnexp.launch.engines import in_process, pool
+from bnexp.launch.engines.placement import choose_device, give_threads, split_threads
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.prepare import estimate_seconds
+from bnexp.launch.screen.events import Display
+from bnexp.launch.stop import StopSignal
+from bnexp.runs import State
+from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
+from bnexp.wording import count
+
+
+class Launcher(Protocol):
+    """Trains runs and says in words where and how."""
+
+    jobs: int
+    """The most runs at a time."""
+
+    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Returns the runs with their threads, and devices where they are known before."""
+
+    def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
+        """Returns about how many seconds all will take; None if that is unknown."""
+
+    def describe(self, runs: Sequence[PlannedRun]) -> str:
+        """Returns where the runs will train, and how many at a time."""
+
+    def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
+        """Returns lines about what the results depend on."""
+
+    def run_all(
+        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
+    ) -> Mapping[State, int]:
+        """Trains the runs and returns how many ended in which state."""
+
+    def close(self) -> None:
+        """Gives back what it took."""
+
+
+class LocalLauncher:
+    """One run after the other in this process, or several at a time in a pool of processes."""
+
+    def __init__(self, options: LaunchOptions) -> None:
+        self.jobs = options.jobs or 1
+        self._is_failing_fast = options.is_failing_fast
+        self._share = split_threads(self.jobs)
+
+    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Returns the runs with their threads; the devices are dealt out run by run."""
+        return give_threads(runs, self._share)
+
+    def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
+        """Returns the time as if all runs were like the first, and none in another's way."""
+        seconds = estimate_seconds(runs[0])
+        free_memory()
+        return None if seconds is None else max(1.0, seconds * math.ceil(len(runs) / self.jobs))
+
+    def describe(self, runs: Sequence[PlannedRun]) -> str:
+        """Returns the devices and, for several runs at a time, their number and threads."""
+        slots = range(self.jobs if torch.cuda.is_available() else 1)
+        devices = dict.fromkeys(self._name_device(run, slot) for run in runs for slot in slots)
+        words = f"on {' '.join(devices)}"
+        if self.jobs == 1:
+            return words
+        counts = {run.spec.config.train.threads or run.threads or DEFAULT_THREADS for run in runs}
+        least, most = min(counts), max(counts)
+        threads = count(most, "thread") if least == most else f"{least} to {most} threads"
+        return f"{words}, {self.jobs} at a time with {threads} each"
+
+    def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
+        """Returns what the thread counts mean for the bits, where it is not the config's word."""
+        free = [run for run in runs if run.spec.config.train.threads is None]
+        if not free or resolve_device(free[0].spec.config.train.device).type != "cpu":
+            return []
+        lines = []
+        if self._share:
+            lines.append(
+                f"--jobs {self.jobs} gives each run {count(self._share, 'thread')} of "
+                f"{DEFAULT_THREADS}; another count changes the last bits of a result, so set "
+                "train.threads to get the same ones under any --jobs"
+            )
+        usual = self._share or DEFAULT_THREADS
+        kept = [run.threads for run in free if run.threads and run.threads != usual]
+        if kept:
+            counts = " or ".join(str(count) for count in sorted(set(kept)))
+            begun = count(len(kept), "run")
+            lines.append(f"{begun} that were cut off go on with their own thread count, {counts}")
+        return lines
+
+    def run_all(
+        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
+    ) -> Mapping[State, int]:
+        """Trains the runs and returns how many ended in which state."""
+        if self.jobs == 1:
+            return in_process.run_all(runs, display, stop, self._is_failing_fast)
+        return pool.run_all(runs, display, stop, self.jobs, self._is_failing_fast)
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def _name_device(self, run: PlannedRun, slot: int) -> str:
+        chosen = choose_device(run, slot) if self.jobs > 1 else None
+        return chosen or str(resolve_device(run.spec.config.train.device))

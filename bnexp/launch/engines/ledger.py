@@ -1,0 +1,88 @@
+"""Which runs wait, and how the others ended: what all launchers keep count of alike."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.screen.events import (
+    Display,
+    Event,
+    RunEnded,
+    RunStarted,
+    Said,
+)
+from bnexp.runs import State
+
+ATTEMPTS = 2
+"""How often a run is tried whose process dies."""
+
+
+class Ledger:
+    """Hands out runs in order, until a stop or, with `is_failing_fast`, until one has failed."""
+
+    def __init__(
+        self,
+        runs: Sequence[PlannedRun],
+        display: Display,
+        is_told_to_stop: Callable[[], bool],
+        is_failing_fast: bool,
+    ) -> None:
+        self.ended: Counter[State] = Counter()
+        """How many runs ended in which state."""
+        self._runs = list(runs)
+        self._display = display
+        self._is_told_to_stop = is_told_to_stop
+        self._is_stop_said = False
+        self._is_failing_fast = is_failing_fast
+        self._waiting = deque(range(len(runs)))
+        self._deaths: Counter[int] = Counter()
+        self._taken_up: set[int] = set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no run is begun any more, and those in progress are to be saved and left."""
+        is_failed = self._is_failing_fast and self.ended["failed"] > 0
+        return is_failed or self._is_told_to_stop()
+
+    def notice_stop(self) -> bool:
+        """Returns whether the runs in progress are to be saved; says so, once, after a signal."""
+        if self._is_told_to_stop() and not self._is_stop_said:
+            self._is_stop_said = True
+            self.show(Said("saving; once more leaves at once"))
+        return self.is_stopping
+
+    def take(self) -> tuple[int, PlannedRun] | None:
+        """Returns the next run with its index; None where none is left or all is to stop."""
+        if self.is_stopping or not self._waiting:
+            return None
+        index = self._waiting.popleft()
+        return index, self._runs[index]
+
+    def show(self, event: Event) -> None:
+        """Counts an event and shows it."""
+        if isinstance(event, RunStarted):
+            self._taken_up.add(event.index)
+        elif isinstance(event, RunEnded):
+            self.ended[event.state] += 1
+        self._display.show(event)
+
+    def lose(self, index: int, reason: str, mark_failed: Callable[[PlannedRun, str], str]) -> None:
+        """Takes back a run whose process is no more: to be tried again once, else failed.
+
+        `mark_failed` writes the failure down and returns it in words.
+        """
+        run = self._runs[index]
+        self._deaths[index] += 1
+        if self.is_stopping:
+            # One that was told to stop before it took the run up has nothing to say.
+            if index in self._taken_up:
+                self.show(RunEnded(index, "interrupted"))
+        elif self._deaths[index] < ATTEMPTS:
+            self._waiting.appendleft(index)
+            name = f"{run.spec.cell} seed={run.spec.seed}"
+            self.show(Said(f"{name}: {reason}; it is tried once more"))
+        else:
+            self.show(Said(mark_failed(run, f"{reason}, {ATTEMPTS} times")))
+            self.show(RunEnded(index, "failed"))

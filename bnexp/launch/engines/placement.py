@@ -1,0 +1,58 @@
+"""On how many CPU threads, and on which CUDA device, each of several runs at a time trains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.resume import find_resume_point
+from bnexp.launch.screen.events import say_nothing
+from bnexp.training.device import DEFAULT_THREADS, resolve_device
+
+
+def split_threads(jobs: int) -> int | None:
+    """Returns how many threads each of `jobs` runs at a time gets; None for PyTorch's choice.
+
+    It depends on `jobs` and the machine alone, not on how many runs are left: the count changes
+    the last bits of a result. OMP_NUM_THREADS, where it is set, is taken as it is.
+    """
+    if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
+        return None
+    return max(1, DEFAULT_THREADS // jobs)
+
+
+def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedRun]:
+    """Returns the runs with their thread counts, where their configs name none.
+
+    A run that goes on keeps the count that it was begun with, so that it ends with the bits of
+    a run that never stopped; the others get `share`.
+
+    Raises:
+        UsageError: A folder holds checkpoints of another run.
+    """
+    return [replace(run, threads=_find_threads(run) or share) for run in runs]
+
+
+def choose_device(run: PlannedRun, slot: int) -> str | None:
+    """Returns the CUDA device of the `slot`-th of several runs at a time, in turn.
+
+    None where the config names one itself, or asks for none.
+    """
+    device = resolve_device(run.spec.config.train.device)
+    if device.type != "cuda" or device.index is not None:
+        return None
+    return f"cuda:{slot % torch.cuda.device_count()}"
+
+
+def _find_threads(run: PlannedRun) -> int | None:
+    is_free = run.spec.config.train.threads is None and "OMP_NUM_THREADS" not in os.environ
+    if run.action != "resume" or not is_free:
+        return None
+    # Whether the rest of the conditions fits is judged later, where it is told.
+    point = find_resume_point(replace(run, may_differ=True), {}, say_nothing)
+    threads = point.checkpoint.conditions.get("threads") if point else None
+    return threads if isinstance(threads, int) else None

@@ -1,0 +1,209 @@
+"""Trains planned runs side by side, in processes of this machine.
+
+This process only hands out runs, shows what happens and handles signals. A worker trains many
+runs; one that dies takes no other with it. It gets its first run once it has imported PyTorch,
+which takes seconds: until then it can be killed and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from multiprocessing import connection, resource_tracker
+
+from bnexp.launch.engines.ledger import Ledger
+from bnexp.launch.engines.placement import choose_device
+from bnexp.launch.engines.worker import Order, Ready, work
+from bnexp.launch.one_run import mark_lost
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.screen.events import Display, RunEnded, Said
+from bnexp.launch.stop import StopSignal
+from bnexp.runs import State
+from bnexp.wording import count
+
+POLL_SECONDS = 0.2
+"""How soon a stop signal is passed on."""
+LEAVING_SECONDS = 30.0
+"""How long a worker may take to leave once it has nothing left to do."""
+
+
+def run_all(
+    runs: Sequence[PlannedRun],
+    display: Display,
+    stop: StopSignal,
+    jobs: int,
+    is_failing_fast: bool = False,
+) -> Mapping[State, int]:
+    """Trains up to `jobs` runs at a time and returns how many ended in which state.
+
+    A run whose process dies is tried once more, from its last checkpoint, and is failed after
+    that. A stop signal, or with `is_failing_fast` a failed run, makes every run in progress save
+    itself, marked interrupted, and no other is begun.
+    """
+    processes = count(min(jobs, len(runs)), "process")
+    display.show(Said(f"starting {processes}, which takes seconds to load PyTorch"))
+    pool = _Pool(Ledger(runs, display, stop.is_set, is_failing_fast), stop, jobs)
+    try:
+        pool.run()
+    finally:
+        pool.close()
+    return pool.ledger.ended
+
+
+class _Worker:
+    """A process that trains runs, seen from its parent."""
+
+    def __init__(self, slot: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.slot = slot
+        self.connection, other_end = context.Pipe()
+        self.process = context.Process(
+            target=work, args=(other_end,), name=f"bnexp-{slot}", daemon=True
+        )
+        self.order: Order | None = None
+        """The run that it trains, or will train once it is ready."""
+        self.is_ready = False
+        with _no_terminal_signals():
+            self.process.start()
+        # While this process holds it open, the death of the other would not be seen.
+        other_end.close()
+
+    def send(self, message: object) -> bool:
+        """Returns whether the worker was there to take it."""
+        try:
+            self.connection.send(message)
+        except OSError:
+            return False
+        return True
+
+    def give(self, order: Order) -> bool:
+        """Gives it a run, as soon as it is ready; returns whether the worker is still there."""
+        self.order = order
+        return self.send(order) if self.is_ready else True
+
+    def begin(self) -> None:
+        """Sends the run that it was given before it was ready."""
+        self.is_ready = True
+        self.send(self.order)
+
+    def leave(self) -> int:
+        """Waits until the process is gone, which its closed pipe tells it to be, and says how."""
+        self.connection.close()
+        self.process.join(LEAVING_SECONDS)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        return self.process.exitcode or 0
+
+
+class _Pool:
+    def __init__(self, ledger: Ledger, stop: StopSignal, jobs: int) -> None:
+        self.ledger = ledger
+        self._stop = stop
+        self._jobs = jobs
+        self._workers: dict[int, _Worker] = {}
+        self._is_told = False
+
+    def run(self) -> None:
+        while True:
+            self._tell_to_stop()
+            for slot in range(self._jobs):
+                self._hand_out(slot)
+            busy = {w.connection: w for w in self._workers.values() if w.order}
+            if not busy:
+                return
+            for ready in connection.wait(list(busy), POLL_SECONDS):
+                self._read(busy[ready])  # type: ignore[index]
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.connection.close()
+            if not worker.is_ready:
+                worker.process.kill()
+        for worker in list(self._workers.values()):
+            self._dismiss(worker)
+
+    def _tell_to_stop(self) -> None:
+        if self._is_told or not self.ledger.is_stopping:
+            return
+        self._is_told = True
+        for worker in [worker for worker in self._workers.values() if not worker.is_ready]:
+            worker.process.kill()
+            self._lose(worker)
+        if any(worker.order for worker in self._workers.values()):
+            self.ledger.notice_stop()
+        for worker in self._workers.values():
+            worker.send(None)
+
+    def _hand_out(self, slot: int) -> None:
+        worker = self._workers.get(slot)
+        if worker and worker.order:
+            return
+        taken = self.ledger.take()
+        if taken is None:
+            return
+        index, run = taken
+        device = choose_device(run, slot) if self._jobs > 1 else None
+        order = (index, replace(run, device=device))
+        if worker is None or not worker.give(order):
+            if worker is not None:  # it died between two runs
+                self._dismiss(worker)
+            self._engage(slot).give(order)
+
+    def _read(self, worker: _Worker) -> None:
+        try:
+            event = worker.connection.recv()
+        except (EOFError, OSError):
+            self._lose(worker)
+            return
+        if isinstance(event, Ready):
+            worker.begin()
+            return
+        if isinstance(event, RunEnded):
+            worker.order = None
+            if event.state == "interrupted" and not self.ledger.is_stopping:
+                self._dismiss(worker)
+                self.ledger.lose(event.index, "its process was told to stop", mark_lost)
+                return
+        self.ledger.show(event)
+
+    def _lose(self, worker: _Worker) -> None:
+        code = self._dismiss(worker)
+        if worker.order:
+            index, _ = worker.order
+            self.ledger.lose(index, _describe_death(code), mark_lost)
+
+    def _engage(self, slot: int) -> _Worker:
+        worker = self._workers[slot] = _Worker(slot)
+        if worker.process.pid:
+            self._stop.children.add(worker.process.pid)
+        return worker
+
+    def _dismiss(self, worker: _Worker) -> int:
+        del self._workers[worker.slot]
+        code = worker.leave()
+        self._stop.children.discard(worker.process.pid or 0)
+        return code
+
+
+@contextlib.contextmanager
+def _no_terminal_signals() -> Iterator[None]:
+    """Starts processes that SIGINT and SIGHUP do not reach even before they can say so."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Started by hand first: starting it lets SIGINT through again.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _describe_death(code: int) -> str:
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    is_killed = -code == signal.SIGKILL
+    return f"its process was killed by signal {-code}" + ", perhaps out of memory" * is_killed

@@ -1,0 +1,186 @@
+"""Trains planned runs as tasks of Ray, on this machine or on a cluster with a shared folder.
+
+Source: Moritz et al., "Ray: A Distributed Framework for Emerging AI Applications", OSDI 2018.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bnexp.errors import UsageError
+from bnexp.launch.engines.ledger import Ledger
+from bnexp.launch.engines.placement import give_threads
+from bnexp.launch.engines.ray_worker import Channel, Origin, train_remotely
+from bnexp.launch.one_run import mark_lost
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.screen.events import Display, RunEnded, RunStarted
+from bnexp.launch.stop import StopSignal
+from bnexp.runs import RunDir, State
+from bnexp.wording import count
+
+POLL_SECONDS = 0.2
+THREADS = 1
+"""CPU threads of a run whose config names no count: the same on every machine of a cluster."""
+
+
+class RayLauncher:
+    """Trains runs as tasks of Ray.
+
+    Raises:
+        UsageError: Ray is not installed, or there is none at the address.
+    """
+
+    def __init__(self, options: LaunchOptions) -> None:
+        self._is_failing_fast = options.is_failing_fast
+        self._ray = _import_ray()
+        try:
+            self._ray.init(
+                address=options.address,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            words = f"no Ray at --address {options.address or 'auto'}: {error}"
+            raise UsageError(f"{words}; start one with `ray start --head`, or take local") from None
+        resources = self._ray.cluster_resources()
+        self.cpus, self.gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
+        self.jobs = options.jobs or max(self.cpus, self.gpus, 1)
+
+    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Returns the runs with the device that they get, and folders that hold everywhere.
+
+        Raises:
+            UsageError: A config names one GPU of many, or asks for what the cluster has not.
+        """
+        placed = []
+        for run in give_threads(runs, THREADS):
+            device = run.spec.config.train.device
+            if device == "auto":
+                device = "cuda" if self.gpus else "cpu"
+            if device.startswith("cuda:"):
+                raise UsageError(f"Ray chooses the GPU: write train.device: cuda, not {device}")
+            if device == "cuda" and not self.gpus:
+                raise UsageError("the Ray cluster has no GPU; use --device cpu")
+            threads = run.spec.config.train.threads or run.threads or THREADS
+            if device != "cuda" and threads > self.cpus:
+                raise UsageError(f"a run with {threads} threads does not fit {self.cpus} Ray CPUs")
+            folder = RunDir(run.folder.path.absolute())
+            placed.append(replace(run, device=device, threads=threads, folder=folder))
+        return placed
+
+    def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
+        """Returns None: the machines need not be like this one."""
+        return None
+
+    def describe(self, runs: Sequence[PlannedRun]) -> str:
+        """Returns what the cluster has, and how many runs train at a time."""
+        has = f"{count(self.cpus, 'CPU')} and {count(self.gpus, 'GPU')}"
+        return f"on Ray with {has}, up to {self.jobs} at a time"
+
+    def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
+        """Returns what the thread count means for the bits, where it is not the config's word."""
+        if all(run.spec.config.train.threads for run in runs):
+            return []
+        return [f"each run gets {count(THREADS, 'CPU thread')}, unless train.threads says more"]
+
+    def run_all(
+        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
+    ) -> Mapping[State, int]:
+        """Trains the runs as the cluster has room and returns how many ended in which state.
+
+        Failures, deaths and stop signals have the same consequences as in the pool.
+        """
+        ledger = Ledger(runs, display, stop.is_set, self._is_failing_fast)
+        _Session(self._ray, ledger, self.jobs, self.gpus).run()
+        return ledger.ended
+
+    def close(self) -> None:
+        """Leaves Ray, and ends it where it was started for this command."""
+        self._ray.shutdown()
+
+
+class _Session:
+    def __init__(self, ray: Any, ledger: Ledger, jobs: int, gpus: int) -> None:  # noqa: ANN401 - Ray's module
+        self._ray = ray
+        self._ledger = ledger
+        self._jobs = jobs
+        # Where more runs are wanted at a time than there are GPUs, they share them.
+        self._gpu_share = 1.0 if jobs <= gpus else gpus / jobs
+        self._channel = ray.remote(num_cpus=0)(Channel).remote()
+        # What a death means is decided by the ledger, as for every launcher.
+        self._task = ray.remote(max_retries=0)(train_remotely)
+        self._origin = Origin(Path.cwd(), sys.argv, _own_environment())
+        self._running: dict[Any, int] = {}
+        self._taken_up: set[int] = set()
+        self._is_told = False
+
+    def run(self) -> None:
+        while True:
+            while len(self._running) < self._jobs and (order := self._ledger.take()):
+                self._submit(*order)
+            if not self._running:
+                return
+            done, _ = self._ray.wait(list(self._running), timeout=POLL_SECONDS)
+            self._show_events()
+            for task in done:
+                self._end(task, self._running.pop(task))
+            if self._ledger.is_stopping and not self._is_told:
+                self._is_told = True
+                self._cancel_what_waits()
+
+    def _submit(self, index: int, run: PlannedRun) -> None:
+        gpus = self._gpu_share if run.device == "cuda" else 0
+        options = {"num_cpus": run.threads, "num_gpus": gpus, "name": run.spec.cell}
+        task = self._task.options(**options).remote(self._channel, index, run, self._origin)
+        self._running[task] = index
+
+    def _show_events(self) -> None:
+        for event in self._ray.get(self._channel.take.remote(self._ledger.is_stopping)):
+            if isinstance(event, RunStarted):
+                self._taken_up.add(event.index)
+            self._ledger.show(event)
+
+    def _end(self, task: Any, index: int) -> None:  # noqa: ANN401 - a reference to a task
+        try:
+            state = self._ray.get(task)
+        except self._ray.exceptions.TaskCancelledError:
+            return
+        except self._ray.exceptions.RayTaskError as error:
+            self._ledger.lose(index, f"its Ray task failed: {_last_line(error)}", mark_lost)
+        except self._ray.exceptions.RayError as error:
+            self._ledger.lose(index, f"its Ray worker died ({type(error).__name__})", mark_lost)
+        else:
+            if state != "pending":
+                self._ledger.show(RunEnded(index, state))
+
+    def _cancel_what_waits(self) -> None:
+        for task, index in self._running.items():
+            if index not in self._taken_up:
+                self._ray.cancel(task)
+
+
+def _import_ray() -> Any:  # noqa: ANN401 - a module without types
+    # Said nowhere else: Ray would send statistics about its use to its makers.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            f"--launcher ray needs Ray ({error}): pip install 'bnexp[ray]', or take --jobs N"
+        ) from None
+    return ray
+
+
+def _own_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in {"BNEXP_DATA"}}
+
+
+def _last_line(error: Exception) -> str:
+    return next(iter(reversed(str(error).strip().splitlines())), type(error).__name__)

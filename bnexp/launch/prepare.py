@@ -1,0 +1,124 @@
+"""What is checked, estimated and counted before the first run begins."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bnexp.config.checks import count_steps, count_training_images
+from bnexp.data.dataset import DatasetConfig, DatasetFacts
+from bnexp.errors import UsageError
+from bnexp.exclusive_folder import hold_folder
+from bnexp.launch.one_run import describe_planned_conditions, prepare_device
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.resume import refuse_other_conditions
+from bnexp.launch.screen.events import say_nothing
+from bnexp.training.device import resolve_device
+from bnexp.training.evaluation import evaluate
+from bnexp.training.loop import train_step
+from bnexp.training.setup import build_parts, check_against_dataset, find_facts
+from bnexp.wording import count
+
+PROBE_STEPS = 6
+
+
+def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
+    """Checks device, data and folder of every run, so that nothing is begun that must fail.
+
+    Runs that train on other machines (not `is_here`) check device and conditions themselves.
+
+    Raises:
+        UsageError: A device is not here, a config is impossible with its dataset, the runs'
+            folder cannot be written, or a run would go on under other conditions.
+        DataError: A dataset is missing or damaged.
+    """
+    if is_here:
+        for device in dict.fromkeys(run.spec.config.train.device for run in runs):
+            resolve_device(device)
+    for data in dict.fromkeys(run.spec.config.data for run in runs):
+        dataset = data.load(say)
+        specs = [run.spec for run in runs if run.spec.config.data == data]
+        warnings: dict[str, None] = {}
+        for config in {spec.cell: spec.config for spec in specs}.values():
+            warnings |= dict.fromkeys(check_against_dataset(config, dataset))
+        for warning in warnings:
+            say(f"warning: {warning}")
+    for run in runs:
+        _check_writable(run.folder.path)
+    if is_here:
+        refuse_other_conditions(runs, describe_planned_conditions)
+
+
+def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[PlannedRun]:
+    """Removes what forced runs hold, before any is trained, and returns them as not forced.
+
+    Cut off in the middle, the same command goes on with them without --force.
+
+    Raises:
+        UsageError: A folder cannot be written.
+    """
+    forced = [run for run in runs if run.is_forced and run.folder.is_begun]
+    if forced:
+        say(f"--force: removing what {count(len(forced), 'run')} of before hold")
+    for run in forced:
+        with hold_folder(run.folder.lock, say):
+            run.folder.start_over(run.identity)
+    return [replace(run, is_forced=False) for run in runs]
+
+
+def _check_writable(folder: Path) -> None:
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{nearest} cannot be written; choose another --runs-dir")
+
+
+def estimate_seconds(run: PlannedRun) -> float | None:
+    """Returns about how long a run's steps and evaluations take, from a few on throw-away parts.
+
+    None where the run cannot work; why, it says itself when its turn comes.
+    """
+    try:
+        return _estimate(run)
+    except Exception:  # noqa: BLE001 - an estimate must not end the sweep
+        return None
+
+
+def _estimate(run: PlannedRun) -> float:
+    config = run.spec.config
+    device = prepare_device(run)
+    dataset = config.data.load(say_nothing)
+    parts = build_parts(config, dataset, device)
+    batches = parts.batches.epoch(0)
+    seconds = []
+    for _ in range(min(PROBE_STEPS, len(parts.batches))):
+        started = time.perf_counter()
+        loss, _logits = train_step(
+            parts.model, parts.optimizer, next(batches), config.train.precision
+        )
+        float(loss)
+        seconds.append(time.perf_counter() - started)
+    step_seconds = sorted(seconds)[len(seconds) // 2]
+    images = next(iter(parts.evaluation_sets.values()))
+    started = time.perf_counter()
+    precision = config.train.precision
+    evaluate(parts.model, images, parts.device, precision, parts.shared_batch_size)
+    image_seconds = (time.perf_counter() - started) / len(images)
+    evaluated = sum(len(images) for images in parts.evaluation_sets.values())
+    epoch = len(parts.batches) * step_seconds + evaluated * image_seconds
+    return config.train.epochs * epoch
+
+
+def count_planned_steps(run: PlannedRun) -> int:
+    """Returns the optimiser steps of a whole run; its dataset must have been loaded."""
+    config = run.spec.config
+    images = count_training_images(config.data, _find_facts(config.data))
+    return config.train.epochs * count_steps(config.data, images)
+
+
+@functools.cache
+def _find_facts(data: DatasetConfig) -> DatasetFacts:
+    return data.facts() or find_facts(data.load(say_nothing))

@@ -1,0 +1,162 @@
+"""Shows training as it goes: a live table on a terminal, one line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bnexp.launch.screen.events import Display, EpochEnded, Event, RunEnded, Said
+from bnexp.launch.screen.progress import SweepProgress
+from bnexp.runs import State
+
+REFRESHES_PER_SECOND = 4
+ORDER_OF_STATES: tuple[State, ...] = ("finished", "diverged", "failed", "interrupted")
+
+
+@contextlib.contextmanager
+def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]:
+    """Gives a live table on a terminal, and lines without one, or where NO_COLOR is set."""
+    if not console.is_terminal or console.is_dumb_terminal or os.environ.get("NO_COLOR"):
+        yield LineDisplay(console, progress)
+        return
+    display = LiveDisplay(console, progress)
+    with Live(
+        get_renderable=display.render,
+        console=console,
+        refresh_per_second=REFRESHES_PER_SECOND,
+        transient=True,
+    ):
+        yield display
+
+
+class LineDisplay:
+    """Prints one line an epoch, and what is said."""
+
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
+        self._console = console
+        self._progress = progress
+
+    def show(self, event: Event) -> None:
+        """Shows an event."""
+        self._progress.take(event)
+        if isinstance(event, Said):
+            _print(self._console, event.line)
+        elif isinstance(event, EpochEnded):
+            _print(self._console, describe_epoch(event, self._progress))
+
+
+class LiveDisplay:
+    """Keeps a table of the runs in progress below what is said.
+
+    A sweep's runs get a line each when they end; a run alone gets one an epoch.
+    """
+
+    def __init__(self, console: Console, progress: SweepProgress) -> None:
+        self._console = console
+        self._progress = progress
+        self._is_alone = len(progress.sizes) == 1
+        # The table is drawn by a thread of its own.
+        self._lock = threading.Lock()
+
+    def show(self, event: Event) -> None:
+        """Shows an event."""
+        with self._lock:
+            run = self._progress.running.get(event.index) if isinstance(event, RunEnded) else None
+            self._progress.take(event)
+        if isinstance(event, Said):
+            _print(self._console, event.line)
+        elif isinstance(event, EpochEnded) and self._is_alone:
+            _print(self._console, describe_epoch(event, self._progress))
+        elif isinstance(event, RunEnded) and event.state == "finished" and not self._is_alone:
+            accuracy = f"  {run.accuracy}" if run and run.accuracy else ""
+            name = _describe_run(event.index, self._progress)
+            _print(self._console, f"{name}  finished{accuracy}")
+
+    def render(self) -> RenderableType:
+        """Returns the table, the bar and the counts as they are now."""
+        with self._lock:
+            # The last line is not filled up: the terminal's ^C must still fit behind it.
+            return Group(_draw_runs(self._progress), _draw_bar(self._progress), self._count())
+
+    def _count(self) -> Text:
+        progress = self._progress
+        counts = [f"{progress.ended[state]} {state}" for state in ORDER_OF_STATES
+                  if progress.ended[state]]  # fmt: skip
+        counts += [f"{len(progress.running)} running", f"{progress.to_do} to do"]
+        left = progress.seconds_left()
+        words = "" if left is None else f", about {describe_seconds(left)} left"
+        times = f"{describe_seconds(progress.seconds)} so far{words}"
+        return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
+
+
+def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
+    """Returns an epoch's figures in one line."""
+    scalars = event.scalars
+    accuracies = [
+        f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
+        for prefix in ("train", "val", "test")
+        if f"{prefix}/accuracy" in scalars
+    ]
+    parts = [
+        _describe_run(event.index, progress),
+        f"epoch {event.epoch}/{event.epochs}",
+        f"loss {scalars['train/loss']:.3f}",
+        f"accuracy {' '.join(accuracies)}",
+        f"{scalars['perf/images_per_second']:,.0f} images/s",
+    ]
+    return "  ".join(parts)
+
+
+def describe_seconds(seconds: float) -> str:
+    """Returns a time as `42 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _describe_run(index: int, progress: SweepProgress) -> str:
+    return f"[{index + 1}/{len(progress.sizes)}] {progress.sizes[index].name}"
+
+
+def _draw_runs(progress: SweepProgress) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+    table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
+    # Widths that numbers fit that grow: a table that moves is hard to read.
+    steps = max(len(f"{size.steps}") for size in progress.sizes)
+    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "accuracy": 10, "images/s": 8,
+              "left": 8}  # fmt: skip
+    for title, width in widths.items():
+        table.add_column(title, justify="right", no_wrap=True, min_width=width)
+    for _, run in sorted(progress.running.items()):
+        speed, left = progress.speed(run), progress.seconds_left(run)
+        table.add_row(
+            Text(run.size.cell),
+            str(run.size.seed),
+            f"{run.epoch}/{run.size.epochs}",
+            f"{run.step}/{run.size.steps}",
+            run.accuracy,
+            "" if speed is None else f"{speed:,.0f}",
+            "" if left is None else describe_seconds(left),
+        )
+    return table
+
+
+def _draw_bar(progress: SweepProgress) -> Table:
+    bar = Table.grid(expand=True)  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=1.0, completed=progress.done_share))
+    return bar
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

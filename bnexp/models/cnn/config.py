@@ -1,0 +1,205 @@
+"""A plain convolutional network, described layer by layer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.models.activations import Activation
+from bnexp.models.model import (
+    ConvolutionalConfig,
+    ImpossibleModelError,
+    NormSite,
+    Placement,
+)
+from bnexp.norms import AnyNorm, NormConfig
+from bnexp.parts import Part
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ConvLayer(Part):
+    """A convolution with its norm and activation; unset fields take the model's."""
+
+    conv: int = Field(ge=1)
+    """Output channels."""
+    kernel_size: int = Field(default=3, ge=1)
+    """Height and width of the kernel, odd; the padding keeps the size at stride 1."""
+    stride: int = Field(default=1, ge=1)
+    """Step of the kernel in pixels."""
+    norm: AnyNorm | None = None
+    """The norm of this layer; null takes the model's."""
+    placement: Placement | None = None
+    """The norm's place in this layer; null takes the model's."""
+    activation: Activation | None = None
+    """The activation of this layer; null takes the model's."""
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _refuse_even_kernels(cls, kernel_size: int) -> int:
+        if kernel_size % 2 == 0:
+            raise PydanticCustomError("even", "must be odd, so that the padding is symmetric")
+        return kernel_size
+
+
+class PoolLayer(Part):
+    """A pooling without overlap."""
+
+    pool: Literal["max", "avg"]
+    """Take the maximum or the average of each window."""
+    size: int = Field(default=2, ge=2)
+    """Height, width and step of the window in pixels."""
+
+
+def _layer_kind(value: Any) -> str | None:  # noqa: ANN401 - any YAML value may stand there
+    for kind in ("conv", "pool"):
+        if (isinstance(value, dict) and kind in value) or hasattr(value, kind):
+            return kind
+    return None
+
+
+Layer = Annotated[
+    Annotated[ConvLayer, Tag("conv")] | Annotated[PoolLayer, Tag("pool")],
+    Discriminator(
+        _layer_kind,
+        custom_error_type="unknown_layer",
+        custom_error_message="a layer is {conv: CHANNELS} or {pool: max}",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One convolution of the network with all its choices made and its sizes known."""
+
+    path: tuple[str | int, ...]
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int
+    norm: NormConfig
+    placement: Placement
+    activation: Activation
+    weight_standardization: bool
+    output_size: tuple[int, int]
+    """Height and width after the convolution."""
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the convolution learns a bias: not where a norm subtracts it at once."""
+        return self.placement == "after_activation" or not self.norm.normalizes
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """One pooling of the network."""
+
+    pool: Literal["max", "avg"]
+    size: int
+    output_size: tuple[int, int]
+
+
+class PlainCnnConfig(ConvolutionalConfig):
+    """What networks of convolutions and poolings in a row have in common."""
+
+    placement: Placement = "before_activation"
+    """Where the norm sits: conv-norm-activation, or conv-activation-norm."""
+    head: Literal["global_avg_pool", "flatten"] = "global_avg_pool"
+    """What stands between the last layer and the linear one: the mean over space, or all of it."""
+
+    @abstractmethod
+    def list_layers(self) -> Sequence[Layer]:
+        """Returns the convolutions and poolings in order."""
+
+    def plan(self, image_shape: tuple[int, int, int]) -> list[BlockPlan | PoolPlan]:
+        """Returns the network with every choice made, for images of height, width, channels.
+
+        Raises:
+            ImpossibleModelError: A pooling is larger than what reaches it.
+        """
+        return list(self._plan(image_shape))
+
+    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
+        """Returns the norm of each convolution with the `(C, H, W)` it sees."""
+        return [
+            NormSite(step.path, step.norm, (step.out_channels, *step.output_size))
+            for step in self.plan(image_shape)
+            if isinstance(step, BlockPlan) and step.norm.normalizes
+        ]
+
+    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
+        from bnexp.models.cnn.network import build_cnn
+
+        return build_cnn(self, image_shape, num_classes)
+
+    def _plan(self, image_shape: tuple[int, int, int]) -> Iterator[BlockPlan | PoolPlan]:
+        height, width, channels = image_shape
+        for index, layer in enumerate(self.list_layers()):
+            if isinstance(layer, PoolLayer):
+                if layer.size > min(height, width):
+                    reason = f"a pooling of {layer.size} finds only {height}×{width} pixels left"
+                    raise ImpossibleModelError(
+                        ("layers", index), f"{reason}; take a pooling or a stride out"
+                    )
+                height, width = height // layer.size, width // layer.size
+                yield PoolPlan(layer.pool, layer.size, (height, width))
+                continue
+            height = (height - 1) // layer.stride + 1
+            width = (width - 1) // layer.stride + 1
+            yield BlockPlan(
+                path=("layers", index),
+                in_channels=channels,
+                out_channels=layer.conv,
+                kernel_size=layer.kernel_size,
+                stride=layer.stride,
+                norm=layer.norm or self.norm,
+                placement=layer.placement or self.placement,
+                activation=layer.activation or self.activation,
+                weight_standardization=self.weight_standardization,
+                output_size=(height, width),
+            )
+            channels = layer.conv
+
+
+class CnnConfig(PlainCnnConfig):
+    """Convolutions and poolings in a row, then one linear layer.
+
+    Each convolution is a block: conv-norm-activation (`before_activation`) or
+    conv-activation-norm (`after_activation`). A convolution has no bias where a norm
+    follows at once, since the norm would subtract it.
+    """
+
+    name: Literal["cnn"] = "cnn"
+    layers: tuple[Layer, ...] = Field(
+        default=(
+            ConvLayer(conv=16),
+            ConvLayer(conv=16),
+            PoolLayer(pool="max"),
+            ConvLayer(conv=32),
+            ConvLayer(conv=32),
+            PoolLayer(pool="max"),
+            ConvLayer(conv=64),
+            ConvLayer(conv=64),
+            PoolLayer(pool="max"),
+        ),
+        min_length=1,
+    )
+    """Convolutions `{conv: CHANNELS}` and poolings `{pool: max}` in order."""
+
+    @field_validator("layers")
+    @classmethod
+    def _require_a_convolution(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        if not any(isinstance(layer, ConvLayer) for layer in layers):
+            raise PydanticCustomError("no_conv", "needs at least one convolution, {conv: CHANNELS}")
+        return layers
+
+    def list_layers(self) -> Sequence[Layer]:
+        """Returns `layers`."""
+        return self.layers

@@ -1,0 +1,136 @@
+"""Batch normalization: PyTorch's, and its variants with ghost batches or frozen statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.norms.batch_statistics import BatchStatisticsConfig, describe_single_value
+from bnexp.norms.norm import Dimensions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BatchNormConfig(BatchStatisticsConfig):
+    """Normalizes each channel over batch and space.
+
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β.
+
+    Training: μ and σ² are the batch's mean and variance over (N, H, W). With
+    `normalization_batch_size: g` they are those of each group of g consecutive images; what
+    is left of the batch is a smaller group of its own. The running statistics move once a
+    step, with weight `momentum`, towards the batch's; with groups, towards the average of
+    the groups', each counted by its images.
+
+    Evaluation: μ and σ² are the running statistics. With `track_running_stats: false` there
+    are none, and evaluation does what training does.
+
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² a channel.
+
+    Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained.
+
+    Variance: biased where it normalizes; unbiased, n/(n − 1) times that for n = N·H·W, where
+    it enters the running variance.
+
+    Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2; ghost batches:
+    Hoffer et al. 2017, "Train longer, generalize better", algorithm 1, which moves the
+    running statistics once a group instead.
+    """
+
+    name: Literal["batch"] = "batch"
+    track_running_stats: bool = True
+    """Keep running statistics for evaluation; false evaluates with each batch's own."""
+    normalization_batch_size: int | None = Field(default=None, ge=1)
+    """Images that share statistics in training, a ghost batch; null is the whole batch."""
+    frozen: bool = False
+    """Use the running statistics in training as well and never change them."""
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> BatchNormConfig:
+        if self.frozen and not self.track_running_stats:
+            raise PydanticCustomError(
+                "frozen", "frozen uses the running statistics; set track_running_stats: true"
+            )
+        if self.frozen and self.normalization_batch_size:
+            raise PydanticCustomError(
+                "frozen", "frozen uses no batch statistics; take normalization_batch_size out"
+            )
+        return self
+
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns `torch.nn.BatchNorm2d` or `BatchNorm1d`, or the layer with what they lack."""
+        from torch import nn
+
+        from bnexp.norms.batch.layer import BatchNorm
+
+        if self.momentum is None or self.normalization_batch_size or self.frozen:
+            return BatchNorm(
+                num_features,
+                eps=self.eps,
+                momentum=self.momentum,
+                affine=self.affine,
+                track_running_stats=self.track_running_stats,
+                normalization_batch_size=self.normalization_batch_size,
+                is_frozen=self.frozen,
+            )
+        kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
+        return kind(
+            num_features,
+            eps=self.eps,
+            momentum=self.momentum,
+            affine=self.affine,
+            track_running_stats=self.track_running_stats,
+        )
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns the images of a group: the batch where there are no ghost batches."""
+        if self.frozen:
+            return None
+        return min(batch_size, self.normalization_batch_size or batch_size)
+
+    @property
+    def evaluates_images_alone(self) -> bool:
+        """Whether there are running statistics to evaluate with."""
+        return self.track_running_stats
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that a channel would have one value in some group."""
+        group = self.statistics_batch(batch_size)
+        if group is None:
+            return None
+        if group == batch_size:
+            return describe_single_value(self, shape, batch_size, "batch")
+        smallest = batch_size % group or group
+        return describe_single_value(self, shape, smallest, "normalization_batch_size")
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields what makes the statistics odd: cold, absent, frozen, or of uneven groups."""
+        if self.frozen:
+            yield "frozen", "unless weights are loaded, the frozen statistics stay at 0 and 1"
+        elif self.track_running_stats:
+            yield from super().find_warnings(batch_size, steps)
+        else:
+            yield (
+                "track_running_stats",
+                "without running statistics, the score of an image depends on the others of "
+                "its evaluation batch",
+            )
+        yield from self._find_odd_groups(batch_size)
+
+    def _find_odd_groups(self, batch_size: int) -> Iterator[tuple[str, str]]:
+        group = self.normalization_batch_size
+        if group is None:
+            return
+        if group > batch_size:
+            reason = f"{group} has no effect, since a batch has {batch_size} images"
+            yield "normalization_batch_size", reason
+        elif batch_size % group:
+            reason = (
+                f"groups of {group} do not divide the batch of {batch_size}: the last group of "
+                f"each batch has {batch_size % group}"
+            )
+            yield "normalization_batch_size", reason

@@ -1,0 +1,101 @@
+"""Group normalization: groups of channels of each image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.errors import UsageError
+from bnexp.norms.norm import Dimensions, NormConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_GROUPS = 32
+
+
+class GroupNormConfig(NormConfig):
+    """Normalizes groups of consecutive channels of each image.
+
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² an image and group of
+    channels. One group is layer norm, as many groups as channels instance norm.
+
+    Training: μ and σ² of the group of the image over (C / groups, H, W). Evaluation: the
+    same.
+
+    Shapes: (N, C, H, W) or (N, C), kept; the groups divide C, and a group has more than one
+    value.
+
+    Parameters: γ and β, 2·C.
+
+    Variance: biased.
+
+    Source: Wu & He 2018, "Group Normalization", section 3.
+    """
+
+    name: Literal["group"] = "group"
+    num_groups: int | None = Field(default=None, ge=1)
+    """Groups of channels; null is the paper's 32 unless `channels_per_group` is given."""
+    channels_per_group: int | None = Field(default=None, ge=1)
+    """Channels of a group, in place of `num_groups`; the paper's is 16."""
+    eps: float = Field(default=1e-5, gt=0)
+    """Added to the variance; the default is PyTorch's."""
+    affine: bool = True
+    """Learn γ and β, one of each a channel, from 1 and 0."""
+
+    @model_validator(mode="after")
+    def _refuse_both_sizes(self) -> GroupNormConfig:
+        if self.num_groups and self.channels_per_group:
+            raise PydanticCustomError(
+                "groups", "num_groups and channels_per_group say the same; give one of them"
+            )
+        return self
+
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns a `torch.nn.GroupNorm`, which serves both forms.
+
+        Raises:
+            UsageError: The groups do not divide the features.
+        """
+        from bnexp.norms.group.layer import GroupNorm
+
+        size = self.channels_per_group or self.num_groups or DEFAULT_GROUPS
+        if num_features % size:
+            raise UsageError(str(self.find_problem((num_features, 1, 1), batch_size=2)))
+        groups = num_features // size if self.channels_per_group else size
+        return GroupNorm(groups, num_features, eps=self.eps, affine=self.affine)
+
+    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
+        """Returns whether each channel is a group of its own."""
+        if self.channels_per_group:
+            return self.channels_per_group == 1
+        return (self.num_groups or DEFAULT_GROUPS) == num_features
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that the groups do not divide the channels, or that one has a single value."""
+        channels, height, width = shape
+        key, size = "num_groups", self.num_groups or DEFAULT_GROUPS
+        if self.channels_per_group:
+            key, size = "channels_per_group", self.channels_per_group
+        possible = [
+            divisor
+            for divisor in range(1, channels + 1)
+            if channels % divisor == 0
+            and _count_channels(key, divisor, channels) * height * width > 1
+        ]
+        if size in possible:
+            return None
+        if not possible:
+            return "group norm would see one value a group (1 channel of 1×1 pixels); use more"
+        nearest = min(possible, key=lambda divisor: abs(divisor - size))
+        mend = f"the nearest {key} that can be is {nearest}"
+        if channels % size:
+            return f"{key}: {size} does not divide the {channels} channels; {mend}"
+        return f"{key}: {size} leaves one value a group (1 channel of 1×1 pixels); {mend}"
+
+
+def _count_channels(key: str, divisor: int, channels: int) -> int:
+    """Returns the channels of a group where `divisor` is the value of `key`."""
+    return divisor if key == "channels_per_group" else channels // divisor

@@ -1,0 +1,53 @@
+"""Layer normalization as CNNs use it: over all channels and pixels of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from bnexp.norms.norm import Dimensions, NormConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LayerNormConfig(NormConfig):
+    """Normalizes each image over all its channels and pixels.
+
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² an image and one γ and β a
+    channel: group norm with one group, `torch.nn.GroupNorm(1, C)`, which is the layer norm
+    that Wu & He compare. `torch.nn.LayerNorm((C, H, W))` learns a γ and β for every pixel
+    instead, and the layer norm of ConvNeXt has statistics of its own at every pixel. In 1-d
+    form all three are `torch.nn.LayerNorm(C)`.
+
+    Training: μ and σ² of the image over (C, H, W). Evaluation: the same.
+
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² an image.
+
+    Parameters: γ and β, 2·C.
+
+    Variance: biased.
+
+    Source: Ba, Kiros & Hinton 2016, "Layer Normalization", section 3; on feature maps: Wu &
+    He 2018, "Group Normalization", section 3.1.
+    """
+
+    name: Literal["layer"] = "layer"
+    eps: float = Field(default=1e-5, gt=0)
+    """Added to the variance; the default is PyTorch's."""
+    affine: bool = True
+    """Learn γ and β, one of each a channel, from 1 and 0."""
+
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns group norm with one group."""
+        from bnexp.norms.group.layer import GroupNorm
+
+        return GroupNorm(1, num_features, eps=self.eps, affine=self.affine)
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that an image would have one value, which has no variance."""
+        channels, height, width = shape
+        if channels * height * width > 1:
+            return None
+        return "layer norm would see one value an image (1 channel of 1×1 pixels); use more"

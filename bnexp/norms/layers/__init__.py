@@ -1,1 +1,0 @@
-"""The layers themselves; imported only where one is built, since they need torch."""

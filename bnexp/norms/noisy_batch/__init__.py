@@ -1,0 +1,1 @@
+"""Noisy batch norm."""

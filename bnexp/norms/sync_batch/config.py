@@ -1,0 +1,41 @@
+"""Batch norm whose statistics span the batches of all processes of a training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from bnexp.norms.batch_statistics import BatchStatisticsConfig
+from bnexp.norms.norm import Dimensions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SyncBatchNormConfig(BatchStatisticsConfig):
+    """Batch norm over the batches of all processes; with one process, batch norm itself.
+
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β.
+
+    Training: μ and σ² are the mean and variance over (N, H, W) of all processes' batches
+    together, and the running statistics move towards them in every process alike. Where
+    torch.distributed is not initialised, or has one process, this is batch norm, bit for bit.
+    Evaluation: the running statistics.
+
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² a channel.
+
+    Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained.
+
+    Variance: biased where it normalizes, unbiased where it enters the running variance, as
+    batch norm's.
+
+    Source: Ioffe & Szegedy 2015, "Batch Normalization"; `torch.nn.SyncBatchNorm`, which
+    computes it on accelerators.
+    """
+
+    name: Literal["sync_batch"] = "sync_batch"
+
+    def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
+        """Returns `torch.nn.SyncBatchNorm`, extended to processes on CPUs; for both forms."""
+        from bnexp.norms.sync_batch.layer import SyncBatchNorm
+
+        return SyncBatchNorm(num_features, eps=self.eps, momentum=self.momentum, affine=self.affine)

@@ -1,0 +1,140 @@
+"""What TensorBoard shows of a comparison beside curves: charts with bands, a text, figures."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bnexp.analysis.results import Comparison
+from bnexp.reports.markdown import render_markdown
+from bnexp.reports.table import build_table
+from bnexp.reports.tensorboard.curves import CellCurves
+from bnexp.runs.tensorboard_events import RUN_COLOURS, Image, LineChart, MarginChart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEANS = "Mean over the seeds with its 95 % t interval"
+ALL_RUNS = "All runs"
+
+_KINDS = ("accuracy", "loss")
+_ORDER = ("test", "val", "train")
+_DOTS_PER_INCH = 80
+"""Enough to read, and a fifth quicker to draw than 100."""
+
+_HOW_TO_READ = f"""\
+**How to read the curves.** `…/mean` is the mean over the finished seeds after each epoch; `…/low`
+and `…/high` are the ends of its 95 % t interval. The page Custom Scalars draws them as bands.
+On the page Images, tick *Show actual image size* to read the figures.
+
+**One colour a cell.** `bnexp tb` prints a link that sets it. By hand, on the page Time Series: the
+palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
+"""
+
+
+def main_tags(comparison: Comparison, curves: Sequence[CellCurves]) -> tuple[str, ...]:
+    """Returns the compared metric, then every accuracy and loss, test first.
+
+    Only those that some cell has a curve of.
+    """
+    tags = dict.fromkeys(tag for cell in curves for tag in cell.by_tag)
+    scores = (tag for tag in tags if tag.rpartition("/")[2] in _KINDS)
+    chosen = (comparison.metric, *sorted(scores, key=_rank))
+    return tuple(tag for tag in dict.fromkeys(chosen) if tag in tags)
+
+
+def band_tags(tag: str) -> tuple[str, str]:
+    """Returns the tags of the ends of a tag's band.
+
+    A band is drawn of three tags of one run. Their name comes late in the alphabet, so
+    that they don't stand before the metrics.
+    """
+    return f"with_interval/{tag}/low", f"with_interval/{tag}/high"
+
+
+def build_layout(
+    comparison: Comparison, curves: Sequence[CellCurves]
+) -> dict[str, list[MarginChart | LineChart]]:
+    """Returns the charts of Custom Scalars: the means with their bands, then all runs.
+
+    The titles name no experiment: those of several experiments become one.
+    """
+    tags = main_tags(comparison, curves)
+    bands: list[MarginChart | LineChart] = [
+        MarginChart(tag, tag, *band_tags(tag))
+        for tag in tags
+        if any(tag in cell.by_tag and cell.by_tag[tag].low for cell in curves)
+    ]
+    lines: list[MarginChart | LineChart] = [
+        LineChart(tag, (f"^{re.escape(tag)}$",)) for tag in tags
+    ]
+    # TensorBoard shows charts with bands in the opposite order.
+    titled = {MEANS: bands[::-1], ALL_RUNS: lines}
+    return {title: charts for title, charts in titled.items() if charts}
+
+
+def render_text(comparison: Comparison) -> str:
+    """Returns the comparison in the Markdown that TensorBoard knows, and how to read it all.
+
+    Its tables break words where columns are many, so costs get a table of their own; it
+    needs four spaces before an inner list, and knows fewer escapes than GitHub's.
+    """
+    view = build_table(comparison)
+    groups = (len(view.names), len(view.results) + 1, len(view.costs))
+    markdown = re.sub(
+        r"^(\|.*\n)+", lambda table: _split(table[0], groups), _plain(comparison), flags=re.M
+    )
+    return f"{markdown}\n{_HOW_TO_READ}"
+
+
+def _plain(comparison: Comparison) -> str:
+    markdown = render_markdown(comparison).replace("\\<", "&lt;").replace("\\~", "~")
+    return markdown.replace("\n  - ", "\n    - ")
+
+
+def _split(table: str, groups: tuple[int, int, int]) -> str:
+    """Returns a table as two: names with results, and names with costs."""
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
+    if {len(row) for row in rows} != {sum(groups)}:
+        return table
+    names, results, _ = groups
+    parts = (
+        [row[: names + results] for row in rows],
+        [row[:names] + row[names + results :] for row in rows],
+    )
+    written = ("".join(f"|{'|'.join(row)}|\n" for row in part) for part in parts)
+    return "\n**Cost**\n\n".join(written)
+
+
+def draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
+    """Returns each figure that the comparison has data for, with its description, by tag."""
+    from bnexp.reports.figures.curves import draw_learning_curves, finished_curves
+    from bnexp.reports.figures.effects import draw_effects
+    from bnexp.reports.figures.style import figure_settings
+
+    images = {}
+    with figure_settings(), warnings.catch_warnings():
+        # Very long names leave a figure no room; nobody asked for it, so nobody is told.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
+        if any(finished_curves(cell) for cell in comparison.cells):
+            described = f"{comparison.metric} after each epoch, by cell"
+            figure = draw_learning_curves(comparison)
+            images["comparison/learning_curves"] = (_as_image(figure), described)
+        if any(cell.difference for cell in comparison.cells):
+            described = f"{comparison.metric} minus that of {comparison.baseline}"
+            images["comparison/effects"] = (_as_image(draw_effects(comparison)), described)
+    return images
+
+
+def _rank(tag: str) -> tuple[int, str]:
+    prefix = re.split(r"[/_]", tag)[0]
+    return _ORDER.index(prefix) if prefix in _ORDER else len(_ORDER), tag
+
+
+def _as_image(figure: Figure) -> Image:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return Image(file.getvalue())

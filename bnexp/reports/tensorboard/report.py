@@ -1,0 +1,180 @@
+"""Puts a comparison into TensorBoard: curves of each cell, charts with bands, table, figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from bnexp.analysis.cells import group_cells
+from bnexp.analysis.results import Comparison
+from bnexp.reports.tensorboard.curves import CellCurves, build_cell_curves
+from bnexp.reports.tensorboard.layout import (
+    band_tags,
+    build_layout,
+    draw_images,
+    main_tags,
+    render_text,
+)
+from bnexp.runs import RunDir
+from bnexp.runs.record import RunRecord
+from bnexp.runs.tensorboard_events import (
+    encode_event_file,
+    image_event,
+    layout_event,
+    scalars_event,
+    text_event,
+)
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
+
+_FORMAT = 1
+"""Raised whenever the same comparison is written differently."""
+
+_DIGEST = ".digest"
+
+MOST_CELLS = 100
+"""More cells than these make pages that no browser draws and nobody reads."""
+
+
+def write_to_tensorboard(
+    comparison: Comparison,
+    records: Sequence[RunRecord],
+    folder: Path,
+    warn: Callable[[str], None],
+) -> None:
+    """Writes what TensorBoard shows of a comparison, in place of what an earlier one wrote.
+
+    Nothing is done where the folder holds this comparison already. A reader sees the old
+    files or the new ones. What cannot be written is warned of in one line, never raised.
+    """
+    if len(comparison.cells) > MOST_CELLS:
+        warn(
+            f"{len(comparison.cells)} cells are too many for TensorBoard's pages (at most "
+            f"{MOST_CELLS}), so the comparison is not written there; choose some with --where"
+        )
+        return
+    try:
+        digest = _digest(comparison, records)
+        if not _holds(folder, digest):
+            curves = _build_curves(records)
+            _replace(folder, _encode(comparison, curves, time.time()), digest)
+    except (OSError, ImportError, ValueError) as error:
+        warn(f"the comparison cannot be written for TensorBoard ({error})")
+
+
+def _build_curves(records: Sequence[RunRecord]) -> list[CellCurves]:
+    found = (build_cell_curves(cell.label, cell.finished) for cell in group_cells(records))
+    return [curves for curves in found if curves is not None]
+
+
+def _digest(comparison: Comparison, records: Sequence[RunRecord]) -> str:
+    """Returns the SHA-256 of all that is shown: the comparison and the runs' summaries.
+
+    The curves are in the summaries, whose size and time of writing stand for them.
+    """
+    shown = replace(comparison, cells=tuple(replace(c, curves={}) for c in comparison.cells))
+    runs = [(str(run.path), run.state, _stamp(RunDir(run.path).summary)) for run in records]
+    content = repr((_FORMAT, shown, runs))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Tells whether the folder holds all that was written for that digest."""
+    try:
+        noted = json.loads((folder / _DIGEST).read_text(encoding="utf-8"))
+        sizes = noted["bytes"].items()
+        return noted["sha256"] == digest and all(
+            (folder / name).stat().st_size == size for name, size in sizes
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _encode(
+    comparison: Comparison, curves: Sequence[CellCurves], now: float
+) -> dict[PurePosixPath, bytes]:
+    """Returns the content of each event file by its folder, a run of TensorBoard's."""
+    files = {PurePosixPath(): encode_event_file(_page_events(comparison, curves, now), now)}
+    for cell in curves:
+        mains = main_tags(comparison, [cell])
+        for line in ("mean", "low", "high"):
+            events = list(_line_events(cell, line, mains if line == "mean" else (), now))
+            if events:
+                files[_path_of(cell.label) / line] = encode_event_file(events, now)
+    return files
+
+
+def _page_events(
+    comparison: Comparison, curves: Sequence[CellCurves], now: float
+) -> Iterator[Event]:
+    yield text_event("comparison", render_text(comparison), now)
+    yield layout_event(build_layout(comparison, curves), now)
+    for tag, (image, description) in draw_images(comparison).items():
+        yield image_event(tag, image, description, now)
+
+
+def _line_events(
+    cell: CellCurves, line: str, band_of: Sequence[str], now: float
+) -> Iterator[Event]:
+    """Yields an event an epoch: the line of every tag, and the bands of some of them."""
+    lines: dict[str, tuple[float, ...]] = {}
+    for tag, curve in cell.by_tag.items():
+        lines[tag] = getattr(curve, line)
+        if tag in band_of and curve.low:
+            low, high = band_tags(tag)
+            lines |= {low: curve.low, high: curve.high}
+    for index, step in enumerate(cell.steps):
+        scalars = {tag: values[index] for tag, values in lines.items() if index < len(values)}
+        wall_time = now - cell.elapsed_seconds[-1] + cell.elapsed_seconds[index]
+        if scalars:
+            yield scalars_event(step, wall_time, scalars)
+
+
+def _path_of(label: str) -> PurePosixPath:
+    """Returns the label as a relative path: that of several folders begins with theirs."""
+    parts = PurePosixPath(label).parts
+    return PurePosixPath(*(part for part in parts if part not in ("/", "..")))
+
+
+def _replace(folder: Path, files: Mapping[PurePosixPath, bytes], digest: str) -> None:
+    """Writes a new folder beside the old one and puts it in its place."""
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        sizes = _write_files(new / "new", files)
+        note = json.dumps({"sha256": digest, "bytes": sizes}, indent=2) + "\n"
+        (new / "new" / _DIGEST).write_text(note, encoding="utf-8")
+        if folder.exists():
+            folder.rename(new / "old")
+        (new / "new").rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _write_files(folder: Path, files: Mapping[PurePosixPath, bytes]) -> dict[str, int]:
+    # A name that was there before would be taken for the old file, grown longer.
+    name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+    sizes = {}
+    for number, (run, content) in enumerate(files.items()):
+        path = folder / run / f"{name}.{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        sizes[path.relative_to(folder).as_posix()] = len(content)
+    return sizes

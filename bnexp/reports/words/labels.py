@@ -1,0 +1,71 @@
+"""Short names for cells, made of what tells them apart, for sentences and legends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bnexp.analysis.results import Comparison
+from bnexp.config.sweep.cells import short_names
+from bnexp.runs.record import Scalar
+from bnexp.wording import write_value
+
+
+def cell_labels(comparison: Comparison) -> dict[str, str]:
+    """Returns a label for each cell, by the cell's whole name.
+
+    A label holds the settings that differ between the cells: `batch, 0.4`. With one key it
+    is `norm=batch`; with several, a value stands without its key where it cannot be taken
+    for that of another, a switch is named where it is on, and a part's options where it
+    comes with several. Where two labels would be the same, all are the whole names.
+    """
+    keys = comparison.differing
+    columns = [[cell.settings.get(key) for cell in comparison.cells] for key in keys]
+    texts = [
+        _write_column(name, values, is_bare)
+        for name, values, is_bare in zip(
+            short_names(keys), columns, _bare_columns(columns), strict=True
+        )
+    ]
+    labels = [", ".join(filter(None, row)) for row in zip(*texts, strict=True)]
+    cells = [cell.cell for cell in comparison.cells]
+    if "" in labels or len(set(labels)) < len(cells):
+        return {cell: cell for cell in cells}
+    return dict(zip(cells, labels, strict=True))
+
+
+def _write_column(name: str, values: Sequence[Scalar], is_bare: bool) -> list[str]:
+    texts = _drop_options([write_value(value) for value in values])
+    if is_bare:
+        return texts
+    if {type(value) for value in values} == {bool}:
+        return [f"{name}=true" if value else "" for value in values]
+    return [f"{name}={text}" for text in texts]
+
+
+def _drop_options(texts: Sequence[str]) -> list[str]:
+    """Returns `group` for `group(num_groups=8)` where the part comes with no other options."""
+    variants: dict[str, set[str]] = {}
+    for text in texts:
+        variants.setdefault(text.partition("(")[0], set()).add(text)
+    parts = [text.partition("(")[0] for text in texts]
+    return [
+        part if len(variants[part]) == 1 else text for part, text in zip(parts, texts, strict=True)
+    ]
+
+
+def _bare_columns(columns: Sequence[Sequence[Scalar]]) -> list[bool]:
+    """Tells which columns' values need no key: words of their own, and one column of numbers."""
+    if len(columns) < 2:
+        return [False] * len(columns)
+    is_words = [all(isinstance(value, str) for value in column) for column in columns]
+    is_numbers = [all(_is_number(value) for value in column) for column in columns]
+    words = [set(column) for column, is_text in zip(columns, is_words, strict=True) if is_text]
+    are_words_apart = len(set().union(*words)) == sum(map(len, words))
+    return [
+        are_words_apart and (is_text or (is_number and any(is_words) and sum(is_numbers) == 1))
+        for is_text, is_number in zip(is_words, is_numbers, strict=True)
+    ]
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

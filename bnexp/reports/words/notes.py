@@ -1,0 +1,116 @@
+"""What a reader must know to read the table: how it was made, and what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bnexp.analysis.results import CellResult, Comparison
+from bnexp.config.sweep.cells import short_names
+from bnexp.reports.table import build_table, describe_method
+from bnexp.reports.words.formatting import metric_format
+from bnexp.reports.words.labels import cell_labels
+
+Changes = Sequence[tuple[CellResult, tuple[str, ...]]]
+"""Cells, each with the swept keys in which it differs from the baseline."""
+
+
+def describe_notes(
+    comparisons: Sequence[Comparison], *, is_best_marked: bool = False, is_advising: bool = True
+) -> tuple[str, ...]:
+    """Returns the method and what limits the tables, which are taken as one family.
+
+    `is_best_marked` says whether the best means stand in bold, which the reader is told;
+    `is_advising`, whether the reader is one who can give other options.
+    """
+    notes = [describe_method(*comparisons), *_margin(comparisons), *_claims_of_all(comparisons)]
+    if is_advising:
+        notes += _more_seeds(comparisons)
+    is_advising = is_advising and len(comparisons) == 1
+    for comparison in comparisons:
+        notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
+    if is_best_marked and any(build_table(comparison).best for comparison in comparisons):
+        notes.append("Bold: the best mean, which is no verdict.")
+    return tuple(dict.fromkeys(notes))
+
+
+def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    if max(cell.n for comparison in comparisons for cell in comparison.cells) == 1:
+        yield "More seeds: bnexp train CONFIG -s sweep.seeds=5 trains those that are missing."
+
+
+def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    first = comparisons[0]
+    if first.margin is None:
+        return
+    differences = [cell.difference for part in comparisons for cell in part.cells]
+    means = "shown to differ by less than {} (two one-sided t tests)."
+    margin = means.format(metric_format(first).margin(first.margin))
+    if any(found is not None and found.verdict == "equivalent" for found in differences):
+        yield f"Equivalent: {margin}"
+    elif any(found is not None and found.p_equivalence is not None for found in differences):
+        yield f"No cell is equivalent, which would mean: {margin}"
+
+
+def _claims_of_all(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    if any(comparison.claims and comparison.where for comparison in comparisons):
+        yield "The claims are assessed on all runs, not only on those that the table is of."
+
+
+def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
+    """Yields one line on the cells whose difference cannot be put down to one key."""
+    joint = [
+        (cell, cell.difference.changed)
+        for cell in comparison.cells
+        if cell.difference is not None and len(cell.difference.changed) > 1
+    ]
+    if not joint:
+        return
+    names = _short_names(joint)
+    cell, keys = joint[0]
+    label = cell_labels(comparison)[cell.cell]
+    *first, last = (names[key] for key in keys)
+    changed = f"{', '.join(first)} and {last}"
+    both = "both" if len(keys) == 2 else "all"
+    others = len(joint) - 1
+    more = f" (so do {others} other cells)" if others > 1 else " (so does another cell)"
+    yield (
+        f"{label} differs from the baseline in {changed}{more if others else ''}: its difference "
+        f"is that of {both} together{_advise(comparison, joint, names) if is_advising else ''}."
+    )
+
+
+def _short_names(changes: Changes) -> dict[str, str]:
+    keys = list(dict.fromkeys(key for _, keys in changes for key in keys))
+    return dict(zip(keys, short_names(keys), strict=True))
+
+
+def _advise(comparison: Comparison, joint: Changes, names: Mapping[str, str]) -> str:
+    """Returns the `--by` that leaves one key to compare along, where the sweep has the cells."""
+    baseline = comparison.baseline_cell
+    for cell, keys in joint:
+        for freed, kept in (keys, keys[::-1]) if len(keys) == 2 else ():
+            partner = {**cell.settings, freed: baseline.settings.get(freed)}
+            if any(other.settings == partner for other in comparison.cells):
+                return f"; --by {names[kept]} compares along {names[freed]} alone"
+    return ""
+
+
+def _easy_target(comparison: Comparison) -> Iterable[str]:
+    """Yields a line where the default target is so low that it tells no cell from another."""
+    baseline, target = comparison.baseline_cell, comparison.target
+    others = [cell for cell in comparison.cells if cell is not baseline and cell.epochs_to_target]
+    if target is None or target != baseline.mean or not others:
+        return
+    if all(_is_reached_at_once(cell) for cell in others):
+        value = metric_format(comparison).value(target)
+        yield (
+            f"All other cells reach the target, the baseline's mean of {value}, in epoch 1, so it "
+            "does not tell them apart; give a harder one with --target."
+        )
+
+
+def _is_reached_at_once(cell: CellResult) -> bool:
+    epochs = cell.epochs_to_target
+    if epochs is None or epochs.horizon is None or epochs.horizon <= 1:
+        return False
+    return epochs.reached == epochs.n and epochs.restricted_mean == 1

@@ -1,0 +1,45 @@
+"""What a report is called, and what sets its tables apart where it has several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bnexp.analysis.metrics import SUMMARY_METRICS
+from bnexp.analysis.results import Comparison
+from bnexp.config.sweep.cells import short_names
+from bnexp.runs.record import Scalar
+
+
+def describe_title(comparisons: Sequence[Comparison]) -> str:
+    """Returns what is compared, with the conditions that all of the tables share."""
+    first = comparisons[0]
+    title = f"{first.experiment}: {first.metric} {describe_moment(first.metric)}"
+    conditions = describe_conditions(_shared_conditions(comparisons))
+    return f"{title}, where {conditions}" if conditions else title
+
+
+def describe_moment(metric: str) -> str:
+    """Returns when the metric is measured: after the last epoch, or over the whole run."""
+    return "of the whole run" if metric in SUMMARY_METRICS else "after the last epoch"
+
+
+def describe_part(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
+    """Returns what sets one table apart, such as `batch_size = 8`; nothing if it is alone."""
+    shared = _shared_conditions(comparisons)
+    own = {key: value for key, value in comparison.where.items() if key not in shared}
+    return describe_conditions(own)
+
+
+def describe_conditions(where: Mapping[str, Scalar]) -> str:
+    """Returns `norm = batch, batch_size = 8`; nothing without conditions."""
+    names = short_names(list(where))
+    return ", ".join(f"{name} = {value}" for name, value in zip(names, where.values(), strict=True))
+
+
+def _shared_conditions(comparisons: Sequence[Comparison]) -> dict[str, Scalar]:
+    first, *others = (comparison.where for comparison in comparisons)
+    return {
+        key: value
+        for key, value in first.items()
+        if all(other.get(key) == value for other in others)
+    }

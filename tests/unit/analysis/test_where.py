@@ -1,0 +1,117 @@
+import pytest
+from records import build_run
+
+from bnexp.analysis.comparison import Question, compare_by, compare_runs
+from bnexp.analysis.stats.intervals import holm
+from bnexp.analysis.where import find_key, select_runs, split_runs
+from bnexp.errors import UsageError
+
+RATES = (0.01, 0.1)
+VALUES = {
+    ("none", 0.01): (0.40, 0.41, 0.42),
+    ("none", 0.1): (0.45, 0.44, 0.47),
+    ("batch", 0.01): (0.47, 0.46, 0.49),
+    ("batch", 0.1): (0.60, 0.63, 0.62),
+}
+
+
+def runs():
+    return [
+        build_run(
+            f"norm={norm},learning_rate={rate}",
+            seed,
+            value,
+            settings={"model.norm.name": norm, "optim.learning_rate": rate},
+        )
+        for (norm, rate), values in VALUES.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_a_key_may_be_named_by_its_last_words():
+    assert find_key("norm", runs(), "--by") == "model.norm.name"
+    assert find_key("optim.learning_rate", runs(), "--by") == "optim.learning_rate"
+    assert find_key("epochs", runs(), "--where") == "train.epochs"
+
+
+def test_an_unknown_key_is_refused_with_the_swept_ones():
+    with pytest.raises(
+        UsageError, match=r"--by: no run has a key 'size'; the swept keys are model"
+    ):
+        find_key("size", runs(), "--by")
+
+
+def test_a_name_that_ends_two_keys_is_refused():
+    records = [build_run(settings={"a.size": 1, "b.size": 2})]
+    with pytest.raises(UsageError, match=r"'size' may be a\.size, b\.size; write one of them"):
+        find_key("size", records, "--where")
+
+
+def test_conditions_on_one_key_are_alternatives_and_on_several_all_hold():
+    one, where = select_runs(runs(), ["norm=batch", "learning_rate=1e-1"])
+    both, _ = select_runs(runs(), ["norm=batch", "norm=none"])
+
+    assert {run.cell for run in one} == {"norm=batch,learning_rate=0.1"}
+    assert where == {"model.norm.name": "batch", "optim.learning_rate": "1e-1"}
+    assert len(both) == 12
+
+
+def test_a_value_that_no_run_has_is_refused_with_those_that_there_are():
+    with pytest.raises(
+        UsageError, match=r"no run has model\.norm\.name = layer; it is none, batch"
+    ):
+        select_runs(runs(), ["norm=layer"])
+
+
+def test_a_condition_without_a_value_is_refused():
+    with pytest.raises(UsageError, match="'norm' is not key=value"):
+        select_runs(runs(), ["norm"])
+
+
+def test_runs_are_split_by_value_in_order_of_appearance():
+    key, groups = split_runs(runs(), "learning_rate")
+
+    assert key == "optim.learning_rate"
+    assert {value: len(part) for value, part in groups.items()} == {"0.01": 6, "0.1": 6}
+
+
+def test_one_comparison_a_value_with_holms_family_over_all_of_them():
+    low, high = compare_by(runs(), "learning_rate")
+    differences = [table.cells[1].difference for table in (low, high)]
+
+    assert [dict(table.where) for table in (low, high)] == [
+        {"optim.learning_rate": "0.01"},
+        {"optim.learning_rate": "0.1"},
+    ]
+    assert low.differing == ("model.norm.name",)
+    assert tuple(one.p_holm for one in differences) == holm([one.p for one in differences])
+
+
+def test_a_part_of_a_cells_name_is_a_baseline_where_one_cell_has_it():
+    tables = compare_by(runs(), "learning_rate", Question(baseline="norm=batch"))
+    assert [table.baseline for table in tables] == [
+        "norm=batch,learning_rate=0.01",
+        "norm=batch,learning_rate=0.1",
+    ]
+    with pytest.raises(UsageError, match="cell 'norm=batch' is several cells"):
+        compare_by(runs(), "epochs", Question(baseline="norm=batch"))
+
+
+def test_the_table_that_lacks_the_baseline_is_named():
+    records = [run for run in runs() if run.cell != "norm=none,learning_rate=0.1"]
+    with pytest.raises(
+        UsageError, match=r"norm=none' is .* in the table of optim\.learning_rate = 0\.1;"
+    ):
+        compare_by(records, "learning_rate", Question(baseline="norm=none"))
+
+
+def test_a_part_and_its_name_are_one_key():
+    short = build_run("norm=batch", experiment="one", settings={"model.norm": "batch"})
+    long = build_run("norm=none", experiment="two")
+    comparison = compare_runs([short, long])
+    assert comparison.swept == ("model.norm",)
+    assert [dict(cell.settings) for cell in comparison.cells] == [
+        {"model.norm": "batch"},
+        {"model.norm": "none"},
+    ]
+    assert select_runs([short, long], ["norm=none"])[0] == (long,)

@@ -1,0 +1,205 @@
+"""The network that a config describes is the network that is built."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from bnexp.models import CnnConfig, ImpossibleModelError
+from bnexp.models.cnn.config import ConvLayer, PoolLayer
+from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.training.initialization import initialize
+
+BATCH, NONE = BatchNormConfig(), NoNormConfig()
+
+
+def count_parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def kinds(block):
+    return [type(module) for module in block]
+
+
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [
+        ("before_activation", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]),
+        ("after_activation", [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]),
+    ],
+)
+def test_the_norm_sits_where_the_placement_says(placement, expected):
+    config = CnnConfig(layers=(ConvLayer(conv=4),), norm=BATCH, placement=placement)
+
+    assert kinds(config.build((8, 8, 3), 10).layers[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("norm", "placement", "has_bias"),
+    [
+        (BATCH, "before_activation", False),
+        (BATCH, "after_activation", True),
+        (NONE, "before_activation", True),
+        (NONE, "after_activation", True),
+    ],
+)
+def test_a_bias_is_left_out_only_where_a_norm_follows_at_once(norm, placement, has_bias):
+    config = CnnConfig(layers=(ConvLayer(conv=4),), norm=norm, placement=placement)
+
+    assert (config.build((8, 8, 3), 10).layers[0].conv.bias is not None) == has_bias
+
+
+def test_a_layer_overrides_norm_placement_and_activation():
+    layer = ConvLayer(conv=4, norm=BATCH, placement="after_activation", activation="tanh")
+    config = CnnConfig(layers=(ConvLayer(conv=4), layer), norm=NONE)
+
+    first, second = config.build((8, 8, 3), 10).layers
+    assert kinds(first) == [nn.Conv2d, nn.Identity, nn.ReLU]
+    assert kinds(second) == [nn.Conv2d, nn.Tanh, nn.BatchNorm2d]
+
+
+def test_batch_norm_adds_two_parameters_a_channel_and_takes_the_bias():
+    # conv 64 – BN – ReLU on (8, 3, 32, 32): 64 weights of 27, then 2·64 for γ and β.
+    layers = (ConvLayer(conv=64),)
+    with_norm = CnnConfig(layers=layers, norm=BATCH).build((32, 32, 3), 10)
+    without = CnnConfig(layers=layers, norm=NONE).build((32, 32, 3), 10)
+
+    assert count_parameters(with_norm.layers[0]) == 64 * 27 + 2 * 64
+    assert count_parameters(without.layers[0]) == 64 * 27 + 64
+    assert with_norm.layers[0](torch.zeros(8, 3, 32, 32)).shape == (8, 64, 32, 32)
+
+
+def test_the_tutorial_network_has_the_parameters_of_its_closed_form():
+    # conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – flatten – linear 10, 32×32 RGB.
+    pool = PoolLayer(pool="max")
+    config = CnnConfig(
+        layers=(ConvLayer(conv=16), pool, ConvLayer(conv=32), pool), head="flatten", norm=BATCH
+    )
+
+    model = config.build((32, 32, 3), 10)
+
+    convolutions, norms = 9 * 3 * 16 + 9 * 16 * 32, 2 * 16 + 2 * 32
+    assert count_parameters(model) == convolutions + norms + (32 * 8 * 8 + 1) * 10
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_strides_and_odd_sizes_agree_with_what_pytorch_computes():
+    layers = (
+        ConvLayer(conv=4, kernel_size=5, stride=2),
+        PoolLayer(pool="avg"),
+        ConvLayer(conv=6, stride=3),
+    )
+    config = CnnConfig(layers=layers, head="flatten", norm=BATCH)
+    model = config.build((33, 27, 1), 3)
+
+    steps = config.plan((33, 27, 1))
+    features = torch.zeros(2, 1, 33, 27)
+    for module, step in zip(model.layers, steps, strict=True):
+        features = module(features)
+        assert tuple(features.shape[2:]) == step.output_size
+    assert model(torch.zeros(2, 1, 33, 27)).shape == (2, 3)
+
+
+def test_norm_sites_name_the_layers_and_the_shapes_they_see():
+    config = CnnConfig(
+        layers=(
+            ConvLayer(conv=4),
+            PoolLayer(pool="max"),
+            ConvLayer(conv=8),
+            ConvLayer(conv=2, norm=NONE),
+        ),
+        norm=BATCH,
+    )
+
+    sites = config.norm_sites((8, 8, 3))
+    assert [(site.path, site.shape) for site in sites] == [
+        (("layers", 0), (4, 8, 8)),
+        (("layers", 2), (8, 4, 4)),
+    ]
+
+
+def test_a_pooling_with_nothing_left_to_pool_is_impossible():
+    config = CnnConfig(layers=(ConvLayer(conv=4), *[PoolLayer(pool="max")] * 4))
+
+    with pytest.raises(ImpossibleModelError, match="finds only 1×1 pixels left") as caught:
+        config.build((8, 8, 3), 10)
+    assert caught.value.path == ("layers", 4)
+
+
+@pytest.mark.parametrize(("pool", "expected"), [("max", 4.0), ("avg", 2.5)])
+def test_a_pooling_takes_the_largest_or_the_mean_of_its_window(pool, expected):
+    config = CnnConfig(layers=(ConvLayer(conv=4), PoolLayer(pool=pool)))
+    window = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+
+    assert config.build((8, 8, 3), 10).layers[1](window).tolist() == [[[[expected]]]]
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("relu", 0.0),
+        ("leaky_relu", -0.02),
+        ("elu", math.expm1(-2)),
+        ("prelu", -0.5),
+        ("gelu", -2 * (1 + math.erf(-2 / math.sqrt(2))) / 2),
+        ("silu", -2 / (1 + math.exp(2))),
+        ("tanh", math.tanh(-2)),
+        ("sigmoid", 1 / (1 + math.exp(2))),
+    ],
+)
+def test_an_activation_is_the_one_of_that_name(activation, expected):
+    config = CnnConfig(layers=(ConvLayer(conv=4),), activation=activation)
+    layer = config.build((8, 8, 3), 10).layers[0].activation
+
+    assert layer(torch.tensor([[[[-2.0]]]])).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_global_average_pooling_is_pytorchs_adaptive_one():
+    model = CnnConfig(layers=(ConvLayer(conv=4),)).build((5, 7, 3), 2)
+    features = torch.randn(3, 4, 5, 7)
+
+    expected = nn.AdaptiveAvgPool2d(1)(features).flatten(1)
+    torch.testing.assert_close(model.pool(features), expected)
+
+
+def test_dropout_zeroes_inputs_of_the_linear_layer_in_training_alone():
+    model = CnnConfig(layers=(ConvLayer(conv=4),), dropout=0.5).build((5, 7, 3), 2)
+    features = torch.ones(1, 1000)
+
+    assert (model.dropout(features) == 0).float().mean().item() == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(model.eval().dropout(features), features)
+
+
+@pytest.mark.parametrize("placement", ["before_activation", "after_activation"])
+def test_networks_with_and_without_norm_start_from_the_same_weights(placement):
+    def build(norm):
+        model = CnnConfig(norm=norm, placement=placement).build((32, 32, 3), 10)
+        initialize(model, seed=3)
+        return dict(model.named_parameters())
+
+    with_norm, without = build(BATCH), build(NONE)
+    shared = with_norm.keys() & without.keys()
+    weights = {name for name in without if name.endswith("weight")}
+    assert weights <= shared
+    assert all(torch.equal(with_norm[name], without[name]) for name in shared)
+
+
+def test_another_seed_gives_other_weights_and_the_same_seed_the_same():
+    def first_weight(seed):
+        model = CnnConfig().build((32, 32, 3), 10)
+        initialize(model, seed)
+        return model.layers[0].conv.weight.detach().clone()
+
+    assert torch.equal(first_weight(1), first_weight(1))
+    assert not torch.equal(first_weight(1), first_weight(2))
+
+
+def test_initial_weights_have_the_standard_deviation_of_he():
+    model = CnnConfig(layers=(ConvLayer(conv=256), ConvLayer(conv=256))).build((8, 8, 3), 100)
+    initialize(model, seed=0)
+
+    weight = model.layers[1].conv.weight
+    assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
+    assert model.linear.weight.std().item() == pytest.approx((1 / 256) ** 0.5, rel=0.02)
+    assert not model.linear.bias.any()
