@@ -1,4 +1,4 @@
-"""How counts and config values are written in every message and report."""
+"""How counts, durations, sizes, speeds and config values are written in messages and reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,46 @@ def count(number: int, noun: str) -> str:
 
 
 def write_value(value: str | float | bool | None) -> str:
-    """Returns a config value as it would stand in YAML, and stands in the cells' names."""
+    """Returns a config value as YAML writes it, which is also how cell names show it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
+
+
+def format_duration(seconds: float) -> str:
+    """Returns at most two units: `0.42 s`, `42 s`, `2 min 12 s`, `3 h 05 min`, `2 d 04 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _join_units(whole, 60, "min", 1, "s")
+    if whole < 86400:
+        return _join_units(whole, 3600, "h", 60, "min")
+    return _join_units(whole, 86400, "d", 3600, "h")
+
+
+def _join_units(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
+    rest = seconds % large // small
+    first = f"{seconds // large} {large_unit}"
+    return f"{first} {rest:02d} {small_unit}" if rest else first
+
+
+def format_bytes(size: float) -> str:
+    """Returns the size in the largest binary unit in which it is at least 1, e.g. `943 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:,.2f} GiB"
+
+
+def format_speed(per_second: float) -> str:
+    """Returns a rate with three digits, or as a whole number from 100 on: `12.5`, `2,333`."""
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
+
+
+def format_percent(share: float) -> str:
+    """Returns a share in [0, 1] as `61.2%`."""
+    return f"{share:.1%}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bnexp.wording import count, format_bytes
+
 if TYPE_CHECKING:
     from bnexp.data.inventory import DatasetEntry, DatasetSummary
 
@@ -52,7 +54,6 @@ def fetch_command(
 ) -> None:
     """Download a dataset, verify it and decode it, unless it is already there."""
     from bnexp.data.inventory import open_dataset
-    from bnexp.wording import count
 
     dataset = open_dataset(name, root).load(_say)
     typer.echo(
@@ -111,7 +112,7 @@ def _entry_as_row(entry: DatasetEntry) -> tuple[str, ...]:
     facts = entry.facts
     counts = (facts.train_count, facts.test_count, facts.num_classes) if facts else ()
     presence = {True: "yes", False: "no", None: ""}[entry.is_present]
-    size = f"{entry.size_bytes / 1e6:,.1f} MB" if entry.size_bytes else ""
+    size = format_bytes(entry.size_bytes) if entry.size_bytes else ""
     shown = [f"{count:,}" for count in counts] or ["", "", ""]
     return (entry.name, presence, size, *shown, entry.location)
 
@@ -132,7 +133,6 @@ def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
 
 
 def _print_summary(summary: DatasetSummary) -> None:
-    from bnexp.wording import count
 
     height, width, channels = summary.image_shape
     typer.echo(f"{summary.name}: {height}x{width} pixels, {count(channels, 'channel')}")

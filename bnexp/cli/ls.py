@@ -15,6 +15,7 @@ from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import accept_any_text, open_console
 from bnexp.reports.words.names import Name
 from bnexp.runs import RunRecord, list_experiments, read_experiments
+from bnexp.wording import format_percent
 
 RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")
 
@@ -82,7 +83,7 @@ def _summarise_run(record: RunRecord) -> tuple[str, ...]:
         str(record.seed),
         describe_state(record),
         str(summary.epochs) if summary else "–",
-        f"{accuracy:.1%}" if accuracy is not None else "–",
+        format_percent(accuracy) if accuracy is not None else "–",
         describe_age(record),
     )
 

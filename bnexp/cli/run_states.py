@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bnexp.runs import STATES, RunRecord
 from bnexp.runs.liveness import seconds_since_sign_of_life
+from bnexp.wording import format_duration
 
 
 def describe_state(record: RunRecord) -> str:
@@ -18,8 +19,8 @@ def describe_state(record: RunRecord) -> str:
         return record.state
     age = seconds_since_sign_of_life(record)
     if record.is_silent:
-        return "cut off" if age is None else f"cut off, last heard from {duration(age)} ago"
-    return f"running, heard from {duration(age or 0.0)} ago"
+        return "cut off" if age is None else f"cut off, last heard from {format_duration(age)} ago"
+    return f"running, heard from {format_duration(age or 0.0)} ago"
 
 
 def count_states(records: Sequence[RunRecord]) -> str:
@@ -34,12 +35,4 @@ def count_states(records: Sequence[RunRecord]) -> str:
 def describe_age(record: RunRecord) -> str:
     """Returns `3 h ago`, or a dash where the run never showed that it lives."""
     age = seconds_since_sign_of_life(record)
-    return "–" if age is None else f"{duration(age)} ago"
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in its largest unit: `3 s`, `5 min`, `2 h`, `4 d`."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return "–" if age is None else f"{format_duration(age)} ago"

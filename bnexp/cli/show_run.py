@@ -9,12 +9,12 @@ from pathlib import Path
 
 import typer
 
-from bnexp.cli.run_states import describe_state, duration
+from bnexp.cli.run_states import describe_state
 from bnexp.reports.console import accept_any_text
 from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord, Scalar
 from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
-from bnexp.wording import write_value
+from bnexp.wording import format_bytes, format_duration, format_speed, write_value
 
 MAIN_KEYS = (
     "data.name",
@@ -54,7 +54,10 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "config", [f"{key} = {write_value(record.config[key])}" for key in _main_keys(record)]
     yield "measured", _measured_lines(record)
     yield "problems", [*record.problems, *_find_damaged_checkpoints(record.path)]
-    yield "files", [f"{name}  {_size(size)}" for name, size in _list_files(record.path).items()]
+    yield (
+        "files",
+        [f"{name}  {format_bytes(size)}" for name, size in _list_files(record.path).items()],
+    )
     yield "next", _next_lines(record, runs_dir)
 
 
@@ -62,7 +65,7 @@ def _state_lines(record: RunRecord) -> list[str]:
     age = seconds_since_sign_of_life(record)
     state = describe_state(record)
     if record.state != "running" and age is not None:
-        state += f", {duration(age)} ago"
+        state += f", {format_duration(age)} ago"
     lines = [state, *_progress(record)]
     reason = find_reason(record)
     return [*lines, *(reason.splitlines() if reason else ())]
@@ -92,11 +95,11 @@ def _measured_lines(record: RunRecord) -> list[str]:
     summary = record.summary
     if summary is None:
         return []
-    megabytes = summary.peak_memory_bytes / 1e6
+    speed = format_speed(summary.images_per_second)
     return [
         f"{summary.epochs} epochs, {summary.steps:,} steps in "
-        f"{duration(summary.elapsed_seconds)}, {summary.images_per_second:,.0f} images/s, "
-        f"at most {megabytes:,.0f} MB, {summary.parameters:,} parameters",
+        f"{format_duration(summary.elapsed_seconds)}, {speed} images/s, "
+        f"at most {format_bytes(summary.peak_memory_bytes)}, {summary.parameters:,} parameters",
         *(f"{tag} = {value:.6g}" for tag, value in summary.final.items()),
     ]
 
@@ -165,10 +168,3 @@ def _describe(record: RunRecord) -> dict[str, object]:
         "files": _list_files(record.path),
         "command": find_command(record.environment),
     }
-
-
-def _size(size: int) -> str:
-    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"

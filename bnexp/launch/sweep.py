@@ -15,11 +15,11 @@ from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.prepare import count_planned_steps, prepare, start_over
-from bnexp.launch.screen.display import describe_seconds, open_display
+from bnexp.launch.screen.display import open_display
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
-from bnexp.wording import count
+from bnexp.wording import count, format_duration
 
 
 def train_sweep(
@@ -99,9 +99,9 @@ def _announce(
 
 def _describe_time(seconds: float | None) -> str:
     if seconds is None:
-        return "for a time unknown"
+        return "duration unknown"
     # What it takes to start a process and to take up a run comes on top, and is not measured.
-    return f"about {describe_seconds(seconds)} of training"
+    return f"about {format_duration(seconds)} of training"
 
 
 def _describe_begun(to_do: Sequence[PlannedRun]) -> str:

@@ -17,7 +17,7 @@ from bnexp.reports.words.formatting import (
     metric_format,
 )
 from bnexp.runs.record import STATES, State
-from bnexp.wording import write_value
+from bnexp.wording import format_speed, write_value
 
 Kind = Literal["name", "number", "mean", "difference", "text"]
 
@@ -196,9 +196,7 @@ def _epochs(epochs: EpochsToTarget | None) -> str:
 
 
 def _speed(images_per_second: float | None) -> str:
-    if images_per_second is None:
-        return NOTHING
-    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
+    return NOTHING if images_per_second is None else format_speed(images_per_second)
 
 
 def _best_rows(comparison: Comparison) -> frozenset[int]:

@@ -16,6 +16,7 @@ from bnexp.data.cifar10 import archive as cifar10_archive
 from bnexp.data.cifar10 import store as cifar10_store
 from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.errors import DataError
+from bnexp.wording import format_bytes
 
 
 @pytest.fixture
@@ -69,7 +70,8 @@ def test_a_cold_load_downloads_verifies_and_decodes(publish, server, home):
     said = []
     dataset = load(said.append)
     assert len(dataset.train) == 5 * PER_BATCH
-    assert said == [f"downloading CIFAR-10 (0.0 MB) from {server.url} to {home}"]
+    size = format_bytes(archive.size)
+    assert said == [f"downloading CIFAR-10 ({size}) from {server.url} to {home}"]
     assert everything_below(home) == [
         "cifar-10-python.tar.gz",
         f"cifar10-{archive.sha256[:16]}.npz",

@@ -1,6 +1,13 @@
 import pytest
 
-from bnexp.wording import count, write_value
+from bnexp.wording import (
+    count,
+    format_bytes,
+    format_duration,
+    format_percent,
+    format_speed,
+    write_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,3 +29,36 @@ def test_values_look_as_in_yaml(value, text):
 )
 def test_counts_agree_with_their_noun(number, noun, text):
     assert count(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.42, "0.42 s"),
+        (41.6, "42 s"),
+        (131.65, "2 min 12 s"),
+        (59.7, "1 min"),
+        (11100, "3 h 05 min"),
+        (7205, "2 h"),
+        (187_200, "2 d 04 h"),
+    ],
+)
+def test_durations_are_written_in_two_units(seconds, shown):
+    assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(12, "12 B"), (1000, "1000 B"), (989_233_152, "943 MiB"), (1.5 * 2**30, "1.50 GiB")],
+)
+def test_sizes_are_written_in_binary_units(size, shown):
+    assert format_bytes(size) == shown
+
+
+@pytest.mark.parametrize(("speed", "shown"), [(2333.4, "2,333"), (99.96, "100"), (1.5, "1.5")])
+def test_speeds_have_three_digits_or_are_whole(speed, shown):
+    assert format_speed(speed) == shown
+
+
+def test_shares_are_shown_in_percent():
+    assert format_percent(0.6123) == "61.2%"

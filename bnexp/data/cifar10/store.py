@@ -14,6 +14,7 @@ from bnexp.data.download import UnreachableError, download_file
 from bnexp.errors import DataError
 from bnexp.exclusive_folder import hold_folder
 from bnexp.files import open_atomically
+from bnexp.wording import format_bytes
 
 
 def archive_path(home: Path) -> Path:
@@ -92,11 +93,8 @@ def _download(target: Path, request: _Request) -> None:
     with hold_folder(target.with_name(f".{target.name}.download"), request.say) as hold:
         if _is_sound(target, request.archive):
             return
-        megabytes = request.archive.size / 1e6
-        request.say(
-            f"downloading CIFAR-10 ({megabytes:,.1f} MB) from {request.archive.url} "
-            f"to {request.home}"
-        )
+        size = format_bytes(request.archive.size)
+        request.say(f"downloading CIFAR-10 ({size}) from {request.archive.url} to {request.home}")
         partial = hold.folder / target.name
         _fetch_verified(partial, request.archive)
         partial.replace(target)

@@ -16,6 +16,7 @@ from rich.text import Text
 from bnexp.launch.screen.events import Display, EpochEnded, Event, RunEnded, Said
 from bnexp.launch.screen.progress import SweepProgress
 from bnexp.runs import State
+from bnexp.wording import format_duration, format_percent, format_speed
 
 REFRESHES_PER_SECOND = 4
 ORDER_OF_STATES: tuple[State, ...] = ("finished", "diverged", "failed", "interrupted")
@@ -92,8 +93,8 @@ class LiveDisplay:
                   if progress.ended[state]]  # fmt: skip
         counts += [f"{len(progress.running)} running", f"{progress.to_do} to do"]
         left = progress.seconds_left()
-        words = "" if left is None else f", about {describe_seconds(left)} left"
-        times = f"{describe_seconds(progress.seconds)} so far{words}"
+        words = "" if left is None else f", about {format_duration(left)} left"
+        times = f"{format_duration(progress.seconds)} so far{words}"
         return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
 
 
@@ -101,7 +102,7 @@ def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
     """Returns an epoch's figures in one line."""
     scalars = event.scalars
     accuracies = [
-        f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
+        f"{prefix} {format_percent(scalars[f'{prefix}/accuracy'])}"
         for prefix in ("train", "val", "test")
         if f"{prefix}/accuracy" in scalars
     ]
@@ -110,19 +111,9 @@ def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
         f"epoch {event.epoch}/{event.epochs}",
         f"loss {scalars['train/loss']:.3f}",
         f"accuracy {' '.join(accuracies)}",
-        f"{scalars['perf/images_per_second']:,.0f} images/s",
+        f"{format_speed(scalars['perf/images_per_second'])} images/s",
     ]
     return "  ".join(parts)
-
-
-def describe_seconds(seconds: float) -> str:
-    """Returns a time as `42 s`, `3 min 20 s` or `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _describe_run(index: int, progress: SweepProgress) -> str:
@@ -146,8 +137,8 @@ def _draw_runs(progress: SweepProgress) -> Table:
             f"{run.epoch}/{run.size.epochs}",
             f"{run.step}/{run.size.steps}",
             run.accuracy,
-            "" if speed is None else f"{speed:,.0f}",
-            "" if left is None else describe_seconds(left),
+            "" if speed is None else format_speed(speed),
+            "" if left is None else format_duration(left),
         )
     return table
 

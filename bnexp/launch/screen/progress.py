@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, RunProgressed, RunStarted
 from bnexp.runs import State
+from bnexp.wording import format_percent
 
 SHOWN_ACCURACIES = ("val", "test", "train")
 """The first of these that a run measures is shown while it trains."""
@@ -172,5 +173,5 @@ def describe_accuracy(scalars: Mapping[str, float]) -> str:
     """Returns the accuracy to watch: `val 61.2%`."""
     for prefix in SHOWN_ACCURACIES:
         if f"{prefix}/accuracy" in scalars:
-            return f"{prefix} {scalars[f'{prefix}/accuracy']:.1%}"
+            return f"{prefix} {format_percent(scalars[f'{prefix}/accuracy'])}"
     return ""

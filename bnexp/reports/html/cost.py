@@ -11,6 +11,7 @@ from bnexp.reports.html.marks import cell_marks
 from bnexp.reports.html.markup import Markup, breakable, tag
 from bnexp.reports.html.table import row_classes
 from bnexp.reports.words.formatting import NOTHING
+from bnexp.wording import format_bytes, format_duration, format_speed
 
 
 @dataclass(frozen=True)
@@ -39,32 +40,6 @@ def render_cost(comparison: Comparison) -> Markup | None:
     )
     table = data_table([first, *columns], row_classes(comparison), "Cost of each cell")
     return table + tag("p", note, class_="method")
-
-
-def format_duration(seconds: float) -> str:
-    """Returns `0.42 s`, `42 s`, `2 min 12 s` or `3 h 05 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.2g} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def format_bytes(size: float) -> str:
-    """Returns the size in the largest binary unit that leaves a number of at least 1."""
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:,.2f} GiB"
-
-
-def format_speed(images_per_second: float) -> str:
-    """Returns images a second with three digits, or none behind the point from 100 on."""
-    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
 
 
 COSTS = (

@@ -2,7 +2,6 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import Question, compare_by, compare_runs
-from bnexp.reports.html.cost import format_bytes, format_duration
 from bnexp.reports.html.environment import compare_command, nest, train_command
 from bnexp.runs.record import flatten
 
@@ -58,25 +57,3 @@ def test_the_compare_command_repeats_the_conditions(records):
     where = {"data.batch_size": "8 or 16"}
     command = compare_command([compare_runs(records, where=where)], records)
     assert "--where data.batch_size=8 --where data.batch_size=16" in command
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.42, "0.42 s"),
-        (41.6, "42 s"),
-        (131.65, "2 min 12 s"),
-        (59.7, "1 min 00 s"),
-        (11100, "3 h 05 min"),
-    ],
-)
-def test_durations_are_written_in_two_units(seconds, shown):
-    assert format_duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [(12, "12 B"), (1000, "1000 B"), (989_233_152, "943 MiB"), (1.5 * 2**30, "1.50 GiB")],
-)
-def test_sizes_are_written_in_binary_units(size, shown):
-    assert format_bytes(size) == shown
