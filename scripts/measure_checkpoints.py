@@ -13,9 +13,8 @@ from pathlib import Path
 
 import torch
 
-from bnexp.config.checkpoint_interval import read_interval
-from bnexp.config.experiment import TrainConfig
 from bnexp.config.load import load_experiment
+from bnexp.config.train import TrainConfig, read_interval
 from bnexp.runs import CheckpointFiles
 from bnexp.training.checkpoint import take_checkpoint, to_bytes
 from bnexp.training.loop import train_step

@@ -17,15 +17,18 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bnexp.config.claim.config import ClaimConfig, ReductionConfig, Scalar
-from bnexp.config.experiment import ExperimentConfig, SweepConfig, TrainConfig
+from bnexp.config.claim.config import ClaimConfig, ReductionConfig
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
+from bnexp.config.sweep.config import SweepConfig
+from bnexp.config.train import TrainConfig
 from bnexp.data import DATASETS
 from bnexp.models import MODELS
 from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.norms import NORMS
 from bnexp.parts import Part, part_name
+from bnexp.runs.record import Scalar
 
 DOCS = Path(__file__).parents[1] / "docs"
 COMMANDS = (

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from bnexp.config.experiment import ExperimentConfig, TrainConfig
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
+from bnexp.config.train import TrainConfig
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.norms import BatchNormConfig

@@ -11,14 +11,15 @@ from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
 from bnexp.models.cnn.config import BlockPlan, PlainCnnConfig, PoolPlan
 from bnexp.norms import NormConfig
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""Keys and places in lists that lead to a value: `("model", "layers", 0)`."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something impossible or suspicious in a config, at a path of its keys."""
 
-    path: Path
+    path: KeyPath
     reason: str
     is_error: bool
 
@@ -55,17 +56,6 @@ def _find_sites(model: ModelConfig, facts: DatasetFacts, may_build: bool) -> lis
     return model.norm_sites(facts.image_shape)
 
 
-def count_training_images(data: DatasetConfig, facts: DatasetFacts) -> int:
-    """Returns how many images an epoch has."""
-    return data.train_size or facts.train_count - data.val_size
-
-
-def count_steps(data: DatasetConfig, training_images: int) -> int:
-    """Returns the optimiser steps of an epoch."""
-    whole, rest = divmod(training_images, data.batch_size)
-    return whole if data.drop_last or not rest else whole + 1
-
-
 def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
     left = facts.train_count - data.val_size
     if left < 1:
@@ -77,7 +67,7 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
             f"{facts.train_count:,} after val_size takes {data.val_size:,}"
         )
         yield Finding(("data", "train_size"), reason, is_error=True)
-    elif data.drop_last and data.batch_size > count_training_images(data, facts):
+    elif data.drop_last and data.batch_size > data.count_training_images(facts):
         reason = "is larger than the training set, and drop_last leaves its only batch out"
         yield Finding(("data", "batch_size"), reason, is_error=True)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
@@ -91,7 +81,7 @@ def _check_batches(
 ) -> Iterator[Finding]:
     """Finds norms that cannot work on what they would see, and a last batch of one image."""
     batch_size = config.data.batch_size
-    images = count_training_images(config.data, facts)
+    images = config.data.count_training_images(facts)
     smallest = min(batch_size, images if config.data.drop_last else images % batch_size or images)
     for site in sites:
         for seen in dict.fromkeys((smallest, min(batch_size, images))):
@@ -124,7 +114,7 @@ def _check_evaluation(
 
 def _evaluation_batches(
     config: ExperimentConfig, facts: DatasetFacts, norm: NormConfig
-) -> Iterator[tuple[Path, int]]:
+) -> Iterator[tuple[KeyPath, int]]:
     """Yields the sizes of batches that evaluation normalizes by themselves, with their key."""
     data, kinds = config.data, config.evaluate.population_statistics
     counts = [(("data", "val_size"), data.val_size), (("data", "name"), facts.test_count)]
@@ -135,7 +125,7 @@ def _evaluation_batches(
         if is_by_batch or not norm.evaluates_images_alone:
             yield path, min(data.batch_size, count)
     if "precise" in kinds and norm.statistics_batch(data.batch_size):
-        images = min(config.evaluate.precise_images, count_training_images(data, facts))
+        images = min(config.evaluate.precise_images, data.count_training_images(facts))
         yield ("evaluate", "precise_images"), min(data.batch_size, images)
 
 
@@ -153,8 +143,8 @@ def _check_doubtful_norms(
     config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
 ) -> Iterator[Finding]:
     """Finds what the norms themselves warn of, once for each norm that the config writes."""
-    images = count_training_images(config.data, facts)
-    steps = config.train.epochs * count_steps(config.data, images)
+    images = config.data.count_training_images(facts)
+    steps = config.train.epochs * config.data.count_steps(images)
     found = {
         Finding((*_norm_path(config, site), key), reason, is_error=False): None
         for site in sites
@@ -185,7 +175,7 @@ def _is_convolution_or_max(step: BlockPlan | PoolPlan) -> bool:
     return isinstance(step, BlockPlan) or step.pool == "max"
 
 
-def _norm_path(config: ExperimentConfig, site: NormSite) -> Path:
+def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:
     """Returns the keys that lead to a site's norm: the model's, or that of the layer itself."""
     if site.norm == getattr(config.model, "norm", None):
         return ("model", "norm")

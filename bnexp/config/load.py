@@ -13,13 +13,13 @@ from bnexp.config.checks import check_experiment
 from bnexp.config.claim.cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.sweep.cells import Cell, every_choice, swept_keys
-from bnexp.config.sweep.choices import Choice, Setting, as_setting
+from bnexp.config.sweep.choices import Choice, as_setting
 from bnexp.config.sweep.reader import read_cells
 from bnexp.config.yaml.node import Node, Position
 from bnexp.config.yaml.problems import REQUIRED, collecting, dotted, explain, find_node, locate
 from bnexp.config.yaml.tree import apply_overrides, as_node, read_tree
 from bnexp.errors import ConfigError, Problem
-from bnexp.runs.record import flatten
+from bnexp.runs.record import Scalar, flatten
 
 MOST_WRONG_CELLS = 200
 """Cells that are looked at where there are mistakes; without mistakes it is all of them."""
@@ -30,7 +30,7 @@ class RunSpec:
     """One run to do: the resolved config of one cell with one seed."""
 
     cell: str
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, Scalar]
     """The swept keys with this cell's values, in the sweep's order: grid, zip, include.
 
     A key that only another cell's include sets has the value that the config gives it
@@ -186,7 +186,7 @@ def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
 
 def _find_settings(
     cell: Cell, swept: Sequence[str], base: Node, config: ExperimentConfig
-) -> dict[str, Setting]:
+) -> dict[str, Scalar]:
     settings = {choice.key: choice.setting for choice in cell.choices}
     if len(settings) == len(swept):
         return settings
@@ -248,7 +248,7 @@ def _build_runs(
 
 
 def _build_run(
-    cell: str, settings: Mapping[str, Setting], config: ExperimentConfig, seed: int
+    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int
 ) -> RunSpec:
     train = config.train.model_copy(update={"seed": seed})
     return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))

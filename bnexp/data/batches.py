@@ -128,14 +128,13 @@ class TrainingBatches:
         padding = CROP_PADDING if self._is_cropped else 0
         self._images = ResidentImages(images, statistics, device, padding)
         self._batch_size = config.batch_size
-        self._has_last = not config.drop_last
+        self._steps = config.count_steps(len(images))
         self._seed = seed
         self._device = device
 
     def __len__(self) -> int:
         """Steps of an epoch."""
-        whole, rest = divmod(len(self._images), self._batch_size)
-        return whole + (1 if rest and self._has_last else 0)
+        return self._steps
 
     def restore(self, inputs: Tensor) -> Tensor:
         """Returns inputs of a batch as pixels, augmented: uint8 `(N, H, W, C)`."""

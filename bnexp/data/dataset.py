@@ -83,6 +83,14 @@ class DatasetConfig(Part):
     drop_last: bool = False
     """Leave out an epoch's last batch where it is smaller than `batch_size`."""
 
+    def count_training_images(self, facts: DatasetFacts) -> int:
+        """Returns how many images an epoch has."""
+        return self.train_size or facts.train_count - self.val_size
+
+    def count_steps(self, images: int) -> int:
+        """Returns the optimiser steps of an epoch of that many images."""
+        return count_steps(images, self.batch_size, self.drop_last)
+
     @abstractmethod
     def load(self, say: Say) -> Dataset:
         """Returns the dataset, fetching or decoding it first where needed.
@@ -94,6 +102,11 @@ class DatasetConfig(Part):
     def facts(self) -> DatasetFacts | None:
         """Returns what is known without touching the disk; None where nothing is."""
         return None
+
+
+def count_steps(images: int, batch_size: int, drop_last: bool) -> int:
+    """Returns the optimiser steps of an epoch; with `drop_last`, of its whole batches."""
+    return images // batch_size if drop_last else -(-images // batch_size)
 
 
 def data_home(root: str | None = None) -> Path:

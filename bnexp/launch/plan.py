@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bnexp.config.experiment import PLACE_AND_SAVING, ExperimentConfig
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
+from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import STALE_SECONDS, describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
@@ -29,7 +30,7 @@ class Decision:
     """What is wrong with its status or summary, and what is done about it."""
 
 
-_LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in PLACE_AND_SAVING)}
+_LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in NOT_FINGERPRINTED)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bnexp.config.checks import count_steps, count_training_images
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
 from bnexp.exclusive_folder import hold_folder
@@ -115,8 +114,8 @@ def _estimate(run: PlannedRun) -> float:
 def count_planned_steps(run: PlannedRun) -> int:
     """Returns the optimiser steps of a whole run; its dataset must have been loaded."""
     config = run.spec.config
-    images = count_training_images(config.data, _find_facts(config.data))
-    return config.train.epochs * count_steps(config.data, images)
+    images = config.data.count_training_images(_find_facts(config.data))
+    return config.train.epochs * config.data.count_steps(images)
 
 
 @functools.cache

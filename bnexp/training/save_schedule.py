@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bnexp.config.checkpoint_interval import CheckpointInterval
+from bnexp.config.train import CheckpointInterval
 
 MAX_SHARE = 0.01
 """Saving takes at most this share of the time, where the interval is one of time."""

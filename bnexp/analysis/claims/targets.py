@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from bnexp.analysis.metrics import first_epoch, planned_epochs
 from bnexp.config.claim.config import ClaimConfig
+from bnexp.data.dataset import count_steps
 from bnexp.runs.record import RunRecord
 
 TARGET_METRIC = "test/accuracy"
@@ -58,7 +58,7 @@ def steps_per_epoch(run: RunRecord) -> float | None:
     batch = run.config.get("data.batch_size")
     if not isinstance(images, int) or not isinstance(batch, int) or batch < 1:
         return None
-    return float(images // batch if run.config.get("data.drop_last") else ceil(images / batch))
+    return float(count_steps(images, batch, bool(run.config.get("data.drop_last"))))
 
 
 def _arrival(claim: ClaimConfig, run: RunRecord) -> float | None:

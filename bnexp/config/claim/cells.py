@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bnexp.config.claim.config import ClaimConfig, ReductionConfig, Scalar
+from bnexp.config.claim.config import ClaimConfig, ReductionConfig
+from bnexp.runs.record import Scalar
 
 
 @dataclass(frozen=True)

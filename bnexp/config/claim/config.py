@@ -9,8 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
-
-Scalar = str | int | float | bool | None
+from bnexp.runs.record import Scalar
 
 _KINDS = ("", "_precise", "_batch")
 """Population statistics that a set is evaluated with; the running ones have no suffix."""

@@ -8,11 +8,10 @@ from itertools import accumulate
 
 from bnexp.config.yaml.node import Node, Position
 from bnexp.config.yaml.reader import MAX_DEPTH
+from bnexp.runs.record import Scalar
 
 MAX_KEYS = 100
 """Keys that one cell can set; a config has about half as many."""
-
-Setting = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Choice:
         return label(self.value)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> Scalar:
         """The value itself where it is a scalar, else its label."""
         return as_setting(self.value)
 
@@ -57,7 +56,7 @@ def outer_keys(key: str) -> Iterator[str]:
         yield from list(accumulate(key.split("."), "{}.{}".format))[:-1]
 
 
-def as_setting(node: Node) -> Setting:
+def as_setting(node: Node) -> Scalar:
     """Returns a scalar as it is, and the label of a mapping or list."""
     value = node.value
     return label(node) if isinstance(value, dict | list) else value

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from bnexp.config.experiment import SweepConfig
 from bnexp.config.sweep.cells import Cell, expand_cells
+from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import collecting, explain
 from bnexp.errors import ConfigError, Problem

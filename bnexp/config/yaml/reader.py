@@ -19,6 +19,7 @@ from yaml import events
 
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, UsageError
+from bnexp.runs.record import Scalar
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -85,7 +86,7 @@ def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE) -> Node:
     return root
 
 
-def read_scalar(text: str, position: Position) -> str | int | float | bool | None:
+def read_scalar(text: str, position: Position) -> Scalar:
     """Returns what a plain (unquoted) YAML 1.2 scalar means.
 
     Raises:

@@ -6,9 +6,8 @@ import pytest
 import torch
 from toy_training import CPU, Notes, build_dataset, configure
 
-from bnexp.config.checkpoint_interval import CheckpointInterval, read_interval
-from bnexp.config.experiment import TrainConfig
 from bnexp.config.optim import AdamWConfig, SgdConfig
+from bnexp.config.train import CheckpointInterval, TrainConfig, read_interval
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.norms import BatchNormConfig, BatchRenormConfig, NoisyBatchNormConfig, NoNormConfig
 from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes

@@ -1,0 +1,82 @@
+"""The section `sweep` of a config, as a user writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.config.train import MAX_SEED
+from bnexp.config.yaml.node import describe
+from bnexp.parts import Part
+
+
+def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML value
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds < 1:
+            return "must be at least 1, or a list of seeds"
+        return None if seeds <= MAX_SEED + 1 else f"must be at most {MAX_SEED + 1}"
+    if not isinstance(seeds, list | tuple):
+        return f"must be a number of seeds or a list of seeds, not {describe(seeds)}"
+    if not seeds:
+        return "the list must not be empty; null trains train.seed alone"
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            return f"a seed is a whole number from 0 to {MAX_SEED}, not {describe(seed)}"
+    return "the same seed stands twice" if len(set(seeds)) < len(seeds) else None
+
+
+class SweepConfig(Part):
+    """The variants to train: the grid's combinations with the zip's rows, each over the seeds.
+
+    `exclude` takes cells out of these, `include` adds cells of its own:
+
+    ```yaml
+    sweep:
+      seeds: 3
+      grid: {model.norm.name: [none, batch], optim.learning_rate: [0.1, 0.3, 1.0]}
+      exclude:
+        - {model.norm.name: none, optim.learning_rate: [0.3, 1.0]}   # these diverge
+      include:
+        - {model.norm.name: group, model.norm.num_groups: 8}
+    ```
+
+    makes `norm=none,learning_rate=0.1`, three cells of `norm=batch` and one more,
+    `norm=group,num_groups=8`, with the learning rate that stands in `optim`.
+
+    - A cell of the grid and the zip is left out where it has, for each key of one of the
+      excludes, its value (or one of its values). A key that is not swept, a value that the key
+      never has, and an exclude that matches no cell are errors, as is leaving nothing.
+      Cells of `include` are never excluded.
+    - An include sets any keys, swept ones or others; what it does not set is as in the config
+      without the sweep. The cell is named after the keys that it sets. One that makes a cell
+      that is there already is an error. Without grid and zip, the config itself is the cell
+      `base`.
+    - Neither renames another cell. Tables show, for every key that a grid, zip or include sets,
+      the value that each cell has.
+    - Runs are counted before `exclude` takes any out: a sweep of more than `max_runs` is refused
+      before it is built, whatever is excluded, unless `max_runs` is raised.
+    """
+
+    seeds: int | tuple[int, ...] | None = None
+    """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
+    grid: dict[str, tuple[Any, ...]] | None = None
+    """Dotted keys with the list of values that each is to take; every combination is a cell."""
+    zip: dict[str, tuple[Any, ...]] | None = None
+    """Dotted keys with equally long lists: all first values are one variant, and so on."""
+    exclude: tuple[dict[str, Any], ...] | None = None
+    """Cells to leave out: mappings of swept keys to the value, or list of values, to match."""
+    include: tuple[dict[str, Any], ...] | None = None
+    """More cells: each a mapping of dotted keys to their values, swept keys or others."""
+    max_runs: int = Field(default=10_000, ge=1)
+    """The sweep is refused where it has more runs than this, excluded ones counted too."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _check_seeds(cls, seeds: Any) -> Any:  # noqa: ANN401 - any YAML value
+        """Tells one mistake, where the union of number and list would tell one of each."""
+        reason = None if seeds is None else _find_seeds_problem(seeds)
+        if reason:
+            raise PydanticCustomError("seeds", "{reason}", {"reason": reason})
+        return seeds

@@ -1,0 +1,131 @@
+"""How a run trains, evaluates and saves: the sections `train` and `evaluate`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from bnexp.parts import Part
+
+MAX_SEED = 2**31 - 1
+NOT_FINGERPRINTED = ("device", "threads", "checkpoint_every")
+"""Keys of `train` that may change without making it another run: where it runs, how it saves."""
+
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h)")
+
+
+@dataclass(frozen=True)
+class CheckpointInterval:
+    """Steps or seconds from one checkpoint to the next; neither: only when the run ends."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+def read_interval(value: int | str | None) -> CheckpointInterval:
+    """Returns what `train.checkpoint_every` says.
+
+    Raises:
+        ValueError: It is no interval; the message says what one looks like.
+    """
+    if value is None:
+        return CheckpointInterval()
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(_refuse(value))
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"must be at least 1 step, not {value}")
+        return CheckpointInterval(steps=value)
+    found = _FORM.fullmatch(value)
+    if not found:
+        raise ValueError(_refuse(value))
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds <= 0:
+        raise ValueError(f"must be more than 0, not {value}; null saves only at the end")
+    return CheckpointInterval(seconds=seconds)
+
+
+def _refuse(value: object) -> str:
+    shown = "true or false" if isinstance(value, bool) else repr(value)[:40]
+    return (
+        "must be a whole number of steps such as 500, a time such as 30s, 5min or 1h, or null, "
+        f"not {shown}"
+    )
+
+
+class TrainConfig(Part):
+    """How long, on what and how exactly to train."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the training images."""
+    seed: int = Field(default=0, ge=0, lt=MAX_SEED + 1)
+    """Determines initial values, data order and augmentation; a sweep's seeds replace it."""
+    device: str = "auto"
+    """auto (CUDA, else MPS, else CPU), cpu, mps, cuda or cuda:N."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """fp32, or bf16: convolutions and products in bfloat16, parameters and statistics in fp32."""
+    compile: bool = False
+    """Compile the network with torch.compile: a slow start, faster steps on a GPU."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads; null takes PyTorch's choice. The count changes the last bits of a result."""
+    log_every: int = Field(default=50, ge=1)
+    """Steps from one row of training metrics to the next; each epoch ends with a row."""
+    divergence_loss: float = Field(default=1000.0, gt=0)
+    """A batch's mean loss (nats an image) above this, or one that is not finite, ends the run."""
+
+    checkpoint_every: int | str | None = "30s"
+    """Steps (`500`) or time (`30s`, `5min`, `1h`) from one checkpoint to the next; null: only at
+    the end. A time is stretched where saving would take more than 1 % of it. Not part of what
+    makes a run another one."""
+
+    @property
+    def checkpoint_interval(self) -> CheckpointInterval:
+        """`checkpoint_every`, read."""
+        return read_interval(self.checkpoint_every)
+
+    @field_validator("checkpoint_every", mode="before")
+    @classmethod
+    def _check_interval(cls, every: Any) -> Any:  # noqa: ANN401 - any YAML value
+        """Tells one mistake, where the union of number and text would tell one of each."""
+        try:
+            read_interval(every)
+        except ValueError as error:
+            raise PydanticCustomError("interval", "{reason}", {"reason": str(error)}) from error
+        return every
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device):
+            raise PydanticCustomError(
+                "device",
+                "'{device}' is none of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
+                {"device": device},
+            )
+        return device
+
+
+class EvaluateConfig(Part):
+    """With which statistics the norms are evaluated after each epoch."""
+
+    population_statistics: tuple[Literal["ema", "precise", "batch"], ...] = ("ema",)
+    """`ema`: the running statistics; beside it `precise` (pooled anew over training images) and
+    `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
+    precise_images: int = Field(default=10_000, ge=2)
+    """Training images that `precise` pools over, in whole batches; all where there are fewer."""
+
+    @field_validator("population_statistics")
+    @classmethod
+    def _require_ema(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        if "ema" not in kinds:
+            raise PydanticCustomError(
+                "ema", "must hold ema, which test/accuracy stands on; the others go beside it"
+            )
+        if len(set(kinds)) < len(kinds):
+            raise PydanticCustomError("twice", "the same statistics stand twice")
+        return kinds
