@@ -221,7 +221,8 @@ def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
         for warning in comparison.warnings:
             _warn(warning)
         for claim in comparison.claims:
-            typer.echo(f"claim: {describe_claim(claim).headline}", err=True)
+            text = describe_claim(claim)
+            typer.echo(f"claim: {text.heading}: {text.statement}", err=True)
 
 
 def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:

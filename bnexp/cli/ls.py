@@ -12,8 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
-from bnexp.reports.console import accept_any_text, open_console
-from bnexp.reports.words.names import Name
+from bnexp.reports.console import FoldedName, accept_any_text, open_console
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
@@ -51,7 +50,7 @@ def ls(
         cells = len({record.cell for record in records})
         newest = max(records, key=lambda record: record.heartbeat or 0.0)
         age = describe_age(newest)
-        table.add_row(Name(key), str(cells), str(len(records)), count_states(records), age)
+        table.add_row(FoldedName(key), str(cells), str(len(records)), count_states(records), age)
     open_console().print(table)
 
 
@@ -67,7 +66,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         table = _open_table(*RUN_HEADERS[:-2], "test\naccuracy", "last sign\nof life")
         before = None
         for name, *others in rows:
-            table.add_row("" if name == before else Name(name), *others)
+            table.add_row("" if name == before else FoldedName(name), *others)
             before = name
         open_console().print(table)
     for problem in (problem for record in records for problem in record.problems):

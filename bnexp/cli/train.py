@@ -16,7 +16,7 @@ from rich.table import Table
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
-from bnexp.reports.words.names import Name
+from bnexp.reports.console import FoldedName
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def plan(
     for cell, runs in cells.items():
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
-        table.add_row(Name(cell), seeds, str(len(runs) - done), str(done))
+        table.add_row(FoldedName(cell), seeds, str(len(runs) - done), str(done))
     Console(highlight=False).print(table)
 
 

@@ -1,4 +1,4 @@
-"""Where results are printed: stdout, whatever its encoding, and a console on it."""
+"""Where results are printed: stdout, whatever its encoding, a console on it, and its tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import io
 import os
 import sys
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from bnexp.reports.words.cell_names import fold_name, split_name
 
 PLAIN_WIDTH = 100
-"""Characters a line where the output is no terminal and COLUMNS is not set."""
+"""Characters per line if the output is no terminal and COLUMNS is not set."""
 
 
 def open_console() -> Console:
@@ -28,3 +34,37 @@ def accept_any_text() -> None:
     """Lets stdout write `?` for what its encoding lacks, such as ± in ASCII, and not fail."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")
+
+
+def open_table(title: str | None = None, *, has_footer: bool = False) -> Table:
+    """Returns an empty table in the one style of all commands: a line below the header."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        show_footer=has_footer,
+        header_style="",
+        padding=(0, 1, 0, 0),
+    )
+
+
+class FoldedName:
+    """A cell's name, which a narrow column breaks after commas: `norm=batch,` `batch_size=8`.
+
+    A part that is still too long is broken anywhere; nothing is cut off.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Returns how narrow and how wide it may be."""
+        longest = max(map(len, split_name(self._name)))
+        return Measurement(longest, len(self._name)).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yields its lines."""
+        yield Text("\n".join(fold_name(self._name, options.max_width)), overflow="fold")

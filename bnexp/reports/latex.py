@@ -6,14 +6,66 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bnexp.analysis.results import ClaimResult, Comparison
-from bnexp.reports.latex_text import comment, escape
-from bnexp.reports.table import Column, TableView, build_table, fold_name, verdict_column
+from bnexp.reports.table import Column, TableView, build_table
+from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
-from bnexp.reports.words.titles import describe_part, describe_title
 
 _NARROW = 18
 """Characters of a setting's line; most pages have room for three such columns."""
+
+_CHARACTERS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "`": r"\textasciigrave{}",
+    # After a line's end, `[` and `*` would be an option of it.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "–": "--",
+    "—": "---",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "ε": r"$\varepsilon$",
+    "μ": r"$\mu$",
+    "σ": r"$\sigma$",
+    "°": r"$^{\circ}$",
+    "²": r"$^{2}$",
+    "§": r"\S{}",
+    "…": r"\ldots{}",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "\u00a0": "~",
+    "\u200b": "{}",
+}
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+_DASHES = re.compile("-(?=-)")
+"""Two hyphens in a row would be printed as a dash."""
+
+_ACCENTED = re.compile("[À-ÖØ-öø-ÿŁ-ńŐőŒœŚśŠšŹ-ž]")
+"""Letters that every LaTeX since 2018 prints without further packages."""
 
 
 def render_latex(*comparisons: Comparison) -> str:
@@ -51,7 +103,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> Iterable
     if heading:
         yield rf"\par\medskip\textbf{{{escape(heading)}}}\par\smallskip"
     view = build_table(comparison)
-    yield from _tabular(view, (*view.results, verdict_column(comparison)))
+    yield from _tabular(view, (*view.results, view.verdicts))
     yield r"\par\medskip"
     yield from _tabular(view, view.costs)
 
@@ -63,7 +115,7 @@ def _tabular(view: TableView, columns: Sequence[Column]) -> Iterable[str]:
     yield r"\toprule"
     yield _row(map(_header, shown))
     yield r"\midrule"
-    for row in range(len(shown[0].texts)):
+    for row in range(len(shown[0].rows)):
         yield _row(_text(column, row, view) for column in shown)
     yield r"\bottomrule"
     yield r"\end{tabular}"
@@ -75,27 +127,26 @@ def _row(texts: Iterable[str]) -> str:
 
 def _header(column: Column) -> str:
     is_name = column.kind == "name"
-    text = fold_name(column.header, _NARROW) if is_name else column.header
-    return _stack(text, "b", _side(column))
+    lines = fold_name(column.header[0], _NARROW) if is_name else column.header
+    return _stack(lines, "b", _side(column))
 
 
 def _text(column: Column, row: int, view: TableView) -> str:
     if column.kind == "name":
-        return _stack(fold_name(column.texts[row], _NARROW), "t", "l")
-    text = escape(column.texts[row].replace("\n", ", "))
-    return rf"\textbf{{{text}}}" if column.kind == "mean" and row in view.best else text
+        return _stack(fold_name(column.text(row, ""), _NARROW), "t", "l")
+    text = escape(column.text(row, ", "))
+    return rf"\textbf{{{text}}}" if view.is_bold(column, row) else text
 
 
 def _side(column: Column) -> str:
-    return "l" if column.kind in ("name", "text") else "r"
+    return "l" if column.is_text else "r"
 
 
-def _stack(text: str, place: str, side: str) -> str:
-    """Returns the lines of a text below each other, the row on the top or bottom one."""
-    lines = [escape(line) for line in text.split("\n")]
+def _stack(lines: Sequence[str], place: str, side: str) -> str:
+    """Returns lines below each other, the row on the top or bottom one."""
+    stacked = r" \\ ".join(map(escape, lines))
     if len(lines) == 1:
-        return lines[0]
-    stacked = r" \\ ".join(lines)
+        return stacked
     return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
 
 
@@ -113,8 +164,29 @@ def _claims(claims: Sequence[ClaimResult]) -> Iterable[str]:
     yield r"\begin{enumerate}"
     for claim in claims:
         text = describe_claim(claim)
-        verdict, _, statement = text.headline.partition(": ")
-        rest = " ".join(filter(None, (text.evidence, *text.notes)))
-        claimed = escape(statement.removesuffix("."))
-        yield rf"\item \textbf{{{escape(verdict)}:}} {claimed}. {escape(rest)}"
+        claimed = escape(text.statement.removesuffix("."))
+        rest = escape(" ".join(text.paragraphs))
+        yield rf"\item \textbf{{{escape(text.heading)}:}} {claimed}. {rest}"
     yield r"\end{enumerate}"
+
+
+def escape(text: str) -> str:
+    """Returns LaTeX that prints the text on one line, without any package.
+
+    A character that the standard fonts lack is written as its code, `[U+4E2D]`.
+    """
+    parted = _DASHES.sub("-\u200b", _MINUS.sub("−", text))
+    return "".join(map(_escape_one, parted))
+
+
+def comment(text: str) -> str:
+    """Returns the text as a line that LaTeX leaves out."""
+    return f"% {' '.join(text.split())}"
+
+
+def _escape_one(character: str) -> str:
+    if character in _CHARACTERS:
+        return _CHARACTERS[character]
+    if " " <= character <= "~" or _ACCENTED.match(character):
+        return character
+    return " " if character.isspace() else f"{{[}}U+{ord(character):04X}{{]}}"

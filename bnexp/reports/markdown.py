@@ -3,70 +3,96 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from bnexp.analysis.results import ClaimResult, Comparison
-from bnexp.reports.table import Column, TableView, build_table, verdict_column
+from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
 from bnexp.reports.words.sentences import describe_cells
-from bnexp.reports.words.titles import describe_part, describe_title
 
 
-def render_markdown(*comparisons: Comparison) -> str:
-    """Returns a section in GitHub's Markdown: claims, tables with sentences, notes, warnings.
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between the readers of Markdown."""
+
+    escape: Callable[[str], str]
+    """Keeps a text on one line, and from being read as Markdown or HTML."""
+    indent: str
+    """Stands before the items of an inner list."""
+    has_wide_tables: bool
+    """Whether results and costs fit side by side."""
+
+
+def _escape(text: str, special: str = r"[\\|*`~]|<(?=[A-Za-z/!?])") -> str:
+    return re.sub(special, r"\\\g<0>", " ".join(text.split()))
+
+
+def _escape_for_tensorboard(text: str) -> str:
+    return _escape(text, r"[\\|*`]").replace("<", "&lt;")
+
+
+GITHUB = Dialect(_escape, "  ", has_wide_tables=True)
+TENSORBOARD = Dialect(_escape_for_tensorboard, "    ", has_wide_tables=False)
+"""It breaks words if columns are many, and knows fewer escapes."""
+
+
+def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
+    """Returns a section of Markdown: claims, tables with sentences, notes, warnings.
 
     The best mean is bold.
     """
+    escape = dialect.escape
     claims = [claim for comparison in comparisons for claim in comparison.claims]
     notes = describe_notes(comparisons, is_best_marked=True)
     warnings = dict.fromkeys(text for comparison in comparisons for text in comparison.warnings)
     blocks = [
-        f"### {_escape(describe_title(comparisons))}",
-        "\n".join(map(_claim, claims)),
-        *(block for comparison in comparisons for block in _part(comparison, comparisons)),
-        "\n\n".join(map(_escape, notes)),
-        "\n>\n".join(f"> **Warning:** {_escape(warning)}" for warning in warnings),
+        f"### {escape(describe_title(comparisons))}",
+        "\n".join(_claim(claim, dialect) for claim in claims),
+        *(block for part in comparisons for block in _part(part, comparisons, dialect)),
+        "\n\n".join(map(escape, notes)),
+        "\n>\n".join(f"> **Warning:** {escape(warning)}" for warning in warnings),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _claim(claim: ClaimResult) -> str:
+def _claim(claim: ClaimResult, dialect: Dialect) -> str:
     text = describe_claim(claim)
-    verdict, _, statement = text.headline.partition(": ")
-    rest = (f"  - {_escape(line)}" for line in (text.evidence, *text.notes) if line)
-    return "\n".join((f"- **{verdict}:** {_escape(statement)}", *rest))
+    rest = (f"{dialect.indent}- {dialect.escape(paragraph)}" for paragraph in text.paragraphs)
+    return "\n".join((f"- **{text.heading}:** {dialect.escape(text.statement)}", *rest))
 
 
-def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> Iterable[str]:
+def _part(
+    comparison: Comparison, comparisons: Sequence[Comparison], dialect: Dialect
+) -> Iterable[str]:
     heading = describe_part(comparison, comparisons)
     if heading:
-        yield f"#### {_escape(heading)}"
-    yield "\n".join(_table(comparison))
-    yield "\n".join(f"- {_escape(sentence)}" for sentence in describe_cells(comparison))
-
-
-def _table(comparison: Comparison) -> list[str]:
+        yield f"#### {dialect.escape(heading)}"
     view = build_table(comparison)
-    columns = (*view.names, *view.results, verdict_column(comparison), *view.costs)
+    results = (*view.names, *view.results, view.verdicts)
+    if dialect.has_wide_tables:
+        yield _table(view, (*results, *view.costs), dialect)
+    else:
+        yield _table(view, results, dialect)
+        yield "**Cost**"
+        yield _table(view, (*view.names, *view.costs), dialect)
+    sentences = (dialect.escape(text.join()) for text in describe_cells(comparison))
+    yield "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _table(view: TableView, columns: Sequence[Column], dialect: Dialect) -> str:
     lines = [
-        _row(_escape(column.header.replace("\n", " ")) for column in columns),
-        _row("---" if column.kind in ("name", "text") else "---:" for column in columns),
+        [dialect.escape(" ".join(column.header)) for column in columns],
+        ["---" if column.is_text else "---:" for column in columns],
     ]
-    for row in range(len(comparison.cells)):
-        lines.append(_row(_text(column, row, view) for column in columns))
-    return lines
-
-
-def _text(column: Column, row: int, view: TableView) -> str:
-    text = _escape(column.texts[row].replace("\n", ", "))
-    return f"**{text}**" if column.kind == "mean" and row in view.best else text
-
-
-def _row(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _escape(text: str) -> str:
-    """Keeps a name or value on one line, and from being read as Markdown or HTML."""
-    return re.sub(r"[\\|*`~]|<(?=[A-Za-z/!?])", r"\\\g<0>", " ".join(text.split()))
+    for row in range(len(columns[0].rows)):
+        texts = [dialect.escape(column.text(row, ", ")) for column in columns]
+        lines.append(
+            [
+                f"**{text}**" if view.is_bold(column, row) else text
+                for column, text in zip(columns, texts, strict=True)
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

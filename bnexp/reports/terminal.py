@@ -1,36 +1,36 @@
-"""The comparison on a terminal: claims, a table, a sentence a cell, notes, and warnings."""
+"""The comparison on a terminal: claims, a table, a sentence per cell, notes, and warnings."""
 
 from __future__ import annotations
 
 import io
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.reports.console import PLAIN_WIDTH, open_console
-from bnexp.reports.table import Column, TableView, build_table, fold_name
+from bnexp.reports.console import PLAIN_WIDTH, open_console, open_table
+from bnexp.reports.table import Column, TableView, build_table
+from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
+from bnexp.reports.words.phrases import plain
 from bnexp.reports.words.sentences import describe_cells
-from bnexp.reports.words.titles import describe_part, describe_title
 
 _GAP = 2
 _LEAST_NAME = 12
 """Characters that a column of names may be folded to, its gap included."""
 
-_NARROW = 12
-"""Characters of a name's line where the console is too narrow for the table."""
+_LONGEST_NAME = 30
+"""Characters beyond which a name is broken into lines."""
 
-_NO_BREAK = "\u00a0"
-_HELD_TOGETHER = re.compile(r" (?=%)|(?<=\bp) (?=[=<])|(?<=\bp [=<]) ")
+_NARROW = 12
+"""Characters of a name's line if the console is too narrow for the table."""
 
 _VERDICT_STYLES: dict[Verdict, str] = {
     "better": "green",
@@ -47,7 +47,7 @@ _CLAIM_STYLES: dict[ClaimVerdict, str] = {
 
 
 def show_report(*comparisons: Comparison) -> None:
-    """Writes the report to stdout, without trailing blanks where that is no terminal."""
+    """Writes the report to stdout, without trailing blanks if that is no terminal."""
     console = open_console()
     if console.is_terminal:
         print_report(console, *comparisons)
@@ -66,7 +66,7 @@ def render_text(*comparisons: Comparison, width: int = PLAIN_WIDTH) -> str:
 
 
 def print_report(console: Console, *comparisons: Comparison) -> None:
-    """Prints claims, tables with a sentence a cell, notes, and warnings.
+    """Prints claims, tables with a sentence per cell, notes, and warnings.
 
     A table too wide for the console comes in two parts.
     """
@@ -84,10 +84,10 @@ def print_report(console: Console, *comparisons: Comparison) -> None:
 
 def _print_claim(claim: ClaimResult, console: Console) -> None:
     text = describe_claim(claim)
-    headline = _wrap(text.headline, console, "bold")
-    headline.stylize(_CLAIM_STYLES[claim.verdict], 0, len(claim.verdict))
-    rest = [_wrap(line, console, indent=2) for line in (text.evidence, *text.notes) if line]
-    _print_paragraph([headline, *rest], console)
+    first = _wrap(f"{text.heading}: {text.statement}", console, "bold")
+    first.stylize(_CLAIM_STYLES[claim.verdict], 0, len(text.heading))
+    rest = [_wrap(paragraph, console, indent=2) for paragraph in text.paragraphs]
+    _print_paragraph([first, *rest], console)
 
 
 def _print_part(
@@ -96,15 +96,16 @@ def _print_part(
     heading = describe_part(comparison, comparisons)
     if heading:
         _print_paragraph([_wrap(heading, console, "bold")], console)
-    view = _fold_names(build_table(comparison))
+    view = build_table(comparison)
+    view = replace(view, names=_fold_names(view.names, _LONGEST_NAME))
     for columns in _fitting_parts(view, console.width):
         console.print()
         console.print(_table(comparison, view, columns, console.width))
-    _print_paragraph([_wrap(text, console) for text in describe_cells(comparison)], console)
+    _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
 
 
 def _print_paragraph(lines: Sequence[Text], console: Console) -> None:
-    """Prints the lines with an empty one before them; nothing where there are none."""
+    """Prints the lines with an empty one before them; nothing if there are none."""
     if lines:
         console.print()
         console.print(*lines, sep="\n")
@@ -117,31 +118,35 @@ def _warn(warning: str, console: Console) -> Text:
 
 
 def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text:
-    """Returns the text in lines that fit, never broken inside `95 %` or `p = 0.01`."""
-    held = _HELD_TOGETHER.sub(_NO_BREAK, text)
+    """Returns the text in lines that fit, never broken at `NO_BREAK`."""
     lines = textwrap.wrap(
-        held,
+        text,
         console.width,
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + 2),
         break_on_hyphens=False,
         break_long_words=False,
     )
-    return Text("\n".join(lines).replace(_NO_BREAK, " "), style, overflow="fold")
+    return Text(plain("\n".join(lines)), style, overflow="fold")
 
 
-def _fold_names(view: TableView) -> TableView:
-    """Returns the table with very long names in several lines."""
-    names = tuple(
-        replace(column, texts=tuple(map(fold_name, column.texts))) for column in view.names
+def _fold_names(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
+    """Returns columns of names with long ones in several lines."""
+    return tuple(
+        replace(
+            column,
+            rows=tuple(
+                tuple((line,) for line in fold_name(column.text(row, ""), width))
+                for row in range(len(column.rows))
+            ),
+        )
+        for column in columns
     )
-    return replace(view, names=names)
 
 
 def _narrow(column: Column) -> Column:
-    """Returns a column of names broken within long words, after `_`, `,` and `(`."""
-    texts = tuple(fold_name(text.replace("\n", ""), _NARROW) for text in column.texts)
-    return replace(column, header=fold_name(column.header, _NARROW), texts=texts)
+    """Returns a column of names whose header is in several lines too."""
+    return replace(column, header=fold_name(plain(column.header), _NARROW))
 
 
 def _fitting_parts(view: TableView, width: int) -> list[tuple[Column, ...]]:
@@ -150,28 +155,26 @@ def _fitting_parts(view: TableView, width: int) -> list[tuple[Column, ...]]:
 
 
 def _natural_width(columns: Sequence[Column]) -> int:
-    """Returns the characters a line that the columns need without folding anything."""
+    """Returns the characters per line that the columns need without folding anything."""
     widths = [
-        max(cell_len(line) for text in (column.header, *column.texts) for line in text.split("\n"))
+        max(cell_len(plain(line)) for lines in (column.header, *column.rows) for line in lines)
         for column in columns
     ]
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _table(comparison: Comparison, view: TableView, columns: Sequence[Column], width: int) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0)
-    )
+    table = open_table()
     names = view.names
     if _natural_width((*names, *columns)) > width:
-        names = tuple(map(_narrow, names))
+        names = tuple(map(_narrow, _fold_names(names, _NARROW)))
     shown = (*names, *columns)
     least = sum(min(_LEAST_NAME, _natural_width([name]) + _GAP) for name in names)
     is_only_names_folded = _natural_width(columns) + least <= width
     for column in shown:
         table.add_column(
-            Text(column.header),
-            justify="left" if column.kind in ("name", "text") else "right",
+            Text("\n".join(column.header)),
+            justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=is_only_names_folded and column.kind != "name",
         )
@@ -187,4 +190,4 @@ def _text(comparison: Comparison, view: TableView, column: Column, row: int) -> 
         style = _VERDICT_STYLES.get(difference.verdict, "")
     elif column.kind in ("name", "mean") and row in view.best:
         style = "bold"
-    return Text(column.texts[row], style)
+    return Text(column.text(row, "\n"), style)

@@ -19,8 +19,8 @@ from bnexp.reports.figures.style import (
     set_title,
     wrap_label,
 )
+from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, metric_format
-from bnexp.reports.words.labels import cell_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def draw_learning_curves(comparison: Comparison) -> Figure:
 
 def _describe_lines(comparison: Comparison, is_crowded: bool) -> dict[str, str]:
     """Returns what the legend says of each cell: its label, its seeds, what diverged."""
-    labels, separator = cell_labels(comparison), ", " if is_crowded else "\n"
+    labels, separator = shorten_cell_names(comparison), ", " if is_crowded else "\n"
     is_same_n = len({cell.n for cell in comparison.cells}) == 1
     lines = {}
     for cell in comparison.cells:

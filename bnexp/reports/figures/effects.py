@@ -15,8 +15,8 @@ from bnexp.reports.figures.style import (
     set_title,
     wrap_label,
 )
+from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, format_difference, metric_format
-from bnexp.reports.words.labels import cell_labels
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def draw_effects(comparison: Comparison) -> Figure:
     grey band holds the differences below the margin, where there is one.
     """
     rows = [cell for cell in comparison.cells if cell.difference is not None]
-    labels = {cell: wrap_label(label) for cell, label in cell_labels(comparison).items()}
+    labels = {cell: wrap_label(label) for cell, label in shorten_cell_names(comparison).items()}
     most_lines = max(2, *(1 + labels[cell.cell].count("\n") for cell in rows))
     figure, axes = new_figure(8.4, _HEADROOM + _ROW * most_lines / 2 * len(rows))
     write = metric_format(comparison)
@@ -57,7 +57,7 @@ def draw_effects(comparison: Comparison) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")
     unit = f" ({write.difference_unit})" if write.difference_unit else ""
-    baseline = cell_labels(comparison)[comparison.baseline]
+    baseline = shorten_cell_names(comparison)[comparison.baseline]
     axes.set_xlabel(fill(f"{comparison.metric} minus that of {baseline}{unit}", _LONGEST_LINE))
     title = f"{comparison.experiment}: effect on {comparison.metric}"
     set_title(axes, title, *describe_selection(comparison), *_captions(comparison))

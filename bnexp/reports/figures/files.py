@@ -13,7 +13,7 @@ from bnexp.files import open_atomically
 from bnexp.reports.figures.curves import draw_learning_curves, finished_curves
 from bnexp.reports.figures.effects import draw_effects
 from bnexp.reports.figures.style import figure_settings
-from bnexp.reports.words.titles import describe_part
+from bnexp.reports.words.headings import describe_part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnexp.analysis.results import Comparison
-from bnexp.reports.words.titles import describe_conditions
+from bnexp.reports.words.headings import describe_conditions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

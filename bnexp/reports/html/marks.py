@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bnexp.analysis.results import Comparison
 from bnexp.reports.figures.style import Style, cell_styles
 from bnexp.reports.html.markup import Markup, tag
-from bnexp.reports.words.labels import cell_labels
+from bnexp.reports.words.cell_names import shorten_cell_names
 
 LINE_WIDTH = 2.2
 CHARACTER = 7.4
@@ -92,7 +92,7 @@ class Mark:
 
 def cell_marks(comparison: Comparison) -> dict[str, Mark]:
     """Returns each cell's mark, by the cell's name."""
-    labels = cell_labels(comparison)
+    labels = shorten_cell_names(comparison)
     return {cell: Mark(style, labels[cell]) for cell, style in cell_styles(comparison).items()}
 
 

@@ -59,10 +59,5 @@ def breakable(content: str) -> Markup:
     return Markup(re.sub(r"([,/_])(?=\S)|(?=\.\D)", r"\1<wbr>", whole))
 
 
-def glue(content: str) -> str:
-    """Returns text in which no line breaks between a figure and its %, or around p's sign."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<] )|(?<=\bp [=<]) (?=\d)", "\u00a0", content)
-
-
 def _value(value: str | float) -> str:
     return text(value) if isinstance(value, str) else number(value)

@@ -9,16 +9,15 @@ from pathlib import Path
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
-from bnexp.reports.html.cost import render_cost
 from bnexp.reports.html.curves import render_curves
 from bnexp.reports.html.effects import render_effects
 from bnexp.reports.html.environment import render_environment, render_repetition, split_key
 from bnexp.reports.html.markup import Markup, breakable, join, tag
-from bnexp.reports.html.table import render_table
+from bnexp.reports.html.tables import render_cost, render_results
 from bnexp.reports.html.verdict import render_verdict
-from bnexp.reports.words.labels import cell_labels
+from bnexp.reports.words.cell_names import shorten_cell_names
+from bnexp.reports.words.headings import describe_moment, describe_part
 from bnexp.reports.words.notes import describe_notes
-from bnexp.reports.words.titles import describe_moment, describe_part
 from bnexp.runs.record import RunRecord
 from bnexp.wording import count, write_value
 
@@ -93,7 +92,7 @@ def _asked(first: Comparison, by: str | None, records: Sequence[RunRecord]) -> I
     cells = count(len(first.cells), "cell")
     yield tag("b", breakable(first.metric))
     yield f" {describe_moment(first.metric)}: {cells}, each against "
-    yield tag("b", cell_labels(first)[first.baseline])
+    yield tag("b", shorten_cell_names(first)[first.baseline])
     yield "." if by is None else f", for each value of {by}."
     yield f" {_seeds(first)}"
     yield _data(records)
@@ -164,7 +163,7 @@ def _sections(comparisons: Sequence[Comparison]) -> Iterable[Markup]:
 
 def _parts(comparison: Comparison, heading: str) -> Iterable[Markup]:
     yield tag(heading, "Verdict", class_="unseen") + render_verdict(comparison)
-    yield tag(heading, "Results") + render_table(comparison)
+    yield tag(heading, "Results") + render_results(comparison)
     if heading == "h2":
         yield _notes([comparison])
     for title, drawn in (

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.reports.html.effects import render_claim_effect
-from bnexp.reports.html.markup import Markup, breakable, glue, join, tag, text
+from bnexp.reports.html.markup import Markup, breakable, join, tag
 from bnexp.reports.words.claims import describe_claim
-from bnexp.reports.words.labels import cell_labels
-from bnexp.reports.words.sentences import describe_cells
+from bnexp.reports.words.phrases import CellName
+from bnexp.reports.words.sentences import CellText, describe_cells
 from bnexp.wording import count
 
 SIGNS: Mapping[Verdict, str] = {
@@ -37,12 +36,10 @@ _RANKS: Mapping[Verdict, int] = {
     **dict.fromkeys(("equivalent", "identical"), 1),
 }
 _UNCLEAR = 2
-"""The rank of every verdict that leaves the question open; it is told last."""
+"""The rank of every verdict that leaves the question open; it comes last."""
 
 _MOST_LARGE = 4
 """Clear sentences that are set large; more of them would shout."""
-
-_EVIDENCE = re.compile(r"(?P<before>.*?) \((?P<evidence>(?:95 %|p [=<]|\d+ )[^()]*)\)(?P<after>.*)")
 
 
 def render_verdict(comparison: Comparison) -> Markup:
@@ -56,16 +53,6 @@ def render_verdict(comparison: Comparison) -> Markup:
     )
 
 
-def mark_names(sentence: str, names: Iterable[str]) -> Markup:
-    """Returns the sentence with each cell's name set apart."""
-    known = sorted((re.escape(name) for name in names), key=len, reverse=True)
-    pieces = re.split(f"(?<![^ ])({'|'.join(known)})(?![A-Za-z0-9=])", sentence)
-    return join(
-        tag("b", breakable(piece), class_="cell") if index % 2 else text(piece)
-        for index, piece in enumerate(pieces)
-    )
-
-
 def _claim(claim: ClaimResult) -> Markup:
     described = describe_claim(claim)
     drawing = render_claim_effect(claim)
@@ -73,67 +60,44 @@ def _claim(claim: ClaimResult) -> Markup:
         "article",
         tag("p", _sign(_CLAIM_SIGNS[claim.verdict]), claim.verdict.capitalize(), class_="stamp"),
         tag("p", claim.statement, class_="statement"),
-        tag("p", breakable(glue(described.evidence)), class_="evidence")
-        if described.evidence
-        else "",
+        tag("p", breakable(described.evidence), class_="evidence") if described.evidence else "",
         tag("div", drawing, class_="strip") if drawing else "",
-        tag("ul", *(tag("li", glue(note)) for note in described.notes), class_="notes"),
+        tag("ul", *(tag("li", note) for note in described.notes), class_="notes"),
         class_=f"claim {claim.verdict}",
     )
 
 
 def _sentences(comparison: Comparison) -> Markup:
-    names = cell_labels(comparison).values()
-    ranked = sorted(_with_verdicts(comparison), key=lambda pair: _rank(pair[1]))
-    clear = [verdict for _, verdict in ranked if _rank(verdict) < _UNCLEAR]
-    large = clear if len(clear) <= _MOST_LARGE and not comparison.claims else []
+    ranked = sorted(describe_cells(comparison), key=_rank)
+    clear = [cell for cell in ranked if _rank(cell) < _UNCLEAR]
+    is_large = len(clear) <= _MOST_LARGE and not comparison.claims
     items = [
         tag(
             "li",
-            _sign(SIGNS[verdict]),
-            tag("div", _sentence(sentence, names)),
-            class_="large" if verdict in large else "small",
+            _sign(SIGNS[cell.verdict or "not tested"]),
+            tag("div", *_sentence(cell)),
+            class_="large" if is_large and cell in clear else "small",
         )
-        for sentence, verdict in ranked
+        for cell in ranked
     ]
     heading = tag("p", "Each cell against the baseline:", class_="muted")
-    listed = tag("ul", *items, class_="verdicts")
-    return heading + listed if comparison.claims and items else listed if items else Markup()
+    return join((heading if comparison.claims else "", tag("ul", *items, class_="verdicts")))
 
 
-def _with_verdicts(comparison: Comparison) -> list[tuple[str, Verdict]]:
-    """Returns each sentence with the verdict of the cell that it begins with."""
-    labels = cell_labels(comparison)
-    verdicts = {
-        labels[cell.cell]: cell.difference.verdict for cell in comparison.cells if cell.difference
-    }
-    names = sorted(verdicts, key=len, reverse=True)
-    sentences = describe_cells(comparison)
-    found = [next((name for name in names if _is_of(text, name)), None) for text in sentences]
-    return [
-        (sentence, "not tested" if name is None else verdicts[name])
-        for sentence, name in zip(sentences, found, strict=True)
-    ]
+def _sentence(cell: CellText) -> Iterable[Markup]:
+    """Yields the claim with each cell's name set apart, and below it what it rests on."""
+    pieces = (
+        tag("b", breakable(piece), class_="cell") if isinstance(piece, CellName) else piece
+        for piece in cell.claim
+    )
+    yield tag("p", *pieces, f"{cell.reservation}.")
+    evidence = (f"{', '.join(cell.evidence)}.",) if cell.evidence else ()
+    if evidence or cell.caveats:
+        yield tag("p", " ".join((*evidence, *cell.caveats)), class_="evidence")
 
 
-def _is_of(sentence: str, name: str) -> bool:
-    return sentence.startswith((f"{name} ", f"{name}: "))
-
-
-def _sentence(sentence: str, names: Iterable[str]) -> Markup:
-    found = _EVIDENCE.fullmatch(sentence)
-    if found is None:
-        return tag("p", mark_names(sentence, names))
-    claim, rest = found["before"], found["after"]
-    if rest.startswith((",", ":")):
-        ending, _, rest = rest.partition(". ")
-        claim += ending.removesuffix(".")
-    evidence = f"{found['evidence']}. {rest.removeprefix('.').strip()}".strip()
-    return tag("p", mark_names(f"{claim}.", names)) + tag("p", glue(evidence), class_="evidence")
-
-
-def _rank(verdict: Verdict) -> int:
-    return _RANKS.get(verdict, _UNCLEAR)
+def _rank(cell: CellText) -> int:
+    return _UNCLEAR if cell.verdict is None else _RANKS.get(cell.verdict, _UNCLEAR)
 
 
 def _sign(sign: str) -> Markup:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import Comparison
-from bnexp.reports.markdown import render_markdown
-from bnexp.reports.table import build_table
+from bnexp.reports.markdown import TENSORBOARD, render_markdown
 from bnexp.reports.tensorboard.curves import CellCurves
 from bnexp.runs.tensorboard_events import RUN_COLOURS, Image, LineChart, MarginChart
 
@@ -77,36 +76,8 @@ def build_layout(
 
 
 def render_text(comparison: Comparison) -> str:
-    """Returns the comparison in the Markdown that TensorBoard knows, and how to read it all.
-
-    Its tables break words where columns are many, so costs get a table of their own; it
-    needs four spaces before an inner list, and knows fewer escapes than GitHub's.
-    """
-    view = build_table(comparison)
-    groups = (len(view.names), len(view.results) + 1, len(view.costs))
-    markdown = re.sub(
-        r"^(\|.*\n)+", lambda table: _split(table[0], groups), _plain(comparison), flags=re.M
-    )
-    return f"{markdown}\n{_HOW_TO_READ}"
-
-
-def _plain(comparison: Comparison) -> str:
-    markdown = render_markdown(comparison).replace("\\<", "&lt;").replace("\\~", "~")
-    return markdown.replace("\n  - ", "\n    - ")
-
-
-def _split(table: str, groups: tuple[int, int, int]) -> str:
-    """Returns a table as two: names with results, and names with costs."""
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
-    if {len(row) for row in rows} != {sum(groups)}:
-        return table
-    names, results, _ = groups
-    parts = (
-        [row[: names + results] for row in rows],
-        [row[:names] + row[names + results :] for row in rows],
-    )
-    written = ("".join(f"|{'|'.join(row)}|\n" for row in part) for part in parts)
-    return "\n**Cost**\n\n".join(written)
+    """Returns the comparison in the Markdown that TensorBoard knows, and how to read it all."""
+    return f"{render_markdown(comparison, dialect=TENSORBOARD)}\n{_HOW_TO_READ}"
 
 
 def draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
@@ -130,7 +101,7 @@ def draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
 
 
 def _rank(tag: str) -> tuple[int, str]:
-    prefix = re.split(r"[/_]", tag)[0]
+    prefix = tag.partition("/")[0].partition("_")[0]
     return _ORDER.index(prefix) if prefix in _ORDER else len(_ORDER), tag
 
 

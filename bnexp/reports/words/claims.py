@@ -9,12 +9,13 @@ from math import isclose
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
 from bnexp.config.sweep.cells import short_names
-from bnexp.reports.words.formatting import MetricFormat, format_p
+from bnexp.reports.words.formatting import MetricFormat, write_p
+from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.wording import count, write_value
 
 _MOST_DECIMALS = 6
 
-_HEADLINES: Mapping[ClaimVerdict, str] = {
+_HEADINGS: Mapping[ClaimVerdict, str] = {
     "supported": "Supported",
     "contradicted": "Contradicted",
     "equivalent": "Equivalent, so not borne out",
@@ -24,14 +25,21 @@ _HEADLINES: Mapping[ClaimVerdict, str] = {
 
 @dataclass(frozen=True)
 class ClaimText:
-    """A claim in plain words, ready to be laid out."""
+    """What is said of a claim, in parts that each format joins in its own way."""
 
-    headline: str
-    """`Supported: batch norm reaches a higher accuracy`."""
+    heading: str
+    """The verdict in words: `Supported`."""
+    statement: str
+    """The claim as its author put it."""
     evidence: str
-    """The difference with its interval, tests and seeds; empty where there is no figure."""
+    """The difference with its interval, tests and seeds; empty if there is no figure."""
     notes: tuple[str, ...]
     """The prediction, why it is open, the seeds that it would take, the source."""
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The evidence, if there is any, and the notes."""
+        return (*filter(None, (self.evidence,)), *self.notes)
 
 
 def describe_claim(claim: ClaimResult) -> ClaimText:
@@ -39,7 +47,8 @@ def describe_claim(claim: ClaimResult) -> ClaimText:
     source = f"Source: {claim.source.removesuffix('.')}."
     notes = (_prediction(claim), _openness(claim), _company(claim), *claim.remarks, source)
     return ClaimText(
-        headline=f"{_HEADLINES[claim.verdict]}: {claim.statement}",
+        heading=_HEADINGS[claim.verdict],
+        statement=claim.statement,
         evidence=_evidence(claim),
         notes=tuple(note for note in notes if note),
     )
@@ -92,17 +101,17 @@ def _evidence(claim: ClaimResult) -> str:
     parts = [f"difference {difference if _base(claim) is None else _write_size(claim, claim.mean)}"]
     if claim.ci_low is not None and claim.ci_high is not None:
         low, high = (write.number(bound) for bound in (claim.ci_low, claim.ci_high))
-        parts.append(f"95 % interval {low} to {high}")
+        parts.append(f"95{NO_BREAK}% interval {low} to {high}")
     if claim.p is not None:
-        parts.append(f"{claim.test}, {_p(claim.p)}")
+        parts.append(f"{claim.test}, {write_p(claim.p)}")
     if claim.p_holm is not None and claim.direction == "equal":
-        parts.append(f"test of lying beyond the margin: {_p(claim.p_holm)}")
-    elif claim.p_holm is not None and _p(claim.p_holm) != _p(claim.p or 0.0):
-        parts.append(f"{_p(claim.p_holm)} after Holm")
+        parts.append(f"test of lying beyond the margin: {write_p(claim.p_holm)}")
+    elif claim.p_holm is not None and write_p(claim.p_holm) != write_p(claim.p or 0.0):
+        parts.append(f"{write_p(claim.p_holm)} after Holm")
     if claim.p_equivalence is not None and claim.verdict != "contradicted":
         is_asked = claim.direction == "equal" or claim.verdict != "supported"
         if is_asked:
-            parts.append(f"test of lying within the margin: {_p(claim.p_equivalence)}")
+            parts.append(f"test of lying within the margin: {write_p(claim.p_equivalence)}")
     parts.append(count(claim.n, "paired seed") if claim.is_paired else f"{claim.n} runs, unpaired")
     measure = f"{claim.measure[0].upper()}{claim.measure[1:]}: " if claim.reduction else ""
     return f"{measure}{treatment} against {control}; {'; '.join(parts)}."
@@ -131,7 +140,7 @@ def _openness(claim: ClaimResult) -> str:
         sought = "equality" if claim.direction == "equal" else "an effect of the margin"
         text += (
             f" With this spread, {count(claim.seeds_needed, 'seed')} a side would find {sought} "
-            "with 80 % power, in an experiment of their own."
+            f"with 80{NO_BREAK}% power, in an experiment of their own."
         )
     return text
 
@@ -140,8 +149,3 @@ def _company(claim: ClaimResult) -> str:
     if not claim.also_differ:
         return ""
     return f"The two sides also differ in {', '.join(claim.also_differ)}, as the sweep planned it."
-
-
-def _p(p: float) -> str:
-    shown = format_p(p)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"

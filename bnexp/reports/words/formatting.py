@@ -8,9 +8,12 @@ from math import ceil, floor, log10
 
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference
+from bnexp.reports.words.phrases import NO_BREAK, Figure, Phrase, plain
 
 NOTHING = "–"
-"""Stands where there is no figure."""
+"""Stands for a figure that does not exist."""
+
+_LEAST_P = 0.001
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class MetricFormat:
         return "points" if is_accuracy(self.metric) else ""
 
     def number(self, value: float, signed: bool = False) -> str:
-        """Returns the bare number, with a leading + where it is signed and positive."""
+        """Returns the bare number, with a leading + if it is signed and positive."""
         rounded = round(value * self.scale, self.decimals) + 0.0
         return f"{rounded:{'+' if signed and rounded else ''}.{self.decimals}f}"
 
     def value(self, value: float) -> str:
         """Returns the number with its unit."""
-        return f"{self.number(value)} {self.unit}".rstrip()
+        return f"{self.number(value)}{NO_BREAK}{self.unit}" if self.unit else self.number(value)
 
     def difference(self, value: float, signed: bool = False) -> str:
         """Returns a difference with its unit."""
@@ -72,26 +75,42 @@ def _half_widths(cells: Iterable[CellResult]) -> Iterable[float]:
                 yield (part.ci_high - part.ci_low) / 2
 
 
-def format_difference(difference: Difference | None, write: MetricFormat) -> str:
-    """Returns `+15.4 [13.7, 17.1]`, without brackets where there is no interval."""
+def write_difference(difference: Difference | None, write: MetricFormat) -> Phrase:
+    """Returns `+15.4 [13.7, 17.1]`, without brackets if there is no interval."""
     if difference is None:
-        return NOTHING
-    centre = write.number(difference.mean, signed=True)
+        return (NOTHING,)
+    centre = Figure(write.number(difference.mean, signed=True))
     if difference.ci_low is None or difference.ci_high is None:
-        return centre
-    return f"{centre} [{write.number(difference.ci_low)}, {write.number(difference.ci_high)}]"
+        return (centre,)
+    low, high = (Figure(write.number(end)) for end in (difference.ci_low, difference.ci_high))
+    return centre, " [", low, ", ", high, "]"
+
+
+def format_difference(difference: Difference | None, write: MetricFormat) -> str:
+    """Returns `+15.4 [13.7, 17.1]` as one text."""
+    return plain(write_difference(difference, write))
+
+
+def write_p(p: float) -> str:
+    """Returns `p = 0.012` or `p < 0.001`, in which no line is broken."""
+    return NO_BREAK.join(("p", "<" if p < _LEAST_P else "=", _p_digits(p)))
+
+
+def p_phrase(p: float | None) -> Phrase:
+    """Returns a p-value for a table: `0.012` or `< 0.001`."""
+    if p is None:
+        return (NOTHING,)
+    return ("< ", Figure(_p_digits(p))) if p < _LEAST_P else (Figure(_p_digits(p)),)
 
 
 def format_p(p: float) -> str:
     """Returns a p-value with three decimals, four beside 0.05, `< 0.001` below that."""
-    if p < 0.001:
-        return "< 0.001"
+    return plain(p_phrase(p))
+
+
+def _p_digits(p: float) -> str:
+    if p < _LEAST_P:
+        return f"{_LEAST_P}"
     if p > 0.9995:
         return "1"
     return f"{p:.4f}" if 0.0495 <= p < 0.0505 else f"{p:.3f}"
-
-
-def write_p(p: float) -> str:
-    """Returns `p = 0.012` or `p < 0.001`."""
-    shown = format_p(p)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"

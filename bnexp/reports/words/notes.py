@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.cells import short_names
-from bnexp.reports.table import build_table, describe_method
+from bnexp.reports.table import build_table
+from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import metric_format
-from bnexp.reports.words.labels import cell_labels
 
 Changes = Sequence[tuple[CellResult, tuple[str, ...]]]
 """Cells, each with the swept keys in which it differs from the baseline."""
@@ -31,6 +31,32 @@ def describe_notes(
     if is_best_marked and any(build_table(comparison).best for comparison in comparisons):
         notes.append("Bold: the best mean, which is no verdict.")
     return tuple(dict.fromkeys(notes))
+
+
+def describe_method(*comparisons: Comparison) -> str:
+    """Returns how the intervals and p-values of the comparisons were made.
+
+    Holm's family is all of them together, as `compare_by` makes it.
+    """
+    cells = [cell for comparison in comparisons for cell in comparison.cells]
+    differences = [cell.difference for cell in cells if cell.difference is not None]
+    tested = [difference for difference in differences if difference.p is not None]
+    if not any(cell.ci_low is not None for cell in cells):
+        return "No intervals and no tests: these take at least two finished seeds a cell."
+    if not tested:
+        return "±: 95 % t interval over seeds."
+    is_paired = {difference.is_paired for difference in tested}
+    test = "paired by seed" if is_paired == {True} else "Welch, seeds not paired"
+    if len(is_paired) > 1:
+        test = "paired by seed where seeds are shared, else Welch"
+    family = sum(difference.verdict not in ("identical", "confounded") for difference in tested)
+    method = f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}"
+    if family < 2:
+        return f"{method}."
+    return (
+        f"{method}, Holm-adjusted over {family} comparisons. Each interval holds for its "
+        "comparison alone; the verdict follows the adjusted p."
+    )
 
 
 def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -67,7 +93,7 @@ def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
         return
     names = _short_names(joint)
     cell, keys = joint[0]
-    label = cell_labels(comparison)[cell.cell]
+    label = shorten_cell_names(comparison)[cell.cell]
     *first, last = (names[key] for key in keys)
     changed = f"{', '.join(first)} and {last}"
     both = "both" if len(keys) == 2 else "all"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bnexp.analysis.claims.verdicts import SIGNIFICANCE
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.results import CellResult, Comparison, Difference
+from bnexp.analysis.results import CellResult, Comparison, Difference, Verdict
+from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
-from bnexp.reports.words.labels import cell_labels
+from bnexp.reports.words.phrases import NO_BREAK, CellName, Phrase
 from bnexp.wording import count
 
-Names = tuple[str, str]
+Names = tuple[CellName, str]
 """The cell and the baseline, as the sentences call them."""
 
 _LONGEST_NAME = 20
@@ -22,18 +23,43 @@ _LONGEST_NAME = 20
 _MOST_UNTESTED = 3
 """Cells beyond which it is said once that one seed is too little."""
 
+_POWER = f"80{NO_BREAK}% power"
+_TOO_LITTLE = "too little for an interval or a test"
+
+
+@dataclass(frozen=True)
+class CellText:
+    """What is said of one cell, in parts that each format joins in its own way."""
+
+    claim: Phrase
+    """A main clause without its full stop: `norm=batch is better than norm=none by 2 points`."""
+    verdict: Verdict | None = None
+    """The verdict that it tells; None if it tells none."""
+    evidence: tuple[str, ...] = ()
+    """Interval, p and seeds."""
+    reservation: str = ""
+    """The end of the clause, after the evidence: `, but they also differ in train.epochs`."""
+    caveats: tuple[str, ...] = ()
+    """Whole sentences: what these seeds could have shown, and how many runs diverged."""
+
+    def join(self) -> str:
+        """Returns the parts as running text, with the evidence in brackets."""
+        evidence = f" ({', '.join(self.evidence)})" if self.evidence else ""
+        clause = f"{''.join(self.claim)}{evidence}{self.reservation}."
+        return " ".join((clause, *self.caveats))
+
 
 @dataclass(frozen=True)
 class _Speaker:
     """What every sentence of one comparison needs."""
 
     baseline: CellResult
-    labels: Mapping[str, str]
+    names: Mapping[str, str]
     write: MetricFormat
     margin: float | None
 
-    def name(self, cell: CellResult) -> str:
-        return self.labels[cell.cell]
+    def name(self, cell: CellResult) -> CellName:
+        return CellName(self.names[cell.cell])
 
     @property
     def other(self) -> str:
@@ -42,33 +68,37 @@ class _Speaker:
         return name if len(name) <= _LONGEST_NAME else "the baseline"
 
 
-def describe_cells(comparison: Comparison) -> tuple[str, ...]:
+def describe_cells(comparison: Comparison) -> tuple[CellText, ...]:
     """Returns what each cell's difference to the baseline says, with its evidence.
 
-    Cells are called by `cell_labels`. A lone cell is said to be one. Where the baseline has
-    no mean, that is said once, and of the others only what their divergence says. Many cells
-    of one seed are told of in one sentence.
+    Cells go by their short names. A lone cell is said to be one. If the baseline has no
+    mean, that is said once, and of the others only what their divergence says. Many cells
+    of one seed share a sentence.
     """
     speaker = _Speaker(
         comparison.baseline_cell,
-        cell_labels(comparison),
+        shorten_cell_names(comparison),
         metric_format(comparison),
         comparison.margin,
     )
     others = [cell for cell in comparison.cells if cell is not speaker.baseline]
     if not others:
-        return ("There is one cell only: nothing to compare here.",)
+        return (CellText(("There is one cell only: nothing to compare here",)),)
     if speaker.baseline.mean is None:
+        divergences = (
+            _divergence(cell, speaker, speaker.name(cell)) for cell in others if cell.divergence
+        )
         return (
             _without_mean(speaker.baseline, speaker, " (the baseline)"),
-            *(_diverged(cell, speaker, speaker.name(cell)) for cell in others if cell.divergence),
+            *(found for found in divergences if found),
         )
     single = [cell for cell in others if _is_single(cell)]
     if len(single) <= _MOST_UNTESTED:
         return tuple(_describe(cell, speaker) for cell in others)
+    too_little = f"{len(single)} cells have no verdict: one seed is {_TOO_LITTLE}"
     return (
         *(_describe(cell, speaker) for cell in others if cell not in single),
-        f"{len(single)} cells have no verdict: one seed is too little for an interval or a test.",
+        CellText((too_little,), "not tested"),
     )
 
 
@@ -77,66 +107,73 @@ def _is_single(cell: CellResult) -> bool:
     return difference is not None and difference.n == 1 and not cell.diverged
 
 
-def _describe(cell: CellResult, speaker: _Speaker) -> str:
+def _describe(cell: CellResult, speaker: _Speaker) -> CellText:
     if cell.difference is None:
-        sentence = _without_mean(cell, speaker)
+        text = _without_mean(cell, speaker)
     else:
-        sentence = _with_difference(cell, cell.difference, speaker)
-    return " ".join(filter(None, (sentence, _diverged(cell, speaker))))
+        text = _with_difference(cell, cell.difference, speaker)
+    divergence = _divergence(cell, speaker)
+    return text if divergence is None else replace(text, caveats=(*text.caveats, divergence.join()))
 
 
-def _without_mean(cell: CellResult, speaker: _Speaker, role: str = "") -> str:
-    return f"{speaker.name(cell)}{role} has no finished run, so there is nothing to compare."
+def _without_mean(cell: CellResult, speaker: _Speaker, role: str = "") -> CellText:
+    why = f"{role} has no finished run, so there is nothing to compare"
+    return CellText((speaker.name(cell), why))
 
 
-def _diverged(cell: CellResult, speaker: _Speaker, subject: str | None = None) -> str:
-    """Returns how often the runs diverged, beside the baseline's where the two differ.
+def _divergence(
+    cell: CellResult, speaker: _Speaker, subject: CellName | None = None
+) -> CellText | None:
+    """Returns how often the runs diverged, beside the baseline's if the two differ.
 
-    `subject` is the cell's name where the sentence stands alone.
+    `subject` is the cell's name if the sentence stands alone. None if there is nothing to say.
     """
     pair = cell.divergence
-    whose = "its" if subject is None else f"{subject}'s"
+    whose: Phrase = ("its ",) if subject is None else (subject, "'s ")
     if pair is None or pair.diverged * pair.baseline_n == pair.baseline_diverged * pair.n:
-        own = f"{cell.diverged} of {whose} {count(cell.runs, 'run')} diverged."
-        return own if cell.diverged else ""
-    other = f"against {pair.baseline_diverged} of {pair.baseline_n}"
-    evidence = f"(Fisher's exact test, {write_p(pair.p_holm)})"
+        runs = f"{count(cell.runs, 'run')} diverged"
+        return CellText((f"{cell.diverged} of ", *whose, runs)) if cell.diverged else None
+    against = f"against {pair.baseline_diverged} of {pair.baseline_n}"
+    evidence = ("Fisher's exact test", write_p(pair.p_holm))
     if pair.p_holm > SIGNIFICANCE:
-        own = f"{pair.diverged} of {whose} {count(pair.n, 'run')} diverged"
-        return f"{own}, {other} of {speaker.other}; that may be chance {evidence}."
+        runs = f"{count(pair.n, 'run')} diverged, {against} of "
+        claim = (f"{pair.diverged} of ", *whose, runs, speaker.other, "; that may be chance")
+        return CellText(claim, evidence=evidence)
     often = "more" if pair.diverged * pair.baseline_n > pair.baseline_diverged * pair.n else "less"
-    runs = f"{pair.diverged} of {count(pair.n, 'run')} {other}"
-    return f"{subject or 'It'} diverged {often} often than {speaker.other}: {runs} {evidence}."
+    runs = f": {pair.diverged} of {count(pair.n, 'run')} {against}"
+    claim = (subject or "It", f" diverged {often} often than ", speaker.other, runs)
+    return CellText(claim, evidence=evidence)
 
 
-def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker) -> str:
+def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker) -> CellText:
     names = speaker.name(cell), speaker.other
-    write = speaker.write
+    both: Phrase = (names[0], " and ", names[1])
+    write, verdict = speaker.write, difference.verdict
     seeds = _seeds(cell, difference, speaker.baseline)
     signed = write.difference(difference.mean, signed=True)
-    match difference.verdict:
+    match verdict:
         case "better" | "worse" | "higher" | "lower":
             evidence = _evidence(difference, seeds, write, in_size=True)
-            return f"{_clear(names, difference, write)} {evidence}."
+            return CellText(_clear(names, difference, write), verdict, evidence)
         case "equivalent":
-            evidence = _evidence(difference, seeds, write)
-            return f"{_equivalent(names, speaker)}: {signed} {evidence}."
+            within = f" within {write.margin(speaker.margin)}" if speaker.margin else ""
+            claim = (*both, f" are equivalent{within}: {signed}")
+            return CellText(claim, verdict, _evidence(difference, seeds, write))
         case "no clear difference":
+            claim = (*both, f" show no clear difference: {signed}")
             evidence = _evidence(difference, seeds, write)
-            found = f"{names[0]} and {names[1]} show no clear difference: {signed} {evidence}."
-            return f"{found}{_sensitivity(difference, speaker)}"
+            return CellText(claim, verdict, evidence, caveats=_sensitivity(difference, speaker))
         case "identical":
-            return f"{names[0]} and {names[1]} are identical in {seeds}."
+            return CellText((*both, f" are identical in {seeds}"), verdict)
         case "confounded":
             evidence = _evidence(difference, seeds, write, in_size=not _holds_zero(difference))
-            return (
-                f"{_position(names, difference, write)} {evidence}, but {_obstacle(difference)}: "
-                "no causal verdict."
-            )
+            but = f", but {_obstacle(difference)}: no causal verdict"
+            return CellText(_position(names, difference, write), verdict, evidence, but)
         case "not tested":
-            return f"{_position(names, difference, write)} ({seeds}): {_why_untested(difference)}."
+            why = f": {_why_untested(difference)}"
+            return CellText(_position(names, difference, write), verdict, (seeds,), why)
         case _:
-            assert_never(difference.verdict)
+            assert_never(verdict)
 
 
 def _obstacle(difference: Difference) -> str:
@@ -145,35 +182,29 @@ def _obstacle(difference: Difference) -> str:
     return f"what {count(difference.unchecked, 'run')} ran on cannot be checked"
 
 
-def _equivalent(names: Names, speaker: _Speaker) -> str:
-    equal = f"{names[0]} and {names[1]} are equivalent"
-    if speaker.margin is None:
-        return equal
-    return f"{equal} within {speaker.write.margin(speaker.margin)}"
-
-
-def _sensitivity(difference: Difference, speaker: _Speaker) -> str:
+def _sensitivity(difference: Difference, speaker: _Speaker) -> tuple[str, ...]:
     """Returns what these seeds could have shown, and how many would show the margin."""
     detectable, write = difference.smallest_detectable, speaker.write
     if not detectable:
-        return ""
+        return ()
     seeds = f"{difference.n} paired seeds" if difference.is_paired else "so many runs"
-    text = f" With this spread, {seeds} find a difference from {write.difference(detectable)} on"
+    text = f"With this spread, {seeds} find a difference from {write.difference(detectable)} on"
     if speaker.margin is None or speaker.margin >= detectable or difference.seeds_needed is None:
-        return f"{text} (80 % power)."
+        return (f"{text} ({_POWER}).",)
     needed = count(difference.seeds_needed, "seed")
     margin = write.margin(speaker.margin)
-    return f"{text}, and {needed} a cell would find {margin} (80 % power)."
+    return (f"{text}, and {needed} a cell would find {margin} ({_POWER}).",)
 
 
-def _clear(names: Names, difference: Difference, write: MetricFormat) -> str:
+def _clear(names: Names, difference: Difference, write: MetricFormat) -> Phrase:
     size = write.difference(abs(difference.mean))
     side = "higher" if difference.mean > 0 else "lower"
+    start = (names[0], f" is {difference.verdict} than ", names[1])
     if is_accuracy(write.metric):
-        return f"{names[0]} is {difference.verdict} than {names[1]} by {size}"
+        return (*start, f" by {size}")
     if difference.verdict in ("higher", "lower"):
-        return f"{names[0]} is {side} than {names[1]} in {write.metric} by {size}"
-    return f"{names[0]} is {difference.verdict} than {names[1]}: {write.metric} is {side} by {size}"
+        return (*start, f" in {write.metric} by {size}")
+    return (*start, f": {write.metric} is {side} by {size}")
 
 
 def _holds_zero(difference: Difference) -> bool:
@@ -181,16 +212,16 @@ def _holds_zero(difference: Difference) -> bool:
     return low is not None and high is not None and low <= 0 <= high
 
 
-def _position(names: Names, difference: Difference, write: MetricFormat) -> str:
+def _position(names: Names, difference: Difference, write: MetricFormat) -> Phrase:
     if difference.mean == 0:
-        return f"{names[0]} equals {names[1]}"
+        return names[0], " equals ", names[1]
     side = "above" if difference.mean > 0 else "below"
-    return f"{names[0]} is {write.difference(abs(difference.mean))} {side} {names[1]}"
+    return names[0], f" is {write.difference(abs(difference.mean))} {side} ", names[1]
 
 
 def _evidence(
     difference: Difference, seeds: str, write: MetricFormat, in_size: bool = False
-) -> str:
+) -> tuple[str, ...]:
     """Returns interval, p and n; `in_size` counts the interval in the mean's direction."""
     parts = [seeds]
     if difference.verdict == "equivalent" and difference.p_equivalence is not None:
@@ -202,8 +233,8 @@ def _evidence(
         if in_size and difference.mean < 0:
             bounds = (-difference.ci_high, -difference.ci_low)
         low, high = (write.number(bound) for bound in bounds)
-        parts.insert(0, f"95 % interval {low} to {high}")
-    return f"({', '.join(parts)})"
+        parts.insert(0, f"95{NO_BREAK}% interval {low} to {high}")
+    return tuple(parts)
 
 
 def _adjusted_p(p_holm: float, p: float | None) -> str:
@@ -222,4 +253,4 @@ def _seeds(cell: CellResult, difference: Difference, baseline: CellResult) -> st
 def _why_untested(difference: Difference) -> str:
     if difference.is_paired and difference.n > 1:
         return "the same in every seed, so there is no spread to test it by"
-    return "too little for an interval or a test"
+    return _TOO_LITTLE

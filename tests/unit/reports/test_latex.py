@@ -7,8 +7,7 @@ from claimed_runs import CLAIM, claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.latex import render_latex
-from bnexp.reports.latex_text import comment, escape
+from bnexp.reports.latex import comment, escape, render_latex
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]

@@ -3,10 +3,16 @@ from scipy.stats import fisher_exact
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.reports.table import build_table
+from bnexp.reports.words.phrases import CellName, plain
 from bnexp.reports.words.sentences import describe_cells
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
+
+
+def tell(comparison):
+    """Returns the sentences as running text."""
+    return tuple(plain(text.join()) for text in describe_cells(comparison))
 
 
 def sentence(none, batch, metric="test/accuracy", **fields):
@@ -14,7 +20,7 @@ def sentence(none, batch, metric="test/accuracy", **fields):
         *build_cell("norm=none", none, metric=metric),
         *build_cell("norm=batch", batch, metric=metric, **fields),
     ]
-    return describe_cells(compare_runs(records, metric))[-1]
+    return tell(compare_runs(records, metric))[-1]
 
 
 def test_a_better_cell_comes_with_size_interval_p_and_seeds():
@@ -53,14 +59,14 @@ def test_noise_is_no_clear_difference():
 
 def test_with_a_margin_it_is_said_how_many_seeds_would_find_it():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.46, 0.45, 0.45])]
-    assert describe_cells(compare_runs(records, margin=0.01))[0].endswith(
+    assert tell(compare_runs(records, margin=0.01))[0].endswith(
         "find a difference from 3.8 points on, and 13 seeds a cell would find 1 point (80 % power)."
     )
 
 
 def test_equivalence_names_the_margin_and_its_p():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.451, 0.46, 0.441])]
-    assert describe_cells(compare_runs(records, margin=0.005)) == (
+    assert tell(compare_runs(records, margin=0.005)) == (
         "norm=batch and norm=none are equivalent within 0.5 points: +0.1 points "
         "(95 % interval -0.1 to 0.2, p = 0.003 for lying within the margin, 3 paired seeds).",
     )
@@ -73,8 +79,7 @@ def test_where_holm_decides_both_p_values_are_told():
     first = compare_runs(records).cells[1].difference
     assert first.p <= 0.05 < first.p_holm
     assert (
-        f"p = {first.p_holm:.3f} after Holm, {first.p:.3f} before"
-        in describe_cells(compare_runs(records))[0]
+        f"p = {first.p_holm:.3f} after Holm, {first.p:.3f} before" in tell(compare_runs(records))[0]
     )
 
 
@@ -83,14 +88,14 @@ def test_a_long_baseline_is_not_named_in_every_sentence():
         *build_cell("norm=none,batch_size=8,placement=before", NONE),
         *build_cell("norm=batch,batch_size=16,placement=after", BATCH),
     ]
-    assert describe_cells(compare_runs(records))[0].startswith(
+    assert tell(compare_runs(records))[0].startswith(
         "batch, 16, after is better than none, 8, before by 16.3 points"
     )
 
 
 def test_many_cells_of_one_seed_are_told_of_once():
     records = [build_run(f"norm={place}", 0, 0.1 * place) for place in range(5)]
-    assert describe_cells(compare_runs(records)) == (
+    assert tell(compare_runs(records)) == (
         "4 cells have no verdict: one seed is too little for an interval or a test.",
     )
 
@@ -124,7 +129,7 @@ def test_unpaired_cells_say_how_many_seeds_each_has():
         *build_cell("norm=none", NONE),
         *(build_run("norm=batch", seed, value) for seed, value in enumerate(BATCH[:2], 10)),
     ]
-    assert "2 against 3 seeds, not paired" in describe_cells(compare_runs(records))[0]
+    assert "2 against 3 seeds, not paired" in tell(compare_runs(records))[0]
 
 
 def test_diverged_runs_of_a_compared_cell_are_told():
@@ -133,7 +138,7 @@ def test_diverged_runs_of_a_compared_cell_are_told():
         *build_cell("norm=batch", BATCH),
         build_run("norm=batch", 3, state="diverged"),
     ]
-    assert describe_cells(compare_runs(records))[0].endswith(
+    assert tell(compare_runs(records))[0].endswith(
         " 1 of its 4 runs diverged, against 0 of 3 of norm=none; "
         "that may be chance (Fisher's exact test, p = 1)."
     )
@@ -145,7 +150,7 @@ def test_divergence_beyond_chance_is_told_with_fishers_p():
         *(build_run("norm=batch", seed, state="diverged") for seed in range(5)),
     ]
     p = fisher_exact([[5, 0], [0, 5]]).pvalue
-    assert describe_cells(compare_runs(records)) == (
+    assert tell(compare_runs(records)) == (
         "norm=batch has no finished run, so there is nothing to compare. It diverged more often "
         f"than norm=none: 5 of 5 runs against 0 of 5 (Fisher's exact test, p = {p:.3f}).",
     )
@@ -156,7 +161,7 @@ def test_where_the_baseline_diverged_the_others_are_compared_in_that():
         *(build_run("norm=none", seed, state="diverged") for seed in range(5)),
         *build_cell("norm=batch", [0.4, 0.41, 0.42, 0.43, 0.44]),
     ]
-    assert describe_cells(compare_runs(records))[1] == (
+    assert tell(compare_runs(records))[1] == (
         "norm=batch diverged less often than norm=none: 0 of 5 runs against 5 of 5 "
         "(Fisher's exact test, p = 0.008)."
     )
@@ -165,12 +170,12 @@ def test_where_the_baseline_diverged_the_others_are_compared_in_that():
 def test_as_many_diverged_runs_as_the_baselines_are_only_counted():
     cells = ("norm=none", "norm=batch")
     records = [build_run(cell, seed, state="diverged") for cell in cells for seed in range(2)]
-    assert describe_cells(compare_runs(records))[1] == "2 of norm=batch's 2 runs diverged."
+    assert tell(compare_runs(records))[1] == "2 of norm=batch's 2 runs diverged."
 
 
 def test_a_cell_without_finished_runs_has_nothing_to_compare():
     records = [*build_cell("norm=none", NONE), build_run("norm=batch", state="diverged")]
-    assert describe_cells(compare_runs(records)) == (
+    assert tell(compare_runs(records)) == (
         "norm=batch has no finished run, so there is nothing to compare. 1 of its 1 run diverged, "
         "against 0 of 3 of norm=none; that may be chance (Fisher's exact test, p = 0.250).",
     )
@@ -178,20 +183,35 @@ def test_a_cell_without_finished_runs_has_nothing_to_compare():
 
 def test_a_baseline_without_finished_runs_is_the_only_thing_to_say():
     records = [build_run("norm=none", state="running"), *build_cell("norm=batch", BATCH)]
-    assert describe_cells(compare_runs(records)) == (
+    assert tell(compare_runs(records)) == (
         "norm=none (the baseline) has no finished run, so there is nothing to compare.",
     )
 
 
 def test_a_lone_cell_is_said_to_be_one():
     comparison = compare_runs(build_cell("norm=none", NONE))
-    assert describe_cells(comparison) == ("There is one cell only: nothing to compare here.",)
+    assert tell(comparison) == ("There is one cell only: nothing to compare here.",)
     difference = next(
         column for column in build_table(comparison).results if column.kind == "difference"
     )
-    assert difference.texts == ("–",)
+    assert [difference.text(row, " ") for row in range(len(difference.rows))] == ["–"]
 
 
 def test_runs_that_cannot_be_checked_are_the_reason_why_there_is_no_verdict():
     words = sentence(NONE, BATCH, environment={})
     assert words.endswith(", but what 3 runs ran on cannot be checked: no causal verdict.")
+
+
+def test_a_sentence_comes_in_parts():
+    records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH)]
+    (text,) = describe_cells(compare_runs(records))
+    assert text.verdict == "better"
+    assert [piece for piece in text.claim if isinstance(piece, CellName)] == [
+        "norm=batch",
+        "norm=none",
+    ]
+    assert [plain(part) for part in text.evidence] == [
+        "95 % interval 14.9 to 17.8",
+        "p < 0.001",
+        "3 paired seeds",
+    ]

@@ -2,21 +2,21 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.reports.table import (
-    build_table,
-    describe_method,
-    describe_runs,
-    fold_name,
-    verdict_column,
-)
+from bnexp.reports.table import build_table, describe_runs
+from bnexp.reports.words.cell_names import fold_name
+from bnexp.reports.words.notes import describe_method
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
 
 
+def texts_of(column):
+    return tuple(column.text(row, " ") for row in range(len(column.rows)))
+
+
 def names_of(*records):
     view = build_table(compare_runs(records))
-    return {column.header: column.texts for column in view.names}
+    return {" ".join(column.header): texts_of(column) for column in view.names}
 
 
 def test_only_differing_settings_are_columns():
@@ -102,12 +102,12 @@ def test_nothing_is_best_where_the_direction_is_unknown():
     ],
 )
 def test_names_are_folded_between_their_parts(text, lines):
-    assert fold_name(text, 12).split("\n") == lines
+    assert list(fold_name(text, 12)) == lines
 
 
 def test_verdicts_are_words():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH)]
-    assert verdict_column(compare_runs(records)).texts == ("–", "better")
+    assert texts_of(build_table(compare_runs(records)).verdicts) == ("–", "better")
 
 
 def test_what_became_of_lost_runs_stands_in_the_column_of_runs():
@@ -117,8 +117,4 @@ def test_what_became_of_lost_runs_stands_in_the_column_of_runs():
         build_run("norm=none", 3, state="failed", is_damaged=True),
     ]
     (cell,) = compare_runs(records).cells
-    assert describe_runs(cell).split("\n") == [
-        "2 of 4 finished",
-        "1 of 4 cut off",
-        "1 of 4 damaged",
-    ]
+    assert describe_runs(cell) == ("2 of 4 finished", "1 of 4 cut off", "1 of 4 damaged")

@@ -1,4 +1,4 @@
-"""What a report is called, and what sets its tables apart where it has several."""
+"""What a report is called, and what sets its tables apart if it has several."""
 
 from __future__ import annotations
 

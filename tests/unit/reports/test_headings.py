@@ -3,7 +3,7 @@ from dataclasses import replace
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.words.titles import describe_part, describe_title
+from bnexp.reports.words.headings import describe_part, describe_title
 
 WHOLE = compare_runs([build_run()])
 

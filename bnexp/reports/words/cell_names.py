@@ -1,7 +1,8 @@
-"""Short names for cells, made of what tells them apart, for sentences and legends."""
+"""Short names for cells, made of what tells them apart, and names in lines."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bnexp.analysis.results import Comparison
@@ -10,13 +11,13 @@ from bnexp.runs.record import Scalar
 from bnexp.wording import write_value
 
 
-def cell_labels(comparison: Comparison) -> dict[str, str]:
-    """Returns a label for each cell, by the cell's whole name.
+def shorten_cell_names(comparison: Comparison) -> dict[str, str]:
+    """Returns a short name for each cell, by the cell's whole name.
 
-    A label holds the settings that differ between the cells: `batch, 0.4`. With one key it
-    is `norm=batch`; with several, a value stands without its key where it cannot be taken
-    for that of another, a switch is named where it is on, and a part's options where it
-    comes with several. Where two labels would be the same, all are the whole names.
+    It holds the settings that differ between the cells: `batch, 0.4`. With one key it is
+    `norm=batch`; with several, a value stands without its key if it cannot be taken for
+    that of another, a switch is named if it is on, and a part's options if the part comes
+    with several. If two names would be the same, all are the whole names.
     """
     keys = comparison.differing
     columns = [[cell.settings.get(key) for cell in comparison.cells] for key in keys]
@@ -26,11 +27,11 @@ def cell_labels(comparison: Comparison) -> dict[str, str]:
             short_names(keys), columns, _bare_columns(columns), strict=True
         )
     ]
-    labels = [", ".join(filter(None, row)) for row in zip(*texts, strict=True)]
+    names = [", ".join(filter(None, row)) for row in zip(*texts, strict=True)]
     cells = [cell.cell for cell in comparison.cells]
-    if "" in labels or len(set(labels)) < len(cells):
+    if "" in names or len(set(names)) < len(cells):
         return {cell: cell for cell in cells}
-    return dict(zip(cells, labels, strict=True))
+    return dict(zip(cells, names, strict=True))
 
 
 def _write_column(name: str, values: Sequence[Scalar], is_bare: bool) -> list[str]:
@@ -43,7 +44,7 @@ def _write_column(name: str, values: Sequence[Scalar], is_bare: bool) -> list[st
 
 
 def _drop_options(texts: Sequence[str]) -> list[str]:
-    """Returns `group` for `group(num_groups=8)` where the part comes with no other options."""
+    """Returns `group` for `group(num_groups=8)` if the part comes with no other options."""
     variants: dict[str, set[str]] = {}
     for text in texts:
         variants.setdefault(text.partition("(")[0], set()).add(text)
@@ -54,7 +55,7 @@ def _drop_options(texts: Sequence[str]) -> list[str]:
 
 
 def _bare_columns(columns: Sequence[Sequence[Scalar]]) -> list[bool]:
-    """Tells which columns' values need no key: words of their own, and one column of numbers."""
+    """Says which columns' values need no key: words of their own, and one column of numbers."""
     if len(columns) < 2:
         return [False] * len(columns)
     is_words = [all(isinstance(value, str) for value in column) for column in columns]
@@ -69,3 +70,22 @@ def _bare_columns(columns: Sequence[Sequence[Scalar]]) -> list[bool]:
 
 def _is_number(value: Scalar) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def split_name(name: str) -> list[str]:
+    """Returns the parts of a cell's name, each with the comma that ends it."""
+    return re.split("(?<=,)(?! )|(?<=, )", name)
+
+
+def fold_name(name: str, width: int) -> tuple[str, ...]:
+    """Returns a name in lines of about that width, broken after commas, else within words.
+
+    A word breaks after `_`, `(`, `=` and `/`; one without these stays whole.
+    """
+    lines = [""]
+    for part in split_name(name):
+        for piece in [part] if len(part) <= width else re.split("(?<=[_(=/])", part):
+            if lines[-1] and len(lines[-1] + piece) > width:
+                lines.append("")
+            lines[-1] += piece
+    return tuple(line.rstrip() for line in lines)

@@ -2,12 +2,12 @@ import pytest
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.reports.words.labels import cell_labels
+from bnexp.reports.words.cell_names import shorten_cell_names
 
 
 def labels_of(*settings):
     records = [build_run(f"cell {place}", settings=values) for place, values in enumerate(settings)]
-    return list(cell_labels(compare_runs(records)).values())
+    return list(shorten_cell_names(compare_runs(records)).values())
 
 
 def norm(name, **others):
