@@ -1,12 +1,12 @@
-"""Speed of bnexp beside what people use, interleaved in one run; prints medians and ratios.
+"""Speed of bnexp next to what people use, interleaved in one run; prints medians and ratios.
 
     python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 3] [--json FILE]
     python scripts/benchmark.py compare [--rounds 3] [--runs 100] [--rows 10000] [--json FILE]
     python scripts/benchmark.py many [--rounds 3] [--json FILE]
 
-The last two are described in benchmark_compare.py. In the first, the work is the same on both
-sides: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – linear),
-random crop and mirror, SGD with Nesterov momentum, cosine schedule, evaluation on the test
+benchmark_compare.py describes the last two. In the first, all sides but the floor do the same
+work: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – linear),
+random crops and mirroring, SGD with Nesterov momentum, cosine schedule, evaluation on the test
 images after each epoch, and TensorBoard logging.
 
 - usual fp32: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
@@ -14,7 +14,7 @@ images after each epoch, and TensorBoard logging.
 - bnexp fp32, bf16: the real thing, from a YAML file to a run folder, its own files included.
 - floor: forward, backward and update alone, on one batch that never changes.
 
-Absolute figures vary from machine to machine and hour to hour; quote the ratios.
+Absolute figures vary from machine to machine and from hour to hour; quote the ratios.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from bnexp.training.setup import build_parts
 
 BATCH_SIZE = 128
 THREADS = torch.get_num_threads()
-"""PyTorch's own choice, before anything changes it."""
+"""PyTorch's own choice, read before anything changes it."""
 Transform = Callable[[Image.Image], torch.Tensor]
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
@@ -85,7 +85,7 @@ class ArrayCIFAR10(CIFAR10):
 
 
 def build_usual_model() -> nn.Module:
-    """The tutorial CNN as one writes it by hand."""
+    """Returns the tutorial CNN as people write it by hand."""
     return nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1),
         nn.BatchNorm2d(16),
@@ -101,7 +101,7 @@ def build_usual_model() -> nn.Module:
 
 
 def train_usually(dataset: Dataset, epochs: int, folder: Path) -> None:
-    """The loop of most tutorials."""
+    """Trains with the loop of most tutorials."""
     normalize = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
     train_set = ArrayCIFAR10(dataset.train, transforms.Compose([*augment, *normalize]))
@@ -140,16 +140,16 @@ def train_usually(dataset: Dataset, epochs: int, folder: Path) -> None:
 
 
 def load_runs(folder: Path, images: int, epochs: int, precision: str) -> tuple[Path, RunSpec]:
-    """Writes the YAML file of a side and reads it back."""
+    """Writes the YAML file of one side and reads it back."""
     path = folder / f"{precision}.yaml"
     path.write_text(CONFIG.format(images=images, epochs=epochs, precision=precision))
     return path, load_experiment(path).runs[0]
 
 
 def train_with_bnexp(config: Path, folder: Path) -> None:
-    """One run through the launcher, its folder and all its files, from nothing.
+    """Trains one run from scratch through the launcher, with its folder and all its files.
 
-    Leaves the program if the run did not train all its steps.
+    Exits if the run did not train all of its steps.
     """
     shutil.rmtree(folder / "benchmark", ignore_errors=True)
     planned = plan_runs(load_experiment(config), folder, is_forced=True)
@@ -168,7 +168,7 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
 
 
 def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
-    """Steps on one batch: no data, no metrics, no files."""
+    """Repeats the step on one batch: no data, no metrics, no files."""
     parts = build_parts(spec.config, dataset, torch.device("cpu"))
     batch = next(parts.batches.epoch(0))
     for _ in range(steps):
@@ -176,7 +176,7 @@ def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
 
 
 def reset_torch() -> None:
-    """Puts back what bnexp sets for repeatable runs, so that no side is slowed by another's."""
+    """Undoes what bnexp sets for repeatable runs, so that it slows no other side."""
     torch.use_deterministic_algorithms(False)
     torch.utils.deterministic.fill_uninitialized_memory = True
     torch.backends.cudnn.benchmark = False
@@ -187,7 +187,7 @@ def reset_torch() -> None:
 def measure(
     sides: dict[str, Callable[[], None]], rounds: int, images: int
 ) -> dict[str, list[float]]:
-    """Returns training images a second of each side in each round, the sides in turn."""
+    """Returns each side's training images per second in each round; the sides take turns."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, work in sides.items():
@@ -195,16 +195,16 @@ def measure(
             started = time.perf_counter()
             work()
             seconds = time.perf_counter() - started
-            if number:  # the first round warms caches and is not counted
+            if number:  # the first round warms the caches and does not count
                 found[name].append(images / seconds)
                 print(f"round {number}  {name:<12} {images / seconds:8,.0f} images/s", flush=True)
     return found
 
 
 def find_impossible(found: dict[str, list[float]]) -> list[str]:
-    """Returns the sides that were faster than the floor of their precision in every round.
+    """Returns the sides that beat the floor of their precision in every round.
 
-    No side can be: it does all that the floor does, and more.
+    No side can: each does all that the floor does, and more.
     """
     floors = {"bf16": found["floor bf16"], "fp32": found["floor fp32"]}
     return [
@@ -240,7 +240,7 @@ def main() -> None:
 
 
 def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[float]]:
-    """Returns images a second of each side in each round, and prints medians and ratios."""
+    """Returns each side's images per second in each round, and prints medians and ratios."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         configs = {
@@ -268,7 +268,7 @@ def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[
         median = statistics.median(ratios)
         print(f"{side:<12} {statistics.median(values):>10,.0f}   median {median:.2f}   ({shown})")
     if impossible := find_impossible(found):
-        sys.exit(f"faster than the floor, which cannot be: {', '.join(impossible)}")
+        sys.exit(f"faster than the floor, which is impossible: {', '.join(impossible)}")
     return found
 
 

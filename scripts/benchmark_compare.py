@@ -1,17 +1,17 @@
-"""How long the commands take that read finished runs.
+"""How long the commands that read finished runs take.
 
-`python scripts/benchmark.py compare`: `bnexp compare` beside reading the same runs' event files.
-Made-up runs, as training would leave them: a folder a run with status, environment, summary,
-`metrics.jsonl` and an event file of as many rows.
+`python scripts/benchmark.py compare`: `bnexp compare` next to reading the same runs' event files.
+The runs are made up, but look as training would leave them: one folder per run with status,
+environment, summary, `metrics.jsonl`, and an event file with the same number of rows.
 
-- command: `bnexp compare` from the shell to its end, TensorBoard's `_compare` folder included,
-  which is written anew each time ("first") or found unchanged ("again").
-- reading, statistics, table: the same within a process that has imported everything.
-- EventAccumulator: TensorBoard's own reader over all event files, keeping every scalar, which
-  is what a comparison made from TensorBoard's files would have to do before it starts.
+- command: all of `bnexp compare` from the shell, including TensorBoard's `_compare` folder,
+  which is either rewritten ("first") or found unchanged ("again").
+- after imports: reading, statistics and table in a process that has imported everything.
+- EventAccumulator: TensorBoard's own reader over all event files, which keeps every scalar. A
+  comparison based on TensorBoard's files would have to do this before it starts.
 
 `python scripts/benchmark.py many`: `bnexp ls` and `bnexp compare` from the shell over 10,000 such
-runs (200 cells of 50 seeds, 10 epochs, no rows), beside the import of what `bnexp compare` needs.
+runs (200 cells with 50 seeds each, 10 epochs, no rows), next to the imports of `bnexp compare`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ sweep:
 
 
 def benchmark_compare(runs: int, rows: int, rounds: int) -> dict[str, list[float]]:
-    """Returns the seconds of each side in each round, and prints medians and ratios."""
+    """Returns each side's seconds in each round, and prints medians and ratios."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"making {runs} runs of {rows:,} rows …", flush=True)
@@ -84,7 +84,7 @@ def benchmark_compare(runs: int, rows: int, rounds: int) -> dict[str, list[float
 
 
 def benchmark_many(rounds: int) -> dict[str, list[float]]:
-    """Returns the seconds of each command in each round, and prints medians."""
+    """Returns each command's seconds in each round, and prints medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"making {MANY_RUNS:,} runs …", flush=True)
@@ -109,7 +109,7 @@ def benchmark_many(rounds: int) -> dict[str, list[float]]:
 
 
 def make_runs(folder: Path, runs: int, rows: int, epochs: int = EPOCHS, seeds: int = SEEDS) -> Path:
-    """Makes finished runs of an experiment called `compared`, and returns its folder."""
+    """Writes finished runs of an experiment called `compared`, and returns its folder."""
     rates = ", ".join(f"{index / 1000:g}" for index in range(1, runs // (2 * seeds) + 1))
     config = folder / "compared.yaml"
     config.write_text(CONFIG.format(epochs=epochs, seeds=seeds, rates=rates), encoding="utf-8")

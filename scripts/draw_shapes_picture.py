@@ -19,13 +19,13 @@ from bnexp.data.shapes.config import ShapesConfig
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "images" / "shapes.png"
 COLUMNS = 12
 GAP = 2  # pixels between two images
-ZOOM = 2  # whole, so that every pixel of an image becomes a square
+ZOOM = 2  # a whole number, so that every pixel of an image becomes a square
 LABEL_WIDTH = 150
 DPI = 100
 
 
 def build_sheet(dataset: Dataset) -> NDArray[np.uint8]:
-    """Returns one row of images a class on white, as one image `(H, W, 3)`."""
+    """Returns one row of images per class, on white, as one image `(H, W, 3)`."""
     height, width, _ = dataset.image_shape
     rows = len(dataset.class_names)
     sheet = np.full((rows * (height + GAP), COLUMNS * (width + GAP), 3), 255, np.uint8)
@@ -38,7 +38,7 @@ def build_sheet(dataset: Dataset) -> NDArray[np.uint8]:
 
 
 def draw_figure(dataset: Dataset) -> Figure:
-    """Returns the sheet, zoomed, with the class names on its left."""
+    """Returns the enlarged sheet with the class names on its left."""
     sheet = build_sheet(dataset)
     height, width = sheet.shape[0] * ZOOM, sheet.shape[1] * ZOOM
     figure = Figure(figsize=((LABEL_WIDTH + width) / DPI, height / DPI), dpi=DPI)
@@ -54,7 +54,7 @@ def draw_figure(dataset: Dataset) -> Figure:
 
 
 def main() -> None:
-    """Writes the picture with 256 colours, which keeps the noisy images under 200 kB."""
+    """Writes the picture with 256 colours, which keeps it under 200 kB despite the noise."""
     buffer = io.BytesIO()
     draw_figure(ShapesConfig().load(print)).savefig(buffer, format="png")
     TARGET.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Measures how long a checkpoint takes to save, and how large it is.
 
-python scripts/measure_checkpoints.py [FOLDER]     FOLDER lies on the disk to measure
+python scripts/measure_checkpoints.py [FOLDER]     FOLDER is on the disk to measure
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DATA = "data={name: shapes, train_size: 1000, val_size: 0, batch_size: 128}"
 
 
 def measure(parts: TrainingParts, folder: Path) -> tuple[list[float], int]:
-    """Returns the seconds of each save and the size in bytes, after 200 epochs of ten tags."""
+    """Returns the seconds that each save took and its size in bytes, for 200 epochs of ten tags."""
     history = {f"tag/{tag}": [(epoch + 1) / 7 for epoch in range(200)] for tag in range(10)}
     state = TrainingState.of(Progress(epoch=200, history=history), parts.device)
     files = CheckpointFiles(folder)
@@ -43,14 +43,14 @@ def measure(parts: TrainingParts, folder: Path) -> tuple[list[float], int]:
 
 
 def main() -> None:
-    """Prints a line a network."""
+    """Prints one line per network."""
     torch.set_num_threads(1)
     interval = read_interval(TrainConfig().checkpoint_every).seconds
     assert interval is not None
     for name in ("tutorial-cnn", "resnet20"):
         config = load_experiment(CONFIGS / f"{name}.yaml", [DATA]).runs[0].config
         parts = build_parts(config, config.data.load(print), torch.device("cpu"))
-        # The optimiser keeps nothing before its first step.
+        # The optimiser has no state before its first step.
         train_step(parts.model, parts.optimizer, next(parts.batches.epoch(0)), "fp32")
         with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as folder:
             seconds, size = measure(parts, Path(folder))

@@ -1,11 +1,11 @@
-"""How often bnexp's intervals hold and its verdicts err: simulated experiments, known truths.
+"""How often bnexp's intervals and verdicts are right: simulated experiments, known truths.
 
     python scripts/simulate_verdicts.py [--experiments 10000] [--seed 0] [--json FILE]
 
-Every simulated experiment is made of run records as they would be read from disk, and goes
-through the same functions as `bnexp compare`. Accuracies are drawn from normal
-distributions around a known difference; paired cells share an effect of the seed. One
-scenario draws skewed values instead, to show what the t interval's assumption is worth.
+Every simulated experiment consists of run records as they would be read from disk, and goes
+through the same functions as in `bnexp compare`. Accuracies are drawn from normal
+distributions around a known difference; paired cells share an effect of the seed. Some
+scenarios draw skewed values instead, to show how much the t interval's assumption matters.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ MARGIN = 0.01
 """The claims' smallest effect that matters: one point of accuracy."""
 
 SPREAD = 0.01
-"""Standard deviation of a run's accuracy around its cell's mean, seed effect left out."""
+"""Standard deviation of a run's accuracy around its cell's mean, without the seed effect."""
 
 SEED_SPREAD = 0.02
-"""Standard deviation of what runs of the same seed share."""
+"""Standard deviation of what runs with the same seed share."""
 
 Draw = Callable[[random.Random], float]
 
@@ -44,14 +44,14 @@ class Scenario:
 
     name: str
     effects: Sequence[float]
-    """True difference of each cell to the control."""
+    """True difference between each cell and the control."""
     seeds: int
     counts: Callable[[Comparison, Sequence[float]], Mapping[str, bool]]
-    """Returns for each rate whether it happened in one experiment."""
+    """Returns, for each rate, whether the event happened in one experiment."""
     is_paired: bool = True
     direction: str = "higher"
     spreads: tuple[float, float] = (SPREAD, SPREAD)
-    """Of control and of treatment."""
+    """Of the control and of the treatment."""
     draw: Draw = lambda source: source.gauss(0, 1)
     """A value with mean 0 and standard deviation 1."""
 
@@ -127,11 +127,11 @@ def _record(
 
 
 def _covers(comparison: Comparison, effects: Sequence[float]) -> dict[str, bool]:
-    """Whether the first treatment's intervals hold the truth."""
+    """Returns whether the first treatment's intervals contain the truth."""
     cell = comparison.cells[1]
     parts = {"mean": (cell, 0.6 + effects[0]), "difference": (cell.difference, effects[0])}
     return {
-        f"interval of the {name} holds the truth": part.ci_low <= truth <= part.ci_high
+        f"interval of the {name} contains the truth": part.ci_low <= truth <= part.ci_high
         for name, (part, truth) in parts.items()
     }
 
@@ -199,7 +199,7 @@ SCENARIOS = (
 
 
 def main() -> None:
-    """Prints one line a scenario and rate, as percent of the simulated experiments."""
+    """Prints one line per scenario and rate, in percent of the simulated experiments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
