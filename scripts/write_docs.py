@@ -47,22 +47,22 @@ COMMANDS = (
 CONFIG_INTRODUCTION = """\
 # The YAML file
 
-This page is made from the schema by `python scripts/write_docs.py`; every default on it is the
-one in force.
+`python scripts/write_docs.py` generates this page from the schema, so every default on it is the
+one that bnexp uses.
 
 Numbers and booleans are read as in YAML 1.2: `1e-3` is a number, `off` and `no` are texts.
-An unknown key, a wrong type, a duplicate key, an alias or a tag is an error, told as
-`file:line:column: key.path: reason`, all at once, before anything is written.
+An unknown key, a wrong type, a duplicate key, an alias or a tag is an error. All errors are
+reported at once, as `file:line:column: key.path: reason`, before anything is written.
 
-- `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. Giving a
-  part another `name` drops the options of the old one.
+- `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. If it
+  gives a part another `name`, the options of the old part are dropped.
 - `-s key=value` on the command line replaces a value: `-s model.norm.name=none`,
   `-s train.epochs=3`, `-s sweep.seeds=5`, `-s sweep=null`.
-- A part that needs nothing but its name can be written short: `norm: batch`.
-- BN's `momentum` is the weight of the *new* batch, as in PyTorch. Where a paper says 0.9 for the
+- A part that needs only its name has a short form: `norm: batch`.
+- BN's `momentum` is the weight of the *new* batch, as in PyTorch. If a paper says 0.9 for the
   old value, write 0.1.
 - `train_size` and `val_size` are taken evenly from the classes, and are the same images for every
-  seed and cell. Validation serves selection and tuning; the test images serve the report.
+  seed and cell. Use validation images for selection and tuning, and test images for the report.
 """
 
 
@@ -173,11 +173,11 @@ def write_config_page() -> str:
 
 def write_cli_page() -> str:
     """Returns docs/cli.md: the help of every command."""
-    lines = ["# The commands", "", "This page is made by `python scripts/write_docs.py`.", ""]
+    lines = ["# The commands", "", "`python scripts/write_docs.py` generates this page.", ""]
     lines += [
-        "Results go to stdout, progress and errors to stderr. Exit codes: 0 all well; 1 some run",
-        "failed; 2 a wrong config or command line; 130 and 143 interrupted. A diverged run is a",
-        "result, not a failure.",
+        "Results go to stdout, progress and errors to stderr. Exit codes: 0 success; 1 a failure,",
+        "e.g. of a run; 2 wrong config or command line; 129, 130 or 143 interrupted by SIGHUP,",
+        "Ctrl-C or SIGTERM. A diverged run is a result, not a failure.",
         "",
     ]
     for command in COMMANDS:

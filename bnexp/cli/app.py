@@ -1,4 +1,4 @@
-"""The `bnexp` command: registers the commands, and turns errors into one line and an exit code."""
+"""The `bnexp` command: registers all commands, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_app() -> typer.Typer:
 
     app = typer.Typer(
         name="bnexp",
-        help="What does normalization do to my CNN? Train variants from YAML, compare them.",
+        help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -54,7 +54,7 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 well, 1 a failure, 2 bad usage, 130 interrupted."""
+    """Runs the command line and exits: 0 success, 1 a failure, 2 bad usage, 130 interrupted."""
     try:
         build_app()()
     except BnexpError as error:
@@ -63,14 +63,14 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read the output has gone; there is no one left to tell.
+        # Whatever read the output is gone; nobody would see a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         if os.environ.get("BNEXP_DEBUG"):
             raise
         message = f"{type(error).__name__}: {error}"
-        _print_error(BnexpError(f"unexpected {message} (BNEXP_DEBUG=1 shows where)"))
+        _print_error(BnexpError(f"unexpected {message} (set BNEXP_DEBUG=1 to see where)"))
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`bnexp data`: which datasets there are, fetching them, and what they hold."""
+"""`bnexp data`: lists, fetches, imports and inspects datasets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ app = typer.Typer(help="List, fetch, import and inspect datasets.", no_args_is_h
 
 RootOption = Annotated[
     str | None,
-    typer.Option(help="Folder of the data; by default $BNEXP_DATA, else the user's cache folder."),
+    typer.Option(help="Data folder. [default: $BNEXP_DATA if set, else the user's cache folder]"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 
 
 @app.callback()
@@ -32,7 +32,7 @@ def _data() -> None:
 
 @app.command("list")
 def list_command(as_json: JsonOption = False) -> None:
-    """List the datasets: where they lie, whether they are there, what they hold."""
+    """List the datasets: what they contain, where they are, and whether they are there yet."""
     from bnexp.data.inventory import list_datasets
 
     entries = list_datasets()
@@ -48,11 +48,11 @@ def list_command(as_json: JsonOption = False) -> None:
 @app.command("fetch")
 def fetch_command(
     name: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or image folder.")
+        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
     ] = "cifar10",
     root: RootOption = None,
 ) -> None:
-    """Download a dataset, verify it and decode it, unless it is already there."""
+    """Download, verify and decode a dataset, unless it is already there."""
     from bnexp.data.inventory import open_dataset
 
     dataset = open_dataset(name, root).load(_say)
@@ -64,10 +64,12 @@ def fetch_command(
 
 @app.command("import")
 def import_command(
-    path: Annotated[Path, typer.Argument(help="cifar-10-python.tar.gz, got by hand.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The archive, cifar-10-python.tar.gz.")
+    ],
     root: RootOption = None,
 ) -> None:
-    """Take in a CIFAR-10 archive got by hand, once its SHA-256 is verified."""
+    """Import a CIFAR-10 archive that you already have; its SHA-256 is verified first."""
     from bnexp.data.cifar10.store import import_archive
     from bnexp.data.dataset import data_home
 
@@ -76,7 +78,9 @@ def import_command(
 
 @app.command("info")
 def info_command(
-    name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or image folder.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
+    ],
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:

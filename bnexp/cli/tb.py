@@ -19,24 +19,27 @@ from bnexp.runs import list_experiments, read_experiments
 from bnexp.runs.tensorboard_events import RUN_COLOURS
 
 _COMPARISON = "_compare"
-"""The folder that `bnexp compare` writes, in that of an experiment."""
+"""The folder that `bnexp compare` writes in an experiment's folder."""
 
 
 def tb(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Experiments; all without a name.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Experiments, cells or runs. [default: all]"),
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to serve on; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="The port to serve on; 0 picks a free one.")
     ] = 6006,
     host: Annotated[str, typer.Option(help="The address to serve on.")] = "localhost",
     aggregate: Annotated[
         bool,
-        typer.Option("--aggregate", help="Show the means that `bnexp compare` made, not the runs."),
+        typer.Option(
+            "--aggregate", help="Show the means that `bnexp compare` wrote instead of the runs."
+        ),
     ] = False,
 ) -> None:
-    """Start TensorBoard on the runs; Ctrl-C ends it."""
+    """Start TensorBoard on the runs; Ctrl-C stops it."""
     find = _find_comparison if aggregate else _find
     folders = list(dict.fromkeys(find(name, runs_dir) for name in names or []))
     if not folders:
@@ -51,10 +54,10 @@ def tb(
 
 
 def _find(name: str, runs_dir: Path) -> Path:
-    """Returns the absolute folder of that name, of an experiment, a cell or a run.
+    """Returns the absolute folder of the experiment, cell or run of that name.
 
     Raises:
-        UsageError: There are no runs in such a folder.
+        UsageError: The folder does not exist or has no runs.
     """
     run = read_experiments([name], runs_dir)[0].path.resolve()
     candidates = [(runs_dir / name).resolve(), Path(name).resolve()]
@@ -62,16 +65,16 @@ def _find(name: str, runs_dir: Path) -> Path:
 
 
 def _check(runs_dir: Path) -> Path:
-    if not os.path.isdir(runs_dir):  # noqa: PTH112 - False too where the name is too long
+    if not os.path.isdir(runs_dir):  # noqa: PTH112 - also False if the name is too long
         raise UsageError(f"no folder {runs_dir}; train some runs first: bnexp train CONFIG")
     return runs_dir
 
 
 def _find_comparison(name: str, runs_dir: Path) -> Path:
-    """Returns the absolute folder of the comparison of that experiment.
+    """Returns the absolute folder of that experiment's comparison.
 
     Raises:
-        UsageError: There are no such runs, or no comparison of them.
+        UsageError: There are no such runs, or there is no comparison of them.
     """
     experiment = read_experiments([name], runs_dir)[0].path.resolve().parent.parent
     comparison = experiment / _COMPARISON
@@ -81,7 +84,7 @@ def _find_comparison(name: str, runs_dir: Path) -> Path:
 
 
 def _all_comparisons(runs_dir: Path) -> list[Path]:
-    """Returns the comparisons of all experiments that have one, and says which have none.
+    """Returns the comparisons of all experiments that have one, and says which ones do not.
 
     Raises:
         UsageError: No experiment has one.
@@ -97,7 +100,7 @@ def _all_comparisons(runs_dir: Path) -> list[Path]:
 
 
 def _name_apart(folders: Sequence[Path]) -> list[str]:
-    """Returns a different name for each folder, of as few of its last parts as that takes."""
+    """Returns a different name for each folder, made of as few of its last parts as possible."""
     shown = [folder.parent if folder.name == _COMPARISON else folder for folder in folders]
     for depth in range(1, max(len(folder.parts) for folder in shown)):
         names = ["_".join(folder.parts[-depth:]) for folder in shown]
@@ -107,14 +110,14 @@ def _name_apart(folders: Sequence[Path]) -> list[str]:
 
 
 def _serve(folder: Path, host: str, port: int) -> None:
-    # -P: a file of the reader's, such as cmd.py, must not stand in for a module of that name.
+    # -P: a file of the user's, e.g. cmd.py, must not replace a module of that name.
     command = [sys.executable, "-P", "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", host, "--port", str(port), "--reload_multifile", "true"]
-    # TensorFlow is not needed to read events; its absence is not worth a line.
+    # TensorBoard reads events without TensorFlow, so a line about its absence helps nobody.
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     _say_how_to_colour(host, port)
     server = subprocess.Popen(command, env=environment)
-    # Ctrl-C reaches both; whoever ends this command alone ends the server with it.
+    # Ctrl-C reaches both processes; a SIGTERM to this one must stop the server too.
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         code = server.wait()
@@ -124,14 +127,14 @@ def _serve(folder: Path, host: str, port: int) -> None:
 
 
 def _say_how_to_colour(host: str, port: int) -> None:
-    """Says how all runs of a cell get one colour: a link where the port is known."""
+    """Says how to give all runs of a cell one colour, with a link if the port is known."""
     by_hand = f'palette ("Color runs by...") > Regex: {RUN_COLOURS}'
     if port == 0:
-        typer.echo(f"one colour a cell: on the page Time Series, {by_hand}", err=True)
+        typer.echo(f"one colour per cell: on the page Time Series, {by_hand}", err=True)
         return
     name = "localhost" if host in ("0.0.0.0", "::") else host
     rule = quote(f"regex:{RUN_COLOURS}", safe="")
     typer.echo(
-        f"one colour a cell: http://{name}:{port}/?runColorGroup={rule}#timeseries", err=True
+        f"one colour per cell: http://{name}:{port}/?runColorGroup={rule}#timeseries", err=True
     )
-    typer.echo(f"or on that page: {by_hand}", err=True)
+    typer.echo(f"or by hand on that page: {by_hand}", err=True)

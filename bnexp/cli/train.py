@@ -20,7 +20,7 @@ from bnexp.reports.console import FoldedName
 from bnexp.wording import count
 
 if TYPE_CHECKING:
-    # Reading configs takes a while to import, which the other commands need not wait for.
+    # Importing the config reader takes a while; the other commands need not wait for it.
     from bnexp.config.load import Experiment
     from bnexp.launch.plan import PlannedRun
 
@@ -33,14 +33,14 @@ SetOption = Annotated[
 ]
 RunsDirOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Start over; what these runs hold is removed.")
+    bool, typer.Option("--force", help="Start over: delete what these runs hold, train again.")
 ]
 ResumeOption = Annotated[
     bool,
     typer.Option(
         "--resume-anyway",
-        help="Go on with runs that were cut off under other versions, threads or another device, "
-        "and record it; by default they are refused.",
+        help="Continue runs even if versions, thread count or device have changed since they were "
+        "cut off, and record it; by default they are refused.",
     ),
 ]
 JobsOption = Annotated[
@@ -49,24 +49,26 @@ JobsOption = Annotated[
         "--jobs",
         "-j",
         min=1,
-        help="How many runs train at a time, each in a process with its share of the CPU threads. "
-        "[default: 1]",
+        help="Number of runs to train at a time, each in a process with its share of the CPU "
+        "threads. [default: 1]",
     ),
 ]
 FailFastOption = Annotated[
     bool,
     typer.Option(
-        "--fail-fast", help="Stop once a run has failed; runs in progress are saved, as by Ctrl-C."
+        "--fail-fast",
+        help="Stop as soon as a run fails; runs in progress are saved, as with Ctrl-C.",
     ),
 ]
 LauncherOption = Annotated[
     LauncherName,
-    typer.Option(help="local, or ray for a cluster; Ray is the extra bnexp[ray]."),
+    typer.Option(help="local, or ray for a cluster (needs the extra bnexp[ray])."),
 ]
 AddressOption = Annotated[
     str | None,
     typer.Option(
-        help="Ray's: auto, local or ray://HOST:PORT. [default: a cluster that runs, else local]"
+        help="Address of the Ray cluster: auto, local or ray://HOST:PORT. "
+        "[default: a cluster that is running, else local]"
     ),
 ]
 DeviceOption = Annotated[
@@ -80,7 +82,7 @@ def train(
     runs_dir: RunsDirOption = Path("runs"),
     device: DeviceOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be done, as `bnexp plan`.")
+        bool, typer.Option("--dry-run", help="Only show what would be done, like `bnexp plan`.")
     ] = False,
     force: ForceOption = False,
     resume_anyway: ResumeOption = False,
@@ -94,14 +96,14 @@ def train(
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
-    Runs that are finished already are skipped, and one that was cut off goes on from its last
-    checkpoint: the same command goes on where it stopped.
+    Finished runs are skipped, and a run that was cut off continues from its last checkpoint: to
+    continue after an interruption, run the same command again.
     """
     if dry_run:
         plan(config, settings, runs_dir, device, force)
         return
     if address is not None and launcher != "ray":
-        raise UsageError("--address is Ray's; give --launcher ray too")
+        raise UsageError("--address is for Ray only; add --launcher ray")
     from bnexp.launch.plan import restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
@@ -125,7 +127,7 @@ def plan(
     device: DeviceOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Check a config and show the runs that it asks for; writes and trains nothing."""
+    """Check a config and list its runs; writes and trains nothing."""
     experiment, planned = _load(config, settings, runs_dir, device, force)
     _warn([*experiment.warnings, *_describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
@@ -145,7 +147,7 @@ def plan(
 
 
 def _describe_folder(planned: list[PlannedRun]) -> list[str]:
-    """Returns what of the runs that are there already is not as the config asks, or is damaged."""
+    """Returns how existing runs deviate from the config, and what is damaged in them."""
     from bnexp.launch.plan import describe_late_claims, describe_strays
 
     damages = [run.damage for run in planned]
@@ -183,11 +185,11 @@ def _train_all(
     options: LaunchOptions,
     console: Console,
 ) -> int:
-    """Trains what is to do and returns the exit code."""
-    # How often GNU OpenMP's waiting threads look before they give up the core. Its default makes
-    # a step many times slower once another program wants the core: measured with two threads,
-    # 2,333 images/s alone and 1,040 beside one busy program, against 2,466 and 675 by default.
-    # Read when torch is loaded.
+    """Trains the runs that are to do, and returns the exit code."""
+    # How often GNU OpenMP's waiting threads check before they give up the core. Its default makes
+    # a step many times slower if another program wants the core: measured with two threads,
+    # 2,333 images/s alone and 1,040 next to one busy program, against 2,466 and 675 by default.
+    # It is read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     from bnexp.launch.sweep import train_sweep
 
@@ -195,7 +197,7 @@ def _train_all(
 
 
 def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
-    """Prints what can be done with what there is: of failed runs alone there is no comparison."""
+    """Prints the commands that now make sense: if all runs failed, there is nothing to compare."""
     from bnexp.runs import ENDED, read_run
 
     option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
