@@ -18,7 +18,6 @@ from bnexp.config.yaml.reader import read_yaml_file
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
-from bnexp.exclusive_folder import GivenUpError, Hold, LostLockError, hold_folder, is_held
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import (
     PlannedRun,
@@ -30,6 +29,7 @@ from bnexp.launch.plan import (
 from bnexp.launch.recorder import RunDisplay, RunRecorder
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import say_nothing
+from bnexp.locks import GivenUpError, Hold, LostLockError, hold_lock, is_held
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.training.checkpoint import Checkpoint, restore, take_checkpoint, to_bytes
@@ -50,13 +50,13 @@ def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisp
     """
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_folder(run.folder.lock, display.say, should_stop) as hold:
+        with hold_lock(run.folder.lock, display.say, should_stop) as hold:
             return _train_held(run, hold, should_stop, display)
     except GivenUpError:
         return "pending"
     except LostLockError as error:
-        # Nothing is written any more: the folder is another's.
-        display.say(f"{error}: {run.folder.path}")
+        # Nothing is written any more: the run may be another's by now.
+        display.say(str(error))
         return "pending"
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
         _report_failure(run, display, error)
@@ -74,7 +74,7 @@ def _train_held(
             display.say(f"another process has finished it: {run.folder.path}")
             return read_run(run.folder.path).state
         attempt = _Attempt(run, display, action == "resume")
-        return attempt.train(lambda: should_stop() or hold.is_lost)
+        return attempt.train(should_stop)
     except LostLockError:
         raise
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep

@@ -12,7 +12,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import STALE_SECONDS, describe_holder, is_held
+from bnexp.locks import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count, write_value
@@ -234,8 +234,7 @@ def _refuse_if_held(folder: RunDir) -> None:
     if is_held(folder.lock):
         holder = describe_holder(folder.lock)
         raise UsageError(
-            f"{folder.path} is being trained by {holder} right now; wait for it, or for "
-            f"{STALE_SECONDS:g} seconds if that process is gone"
+            f"{folder.path} is being trained by {holder} right now; wait for it or stop it"
         )
 
 

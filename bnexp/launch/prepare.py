@@ -11,11 +11,11 @@ from pathlib import Path
 
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import hold_folder
 from bnexp.launch.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resume import refuse_other_conditions
 from bnexp.launch.screen.events import say_nothing
+from bnexp.locks import hold_lock
 from bnexp.training.device import resolve_device
 from bnexp.training.evaluation import evaluate
 from bnexp.training.loop import train_step
@@ -64,7 +64,7 @@ def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[P
     if forced:
         say(f"--force: removing what {count(len(forced), 'run')} of before hold")
     for run in forced:
-        with hold_folder(run.folder.lock, say):
+        with hold_lock(run.folder.lock, say):
             run.folder.start_over(run.identity)
     return [replace(run, is_forced=False) for run in runs]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.exclusive_folder import is_held
+from bnexp.locks import is_held
 from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
 from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
 from bnexp.runs.summary_reading import check_summary

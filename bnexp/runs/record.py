@@ -73,11 +73,7 @@ class RunRecord:
     is_damaged: bool = False
     """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
     is_silent: bool = False
-    """Whether the run is said to be running, but nobody who trains it shows that they live.
-
-    Its process has probably died: it holds the run no more, or has not been heard from for so
-    long that another may take the run over.
-    """
+    """Whether the run is said to be running, but no process holds it: its process has died."""
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 

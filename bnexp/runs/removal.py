@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnexp.errors import BnexpError, UsageError
-from bnexp.exclusive_folder import describe_holder, is_held
+from bnexp.locks import describe_holder, is_held
 from bnexp.runs.reading import TRASH, find_folder, find_runs
 from bnexp.runs.run_dir import RunDir
 

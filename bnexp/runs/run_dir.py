@@ -50,9 +50,8 @@ def _allow() -> None:
 class RunDir:
     """The folder `runs/<experiment>/<cell>/seed=<n>` and its files.
 
-    `check` is called before anything is written, and raises where another process has taken
-    the run over meanwhile. Sleep between that look and the write that follows it cannot be
-    ruled out, only made short.
+    `check` is called before anything is written, and raises if the run's lock was removed by
+    hand, so that another process may hold it.
     """
 
     def __init__(self, path: Path, check: Callable[[], None] = _allow) -> None:
@@ -241,7 +240,7 @@ class RunDir:
 
     @property
     def lock(self) -> Path:
-        """A folder that is there while a process trains this run."""
+        """The file that a process locks while it trains this run."""
         return self.path / ".lock"
 
     @property

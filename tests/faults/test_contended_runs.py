@@ -24,7 +24,7 @@ def write_when_all_have_come(folder, summary):
 
 RunDir.write_summary = write_when_all_have_come
 """
-NAMES_HOLDER = re.compile(r"process (\d+) on (\S+) (?:is at it|right now; wait for it)")
+NAMES_HOLDER = re.compile(r"process (\d+) on ([^\s,]+)(?: right now; wait for it|, which holds)")
 
 
 def check_one_trains(forks, folder, count):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_results import read_points, read_results, read_steps
 
-from bnexp.exclusive_folder import is_held
+from bnexp.locks import is_held
 
 CONFIG = """\
 name: tiny

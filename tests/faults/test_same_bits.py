@@ -11,9 +11,9 @@ from forks import wait_until
 from run_results import read_points
 from sweeps import Listener, plan, read_runs
 
-from bnexp.exclusive_folder import is_held
 from bnexp.launch.engines import in_process
 from bnexp.launch.stop import StopSignal
+from bnexp.locks import is_held
 
 SWEEP = ("train", "c.yaml", "-s", "sweep.seeds=2", "-s", "train.epochs=2")
 

@@ -17,6 +17,7 @@ from bnexp.config.load import load_experiment
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.stop import StopSignal
 from bnexp.launch.sweep import train_sweep
+from bnexp.locks import is_held
 from bnexp.runs import RunDir, read_run
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -28,7 +29,7 @@ def wait_for_metrics(run):
 
 
 def read_files(run):
-    """Returns what was saved, but for the lock, whose time moves on."""
+    """Returns what was saved, file by file."""
     paths = [path for path in run.folder.path.iterdir() if path.is_file()]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -47,7 +48,7 @@ def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code
     assert f"\n  bnexp {' '.join(command)}\n" in process.said
     assert read_run(run.folder.path).state == "interrupted"
     assert not run.folder.summary.exists()
-    assert not run.folder.lock.exists()
+    assert not is_held(run.folder.lock)
     newest = run.folder.checkpoints.newest
     step = torch.load(newest, weights_only=True)["progress"]["step"]
     assert json.loads(run.folder.status.read_text())["step"] == step > 0
@@ -121,7 +122,7 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     assert "the same command goes on with the runs that are left" in said
     assert "Traceback" not in said
     assert [read_run(run.folder.path).state for run in runs[:2]] == ["interrupted"] * 2
-    assert not any(run.folder.lock.exists() for run in runs)
+    assert not any(is_held(run.folder.lock) for run in runs)
     assert not runs[2].folder.path.exists()
     assert not any(map(is_alive, workers))
 
@@ -186,4 +187,4 @@ def test_workers_whose_parent_is_killed_save_their_runs_and_leave(tmp_path):
 
     wait_until(lambda: not any(map(is_alive, workers)))
     assert [read_run(run.folder.path).state for run in runs] == ["interrupted"] * 2
-    assert not any(run.folder.lock.exists() for run in runs)
+    assert not any(is_held(run.folder.lock) for run in runs)

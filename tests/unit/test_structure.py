@@ -19,11 +19,10 @@ LAYERS = [
     {"runs"},
     {
         "errors",
-        "exclusive_folder",
+        "locks",
         "files",
         "packages",
         "parts",
-        "process_identity",
         "seeding",
         "wording",
     },

@@ -12,8 +12,8 @@ from bnexp.data.cifar10.archive import Archive, find_mismatch, official_archive,
 from bnexp.data.dataset import Dataset, Say
 from bnexp.data.download import UnreachableError, download_file
 from bnexp.errors import DataError
-from bnexp.exclusive_folder import hold_folder
 from bnexp.files import open_atomically
+from bnexp.locks import hold_lock
 from bnexp.wording import format_bytes
 
 
@@ -90,14 +90,18 @@ def _decode(request: _Request) -> Dataset:
 def _download(target: Path, request: _Request) -> None:
     """Brings the verified archive to `target`; of several processes, only one downloads it."""
     request.home.mkdir(parents=True, exist_ok=True)
-    with hold_folder(target.with_name(f".{target.name}.download"), request.say) as hold:
+    with hold_lock(target.with_name(f".{target.name}.lock"), request.say):
         if _is_sound(target, request.archive):
             return
         size = format_bytes(request.archive.size)
         request.say(f"downloading CIFAR-10 ({size}) from {request.archive.url} to {request.home}")
-        partial = hold.folder / target.name
-        _fetch_verified(partial, request.archive)
-        partial.replace(target)
+        partial = target.with_name(f".{target.name}.partial")
+        partial.unlink(missing_ok=True)  # of a process that was killed
+        try:
+            _fetch_verified(partial, request.archive)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _fetch_verified(partial: Path, archive: Archive) -> None:

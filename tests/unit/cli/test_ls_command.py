@@ -9,7 +9,7 @@ from made_up_runs import final_accuracy, make_runs
 from typer.testing import CliRunner
 
 from bnexp.cli.ls import ls
-from bnexp.exclusive_folder import hold_folder
+from bnexp.locks import hold_lock
 
 CELL = "norm=none,placement=after_activation,batch_size=128,learning_rate=0.0125"
 
@@ -69,7 +69,7 @@ def begun(tmp_path, monkeypatch):
         (path / "status.json").write_text(
             json.dumps({**status, "state": "running", "heartbeat": moment})
         )
-    with hold_folder(runs[0] / ".lock", pytest.fail):
+    with hold_lock(runs[0] / ".lock", pytest.fail):
         yield runs
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bnexp.cli.rm import rm
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import hold_folder
+from bnexp.locks import hold_lock
 from bnexp.runs import list_experiments, read_experiments
 from bnexp.runs.removal import plan_removal, remove
 
@@ -127,7 +127,7 @@ def test_a_folder_that_is_none_of_a_run_is_refused(here):
 
 def test_a_held_run_is_refused_and_with_it_the_whole_command(here):
     held = Path("runs/many") / NONE / "seed=0"
-    with hold_folder(held / ".lock", pytest.fail):
+    with hold_lock(held / ".lock", pytest.fail):
         holder = f"process {os.getpid()} on {socket.gethostname()}"
         reason = f"{held} is being trained by {holder} right now; stop it first"
         assert refusal("many") == reason
@@ -140,7 +140,7 @@ def test_a_run_that_begins_between_the_question_and_the_answer_is_kept(here):
     (removal,) = plan_removal([str(held)], Path("runs"))
 
     with (
-        hold_folder(held / ".lock", pytest.fail),
+        hold_lock(held / ".lock", pytest.fail),
         pytest.raises(UsageError, match="is being trained by process"),
     ):
         remove(removal)

@@ -1,7 +1,6 @@
 """`bnexp show RUN` says what became of a run and how to go on."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from made_up_runs import final_accuracy, make_runs
 from typer.testing import CliRunner
 
 from bnexp.cli.show import show
-from bnexp.exclusive_folder import hold_folder
+from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, read_run
 
 CELL = "norm=batch,learning_rate=0.001"
@@ -29,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 
 def unfinish(folder, state, **status):
     """Makes a finished run one that is in another state."""
-    folder.summary.unlink()
+    folder.summary.unlink(missing_ok=True)
     content = json.loads(folder.status.read_text())
     folder.status.write_text(json.dumps({**content, "state": state, **status}))
 
@@ -97,7 +96,8 @@ def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
     silent = shown(str(folder.path))
     assert silent["state"] == ["cut off, last heard from 2 h ago", "step 50 of 2,000"]
     assert silent["next"][0].startswith("bnexp train many.yaml ")
-    with hold_folder(folder.lock, pytest.fail):
+    unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 3)
+    with hold_lock(folder.lock, pytest.fail):
         alive = shown(str(folder.path))
         assert alive["state"][0].startswith("running, heard from ")
         assert alive["state"][0].endswith(" s ago")
@@ -153,10 +153,8 @@ def test_a_run_is_shown_without_the_heavy_libraries(folder):
     assert f"many, {CELL}, seed 1" in done.stdout
 
 
-def test_a_lock_of_long_ago_holds_nothing(folder):
-    unfinish(folder, "running", heartbeat=time.time() - 100_000)
-    folder.lock.mkdir()
-    moment = time.time() - 7200
-    os.utime(folder.lock, (moment, moment))
+def test_a_lock_that_nobody_holds_any_more_does_not_count(folder):
+    unfinish(folder, "running", heartbeat=time.time() - 7200)
+    folder.lock.touch()
 
     assert shown(str(folder.path))["state"] == ["cut off, last heard from 2 h ago"]

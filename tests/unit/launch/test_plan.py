@@ -6,13 +6,11 @@ import pickle
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
-from bnexp.exclusive_folder import hold_folder
 from bnexp.launch.plan import (
     describe_late_claims,
     describe_strays,
@@ -22,6 +20,7 @@ from bnexp.launch.plan import (
     resolved_config,
     restore_statuses,
 )
+from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.reading import read_status
 
@@ -112,7 +111,7 @@ def test_a_run_that_another_process_holds_is_left_alone_even_with_force(experime
     run = plan(experiment, tmp_path)[0]
     create(run, "running")
 
-    with hold_folder(run.folder.lock, pytest.fail):
+    with hold_lock(run.folder.lock, pytest.fail):
         for is_forced in (False, True):
             with pytest.raises(UsageError, match=f"by process {os.getpid()} on .* right now"):
                 plan(experiment, tmp_path, is_forced)
@@ -122,22 +121,16 @@ def test_a_run_that_another_process_holds_is_left_alone_even_with_force(experime
 def test_a_lock_of_a_process_that_is_no_more_holds_nobody_up(experiment, tmp_path):
     run = plan(experiment, tmp_path)[0]
     create(run, "running")
-    run.folder.lock.mkdir()
-    hold = "import sys, pathlib; from bnexp.exclusive_folder import Hold; "
-    hold += "Hold(pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", hold, str(run.folder.lock)], check=True)
+    code = (
+        "import os, pathlib, sys\n"
+        "from bnexp.locks import hold_lock\n"
+        "with hold_lock(pathlib.Path(sys.argv[1]), print):\n"
+        "    os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(run.folder.lock)], check=True)
 
+    assert run.folder.lock.exists()
     assert plan(experiment, tmp_path)[0].action == "retry"
-
-
-def test_an_old_lock_and_one_from_the_future_hold_nobody_up(experiment, tmp_path):
-    run = plan(experiment, tmp_path)[0]
-    create(run, "running")
-    run.folder.lock.mkdir()
-    for seconds in (-3600, 3600):
-        moment = time.time() + seconds
-        os.utime(run.folder.lock, (moment, moment))
-        assert plan(experiment, tmp_path)[0].action == "retry"
 
 
 def test_a_folder_that_was_cut_off_at_its_birth_is_begun_anew(experiment, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from records import build_summary
 
-from bnexp.exclusive_folder import hold_folder
+from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, RunIdentity
 from bnexp.runs.reading import read_run
 
@@ -122,7 +122,7 @@ def test_a_running_run_is_silent_unless_its_lock_is_held(run):
     run.set_state("running")
     assert read_run(run.path).is_silent
 
-    with hold_folder(run.lock, print):
+    with hold_lock(run.lock, print):
         assert not read_run(run.path).is_silent
 
 
