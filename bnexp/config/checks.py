@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
-from bnexp.models.cnn.config import BlockPlan, PlainCnnConfig, PoolPlan
+from bnexp.models.cnn.config import PlainCnnConfig
+from bnexp.models.plans import BlockPlan, PoolPlan
 from bnexp.norms import NormConfig
 
 KeyPath = tuple[str | int, ...]

@@ -63,6 +63,68 @@ def test_imports_go_one_way(path):
     assert [package for package in sorted(imported) if level_of(package) <= level_of(own)] == []
 
 
+def name_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def read_graph():
+    """Returns the modules of bnexp that each module imports, at any level of its code."""
+    paths = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+    graph = {}
+    for name, path in paths.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                # `from package import module` imports the module, not what the package holds.
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found = {one if one in paths else node.module for one in inner}
+            else:
+                continue
+            graph[name] |= found & paths.keys()
+    return graph
+
+
+def find_circle(graph):
+    """Returns the nodes of some circle in the order of their imports, or an empty list."""
+    finished = set()
+
+    def visit(node, trail):
+        if node in trail:
+            return [*trail[trail.index(node) :], node]
+        if node in finished:
+            return []
+        for target in sorted(graph.get(node, ())):
+            if circle := visit(target, [*trail, node]):
+                return circle
+        finished.add(node)
+        return []
+
+    return next(filter(None, (visit(node, []) for node in sorted(graph))), [])
+
+
+def fold(graph, depth):
+    """Returns the graph between packages `depth` levels deep, each with all that it holds."""
+    folded = {}
+    for name, targets in graph.items():
+        own, *others = (".".join(one.split(".")[:depth]) for one in (name, *sorted(targets)))
+        folded.setdefault(own, set()).update(set(others) - {own})
+    return folded
+
+
+@pytest.mark.parametrize("depth", [2, 4], ids=["rooms", "modules"])
+def test_no_imports_go_in_a_circle(depth):
+    assert find_circle(fold(read_graph(), depth)) == []
+
+
+def test_a_circle_is_found():
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}
+
+    assert find_circle(graph) == ["b", "d", "b"]
+
+
 def test_the_analysis_is_pure():
     imported = {
         module for path in (PACKAGE / "analysis").rglob("*.py") for module in read_imports(path)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from bnexp.models.borrowed.config import BorrowedConfig
 from bnexp.models.model import ImpossibleModelError
 
+NormLayer = Callable[[int], nn.Module]
+
 UNFIT = (TypeError, ValueError, RuntimeError, AssertionError)
-"""What libraries raise where a network does not fit its arguments or its input."""
+"""What libraries raise if a network does not fit its arguments or its input."""
 
 
 class NormProbe(nn.Module):
-    """Stands where a norm would and notes the shape that reaches it."""
+    """Takes the place of a norm and notes the shape that reaches it."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -25,7 +27,7 @@ class NormProbe(nn.Module):
 
     @property
     def sees_features(self) -> bool:
-        """Whether what came through was `(N, C, H, W)` or `(N, C)` with C as announced."""
+        """Whether what came through was `(N, C, H, W)` or `(N, C)` with the announced C."""
         shape = self.shape
         return shape is None or (len(shape) in (1, 3) and shape[0] == self.num_features)
 
@@ -35,80 +37,85 @@ class NormProbe(nn.Module):
         return inputs
 
 
-def build_borrowed(
-    config: BorrowedConfig,
-    build_norm: Callable[[int], nn.Module],
-    image_shape: tuple[int, int, int],
-    num_classes: int,
-) -> nn.Module:
-    """Returns the library's network with `build_norm(channels)` wherever it normalizes.
+@dataclass(frozen=True)
+class BorrowedNetwork:
+    """A network of another library, not built yet."""
 
-    Raises:
-        ImpossibleModelError: There is no such network, or its norm cannot be chosen.
-    """
+    architecture: str
+    cifar_stem: bool
+    make: Callable[[NormLayer, int, int], nn.Module]
+    """Makes the network from a norm layer, input channels and classes."""
+    image_shape: tuple[int, int, int]
+    """Height, width, channels."""
+    num_classes: int
 
-    # A plain function, and one that takes `device` and `dtype`: timm insists on both.
-    def norm_layer(num_features: int, device: None = None, dtype: None = None) -> nn.Module:
-        return build_norm(num_features)
+    def build(self, build_norm: NormLayer) -> nn.Module:
+        """Returns the library's network with `build_norm(channels)` wherever it normalizes.
 
-    try:
-        network = config.build_with(norm_layer, image_shape[2], num_classes)
-    except UNFIT as error:
-        raise _explain(config, error) from error
-    if config.cifar_stem:
-        _replace_stem(network, image_shape[2])
-    return network
+        Raises:
+            ImpossibleModelError: There is no such network, or its norm cannot be chosen.
+        """
 
+        # A plain function, and one that takes `device` and `dtype`: timm insists on both.
+        def norm_layer(num_features: int, device: None = None, dtype: None = None) -> nn.Module:
+            return build_norm(num_features)
 
-def probe_norms(
-    config: BorrowedConfig, image_shape: tuple[int, int, int], num_classes: int
-) -> list[tuple[int, int, int]]:
-    """Returns the `(C, H, W)` that each norm of the network would see.
+        in_channels = self.image_shape[2]
+        try:
+            network = self.make(norm_layer, in_channels, self.num_classes)
+        except UNFIT as error:
+            raise self._explain(error) from error
+        if self.cifar_stem:
+            _replace_stem(network, in_channels)
+        return network
 
-    Raises:
-        ImpossibleModelError: There is no such network, its norm cannot be chosen, or it
-            does not fit these images.
-    """
-    probes: list[NormProbe] = []
+    def probe_norms(self) -> list[tuple[int, int, int]]:
+        """Returns the `(C, H, W)` that each norm of the network would see.
 
-    def build_probe(num_features: int) -> nn.Module:
-        probes.append(NormProbe(num_features))
-        return probes[-1]
+        Raises:
+            ImpossibleModelError: There is no such network, its norm cannot be chosen, or it
+                does not fit these images.
+        """
+        probes: list[NormProbe] = []
 
-    network = build_borrowed(config, build_probe, image_shape, num_classes)
-    _pass_image(config, network, image_shape, num_classes)
-    problem = _find_foreign_norm(network, probes)
-    if problem:
-        reason = f"'{config.architecture}' {problem}; take another architecture, as resnet18"
-        raise ImpossibleModelError(("architecture",), reason)
-    return [_widen(probe.shape) for probe in probes if probe.shape is not None]
+        def build_probe(num_features: int) -> nn.Module:
+            probes.append(NormProbe(num_features))
+            return probes[-1]
 
+        network = self.build(build_probe)
+        self._pass_image(network)
+        if problem := _find_foreign_norm(network, probes):
+            raise self._refuse(f"{problem}; choose another architecture, e.g. resnet18")
+        return [_widen(probe.shape) for probe in probes if probe.shape is not None]
 
-def _pass_image(
-    config: BorrowedConfig,
-    network: nn.Module,
-    image_shape: tuple[int, int, int],
-    num_classes: int,
-) -> None:
-    height, width, channels = image_shape
-    try:
-        with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, channels, height, width))
-        if logits.shape != (1, num_classes):
-            raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {num_classes})")
-    except UNFIT as error:
-        first_line = str(error).partition("\n")[0]
+    def _pass_image(self, network: nn.Module) -> None:
+        height, width, channels = self.image_shape
+        try:
+            with torch.no_grad():
+                logits = network.eval()(torch.zeros(1, channels, height, width))
+            if logits.shape != (1, self.num_classes):
+                raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {self.num_classes})")
+        except UNFIT as error:
+            fit = f"does not fit images of {height}×{width} pixels and {channels} channels"
+            raise self._refuse(f"{fit} ({_first_line(error)})") from error
+
+    def _explain(self, error: Exception) -> ImpossibleModelError:
+        if "norm_layer" not in _first_line(error):
+            return self._refuse(f"cannot be built ({_first_line(error)})")
         reason = (
-            f"'{config.architecture}' does not fit images of {height}×{width} pixels and "
-            f"{channels} channels ({first_line})"
+            f"the norm of '{self.architecture}' cannot be chosen, since it takes no norm_layer; "
+            "choose another architecture, e.g. resnet18"
         )
-        raise ImpossibleModelError(("architecture",), reason) from error
+        return ImpossibleModelError(("architecture",), reason)
+
+    def _refuse(self, reason: str) -> ImpossibleModelError:
+        return ImpossibleModelError(("architecture",), f"'{self.architecture}' {reason}")
 
 
 def _find_foreign_norm(network: nn.Module, probes: Sequence[NormProbe]) -> str | None:
-    """Returns what the network normalizes that our norms cannot; None where all is well."""
+    """Returns what the network normalizes that our norms cannot; None if all is well."""
     if not probes:
-        return "has no norm to put another in the place of"
+        return "has no norm that could be replaced"
     if not all(probe.sees_features for probe in probes):
         return "also normalizes what is no feature map (N, C, H, W), which the norms here are for"
     for module in network.modules():
@@ -120,20 +127,16 @@ def _find_foreign_norm(network: nn.Module, probes: Sequence[NormProbe]) -> str |
     return None
 
 
-def _explain(config: BorrowedConfig, error: Exception) -> ImpossibleModelError:
-    first_line = str(error).partition("\n")[0]
-    if "norm_layer" in first_line:
-        reason = (
-            f"the norm of '{config.architecture}' cannot be chosen, since it takes no "
-            "norm_layer; take another architecture, as resnet18"
-        )
-    else:
-        reason = f"'{config.architecture}' cannot be built ({first_line})"
-    return ImpossibleModelError(("architecture",), reason)
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _replace_stem(network: nn.Module, in_channels: int) -> None:
-    """Puts a 3×3 convolution of stride 1 in the place of a ResNet's first, and no max-pooling."""
+    """Replaces a ResNet's first convolution by a 3×3 one of stride 1, and its max-pooling by none.
+
+    Raises:
+        ImpossibleModelError: The network does not begin like a ResNet.
+    """
     conv, pool = getattr(network, "conv1", None), getattr(network, "maxpool", None)
     if not isinstance(conv, nn.Conv2d) or pool is None:
         reason = "only ResNets have the convolution and max-pooling that it replaces; leave it out"

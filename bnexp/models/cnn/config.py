@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
@@ -17,7 +16,8 @@ from bnexp.models.model import (
     NormSite,
     Placement,
 )
-from bnexp.norms import AnyNorm, NormConfig
+from bnexp.models.plans import BlockPlan, PoolPlan
+from bnexp.norms import AnyNorm
 from bnexp.parts import Part
 
 if TYPE_CHECKING:
@@ -74,37 +74,6 @@ Layer = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class BlockPlan:
-    """One convolution of the network with all its choices made and its sizes known."""
-
-    path: tuple[str | int, ...]
-    in_channels: int
-    out_channels: int
-    kernel_size: int
-    stride: int
-    norm: NormConfig
-    placement: Placement
-    activation: Activation
-    weight_standardization: bool
-    output_size: tuple[int, int]
-    """Height and width after the convolution."""
-
-    @property
-    def has_bias(self) -> bool:
-        """Whether the convolution learns a bias: not where a norm subtracts it at once."""
-        return self.placement == "after_activation" or not self.norm.normalizes
-
-
-@dataclass(frozen=True)
-class PoolPlan:
-    """One pooling of the network."""
-
-    pool: Literal["max", "avg"]
-    size: int
-    output_size: tuple[int, int]
-
-
 class PlainCnnConfig(ConvolutionalConfig):
     """What networks of convolutions and poolings in a row have in common."""
 
@@ -137,7 +106,12 @@ class PlainCnnConfig(ConvolutionalConfig):
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
         from bnexp.models.cnn.network import build_cnn
 
-        return build_cnn(self, image_shape, num_classes)
+        return build_cnn(
+            self.plan(image_shape),
+            num_classes,
+            is_pooled=self.head == "global_avg_pool",
+            dropout=self.dropout,
+        )
 
     def _plan(self, image_shape: tuple[int, int, int]) -> Iterator[BlockPlan | PoolPlan]:
         height, width, channels = image_shape

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from torch import nn
 
 from bnexp.models.activations import build_activation
-from bnexp.models.cnn.config import BlockPlan, PlainCnnConfig, PoolPlan
-from bnexp.models.layers.basic import GlobalAveragePool
-from bnexp.models.layers.convolution import build_conv
+from bnexp.models.layers import GlobalAveragePool, build_conv, build_dropout
+from bnexp.models.plans import BlockPlan, PoolPlan
 
 
 def build_cnn(
-    config: PlainCnnConfig, image_shape: tuple[int, int, int], num_classes: int
+    steps: Sequence[BlockPlan | PoolPlan], num_classes: int, *, is_pooled: bool, dropout: float
 ) -> nn.Sequential:
-    """Returns the network that `config` describes, for images of height, width, channels."""
-    steps = config.plan(image_shape)
-    layers = nn.Sequential(*(_build_step(step) for step in steps))
+    """Returns the planned layers, then the mean over space (or all pixels) and a linear layer."""
     channels = next(step.out_channels for step in reversed(steps) if isinstance(step, BlockPlan))
     height, width = steps[-1].output_size
-    is_pooled = config.head == "global_avg_pool"
-    in_features = channels if is_pooled else channels * height * width
     return nn.Sequential(
         OrderedDict(
-            layers=layers,
+            layers=nn.Sequential(*(_build_step(step) for step in steps)),
             pool=GlobalAveragePool() if is_pooled else nn.Flatten(),
-            dropout=nn.Dropout(config.dropout) if config.dropout else nn.Identity(),
-            linear=nn.Linear(in_features, num_classes),
+            dropout=build_dropout(dropout),
+            linear=nn.Linear(channels if is_pooled else channels * height * width, num_classes),
         )
     )
 
@@ -43,8 +39,7 @@ def _build_step(step: BlockPlan | PoolPlan) -> nn.Module:
         bias=step.has_bias,
         weight_standardization=step.weight_standardization,
     )
-    norm = step.norm.build(step.out_channels)
-    activation = build_activation(step.activation)
+    norm, activation = step.norm.build(step.out_channels), build_activation(step.activation)
     if step.placement == "before_activation":
         return nn.Sequential(OrderedDict(conv=conv, norm=norm, activation=activation))
     return nn.Sequential(OrderedDict(conv=conv, activation=activation, norm=norm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -33,12 +34,6 @@ class MlpConfig(NetworkConfig):
     """Learn a bias in every linear layer, as the layers are commonly written, though a norm
     that follows at once subtracts it again; false leaves it out there."""
 
-    @property
-    def has_hidden_biases(self) -> bool:
-        """Whether the hidden linear layers learn a bias."""
-        norm_follows = self.norm.normalizes and self.placement == "before_activation"
-        return self.bias or not norm_follows
-
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
         """Returns the norm of each hidden layer; it sees `(N, C)`."""
         if not self.norm.normalizes:
@@ -49,4 +44,13 @@ class MlpConfig(NetworkConfig):
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
         from bnexp.models.mlp.network import build_mlp
 
-        return build_mlp(self, image_shape, num_classes)
+        norm_follows = self.norm.normalizes and self.placement == "before_activation"
+        return build_mlp(
+            (prod(image_shape), *self.hidden),
+            num_classes,
+            norm=self.norm,
+            placement=self.placement,
+            activation=self.activation,
+            dropout=self.dropout,
+            has_biases=self.bias or not norm_follows,
+        )

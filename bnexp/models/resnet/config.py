@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.models.model import ConvolutionalConfig, NormSite
+from bnexp.models.plans import BlockOrder, Layers, ResidualPlan, ResNetPlan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,31 +23,8 @@ Order = Literal[
     "full_preactivation",
 ]
 Residual = Literal["plain", "zero_gamma", "skipinit", "fixup"]
-Layers = tuple[str, ...]
 
 STAGES = 3
-CONVOLUTIONS_IN_BRANCH = 2
-
-
-@dataclass(frozen=True)
-class BlockOrder:
-    """The layers of a residual network in order: `conv`, `norm`, `activation`, `shift`, `scale`."""
-
-    stem: Layers
-    """From the image to the first block."""
-    before: Layers
-    """The branch's layers before its first convolution."""
-    branch: Layers
-    """The branch from its first convolution to the addition."""
-    after: Layers
-    """After the addition, on shortcut and branch."""
-    tail: Layers
-    """From the last block to the pooling."""
-
-    @property
-    def normalizes_shortcut(self) -> bool:
-        """Whether a projection is followed by a norm: where each convolution of the branch is."""
-        return self.branch.count("norm") == CONVOLUTIONS_IN_BRANCH
 
 
 def _order(
@@ -77,20 +55,6 @@ ORDERS: dict[Order, BlockOrder] = {
     ),
 }
 """He et al. 2016, "Identity Mappings in Deep Residual Networks", figure 4."""
-
-
-@dataclass(frozen=True)
-class ResidualPlan:
-    """One residual block with its sizes known."""
-
-    in_channels: int
-    out_channels: int
-    stride: int
-    input_size: tuple[int, int]
-    output_size: tuple[int, int]
-    has_projection: bool
-    splits_late: bool
-    """Whether the shortcut too starts after the layers `before` the branch."""
 
 
 class ResNetConfig(ConvolutionalConfig):
@@ -138,17 +102,37 @@ class ResNetConfig(ConvolutionalConfig):
                 raise PydanticCustomError("residual", reason)
         return residual
 
-    @property
-    def blocks_per_stage(self) -> int:
-        """The n of depth 6n+2."""
-        return (self.depth - 2) // 6
+    def plan(self, image_shape: tuple[int, int, int]) -> ResNetPlan:
+        """Returns the network with every choice made, for images of height, width, channels."""
+        height, width, in_channels = image_shape
+        return ResNetPlan(
+            order=self._list_layers(),
+            in_channels=in_channels,
+            width=self.width,
+            blocks=tuple(self._plan_stages((height, width))),
+            norm=self.norm,
+            activation=self.activation,
+            # Fixup has learned numbers of its own.
+            has_biases=not self.norm.normalizes and self.residual != "fixup",
+            weight_standardization=self.weight_standardization,
+            residual=self.residual,
+            dropout=self.dropout,
+        )
 
-    @property
-    def has_biases(self) -> bool:
-        """Whether convolutions learn a bias: not with a norm, nor with Fixup's own numbers."""
-        return not self.norm.normalizes and self.residual != "fixup"
+    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
+        """Returns the norms of stem, blocks and tail with the `(C, H, W)` that each sees."""
+        if not self.norm.normalizes:
+            return []
+        shapes = _iterate_norm_shapes(self.plan(image_shape), image_shape[:2])
+        return [NormSite(("norm",), self.norm, shape) for shape in shapes]
 
-    def list_layers(self) -> BlockOrder:
+    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
+        from bnexp.models.resnet.network import ResNet
+
+        return ResNet(self.plan(image_shape), num_classes)
+
+    def _list_layers(self) -> BlockOrder:
         """Returns the layers in order, with the learned numbers of SkipInit or Fixup."""
         order = ORDERS[self.order]
         if self.residual == "fixup":
@@ -164,61 +148,44 @@ class ResNetConfig(ConvolutionalConfig):
             order = replace(order, branch=(*order.branch, "scale"))
         return order
 
-    def plan(self, image_shape: tuple[int, int, int]) -> list[list[ResidualPlan]]:
-        """Returns the blocks of each stage, for images of height, width and channels."""
-        height, width, _ = image_shape
-        channels, stages = self.width, []
+    def _plan_stages(self, size: tuple[int, int]) -> Iterator[tuple[ResidualPlan, ...]]:
+        channels = self.width
         for stage in range(STAGES):
             blocks = []
-            for block in range(self.blocks_per_stage):
+            for block in range((self.depth - 2) // 6):
                 stride = 2 if stage and not block else 1
-                plan = self._plan_block(channels, self.width * 2**stage, stride, (height, width))
-                is_first = not stage and not block
-                blocks.append(replace(plan, splits_late=is_first or plan.has_projection))
-                channels, (height, width) = plan.out_channels, plan.output_size
-            stages.append(blocks)
-        return stages
+                output_size = ((size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1)
+                has_projection = stride > 1 and self.shortcut == "projection"
+                plan = ResidualPlan(
+                    in_channels=channels,
+                    out_channels=self.width * 2**stage,
+                    stride=stride,
+                    input_size=size,
+                    output_size=output_size,
+                    has_projection=has_projection,
+                    splits_late=has_projection or not (stage or block),
+                )
+                blocks.append(plan)
+                channels, size = plan.out_channels, output_size
+            yield tuple(blocks)
 
-    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
-        """Returns the norms of stem, blocks and tail with the `(C, H, W)` that each sees."""
-        if not self.norm.normalizes:
-            return []
-        return [NormSite(("norm",), self.norm, shape) for shape in self._norm_shapes(image_shape)]
 
-    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
-        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        from bnexp.models.resnet.network import ResNet
-
-        return ResNet(self, image_shape, num_classes)
-
-    def _plan_block(
-        self, in_channels: int, out_channels: int, stride: int, size: tuple[int, int]
-    ) -> ResidualPlan:
-        height, width = size
-        changes_shape = in_channels != out_channels or stride > 1
-        return ResidualPlan(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            stride=stride,
-            input_size=size,
-            output_size=((height - 1) // stride + 1, (width - 1) // stride + 1),
-            has_projection=changes_shape and self.shortcut == "projection",
-            splits_late=False,
+def _iterate_norm_shapes(
+    plan: ResNetPlan, image_size: tuple[int, int]
+) -> Iterator[tuple[int, int, int]]:
+    order = plan.order
+    shape = (plan.width, *image_size)
+    yield from [shape] * order.stem.count("norm")
+    for block in (block for stage in plan.blocks for block in stage):
+        before = (block.in_channels, *block.input_size)
+        shape = (block.out_channels, *block.output_size)
+        yield from [before] * order.before.count("norm")
+        yield from [shape] * (
+            order.branch.count("norm")
+            + (block.has_projection and order.normalizes_shortcut)
+            + order.after.count("norm")
         )
-
-    def _norm_shapes(self, image_shape: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
-        order = self.list_layers()
-        height, width, _ = image_shape
-        shape = (self.width, height, width)
-        yield from [shape] * order.stem.count("norm")
-        for plan in (plan for stage in self.plan(image_shape) for plan in stage):
-            before = (plan.in_channels, *plan.input_size)
-            shape = (plan.out_channels, *plan.output_size)
-            yield from [before] * order.before.count("norm")
-            yield from [shape] * order.branch.count("norm")
-            yield from [shape] * (plan.has_projection and order.normalizes_shortcut)
-            yield from [shape] * order.after.count("norm")
-        yield from [shape] * order.tail.count("norm")
+    yield from [shape] * order.tail.count("norm")
 
 
 def _with_shifts(layers: Layers) -> Layers:

@@ -8,29 +8,30 @@ import torch
 from torch import nn
 
 from bnexp.models.activations import build_activation
-from bnexp.models.layers.basic import Add, GlobalAveragePool, Scale, Shift, ZeroPaddedShortcut
-from bnexp.models.layers.convolution import build_conv
-from bnexp.models.model import ImpossibleModelError
-from bnexp.models.resnet.config import (
-    CONVOLUTIONS_IN_BRANCH,
-    STAGES,
-    Layers,
-    ResidualPlan,
-    ResNetConfig,
+from bnexp.models.layers import (
+    Add,
+    GlobalAveragePool,
+    Scale,
+    Shift,
+    ZeroPaddedShortcut,
+    build_conv,
+    build_dropout,
 )
+from bnexp.models.model import ImpossibleModelError
+from bnexp.models.plans import CONVOLUTIONS_IN_BRANCH, Layers, ResidualPlan, ResNetPlan
 
 
 class ResidualBlock(nn.Module):
     """y = after(shortcut(x) + branch(before(x))), the layers of each as the order says."""
 
-    def __init__(self, config: ResNetConfig, plan: ResidualPlan) -> None:
+    def __init__(self, network: ResNetPlan, plan: ResidualPlan) -> None:
         super().__init__()
-        order = config.list_layers()
-        make = _LayerMaker(config, plan.in_channels, plan.out_channels, plan.stride)
+        order = network.order
+        make = _LayerMaker(network, plan.in_channels, plan.out_channels, plan.stride)
         self.splits_late = plan.splits_late
         self.before = make.sequence(order.before)
         self.branch = make.sequence(order.branch)
-        self.shortcut = _build_shortcut(config, plan)
+        self.shortcut = _build_shortcut(network, plan)
         self.add = Add()
         self.after = make.sequence(order.after)
 
@@ -50,26 +51,22 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Sequential):
     """Stem, stages of residual blocks, tail, mean over space, linear layer."""
 
-    def __init__(
-        self, config: ResNetConfig, image_shape: tuple[int, int, int], num_classes: int
-    ) -> None:
-        order = config.list_layers()
-        channels = config.width * 2 ** (STAGES - 1)
+    def __init__(self, plan: ResNetPlan, num_classes: int) -> None:
+        channels = plan.blocks[-1][-1].out_channels
         stages = [
-            nn.Sequential(*(ResidualBlock(config, plan) for plan in plans))
-            for plans in config.plan(image_shape)
+            nn.Sequential(*(ResidualBlock(plan, block) for block in stage)) for stage in plan.blocks
         ]
         super().__init__(
             OrderedDict(
-                stem=_LayerMaker(config, image_shape[2], config.width).sequence(order.stem),
+                stem=_LayerMaker(plan, plan.in_channels, plan.width).sequence(plan.order.stem),
                 stages=nn.Sequential(*stages),
-                tail=_LayerMaker(config, channels, channels).sequence(order.tail),
+                tail=_LayerMaker(plan, channels, channels).sequence(plan.order.tail),
                 pool=GlobalAveragePool(),
-                dropout=nn.Dropout(config.dropout) if config.dropout else nn.Identity(),
+                dropout=build_dropout(plan.dropout),
                 linear=nn.Linear(channels, num_classes),
             )
         )
-        self.residual = config.residual
+        self.residual = plan.residual
 
     @property
     def blocks(self) -> list[ResidualBlock]:
@@ -107,9 +104,9 @@ class _LayerMaker:
     """Makes a block's layers in order, numbering each kind; the first conv changes the channels."""
 
     def __init__(
-        self, config: ResNetConfig, in_channels: int, out_channels: int, stride: int = 1
+        self, network: ResNetPlan, in_channels: int, out_channels: int, stride: int = 1
     ) -> None:
-        self._config = config
+        self._network = network
         self._channels = in_channels
         self._out_channels = out_channels
         self._stride = stride
@@ -124,45 +121,41 @@ class _LayerMaker:
 
     def _make(self, layer: str) -> nn.Module:
         if layer == "conv":
-            return self._make_conv()
+            conv = _build_conv(self._network, self._channels, self._out_channels, 3, self._stride)
+            self._channels, self._stride = self._out_channels, 1
+            return conv
         if layer == "norm":
-            return self._config.norm.build(self._channels)
+            return self._network.norm.build(self._channels)
         if layer == "activation":
-            return build_activation(self._config.activation)
+            return build_activation(self._network.activation)
         if layer == "shift":
             return Shift()
         assert layer == "scale", layer
-        return Scale(0.0 if self._config.residual == "skipinit" else 1.0)
-
-    def _make_conv(self) -> nn.Conv2d:
-        conv = build_conv(
-            self._channels,
-            self._out_channels,
-            3,
-            stride=self._stride,
-            bias=self._config.has_biases,
-            weight_standardization=self._config.weight_standardization,
-        )
-        self._channels, self._stride = self._out_channels, 1
-        return conv
+        return Scale(0.0 if self._network.residual == "skipinit" else 1.0)
 
 
-def _build_shortcut(config: ResNetConfig, plan: ResidualPlan) -> nn.Module:
+def _build_conv(
+    network: ResNetPlan, in_channels: int, out_channels: int, kernel_size: int, stride: int
+) -> nn.Conv2d:
+    return build_conv(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        bias=network.has_biases,
+        weight_standardization=network.weight_standardization,
+    )
+
+
+def _build_shortcut(network: ResNetPlan, plan: ResidualPlan) -> nn.Module:
     if plan.stride == 1 and plan.in_channels == plan.out_channels:
         return nn.Identity()
     if not plan.has_projection:
         return ZeroPaddedShortcut(plan.in_channels, plan.out_channels, plan.stride)
     layers = OrderedDict[str, nn.Module]()
-    layers["conv"] = build_conv(
-        plan.in_channels,
-        plan.out_channels,
-        1,
-        stride=plan.stride,
-        bias=config.has_biases,
-        weight_standardization=config.weight_standardization,
-    )
-    if config.list_layers().normalizes_shortcut:
-        layers["norm"] = config.norm.build(plan.out_channels)
+    layers["conv"] = _build_conv(network, plan.in_channels, plan.out_channels, 1, plan.stride)
+    if network.order.normalizes_shortcut:
+        layers["norm"] = network.norm.build(plan.out_channels)
     return nn.Sequential(layers)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from bnexp.models.borrowed.config import BorrowedConfig
+from bnexp.errors import did_you_mean
+from bnexp.models.borrowed.base import BorrowedConfig
+from bnexp.models.model import ImpossibleModelError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bnexp.models.borrowed.config import NormLayer
+    from bnexp.models.borrowed.base import NormLayer
 
 
 class TimmConfig(BorrowedConfig):
@@ -21,13 +24,40 @@ class TimmConfig(BorrowedConfig):
 
     name: Literal["timm"] = "timm"
 
-    def build_with(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
         """Returns the network as `timm.create_model` makes it.
 
         Raises:
             ImpossibleModelError: timm is not installed, or has no such architecture.
             TypeError: The architecture takes no `norm_layer`.
         """
-        from bnexp.models.timm.network import construct_timm
+        timm = _import_timm()
+        if not timm.is_model(self.architecture):
+            known = timm.list_models()
+            hint = did_you_mean(self.architecture, known) or "; see timm.list_models()"
+            reason = f"timm has no '{self.architecture}'{hint}"
+            raise ImpossibleModelError(("architecture",), reason)
+        original = timm.create_model(self.architecture)
+        if any("NormAct" in type(module).__name__ for module in original.modules()):
+            reason = (
+                f"the norms of '{self.architecture}' carry its activations, which would be lost "
+                "with them; choose another architecture, e.g. resnet18"
+            )
+            raise ImpossibleModelError(("architecture",), reason)
+        network: nn.Module = timm.create_model(
+            self.architecture,
+            pretrained=False,
+            in_chans=in_channels,
+            num_classes=num_classes,
+            norm_layer=norm_layer,
+        )
+        return network
 
-        return construct_timm(self.architecture, norm_layer, in_channels, num_classes)
+
+def _import_timm() -> ModuleType:
+    try:
+        import timm
+    except ImportError as error:
+        reason = f"timm cannot be imported ({error}): pip install 'bnexp[timm]'"
+        raise ImpossibleModelError(("name",), reason) from error
+    return timm  # type: ignore[no-any-return]

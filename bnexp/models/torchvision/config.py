@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from bnexp.models.borrowed.config import BorrowedConfig
+from bnexp.errors import did_you_mean
+from bnexp.models.borrowed.base import BorrowedConfig
+from bnexp.models.model import ImpossibleModelError
+from bnexp.packages import describe_torchvision_mismatch
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bnexp.models.borrowed.config import NormLayer
+    from bnexp.models.borrowed.base import NormLayer
 
 
 class TorchvisionConfig(BorrowedConfig):
     """A classification network of torchvision by name, untrained, with the norm put in.
 
     For example resnet18, resnet50, wide_resnet50_2, resnext50_32x4d, mobilenet_v2,
-    efficientnet_b0 or regnet_y_400mf. Their convolutions are made without biases, and stay
-    so with `norm: none`.
+    efficientnet_b0 or regnet_y_400mf. Their convolutions have no biases, even with `norm: none`.
     """
 
     name: Literal["torchvision"] = "torchvision"
 
-    def build_with(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
-        """Returns the network as `torchvision.models` makes it.
+    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+        """Returns the network as `torchvision.models` makes it, for three input channels.
 
         Raises:
             ImpossibleModelError: torchvision does not work here, or has no such architecture.
             TypeError: The architecture takes no `norm_layer`.
         """
-        from bnexp.models.torchvision.network import construct_torchvision
+        models = _import_models()
+        known = models.list_models(module=models)
+        if self.architecture not in known:
+            reason = f"torchvision has no '{self.architecture}'"
+            hint = did_you_mean(self.architecture, known) or f"; it has {', '.join(known)}"
+            raise ImpossibleModelError(("architecture",), reason + hint)
+        network: nn.Module = models.get_model(
+            self.architecture, weights=None, num_classes=num_classes, norm_layer=norm_layer
+        )
+        return network
 
-        return construct_torchvision(self.architecture, norm_layer, num_classes)
+
+def _import_models() -> ModuleType:
+    try:
+        from torchvision import models
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        reason = describe_torchvision_mismatch(error)
+        raise ImpossibleModelError(("name",), reason) from error
+    return models  # type: ignore[no-any-return]

@@ -8,15 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from bnexp.models.cnn.config import (
-    BlockPlan,
-    ConvLayer,
-    Layer,
-    PlainCnnConfig,
-    PoolLayer,
-    PoolPlan,
-)
+from bnexp.models.cnn.config import ConvLayer, Layer, PlainCnnConfig, PoolLayer
 from bnexp.models.model import ImpossibleModelError, NormSite
+from bnexp.models.plans import BlockPlan, PoolPlan
 
 Depth = Literal["small", 11, 13, 16, 19]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ImpossibleModelError
-from bnexp.models.layers.weight_standardization import WSConv2d
+from bnexp.models.layers import WSConv2d
 from bnexp.norms import NORMS, BatchNormConfig, NoNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize

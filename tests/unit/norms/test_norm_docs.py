@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bnexp.models.layers.weight_standardization import WSConv2d
+from bnexp.models.layers import WSConv2d
 from bnexp.norms import NORMS, reference
 from bnexp.parts import part_name
 

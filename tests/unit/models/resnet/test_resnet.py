@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchvision.models.resnet import BasicBlock
 
 from bnexp.models import ResNetConfig
-from bnexp.models.layers.basic import Add, ZeroPaddedShortcut
+from bnexp.models.layers import Add, ZeroPaddedShortcut
 from bnexp.models.resnet.config import ORDERS, Order
 from bnexp.norms import BatchNormConfig, NoNormConfig
 

@@ -1,4 +1,4 @@
-"""What networks from other libraries have in common: chosen by name, with our norms put in."""
+"""The config of networks from other libraries: chosen by name, with our norms put in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from bnexp.models.model import ModelConfig, NormSite
 if TYPE_CHECKING:
     from torch import nn
 
+    from bnexp.models.borrowed.network import BorrowedNetwork
+
     NormLayer = Callable[[int], nn.Module]
     """Makes the norm for a number of channels."""
 
 
 class BorrowedConfig(ModelConfig):
-    """A network of another library; what it cannot be is known only once it is built."""
+    """A network of another library; whether it exists is known only once it is built."""
 
     architecture: str = "resnet18"
     """The library's name for the network; it must take a `norm_layer`."""
@@ -31,28 +33,31 @@ class BorrowedConfig(ModelConfig):
     def find_norm_sites(
         self, image_shape: tuple[int, int, int], num_classes: int
     ) -> list[NormSite]:
-        """Returns what each norm sees, from passing an empty image through the built network.
+        """Returns what each norm sees, by passing an empty image through the built network.
 
         Raises:
-            ImpossibleModelError: There is no such architecture here, its norm cannot be
-                chosen, or it does not fit these images.
+            ImpossibleModelError: The architecture does not exist, its norm cannot be chosen, or
+                it does not fit these images.
         """
-        from bnexp.models.borrowed.network import probe_norms
-
-        shapes = probe_norms(self, image_shape, num_classes)
+        shapes = self._borrow(image_shape, num_classes).probe_norms()
         return [NormSite(("norm",), self.norm, shape) for shape in shapes if self.norm.normalizes]
 
     def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        from bnexp.models.borrowed.network import build_borrowed
+        return self._borrow(image_shape, num_classes).build(self.norm.build)
 
-        return build_borrowed(self, self.norm.build, image_shape, num_classes)
+    def _borrow(self, image_shape: tuple[int, int, int], num_classes: int) -> BorrowedNetwork:
+        from bnexp.models.borrowed.network import BorrowedNetwork
+
+        return BorrowedNetwork(
+            self.architecture, self.cifar_stem, self.make, image_shape, num_classes
+        )
 
     @abstractmethod
-    def build_with(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
         """Returns the library's network, without trained weights.
 
         Raises:
-            ImpossibleModelError: The library is not here, or has no such architecture.
+            ImpossibleModelError: The library is not installed, or has no such architecture.
             TypeError: The architecture takes no `norm_layer`.
         """

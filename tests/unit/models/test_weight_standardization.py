@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models.layers.weight_standardization import WSConv2d, standardize_weight
+from bnexp.models.layers import WSConv2d, standardize_weight
 
 
 def make_weight(dtype=torch.float32):

@@ -1,0 +1,125 @@
+"""Small layers that several networks use."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WEIGHT_EPS = 1e-5
+
+
+class GlobalAveragePool(nn.Module):
+    """Maps `(N, C, H, W)` to the mean over space, `(N, C)`.
+
+    A plain mean: the backward pass of PyTorch's adaptive pooling is not deterministic on CUDA.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns the mean over height and width."""
+        return inputs.mean((2, 3))
+
+
+class ZeroPaddedShortcut(nn.Module):
+    """Takes every `stride`-th pixel and appends channels of zeros: a shortcut that learns nothing.
+
+    Maps `(N, in_channels, H, W)` to `(N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)`.
+
+    Source: He et al. 2016, "Deep Residual Learning", section 3.3, option A.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.extra_channels = out_channels - in_channels
+        self.stride = stride
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns the subsampled and widened input."""
+        sampled = inputs[:, :, :: self.stride, :: self.stride]
+        return functional.pad(sampled, (0, 0, 0, 0, 0, self.extra_channels))
+
+
+class Add(nn.Module):
+    """Adds shortcut and branch; a layer of its own so that tables of the network show it."""
+
+    def forward(self, shortcut: Tensor, branch: Tensor) -> Tensor:
+        """Returns the sum."""
+        return shortcut + branch
+
+
+class Scale(nn.Module):
+    """Multiplies by one learned number: y = weight · x."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(initial))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns the input times the number."""
+        return self.weight * inputs
+
+
+class Shift(nn.Module):
+    """Adds one learned number, initially 0: y = x + bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns the input plus the number."""
+        return inputs + self.bias
+
+
+class WSConv2d(nn.Conv2d):
+    """`torch.nn.Conv2d` with the filter of each output channel standardised at every step.
+
+    Formula: ŵ = (w − mean) / √(variance + 1e-5), over a filter's (C_in / groups, kH, kW).
+
+    Training: computed anew at every step; gradients flow through it. Evaluation: the same.
+
+    Shapes: as `torch.nn.Conv2d`. Parameters: as `torch.nn.Conv2d`, w being what is learned.
+
+    Variance: biased.
+
+    Source: Qiao et al. 2019, "Micro-Batch Training with Batch-Channel Normalization and
+    Weight Standardization", section 3.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name of it
+        """Returns the convolution with the standardised filters."""
+        weight = standardize_weight(self.weight)
+        outputs: Tensor = self._conv_forward(input, weight, self.bias)
+        return outputs
+
+
+def standardize_weight(weight: Tensor) -> Tensor:
+    """Returns filters `(C_out, C_in, kH, kW)` with mean 0 and variance 1 each.
+
+    A filter of equal values becomes 0.
+    """
+    variance, mean = torch.var_mean(weight, (1, 2, 3), correction=0, keepdim=True)
+    return (weight - mean) * torch.rsqrt(variance + WEIGHT_EPS)
+
+
+def build_conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    bias: bool,
+    weight_standardization: bool,
+) -> nn.Conv2d:
+    """Returns a convolution whose padding keeps the size at stride 1.
+
+    With or without weight standardization it has the same parameters by the same names.
+    """
+    kind = WSConv2d if weight_standardization else nn.Conv2d
+    padding = kernel_size // 2
+    return kind(in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=bias)
+
+
+def build_dropout(share: float) -> nn.Module:
+    """Returns a dropout of that share of the values, or the identity if it is 0."""
+    return nn.Dropout(share) if share else nn.Identity()

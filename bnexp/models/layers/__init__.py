@@ -1,1 +1,0 @@
-"""Small layers that several networks use."""
