@@ -1,17 +1,21 @@
 """What every configurable part shares: a frozen, strict config class, and open unions of them.
 
-A *part* is a norm, a model, a dataset or an optimiser. Each lives in one file
-with its config class, whose `name` field is a literal; the package lists its
-members, and third parties add theirs through entry points.
+A *part* is a norm, a model, a dataset or an optimiser: a config class whose `name` field is a
+literal. Norms, models and datasets are found by their folder, and third parties add theirs
+through entry points.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
-from collections.abc import Sequence
-from importlib.metadata import entry_points
-from typing import Annotated, Any, TypeVar
+import re
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -20,7 +24,11 @@ from bnexp.errors import UsageError
 
 
 class Part(BaseModel):
-    """A frozen piece of a config: unknown keys, wrong types and non-finite numbers are errors."""
+    """A frozen piece of a config: unknown keys, wrong types and non-finite numbers are errors.
+
+    Defining a subclass that is not documented, or that `name` cannot select, raises a
+    UsageError that says what it lacks.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -31,45 +39,117 @@ class Part(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    docstring_headings: ClassVar[tuple[str, ...]] = ()
+    """What the docstring of each part of this kind must explain, in paragraphs that start so."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's
+        super().__pydantic_init_subclass__(**kwargs)
+        if lacks := "; ".join(_find_lacks(cls)):
+            raise UsageError(f"the class {cls.__module__}.{cls.__qualname__} lacks {lacks}")
+
 
 P = TypeVar("P", bound=Part)
 
 
-@functools.cache
-def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
-    """Loads the config classes that installed packages registered under an entry-point group.
+def find_parts(package: str, group: str, base: type[P]) -> tuple[type[P], ...]:
+    """Returns the parts in the folders of a package, by name, then those of plug-ins.
+
+    Every folder with a `config.py` holds one part, whose `name` is that of the folder.
 
     Raises:
-        UsageError: A registered object cannot be imported, or is not a config class of the
-            group's kind with a literal `name`.
+        UsageError: A folder or a plug-in does not hold such a part.
     """
-    found = []
-    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
-        try:
-            member = entry.load()
-        except Exception as error:
-            raise UsageError(
-                f"plug-in '{entry.value}' in '{group}' cannot be imported ({error}); uninstall "
-                "or mend that package"
-            ) from error
-        if not (isinstance(member, type) and issubclass(member, base) and part_name(member)):
-            raise UsageError(
-                f"plug-in '{entry.value}' in '{group}' is not a {base.__module__}.{base.__name__} "
-                "with a `name: Literal[...]` field; uninstall or mend that package"
-            )
-        found.append(member)
-    return tuple(found)
+    root = Path(__file__).parent.joinpath(*package.split(".")[1:])
+    folders = sorted(path.parent.name for path in root.glob("*/config.py"))
+    own = (_find_part_in(f"{package}.{folder}.config", folder, base) for folder in folders)
+    return (*own, *load_plugins(group, base))
+
+
+def _find_part_in(module: str, name: str, base: type[P]) -> type[P]:
+    for member in vars(import_module(module)).values():
+        if isinstance(member, type) and issubclass(member, base) and part_name(member) == name:
+            return member
+    raise UsageError(
+        f"{module} has no {base.__name__} with the name of its folder: "
+        f'`name: Literal["{name}"] = "{name}"`'
+    )
+
+
+@functools.cache
+def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
+    """Returns the config classes that installed packages registered under an entry-point group.
+
+    Raises:
+        UsageError: A registered object cannot be imported, or is not a part of the group's kind.
+    """
+    return tuple(
+        _load_plugin(entry, group, base)
+        for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)
+    )
+
+
+def _load_plugin(entry: EntryPoint, group: str, base: type[P]) -> type[P]:
+    plugin, mend = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
+    try:
+        member = entry.load()
+    except Exception as error:
+        raise UsageError(f"{plugin} cannot be imported ({error}); {mend}") from error
+    if isinstance(member, type) and issubclass(member, base) and part_name(member):
+        return member
+    kind = f"{base.__module__}.{base.__name__}"
+    raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {mend}")
 
 
 def part_name(member: type[Part]) -> str | None:
-    """Returns the literal `name` that selects a part in YAML, or None where it has none."""
+    """Returns the literal `name` that selects a part in YAML, or None if it has none."""
     field = member.model_fields.get("name")
     values = getattr(field.annotation, "__args__", ()) if field else ()
     return values[0] if len(values) == 1 and isinstance(values[0], str) else None  # type: ignore[misc]
 
 
+def _find_lacks(member: type[Part]) -> Iterator[str]:
+    """Yields what a config class lacks: a literal name, methods or documentation."""
+    name, doc = part_name(member), member.__doc__ or ""
+    if name:
+        yield from (f"the method `{method}`" for method in sorted(member.__abstractmethods__))
+    elif not member.__abstractmethods__ and any(
+        issubclass(base, Part) and base.__abstractmethods__ for base in member.__mro__[1:]
+    ):
+        yield 'a field `name: Literal["..."] = "..."`'
+    if not doc:
+        yield "a docstring"
+    fields = member.model_fields.items()
+    undocumented = [key for key, field in fields if key != "name" and not field.description]
+    if undocumented and _has_source(member):
+        yield f"a docstring under {_join(undocumented)}"
+    headings = [
+        f"{heading}:"
+        for heading in member.docstring_headings
+        if name and doc and not re.search(rf"^\s*{heading}: ", doc, re.MULTILINE)
+    ]
+    if headings:
+        yield f"in its docstring {_join(headings)}"
+
+
+def _has_source(member: type[Part]) -> bool:
+    """Returns whether docstrings of fields can be read: not from a class typed at a prompt."""
+    try:
+        return bool(inspect.getsource(member))
+    except (OSError, TypeError):
+        return False
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def named_union(members: Sequence[type[Part]]) -> Any:  # noqa: ANN401 - a typing construct
-    """Returns a union that `name` selects from; the bare name is short for `{name: ...}`."""
+    """Returns a union that `name` selects from; the bare name is short for `{name: ...}`.
+
+    Raises:
+        UsageError: Two parts have the same name.
+    """
     names = [part_name(member) for member in members]
     for name in names:
         if names.count(name) > 1:

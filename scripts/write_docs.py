@@ -1,4 +1,4 @@
-"""Writes docs/config.md and docs/cli.md from the schema and the commands themselves.
+"""Writes docs/config.md, docs/norms.md and docs/cli.md from schema, docstrings and commands.
 
 python scripts/write_docs.py [--check]     with --check, only says whether they are up to date
 """
@@ -26,11 +26,13 @@ from bnexp.data import DATASETS
 from bnexp.models import MODELS
 from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
-from bnexp.norms import NORMS
+from bnexp.models.layers import WSConv2d
+from bnexp.norms import NORMS, NormConfig, reference
 from bnexp.parts import Part, part_name
 from bnexp.runs.record import Scalar
 
 DOCS = Path(__file__).parents[1] / "docs"
+NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
 COMMANDS = (
     "",
     "train",
@@ -76,9 +78,17 @@ def write_section(title: str, members: typing.Sequence[type[Part]], note: str = 
         heading = f"`name: {name}`" if name else ""
         if heading:
             lines += [f"### {heading}", ""]
-        lines += [inspect.cleandoc(member.__doc__ or ""), ""]
+        lines += [read_summary(member), ""]
         lines += write_fields(member)
     return lines
+
+
+def read_summary(member: type[Part]) -> str:
+    """Returns a docstring, without the paragraphs under headings that a page of its own shows."""
+    first = member.docstring_headings[:1]
+    return inspect.cleandoc(member.__doc__ or "").partition(f"\n\n{first[0]}:" if first else "\0")[
+        0
+    ]
 
 
 def write_fields(member: type[Part]) -> list[str]:
@@ -161,7 +171,8 @@ def write_config_page() -> str:
     lines += write_section("`model`: the network", MODELS)
     lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer])
     lines += write_section("`model.initialization`: the first weights", INITIALIZATIONS)
-    lines += write_section("`norm`: the normalization layer", NORMS)
+    note = "Formulas, shapes and sources of all norms: [norms.md](norms.md)."
+    lines += write_section("`norm`: the normalization layer", NORMS, note)
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])
@@ -169,6 +180,34 @@ def write_config_page() -> str:
     lines += write_section("`claim`: what is predicted", [ClaimConfig])
     lines += write_section("`claim.reduction`: one number a seed", [ReductionConfig])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def write_norms_page() -> str:
+    """Returns docs/norms.md: scripts/norms.md with a table and a section for each norm."""
+    rows = ["| name | what it does |", "|---|---|"]
+    sections = []
+    for norm in NORMS:
+        name = part_name(norm)
+        summary = inspect.cleandoc(norm.__doc__ or "").partition("\n\n")[0]
+        rows.append(f"| [`{name}`](#{name}) | {summary} |")
+        sections.append(f"## `{name}`\n\n{write_headings(norm)}")
+    parts = {
+        "table": "\n".join(rows),
+        "norms": "\n\n".join(sections),
+        "weight_standardization": write_headings(WSConv2d),
+        "reference": Path(reference.__file__).read_text(encoding="utf-8"),
+    }
+    page = NORMS_TEMPLATE.read_text(encoding="utf-8")
+    for name, text in parts.items():
+        page = page.replace(f"{{{{{name}}}}}", text)
+    return page
+
+
+def write_headings(documented: type) -> str:
+    """Returns a docstring with the headings of norms in bold."""
+    headings = "|".join(NormConfig.docstring_headings)
+    doc = inspect.cleandoc(documented.__doc__ or "")
+    return re.sub(rf"^({headings}):", r"**\1:**", doc, flags=re.MULTILINE)
 
 
 def write_cli_page() -> str:
@@ -203,7 +242,11 @@ def read_help(command: list[str]) -> str:
 
 def main() -> None:
     """Writes the pages, or says which are out of date and exits with 1."""
-    pages = {"config.md": write_config_page(), "cli.md": write_cli_page()}
+    pages = {
+        "config.md": write_config_page(),
+        "norms.md": write_norms_page(),
+        "cli.md": write_cli_page(),
+    }
     stale = [
         name
         for name, text in pages.items()

@@ -1,5 +1,7 @@
 """A toy dataset and configs for the loop, and a recorder that keeps what it is told."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 
@@ -8,13 +10,15 @@ from bnexp.config.optim import CosineScheduleConfig, SgdConfig
 from bnexp.config.train import TrainConfig
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
-from bnexp.norms import BatchNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
 
 CPU = torch.device("cpu")
 
 
 class Toy(DatasetConfig):
-    name: str = "toy"
+    """Small pictures whose first channel tells the class."""
+
+    name: Literal["toy"] = "toy"
 
     def load(self, say):
         raise NotImplementedError

@@ -1,24 +1,32 @@
-"""Datasets and the batch pipeline that keeps them on the device."""
+"""Datasets, one folder each, and the batch pipeline that keeps them on the device."""
 
 from typing import TYPE_CHECKING
 
-from bnexp.data.cifar10.config import Cifar10Config
-from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
-from bnexp.data.image_folder.config import ImageFolderConfig
-from bnexp.data.shapes.config import ShapesConfig
-from bnexp.parts import load_plugins, named_union
-
-DATASETS: tuple[type[DatasetConfig], ...] = (
-    Cifar10Config,
-    ImageFolderConfig,
-    ShapesConfig,
-    *load_plugins("bnexp.datasets", DatasetConfig),
+from bnexp.data.dataset import (
+    Dataset,
+    DatasetConfig,
+    DatasetFacts,
+    LabelledImages,
+    Say,
+    compute_fingerprint,
 )
-"""Every dataset that a config can name; a new one adds its line here."""
+from bnexp.parts import find_parts, named_union
+
+DATASETS = find_parts("bnexp.data", "bnexp.datasets", DatasetConfig)  # type: ignore[type-abstract]
+"""Every dataset that a config can name, plug-ins last."""
 
 if TYPE_CHECKING:
     AnyDataset = DatasetConfig
 else:
     AnyDataset = named_union(DATASETS)
 
-__all__ = ["DATASETS", "AnyDataset", "Dataset", "DatasetConfig", "LabelledImages"]
+__all__ = [
+    "DATASETS",
+    "AnyDataset",
+    "Dataset",
+    "DatasetConfig",
+    "DatasetFacts",
+    "LabelledImages",
+    "Say",
+    "compute_fingerprint",
+]

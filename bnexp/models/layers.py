@@ -72,13 +72,17 @@ class Shift(nn.Module):
 
 
 class WSConv2d(nn.Conv2d):
-    """`torch.nn.Conv2d` with the filter of each output channel standardised at every step.
+    """`torch.nn.Conv2d` that standardizes the filter of each output channel at every step.
 
     Formula: ŵ = (w − mean) / √(variance + 1e-5), over a filter's (C_in / groups, kH, kW).
 
-    Training: computed anew at every step; gradients flow through it. Evaluation: the same.
+    Training: computed again at every step; gradients flow through it.
 
-    Shapes: as `torch.nn.Conv2d`. Parameters: as `torch.nn.Conv2d`, w being what is learned.
+    Evaluation: as in training.
+
+    Shapes: as in `torch.nn.Conv2d`.
+
+    Parameters: as in `torch.nn.Conv2d`; w is what is learned.
 
     Variance: biased.
 
@@ -87,7 +91,7 @@ class WSConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name of it
-        """Returns the convolution with the standardised filters."""
+        """Returns the convolution with the standardized filters."""
         weight = standardize_weight(self.weight)
         outputs: Tensor = self._conv_forward(input, weight, self.bias)
         return outputs

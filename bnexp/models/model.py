@@ -10,7 +10,8 @@ from pydantic import Field
 
 from bnexp.models.activations import Activation
 from bnexp.models.initialization import AnyInitialization, HeConfig
-from bnexp.norms import AnyNorm, BatchNormConfig, NormConfig
+from bnexp.norms import AnyNorm, NormConfig
+from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.parts import Part
 
 if TYPE_CHECKING:

@@ -18,6 +18,16 @@ Dimensions = Literal[1, 2]
 class NormConfig(Part):
     """Chooses a normalization layer; `build` makes one for a number of features."""
 
+    docstring_headings: ClassVar[tuple[str, ...]] = (
+        "Formula",
+        "Training",
+        "Evaluation",
+        "Shapes",
+        "Parameters",
+        "Variance",
+        "Source",
+    )
+
     name: str
 
     normalizes: ClassVar[bool] = True

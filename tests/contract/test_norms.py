@@ -6,15 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models import CnnConfig
-from bnexp.models.cnn.config import ConvLayer
-from bnexp.norms import (
-    NORMS,
-    BatchNormConfig,
-    FilterResponseNormConfig,
-    GroupNormConfig,
-    LayerNormConfig,
-)
+from bnexp.models.cnn.config import CnnConfig, ConvLayer
+from bnexp.norms import NORMS
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.filter_response.config import FilterResponseNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.layer.config import LayerNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
 

@@ -72,6 +72,11 @@ def test_a_plug_in_that_is_no_config_class_is_named(monkeypatch):
         load_plugins.cache_clear()
 
 
+def put_first(folder):
+    """Returns a PYTHONPATH that begins with a folder."""
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def install(folder, module, entry):
     """Puts a package with one entry point into a folder, as pip would."""
     (folder / "broken_norm.py").write_text(module)
@@ -83,9 +88,18 @@ def install(folder, module, entry):
 
 COPY_OF_BATCH = """
 from typing import Literal
-from bnexp.norms.norm import NormConfig
-class CopyConfig(NormConfig):
+from bnexp.norms.none.config import NoNormConfig
+class CopyConfig(NoNormConfig):
+    __doc__ = NoNormConfig.__doc__
     name: Literal["batch"] = "batch"
+"""
+
+
+UNDOCUMENTED = """
+from typing import Literal
+from bnexp.norms import NormConfig
+class BareConfig(NormConfig):
+    name: Literal["bare"] = "bare"
     def build(self, num_features, dimensions=2): ...
 """
 
@@ -95,16 +109,17 @@ class CopyConfig(NormConfig):
     [
         ("", "no_such_module:Thing", "cannot be imported"),
         ("1 / 0", "broken_norm:Thing", "cannot be imported"),
+        (UNDOCUMENTED, "broken_norm:BareConfig", "broken_norm.BareConfig lacks a docstring"),
         ("Thing = 3", "broken_norm:Thing", "is not a bnexp.norms.norm.NormConfig"),
         (COPY_OF_BATCH, "broken_norm:CopyConfig", "two installed parts are called 'batch'"),
     ],
-    ids=["missing", "raising", "foreign", "of a name that is taken"],
+    ids=["missing", "raising", "undocumented", "foreign", "of a name that is taken"],
 )
 def test_a_broken_plug_in_is_one_line_where_a_config_is_read(module, entry, said, tmp_path, bnexp):
     install(tmp_path, module, entry)
     (tmp_path / "c.yaml").write_text("name: study\n")
 
-    done = bnexp("plan", "c.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = bnexp("plan", "c.yaml", cwd=tmp_path, PYTHONPATH=put_first(tmp_path))
 
     assert done.returncode == 2
     assert said in done.stderr
@@ -117,7 +132,22 @@ from typing import Literal
 from bnexp.norms import NormConfig
 
 class ScaleConfig(NormConfig):
-    """Multiplies by one learned factor."""
+    """Multiplies by one learned factor.
+
+    Formula: y = weight · x.
+
+    Training: as the formula says.
+
+    Evaluation: as in training.
+
+    Shapes: any, kept.
+
+    Parameters: one factor.
+
+    Variance: none.
+
+    Source: none.
+    """
     name: Literal["scale"] = "scale"
     initial: float = 1.0
     """Where the factor starts."""
@@ -143,7 +173,7 @@ def plugin_path(tmp_path_factory):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scale-norm\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[bnexp.norms]\nscale = scale_norm:ScaleConfig\n")
-    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return put_first(folder)
 
 
 def test_a_norm_of_another_package_trains_from_yaml(tmp_path, bnexp, plugin_path):

@@ -102,7 +102,22 @@ from typing import Literal
 from bnexp.norms import NormConfig
 
 class BrokenConfig(NormConfig):
-    """Fails in the forward pass."""
+    """Fails in the forward pass.
+
+    Formula: none.
+
+    Training: raises an error.
+
+    Evaluation: as in training.
+
+    Shapes: any, kept.
+
+    Parameters: none.
+
+    Variance: none.
+
+    Source: none.
+    """
     name: Literal["broken"] = "broken"
 
     def build(self, num_features):

@@ -20,25 +20,34 @@ class BatchNormConfig(BatchStatisticsConfig):
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β.
 
-    Training: μ and σ² are the batch's mean and variance over (N, H, W). With
-    `normalization_batch_size: g` they are those of each group of g consecutive images; what
-    is left of the batch is a smaller group of its own. The running statistics move once a
-    step, with weight `momentum`, towards the batch's; with groups, towards the average of
-    the groups', each counted by its images.
+    Training: μ and σ² are the batch's mean and variance over (N, H, W). The running statistics
+    move once per step, with weight `momentum`, towards the batch's.
+
+    With `normalization_batch_size: g`, each g consecutive images (a ghost batch) are normalized by
+    themselves, and what is left of the batch is a smaller group of its own. The running
+    statistics still move once per step, towards the average over the groups of their means and
+    unbiased variances, each group counted by its images. So `momentum` means the same horizon in
+    steps at every g, and evaluation uses what training with such batches would have gathered,
+    with less noise. One ghost batch as large as the batch is plain batch norm, bit for bit.
+
+    With `frozen: true`, training uses the running statistics too and never changes them; γ and β
+    still learn. Trained from scratch, the statistics stay at 0 and 1, which is warned about.
 
     Evaluation: μ and σ² are the running statistics. With `track_running_stats: false` there
-    are none, and evaluation does what training does.
+    are none, and each batch is evaluated with its own: the score of an image then depends on its
+    neighbours, which is warned about.
 
-    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² a channel.
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² per channel.
 
     Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained.
 
-    Variance: biased where it normalizes; unbiased, n/(n − 1) times that for n = N·H·W, where
-    it enters the running variance.
+    Variance: biased for normalizing; the running variance averages the unbiased one,
+    n / (n − 1) times that for n = N·H·W.
 
     Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2; ghost batches:
-    Hoffer et al. 2017, "Train longer, generalize better", algorithm 1, which moves the
-    running statistics once a group instead.
+    Hoffer et al. 2017, "Train longer, generalize better", algorithm 1. There the running
+    statistics move once per group instead, which at 64 groups per step and momentum 0.1 forgets
+    within a third of a step.
     """
 
     name: Literal["batch"] = "batch"

@@ -25,20 +25,22 @@ class BatchRenormConfig(BatchStatisticsConfig):
     Training: μ and σ of the batch over (N, H, W). The limits are 1 and 0, which is batch
     norm, up to `warmup_steps`, and rise in straight lines to `r_max` at `r_max_steps` and
     `d_max` at `d_max_steps`. Within the limits the output is what evaluation would give.
-    Then μ' and σ' move towards μ and σ with weight `momentum`.
+    Then μ' and σ' move towards μ and σ with weight `momentum`. A training too short for the
+    limits to rise is warned about.
 
     Evaluation: y = γ · (x − μ') / σ' + β.
 
-    Shapes: (N, C, H, W) or (N, C), kept; one μ, σ, r and d a channel.
+    Shapes: (N, C, H, W) or (N, C), kept; one μ, σ, r and d per channel.
 
     Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained, the variance
-    being σ'² − eps, so that it reads as batch norm's; a counter of steps.
+    being σ'² − eps, so that it reads like batch norm's; a counter of steps.
 
-    Variance: biased, in the running average as well, which is one of σ, not of σ².
+    Variance: biased, in the running average too, which is one of σ, not of σ².
 
     Source: Ioffe 2017, "Batch Renormalization", algorithm 1. The paper's limits rise from
-    step 5,000 to 40,000 (r) and 25,000 (d); the defaults are a fiftieth of that, for
-    trainings of a few thousand steps. Its momentum is 0.01, for its longer training.
+    step 5,000 to 40,000 (r) and 25,000 (d), in a training of over a hundred thousand; the
+    defaults are a fiftieth of that, for a few thousand steps. Its momentum is 0.01, for its
+    longer training.
     """
 
     name: Literal["batch_renorm"] = "batch_renorm"

@@ -16,14 +16,16 @@ class FilterResponseNormConfig(NormConfig):
     """Divides each channel of each image by its root mean square; no mean is subtracted.
 
     Formula: z = γ · x / √(ν² + eps + |ε|) + β, where ν² is the mean of x² and ε is learned
-    or 0; then y = max(z, τ), the thresholded linear unit, where `threshold` is true.
+    or 0; then, with `threshold`, y = max(z, τ), which stands in for the activation.
 
-    Training: ν² of the channel of the image over (H, W). Evaluation: the same.
+    Training: ν² of the channel of the image over (H, W).
 
-    Shapes: (N, C, H, W), kept; (N, C) or 1×1 pixels with `learn_eps`, since without it x / √x²
-    is only the sign of x.
+    Evaluation: as in training.
 
-    Parameters: γ and β, 2·C; τ and ε, C each where they are learned.
+    Shapes: (N, C, H, W), kept; (N, C) or 1×1 pixels only with `learn_eps`, since without it
+    x / √x² is only the sign of x.
+
+    Parameters: γ and β, 2·C; τ and ε, C each if they are learned.
 
     Variance: none; ν² is a mean of squares, divided by H·W.
 

@@ -19,14 +19,16 @@ DEFAULT_GROUPS = 32
 class GroupNormConfig(NormConfig):
     """Normalizes groups of consecutive channels of each image.
 
-    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² an image and group of
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and group of
     channels. One group is layer norm, as many groups as channels instance norm.
 
-    Training: μ and σ² of the group of the image over (C / groups, H, W). Evaluation: the
-    same.
+    Training: μ and σ² of the group of the image over (C / groups, H, W). There are the paper's
+    32 groups unless `num_groups` or `channels_per_group` says otherwise.
 
-    Shapes: (N, C, H, W) or (N, C), kept; the groups divide C, and a group has more than one
-    value.
+    Evaluation: as in training.
+
+    Shapes: (N, C, H, W) or (N, C), kept; the groups must divide C, and a group must have more
+    than one value.
 
     Parameters: γ and β, 2·C.
 

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 class InstanceNormConfig(NormConfig):
     """Normalizes each channel of each image over its pixels.
 
-    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² an image and channel. It is
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and channel. It is
     group norm with a group for each channel, and `torch.nn.InstanceNorm2d(C, affine=True)`.
 
-    Training: μ and σ² of the channel of the image over (H, W). Evaluation: the same; there
-    are no running statistics.
+    Training: μ and σ² of the channel of the image over (H, W). The mean over space of every
+    channel becomes β, whatever the image: global average pooling right after it sees nothing to
+    classify, so that this set-up (`after_activation` in the last layer) is an error. The same
+    holds for groups of one channel and for ghost batches of one image.
+
+    Evaluation: as in training; there are no running statistics.
 
     Shapes: (N, C, H, W), kept, of more than one pixel; there is no 1-d form, where the one
     value of a channel would be its own mean.
 
-    Parameters: γ and β, 2·C.
+    Parameters: γ and β, 2·C; unlike PyTorch's, they are learned by default.
 
     Variance: biased.
 

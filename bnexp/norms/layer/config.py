@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 class LayerNormConfig(NormConfig):
     """Normalizes each image over all its channels and pixels.
 
-    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² an image and one γ and β a
+    Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and one γ and β per
     channel: group norm with one group, `torch.nn.GroupNorm(1, C)`, which is the layer norm
     that Wu & He compare. `torch.nn.LayerNorm((C, H, W))` learns a γ and β for every pixel
-    instead, and the layer norm of ConvNeXt has statistics of its own at every pixel. In 1-d
+    instead, and the layer norm of ConvNeXt has separate statistics at every pixel. In 1-d
     form all three are `torch.nn.LayerNorm(C)`.
 
-    Training: μ and σ² of the image over (C, H, W). Evaluation: the same.
+    Training: μ and σ² of the image over (C, H, W).
 
-    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² an image.
+    Evaluation: as in training.
+
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² per image.
 
     Parameters: γ and β, 2·C.
 

@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 class NoisyBatchNormConfig(BatchStatisticsConfig):
     """Batch norm, then a random scale and shift that change at every step.
 
+    An experiment rather than a method: it shows that shifting distributions do not hurt a
+    network that batch norm helps.
+
     Formula: y = s · BN(x) + m. Each step draws for each channel a mean from
     U(−`mean_range`, `mean_range`) and a scale from U(1, `scale_max`), and around them for
     each image and channel m from U(mean ± `sample_mean_range`) and s from N(scale,
     `sample_scale_std`²).
 
-    Training: as batch norm, with the noise, drawn from PyTorch's global generator. Evaluation:
-    batch norm without noise, so that what follows sees a scale smaller by the mean of s, 1.125
-    at the defaults.
+    Training: as batch norm, with the noise. It is drawn from PyTorch's global generator, which
+    the training seeds at every step, so that it repeats.
+
+    Evaluation: batch norm without noise, so that what follows sees a scale smaller by the mean
+    of s, 1.125 at the defaults.
 
     Shapes: (N, C, H, W) or (N, C), kept; m and s are the same for all pixels of a channel.
 
     Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained. The noise
     has none.
 
-    Variance: biased where it normalizes, unbiased where it enters the running variance.
+    Variance: as in batch norm.
 
     Source: Santurkar et al. 2018, "How Does Batch Normalization Help Optimization?", section
     2.1 and its appendix.

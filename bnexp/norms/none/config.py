@@ -11,13 +11,21 @@ if TYPE_CHECKING:
 
 
 class NoNormConfig(NormConfig):
-    """Passes its input on unchanged; the convolution before it keeps its bias.
+    """Passes its input on unchanged: the control of every comparison.
 
-    Formula: y = x.
+    Formula: y = x. The convolution before it keeps its bias.
 
-    Training: the identity. Evaluation: the same.
+    Training: the identity.
 
-    Shapes: any, kept. Parameters: none. Variance: none. Source: none; it is the control.
+    Evaluation: as in training.
+
+    Shapes: any, kept.
+
+    Parameters: none.
+
+    Variance: none.
+
+    Source: none needed.
     """
 
     name: Literal["none"] = "none"

@@ -17,19 +17,20 @@ class SyncBatchNormConfig(BatchStatisticsConfig):
     Formula: y = γ · (x − μ) / √(σ² + eps) + β.
 
     Training: μ and σ² are the mean and variance over (N, H, W) of all processes' batches
-    together, and the running statistics move towards them in every process alike. Where
+    together, and the running statistics move towards them in every process alike. If
     torch.distributed is not initialised, or has one process, this is batch norm, bit for bit.
-    Evaluation: the running statistics.
 
-    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² a channel.
+    Evaluation: μ and σ² are the running statistics.
+
+    Shapes: (N, C, H, W) or (N, C), kept; one μ and σ² per channel.
 
     Parameters: γ and β, 2·C; running mean and variance, 2·C that are not trained.
 
-    Variance: biased where it normalizes, unbiased where it enters the running variance, as
-    batch norm's.
+    Variance: as in batch norm.
 
-    Source: Ioffe & Szegedy 2015, "Batch Normalization"; `torch.nn.SyncBatchNorm`, which
-    computes it on accelerators.
+    Source: Ioffe & Szegedy 2015, "Batch Normalization". Between processes on accelerators it is
+    `torch.nn.SyncBatchNorm`; between processes on CPUs, which PyTorch's refuses, it computes the
+    same.
     """
 
     name: Literal["sync_batch"] = "sync_batch"

@@ -1,5 +1,7 @@
 """Batches against the same operations done image by image."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,9 @@ CPU = torch.device("cpu")
 
 
 class AnyData(DatasetConfig):
-    name: str = "any"
+    """A dataset whose images come from elsewhere."""
+
+    name: Literal["any"] = "any"
 
     def load(self, say):
         raise NotImplementedError

@@ -7,7 +7,9 @@ from torch import nn
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ImpossibleModelError
 from bnexp.models.layers import WSConv2d
-from bnexp.norms import NORMS, BatchNormConfig, NoNormConfig
+from bnexp.norms import NORMS
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
 

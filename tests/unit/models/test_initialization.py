@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models import CnnConfig, MlpConfig, ResNetConfig
-from bnexp.models.cnn.config import ConvLayer
+from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.models.initialization import HeConfig, NormalConfig, XavierConfig
-from bnexp.norms import NoNormConfig
+from bnexp.models.mlp.config import MlpConfig
+from bnexp.models.resnet.config import ResNetConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 

@@ -5,10 +5,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bnexp.models import CnnConfig, MlpConfig, ResNetConfig, TorchvisionConfig, VggConfig
-from bnexp.models.cnn.config import ConvLayer, PoolLayer
+from bnexp.models.cnn.config import CnnConfig, ConvLayer, PoolLayer
+from bnexp.models.mlp.config import MlpConfig
+from bnexp.models.resnet.config import ResNetConfig
 from bnexp.models.summary import LayerSummary, summarize_network
-from bnexp.norms import NORMS, BatchNormConfig, GroupNormConfig, NoNormConfig
+from bnexp.models.torchvision.config import TorchvisionConfig
+from bnexp.models.vgg.config import VggConfig
+from bnexp.norms import NORMS
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
 
 IMAGES = (32, 32, 3)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from bnexp.norms import NORMS, BatchNormConfig
+from bnexp.norms import NORMS
+from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_statistics import BatchStatisticsConfig
 from bnexp.norms.reference import compute_statistics, normalize, update_running
 

@@ -7,7 +7,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from bnexp.errors import UsageError
-from bnexp.norms import GroupNormConfig, InstanceNormConfig, LayerNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.instance.config import InstanceNormConfig
+from bnexp.norms.layer.config import LayerNormConfig
 
 C = 12
 

@@ -11,7 +11,8 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
 from bnexp.data.dataset import LabelledImages
 from bnexp.data.split import stratified_split
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.training import loop
 from bnexp.training.evaluation import ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training

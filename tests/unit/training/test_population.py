@@ -7,7 +7,8 @@ from torch import nn
 
 from bnexp.data.batches import ChannelStatistics, ResidentImages
 from bnexp.data.dataset import LabelledImages
-from bnexp.norms import BatchNormConfig, NoisyBatchNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.training.evaluation import evaluate
 from bnexp.training.population import (
     evaluate_precisely,

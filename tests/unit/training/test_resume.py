@@ -9,7 +9,10 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.config.optim import AdamWConfig, SgdConfig
 from bnexp.config.train import CheckpointInterval, TrainConfig, read_interval
 from bnexp.data.shapes.config import ShapesConfig
-from bnexp.norms import BatchNormConfig, BatchRenormConfig, NoisyBatchNormConfig, NoNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.save_schedule import SaveSchedule

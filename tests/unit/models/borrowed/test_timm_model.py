@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models import ImpossibleModelError, TimmConfig
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.models import ImpossibleModelError
+from bnexp.models.timm.config import TimmConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 
 SMALL = (32, 32, 3)
 

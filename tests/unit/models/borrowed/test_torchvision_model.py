@@ -8,10 +8,13 @@ from torch import nn
 from torchvision import models
 
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.data import ShapesConfig
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.errors import UsageError
-from bnexp.models import ImpossibleModelError, TorchvisionConfig
-from bnexp.norms import BatchNormConfig, GroupNormConfig, NoNormConfig
+from bnexp.models import ImpossibleModelError
+from bnexp.models.torchvision.config import TorchvisionConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.setup import check_against_dataset
 
 SMALL = (32, 32, 3)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models import CnnConfig, ImpossibleModelError
-from bnexp.models.cnn.config import ConvLayer, PoolLayer
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.models import ImpossibleModelError
+from bnexp.models.cnn.config import CnnConfig, ConvLayer, PoolLayer
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.initialization import initialize
 
 BATCH, NONE = BatchNormConfig(), NoNormConfig()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models import MlpConfig
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.models.mlp.config import MlpConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 
 BATCH, NONE = BatchNormConfig(), NoNormConfig()
 

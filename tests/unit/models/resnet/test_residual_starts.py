@@ -5,9 +5,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from bnexp.models import ResNetConfig
-from bnexp.models.resnet.config import ORDERS
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.models.resnet.config import ORDERS, ResNetConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.initialization import initialize
 
 BATCH, NONE = BatchNormConfig(), NoNormConfig()

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.resnet import BasicBlock
 
-from bnexp.models import ResNetConfig
 from bnexp.models.layers import Add, ZeroPaddedShortcut
-from bnexp.models.resnet.config import ORDERS, Order
-from bnexp.norms import BatchNormConfig, NoNormConfig
+from bnexp.models.resnet.config import ORDERS, Order, ResNetConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
 
 BATCH, NONE = BatchNormConfig(), NoNormConfig()
 ORDER_NAMES = get_args(Order)

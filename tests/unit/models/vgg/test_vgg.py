@@ -7,8 +7,10 @@ from torchvision import models
 
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.models import CnnConfig, ImpossibleModelError, VggConfig
-from bnexp.norms import NoNormConfig
+from bnexp.models import ImpossibleModelError
+from bnexp.models.cnn.config import CnnConfig
+from bnexp.models.vgg.config import VggConfig
+from bnexp.norms.none.config import NoNormConfig
 
 
 def convolutions_of(model):

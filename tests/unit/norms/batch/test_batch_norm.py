@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from bnexp.norms import BatchNormConfig
+from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.reference import compute_statistics, differentiate, normalize, update_running
 
 each_dimensions = pytest.mark.parametrize("dimensions", [1, 2], ids=["1d", "2d"])

@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from bnexp.norms import BatchRenormConfig
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.batch_renorm.layer import Limit
 from bnexp.norms.reference import compute_statistics, differentiate
 

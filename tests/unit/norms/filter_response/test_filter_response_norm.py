@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bnexp.norms import FilterResponseNormConfig
+from bnexp.norms.filter_response.config import FilterResponseNormConfig
 
 
 def make_inputs(*size):

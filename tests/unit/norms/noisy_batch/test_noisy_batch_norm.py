@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from bnexp.norms import NoisyBatchNormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 
 IMAGES, C = 400, 300
 

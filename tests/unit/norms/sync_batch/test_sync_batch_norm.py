@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from bnexp.norms import SyncBatchNormConfig
+from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 
 WORKER = """
 import sys
 import torch
 from torch import distributed
-from bnexp.norms import SyncBatchNormConfig
+from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 distributed.init_process_group(
