@@ -101,8 +101,8 @@ WRONG = {
         ["grid: {model.norm.name: [group, bath]}"],
         [
             f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group)",
-            "c.yaml:9:35: model.norm.name: 'bath' is none of none, batch, layer, instance, group, "
-            "batch_renorm, noisy_batch, filter_response, sync_batch (did you mean 'batch'?)",
+            "c.yaml:9:35: model.norm.name: 'bath' is none of batch, batch_renorm, filter_response, "
+            "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?)",
         ],
     ),
 }
@@ -116,7 +116,7 @@ def test_a_mistake_of_some_cells_is_told_with_the_value_or_the_cell(name, refuse
 
 
 NORMS = (
-    "none, batch, layer, instance, group, batch_renorm, noisy_batch, filter_response, sync_batch"
+    "batch, batch_renorm, filter_response, group, instance, layer, noisy_batch, none, sync_batch"
 )
 
 SEVERAL = {

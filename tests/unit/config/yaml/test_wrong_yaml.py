@@ -17,7 +17,7 @@ train: {epochs: 2}
 
 # Written out, so that a change of a name or of the order is seen here.
 KNOWN_NORMS = (
-    "none, batch, layer, instance, group, batch_renorm, noisy_batch, filter_response, sync_batch"
+    "batch, batch_renorm, filter_response, group, instance, layer, noisy_batch, none, sync_batch"
 )
 
 
@@ -69,8 +69,8 @@ WRONG = {
     "a model without a name": (
         replaced("  name: cnn\n", ""),
         [
-            "c.yaml:4:3: model.name: this key is required: one of cnn, mlp, vgg, resnet, "
-            "torchvision, timm"
+            "c.yaml:4:3: model.name: this key is required: one of cnn, mlp, resnet, timm, "
+            "torchvision, vgg"
         ],
     ),
     "an unknown norm": (
@@ -172,7 +172,7 @@ WRONG = {
     "an unknown model": (
         replaced("name: cnn", "name: resnt"),
         [
-            "c.yaml:4:9: model.name: 'resnt' is none of cnn, mlp, vgg, resnet, torchvision, timm "
+            "c.yaml:4:9: model.name: 'resnt' is none of cnn, mlp, resnet, timm, torchvision, vgg "
             "(did you mean 'resnet'?)"
         ],
     ),
