@@ -23,7 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bnexp.analysis.comparison import Comparison, compare_runs
+from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Comparison
 from bnexp.runs.record import RunRecord, Summary
 
 MARGIN = 0.01

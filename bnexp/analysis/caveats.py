@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.metrics import final_value, is_accuracy
-from bnexp.analysis.results import CellResult
+from bnexp.analysis.results import Caveat, CellResult
 from bnexp.runs.record import RunRecord, State
+from bnexp.wording import count
 
 _UNFINISHED: dict[State, tuple[str, str]] = {
     "running": ("is still running", "are still running"),
@@ -18,10 +20,10 @@ _UNFINISHED: dict[State, tuple[str, str]] = {
 _MOST_NAMED = 6
 
 
-def describe_caveats(
+def find_caveats(
     cells: Sequence[Cell], results: Sequence[CellResult], baseline: str, metric: str
-) -> tuple[str, ...]:
-    """Returns the warnings about missing, unfinished, diverged, unpaired and damaged runs."""
+) -> tuple[Caveat, ...]:
+    """Returns what is wrong with missing, unfinished, diverged, unpaired and damaged runs."""
     return (
         *_no_result(cells, results),
         *_missing_metric(cells, metric),
@@ -35,66 +37,69 @@ def describe_caveats(
     )
 
 
-def _no_result(cells: Sequence[Cell], results: Sequence[CellResult]) -> Iterable[str]:
+def _no_result(cells: Sequence[Cell], results: Sequence[CellResult]) -> Iterable[Caveat]:
     if any(cell.n for cell in results):
         return
-    if all(cell.diverged == cell.runs for cell in results):
-        steps = [run.summary.steps for cell in cells for run in cell.runs if run.summary]
-        yield (
-            f"every run diverged, {_span(steps)}, so there is nothing to compare; try a smaller "
-            "optim.learning_rate, a longer optim.schedule.warmup_epochs, or a norm"
-        )
-    else:
-        yield "no run has finished: there is nothing to compare yet"
-
-
-def _span(steps: Sequence[int]) -> str:
+    if any(cell.diverged != cell.runs for cell in results):
+        yield Caveat("no result", "no run has finished: there is nothing to compare yet")
+        return
+    steps = [run.summary.steps for cell in cells for run in cell.runs if run.summary]
     first, last = min(steps), max(steps)
-    return f"at step {first:,}" if first == last else f"at steps {first:,} to {last:,}"
+    span = f"at step {first:,}" if first == last else f"at steps {first:,} to {last:,}"
+    yield Caveat(
+        "no result",
+        f"every run diverged, {span}, so there is nothing to compare",
+        consequence="try a smaller optim.learning_rate, a longer optim.schedule.warmup_epochs, "
+        "or a norm",
+    )
 
 
-def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[str]:
+def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[Caveat]:
     missing = [
         (cell, run) for cell in cells for run in cell.finished if final_value(run, metric) is None
     ]
     if missing:
         wanted = f"{metric} in [0, 1]" if is_accuracy(metric) else f"finite {metric}"
-        yield f"finished without a {wanted}, so not counted: {_name(missing)}"
+        subject = f"finished without a {wanted}, so not counted"
+        yield Caveat("no figure", subject, _names(missing))
 
 
-def _diverged(results: Iterable[CellResult]) -> Iterable[str]:
+def _diverged(results: Iterable[CellResult]) -> Iterable[Caveat]:
     for cell in results:
         if cell.diverged:
-            runs = f"{cell.runs} run{'s' * (cell.runs > 1)}"
             rest = f"its figures are of the other {cell.n}" if cell.n else "it has no mean"
-            yield f"{cell.cell}: {cell.diverged} of {runs} diverged; {rest}"
+            found = f"{cell.diverged} of {count(cell.runs, 'run')} diverged; {rest}"
+            yield Caveat("diverged", cell.cell, (found,))
 
 
-def _unfinished(cells: Sequence[Cell]) -> Iterable[str]:
+def _unfinished(cells: Sequence[Cell]) -> Iterable[Caveat]:
     for state, (one, many) in _UNFINISHED.items():
         found = _choose(cells, lambda run: not (run.is_silent or run.is_damaged))
         runs = [(cell, run) for cell, run in found if run.state == state]
         if runs:
-            count = f"1 run {one}" if len(runs) == 1 else f"{len(runs)} runs {many}"
-            yield f"{count}: {_name(runs)}"
+            subject = f"{count(len(runs), 'run')} {one if len(runs) == 1 else many}"
+            yield Caveat("unfinished", subject, _names(runs))
 
 
-def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[str]:
+def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[Caveat]:
     """Yields what became of the runs whose state says less than is known of them."""
     silent = _choose(cells, lambda run: run.is_silent)
     if silent:
-        count = "1 run is" if len(silent) == 1 else f"{len(silent)} runs are"
-        yield (
-            f"{count} said to be running, but nobody trains them any more (they were cut off): "
-            f"{_name(silent)}; the same bnexp train command goes on with them"
+        yield Caveat(
+            "unfinished",
+            f"{count(len(silent), 'run')} {'was' if len(silent) == 1 else 'were'} cut off, though "
+            "the status says running",
+            _names(silent),
+            "the same bnexp train command continues",
         )
     damaged = _choose(cells, lambda run: run.is_damaged)
     if damaged:
-        count = "1 run" if len(damaged) == 1 else f"{len(damaged)} runs"
-        yield (
-            f"{count} ended, but the record is damaged, so not counted: {_name(damaged)}; remove "
-            f"what is damaged (bnexp rm {damaged[0][1].path}), then give the same bnexp train "
-            "command again"
+        yield Caveat(
+            "damaged",
+            f"{count(len(damaged), 'run')} ended, but the record is damaged, so not counted",
+            _names(damaged),
+            f"remove what is damaged (bnexp rm {damaged[0][1].path}), then repeat the bnexp train "
+            "command",
         )
 
 
@@ -104,63 +109,59 @@ def _choose(
     return [(cell, run) for cell in cells for run in cell.runs if is_wanted(run)]
 
 
-def _few_seeds(results: Sequence[CellResult]) -> Iterable[str]:
+def _few_seeds(results: Sequence[CellResult]) -> Iterable[Caveat]:
     most = max(cell.n for cell in results)
-    single = [cell.cell for cell in results if cell.n == 1]
-    fewer = [f"{cell.cell} ({cell.n})" for cell in results if 1 < cell.n < most]
+    single = tuple(cell.cell for cell in results if cell.n == 1)
+    fewer = tuple(f"{cell.cell} ({cell.n})" for cell in results if 1 < cell.n < most)
     if single:
-        yield f"one finished run only, so no interval and no test: {', '.join(single)}"
+        yield Caveat("few seeds", "only one finished run, so no interval and no test", single)
     if fewer:
-        yield f"fewer finished seeds than the other cells' {most}: {', '.join(fewer)}"
+        yield Caveat("few seeds", f"fewer finished seeds than the other cells' {most}", fewer)
 
 
-def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[str]:
+def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[Caveat]:
     partners = next(cell.values.keys() for cell in results if cell.cell == baseline)
     compared = [(cell, cell.difference) for cell in results if cell.difference is not None]
-    apart = [cell.cell for cell, difference in compared if not difference.is_paired]
-    lonely = [
+    apart = tuple(cell.cell for cell, difference in compared if not difference.is_paired)
+    lonely = tuple(
         f"{cell.cell} ({', '.join(map(str, sorted(cell.values.keys() ^ partners)))})"
         for cell, difference in compared
         if difference.is_paired and cell.values.keys() != partners
-    ]
+    )
     if apart:
-        yield (
-            f"fewer than two seeds in common with {baseline}, so not compared in pairs: "
-            f"{', '.join(apart)}"
-        )
+        subject = f"fewer than two seeds in common with {baseline}, so not compared in pairs"
+        yield Caveat("unpaired", subject, apart)
     if lonely:
-        yield (
-            f"seeds that {baseline} or the other cell lacks are left out of the difference: "
-            f"{', '.join(lonely)}"
-        )
+        subject = f"seeds that {baseline} or the other cell lacks are left out of the difference"
+        yield Caveat("unpaired", subject, lonely)
 
 
-def _copied(cells: Iterable[Cell]) -> Iterable[str]:
+def _copied(cells: Iterable[Cell]) -> Iterable[Caveat]:
     """Yields the seeds that a cell has twice, and the folders that hold another experiment."""
-    renamed: dict[tuple[str, str], int] = {}
+    renamed: Counter[tuple[str, str]] = Counter()
     for cell in cells:
         folders: dict[int, list[str]] = {}
         for run in cell.runs:
             folders.setdefault(run.seed, []).append(str(run.path))
-            names = run.path.parent.parent.name, run.experiment
-            renamed[names] = renamed.get(names, 0) + 1
+            renamed[run.path.parent.parent.name, run.experiment] += 1
         for seed, paths in folders.items():
             if len(paths) > 1:
-                named = ", ".join(paths)
-                yield f"{cell.label}: of {len(paths)} runs of seed {seed} one counts: {named}"
+                subject = f"{cell.label}: of {len(paths)} runs of seed {seed} one counts"
+                yield Caveat("copied", subject, tuple(paths))
     for (folder, name), number in renamed.items():
-        if folder not in ("", "..", name):  # a relative path may not tell
-            runs = "1 run" if number == 1 else f"{number} runs"
-            yield f"the folder '{folder}' holds {runs} of '{name}': was it copied or renamed?"
+        if folder not in ("", "..", name):  # a relative path may not say
+            subject = f"the folder '{folder}' holds {count(number, 'run')} of '{name}'"
+            yield Caveat("copied", subject, consequence="was it copied or renamed?")
 
 
-def _damaged(cells: Iterable[Cell]) -> Iterable[str]:
+def _damaged(cells: Iterable[Cell]) -> Iterable[Caveat]:
     for cell in cells:
         for run in cell.runs:
-            yield from (f"{cell.label}, seed {run.seed}: {problem}" for problem in run.problems)
+            if run.problems:
+                yield Caveat("damaged", f"{cell.label}, seed {run.seed}", run.problems)
 
 
-def _name(runs: Sequence[tuple[Cell, RunRecord]]) -> str:
+def _names(runs: Sequence[tuple[Cell, RunRecord]]) -> tuple[str, ...]:
     names = [f"{cell.label} seed {run.seed}" for cell, run in runs]
     rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return (*names[:_MOST_NAMED], *([f"{rest} more"] if rest > 0 else ()))

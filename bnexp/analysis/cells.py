@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.analysis.confounds import differing_config, is_explained
-from bnexp.analysis.differing import differing_among
+from bnexp.analysis.confounds import differing_config_keys, is_explained
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar
 
@@ -62,7 +61,7 @@ def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     if keys:
         merged = (_merge_name(key, keys) for key in keys)
         return tuple(dict.fromkeys(merged))
-    causes = _causes(differing_config(records))
+    causes = _causes(differing_config_keys(records))
     return causes if len(causes) == 1 else ()
 
 
@@ -78,11 +77,6 @@ def value_of(run: RunRecord, key: str) -> Scalar:
             if name in found:
                 return found[name]
     return None
-
-
-def differing_keys(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """Returns the keys of the cells' settings whose values are not the same in all cells."""
-    return differing_among([cell.settings for cell in cells])
 
 
 def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:
@@ -129,8 +123,8 @@ def _telling_keys(records: Sequence[RunRecord], swept: Sequence[str]) -> tuple[s
         experiments.setdefault(_folder(record), []).append(record)
     if len(experiments) == 1:
         return ()
-    mixed = {key for runs in experiments.values() for key in differing_config(runs)}
-    apart = [key for key in differing_config(records) if not is_explained(key, swept)]
+    mixed = {key for runs in experiments.values() for key in differing_config_keys(runs)}
+    apart = [key for key in differing_config_keys(records) if not is_explained(key, swept)]
     keys = tuple(key for key in _causes(apart) if key not in mixed)
     return keys if len(keys) <= _MOST_TELLING else ()
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import mean, median, stdev
 
-from bnexp.analysis.caveats import describe_caveats
-from bnexp.analysis.cells import Cell, choose_baseline, differing_keys, group_cells, swept_keys
-from bnexp.analysis.confounds import describe_confounds
+from bnexp.analysis.caveats import find_caveats
+from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
+from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import (
     Contrast,
     Values,
     contrast_with_baseline,
     judge_contrasts,
 )
+from bnexp.analysis.differing_keys import differing_keys
 from bnexp.analysis.divergence import compare_divergence
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
@@ -30,31 +31,17 @@ from bnexp.analysis.metrics import (
 )
 from bnexp.analysis.results import (
     CellResult,
-    ClaimResult,
     Comparison,
     Difference,
     Divergence,
-    EpochsToTarget,
     Question,
-    Verdict,
 )
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import STATES, RunRecord, Scalar
 
-__all__ = [
-    "CellResult",
-    "ClaimResult",
-    "Comparison",
-    "Difference",
-    "Divergence",
-    "EpochsToTarget",
-    "Question",
-    "Verdict",
-    "compare_by",
-    "compare_runs",
-]
+_DEFAULT = Question()
 
 
 @dataclass(frozen=True)
@@ -71,46 +58,37 @@ class _Table:
 
 def compare_runs(
     records: Sequence[RunRecord],
-    metric: str = "test/accuracy",
-    baseline: str | None = None,
-    target: float | None = None,
-    margin: float | None = None,
-    where: Mapping[str, Scalar] | None = None,
+    question: Question = _DEFAULT,
     whole: Sequence[RunRecord] | None = None,
 ) -> Comparison:
     """Returns every cell's final metric over its seeds and its difference to the baseline.
 
     Only finished runs are averaged; the rest are counted. The numbers don't depend on the
-    order of the records, that of the cells does. `where` says by what the records were
-    chosen, and is passed on. The claims that the runs were begun with are assessed, on the
-    `whole` experiment where the records are only a part of it.
+    order of the records, that of the cells does. The claims that the runs were begun with are
+    assessed, on the `whole` experiment if the records are only a part of it.
 
     Raises:
         UsageError: There are no records, no cell is called `baseline`, no finished run
             has the metric, or the target or margin cannot be a value of it.
     """
-    question = Question(metric, baseline, target, margin, where or {})
     (comparison,) = _compare([(tuple(records), question.where)], question)
     claimed = records if whole is None else whole
     if not any(record.claims for record in claimed):
         return comparison
     from bnexp.analysis.claims.assess import (  # slow: the schema
         assess_claims,
-        describe_unreadable_claims,
+        find_unreadable_claims,
     )
 
     return replace(
         comparison,
         claims=assess_claims(group_cells(claimed)),
-        warnings=(*comparison.warnings, *describe_unreadable_claims(claimed)),
+        caveats=(*comparison.caveats, *find_unreadable_claims(claimed)),
     )
 
 
 def compare_by(
-    records: Sequence[RunRecord],
-    key: str,
-    question: Question | None = None,
-    where: Mapping[str, Scalar] | None = None,
+    records: Sequence[RunRecord], key: str, question: Question = _DEFAULT
 ) -> tuple[Comparison, ...]:
     """Returns one comparison for each value of a config key.
 
@@ -121,9 +99,8 @@ def compare_by(
         UsageError: As for `compare_runs`, or the key is unknown.
     """
     whole_key, groups = split_runs(records, key)
-    asked = replace(question or Question(), where=where or {})
-    parts = [(runs, {**asked.where, whole_key: value}) for value, runs in groups.items()]
-    return _compare(parts, asked)
+    parts = [(runs, {**question.where, whole_key: value}) for value, runs in groups.items()]
+    return _compare(parts, question)
 
 
 def _compare(
@@ -186,11 +163,11 @@ def _conclude(
         baseline=reference.label,
         target=target,
         swept=swept,
-        differing=differing_keys(cells),
+        differing=differing_keys(cell.settings for cell in cells),
         cells=results,
-        warnings=(
-            *describe_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
-            *describe_caveats(cells, results, reference.label, metric),
+        caveats=(
+            *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
+            *find_caveats(cells, results, reference.label, metric),
         ),
         where=table.where,
         margin=question.margin,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bnexp.analysis.differing import differing_among, distinct, is_below
+from bnexp.analysis.differing_keys import differing_keys, distinct, is_below
 from bnexp.analysis.metrics import is_cost
+from bnexp.analysis.results import Caveat, CaveatKind
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import write_value
 
@@ -76,13 +77,13 @@ def is_explained(key: str, swept: Iterable[str]) -> bool:
     return any(is_below(key, root.removesuffix(".name")) for root in swept)
 
 
-def differing_config(records: Iterable[RunRecord]) -> tuple[str, ...]:
+def differing_config_keys(records: Iterable[RunRecord]) -> tuple[str, ...]:
     """Returns the config keys that differ between the runs and can change a result.
 
     Runs whose config could not be read are left out.
     """
     configs = distinct((record.config for record in records if record.config), _IGNORED)
-    differing = differing_among(configs)
+    differing = differing_keys(configs)
     return tuple(key for key in differing if not any(is_below(key, root) for root in _IGNORED))
 
 
@@ -100,8 +101,8 @@ def confounding_keys(
     Runs whose config or environment cannot be read are passed over: see `unchecked_runs`.
     """
     both = [*treatment, *control]
-    unexplained = [key for key in differing_config(both) if not is_explained(key, swept)]
-    within = [key for runs in (treatment, control) for key in differing_config(runs)]
+    unexplained = [key for key in differing_config_keys(both) if not is_explained(key, swept)]
+    within = [key for runs in (treatment, control) for key in differing_config_keys(runs)]
     data = _differing_dataset(both, swept)
     deciding = _deciding_keys((treatment, control), swept, metric)
     return tuple(dict.fromkeys((*unexplained, *within, *data, *deciding)))
@@ -112,8 +113,8 @@ def unchecked_runs(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
     return tuple(run for run in runs if not (run.config and run.environment))
 
 
-def describe_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple[str, ...]:
-    """Returns one warning for each kind of unplanned difference: keys, values, cells."""
+def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple[Caveat, ...]:
+    """Returns one caveat for each kind of unplanned difference: keys, values, cells."""
     runs = [run for members in groups.values() for run in members]
     configs = {
         label: {run.seed: run.config for run in members if run.config}
@@ -123,23 +124,23 @@ def describe_confounds(groups: Groups, swept: Collection[str], metric: str) -> t
         label: {run.seed: run.environment for run in members if run.environment}
         for label, members in groups.items()
     }
-    unexplained = [key for key in differing_config(runs) if not is_explained(key, swept)]
-    within = {key: None for members in groups.values() for key in differing_config(members)}
+    unexplained = [key for key in differing_config_keys(runs) if not is_explained(key, swept)]
+    within = {key: None for members in groups.values() for key in differing_config_keys(members)}
     code = _differing_code(groups.values())
     deciding = _deciding_keys(groups.values(), swept, metric)
     machine = [key for key in deciding if key not in code]
     others = [key for key in _differing_circumstances(runs) if key not in deciding]
     scope = "cells differ in more than the sweep" if len(groups) > 1 else _WITHIN
     found = (
-        _describe(scope, unexplained, configs, _VERDICT),
-        _describe(_WITHIN, [key for key in within if key not in unexplained], configs, _VERDICT),
-        _describe("the data differ", _differing_dataset(runs, swept), environments, _VERDICT),
-        _describe("the code or its versions differ", code, environments, _VERDICT),
-        _describe(f"machines that {metric} depends on differ", machine, environments, _VERDICT),
+        _describe(scope, unexplained, configs),
+        _describe(_WITHIN, [key for key in within if key not in unexplained], configs),
+        _describe("the data differ", _differing_dataset(runs, swept), environments),
+        _describe("the code or its versions differ", code, environments),
+        _describe(f"machines that {metric} depends on differ", machine, environments),
         _describe_unchecked(groups),
-        _describe("the runs were not made alike", others, environments),
+        _describe("the runs were not made alike", others, environments, "circumstances"),
     )
-    return tuple(warning for warning in found if warning)
+    return tuple(caveat for caveat in found if caveat)
 
 
 def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple[str, ...]:
@@ -190,25 +191,26 @@ def _differing_circumstances(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 def _differing_environment(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     """Returns the keys that differ; what is not recorded counts as null."""
     found = distinct((run.environment for run in runs if run.environment), _OWN)
-    keys = differing_among(found)
+    keys = differing_keys(found)
     return tuple(key for key in keys if any(one.get(key) != found[0].get(key) for one in found))
 
 
-def _describe_unchecked(groups: Groups) -> str | None:
+def _describe_unchecked(groups: Groups) -> Caveat | None:
     unchecked = {label: unchecked_runs(members) for label, members in groups.items()}
     number = sum(map(len, unchecked.values()))
     if not number:
         return None
     names = [
-        f"{label} seed{'s' * (len(runs) > 1)} {', '.join(str(run.seed) for run in runs)}"
+        f"{label} {_write_seeds([run.seed for run in runs])}"
         for label, runs in unchecked.items()
         if runs
     ]
-    subject = "1 run has" if number == 1 else f"{number} runs have"
-    they = "it" if number == 1 else "they"
-    return (
-        f"{subject} no readable config or environment, so what {they} ran on cannot be checked: "
-        f"{_shorten(names)}: {_VERDICT}"
+    subject, they = ("1 run has", "it") if number == 1 else (f"{number} runs have", "they")
+    return Caveat(
+        "unchecked",
+        f"{subject} no readable config or environment, so what {they} ran on cannot be checked",
+        (_shorten(names),),
+        _VERDICT,
     )
 
 
@@ -216,15 +218,14 @@ def _describe(
     subject: str,
     keys: Sequence[str],
     cells: Mapping[str, Mapping[int, Mapping[str, Scalar]]],
-    consequence: str = "",
-) -> str | None:
+    kind: CaveatKind = "confounded",
+) -> Caveat | None:
     if not keys:
         return None
     named = [f"{key} is {_describe_values(key, cells)}" for key in keys[:_MOST_NAMED]]
     if len(keys) > _MOST_NAMED:
         named.append(f"and {len(keys) - _MOST_NAMED} more: {', '.join(keys[_MOST_NAMED:])}")
-    text = f"{subject}: {'; '.join(named)}"
-    return f"{text}: {consequence}" if consequence else text
+    return Caveat(kind, subject, tuple(named), _VERDICT if kind == "confounded" else "")
 
 
 def _describe_values(key: str, cells: Mapping[str, Mapping[int, Mapping[str, Scalar]]]) -> str:
@@ -235,10 +236,13 @@ def _describe_values(key: str, cells: Mapping[str, Mapping[int, Mapping[str, Sca
         for seed, mapping in by_seed.items():
             seeds.setdefault(_show(mapping, key), []).append(seed)
         for value, having in seeds.items():
-            numbers = ", ".join(map(str, having))
-            whose = f" seed{'s' * (len(having) > 1)} {numbers}" if len(seeds) > 1 else ""
+            whose = f" {_write_seeds(having)}" if len(seeds) > 1 else ""
             holders.setdefault(value, []).append(label + whose)
     return ", ".join(f"{value} ({_shorten(names)})" for value, names in holders.items())
+
+
+def _write_seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _shorten(names: Sequence[str]) -> str:

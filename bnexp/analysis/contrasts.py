@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.claims.verdicts import POWER, SIGNIFICANCE
 from bnexp.analysis.confounds import confounding_keys, unchecked_runs
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import Difference, Verdict
@@ -21,6 +20,8 @@ from bnexp.analysis.stats.intervals import (
     welch_difference,
 )
 from bnexp.analysis.stats.power import (
+    POWER,
+    SIGNIFICANCE,
     seeds_for_paired_power,
     seeds_for_welch_power,
     smallest_detectable_paired,

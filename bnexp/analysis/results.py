@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bnexp.runs.record import Scalar, State
+
+if TYPE_CHECKING:
+    from bnexp.config.claim.config import ClaimConfig
 
 Verdict = Literal[
     "better",
@@ -24,6 +27,44 @@ Verdict = Literal[
 difference is shown to lie within the margin that was asked for."""
 
 ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
+
+CaveatKind = Literal[
+    "no result",
+    "no figure",
+    "diverged",
+    "unfinished",
+    "damaged",
+    "few seeds",
+    "unpaired",
+    "copied",
+    "confounded",
+    "unchecked",
+    "circumstances",
+    "wrong cells",
+    "late claim",
+    "unreadable claim",
+    "added seeds",
+    "untestable",
+    "undecided",
+]
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """What limits the figures, or keeps a claim open, in parts that each format joins itself."""
+
+    kind: CaveatKind
+    subject: str
+    """What was found, such as `2 runs failed`."""
+    details: tuple[str, ...] = ()
+    """The runs, cells or keys that it was found in."""
+    consequence: str = ""
+    """What follows from it, or what to do about it."""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line, without a full stop."""
+        return ": ".join(filter(None, (self.subject, "; ".join(self.details), self.consequence)))
 
 
 @dataclass(frozen=True)
@@ -183,47 +224,53 @@ class ClaimSide:
 
 
 @dataclass(frozen=True)
+class ClaimTest:
+    """What the values of the two sides say, before the family of claims is known."""
+
+    name: str
+    """The test that gave `p`."""
+    mean: float
+    """Treatment minus control, in the measure's unit."""
+    ci_low: float | None
+    ci_high: float | None
+    p: float | None
+    """Of the test that there is no difference."""
+    p_beyond: float | None
+    """Of the test that the difference is no larger than the margin."""
+    p_equivalence: float | None
+    """Of the two one-sided tests that the difference is no smaller than the margin."""
+    n: int
+    """Pairs of seeds if paired, else runs of both sides together."""
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+    """The difference of each common seed; empty if the seeds don't pair."""
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the seeds were compared one by one."""
+        return bool(self.by_seed)
+
+
+@dataclass(frozen=True)
 class ClaimResult:
-    """What the runs say of a claim that was written down before them.
+    """What the runs say of a claim that was written down before them."""
 
-    `measure` is what is compared, in words; `mean` is treatment minus control in its
-    unit, or None where one side has no figure.
-    """
-
-    statement: str
-    source: str
-    measure: str
-    metric: str
-    reduction: str | None
-    direction: Literal["higher", "lower", "equal"]
-    margin: float
+    claim: ClaimConfig
     treatment: ClaimSide
     control: ClaimSide
     verdict: ClaimVerdict
-    scale: Literal["linear", "log2", "log10"] = "linear"
-    """Of a reduction's axis; the values of `largest_stable` are in it."""
-    reason: str | None = None
-    """Why it is inconclusive."""
-    mean: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    p: float | None = None
+    obstacle: Caveat | None = None
+    """Why the claim is inconclusive."""
+    test: ClaimTest | None = None
+    """None if an obstacle rules a test out."""
     p_holm: float | None = None
-    """`p`, adjusted over all claims of the experiment."""
+    """The p-value that the verdict rests on, adjusted over all claims of the experiment."""
     p_equivalence: float | None = None
-    """p of the two one-sided tests against ±margin, adjusted by Holm."""
-    test: str | None = None
-    """The test that gave `p`, by name."""
-    n: int = 0
-    """Pairs of seeds where paired, else runs of both sides together."""
-    is_paired: bool = False
-    by_seed: Mapping[int, float] = field(default_factory=dict)
+    """That of the test, adjusted likewise."""
     seeds_needed: int | None = None
-    """Seeds a side with which an effect of the margin is found with 80 % power."""
+    """Seeds per side that find an effect of the margin with 80 % power."""
     also_differ: tuple[str, ...] = ()
     """Swept keys that the claim does not name and in which the two sides differ as well."""
-    remarks: tuple[str, ...] = ()
-    """What a reader must know besides, in whole sentences."""
+    caveats: tuple[Caveat, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,7 +304,7 @@ class Comparison:
     that tell several experiments apart."""
     cells: tuple[CellResult, ...]
     claims: tuple[ClaimResult, ...] = ()
-    warnings: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
     where: Mapping[str, Scalar] = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
     margin: float | None = None

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from bnexp.analysis.results import Comparison
+from bnexp.analysis.results import Comparison, Question
 from bnexp.runs.record import RunRecord
-
-if TYPE_CHECKING:
-    from bnexp.analysis.comparison import Question
 
 
 class ReportFormat(StrEnum):
@@ -116,7 +113,7 @@ def compare(
 
     Claims of the experiment's YAML are assessed on all of its runs, whatever --where chooses.
     """
-    from bnexp.analysis.comparison import Question
+    from bnexp.analysis.comparison import compare_by, compare_runs
     from bnexp.analysis.where import find_key, select_runs
     from bnexp.runs.reading import read_experiments
 
@@ -124,13 +121,14 @@ def compare(
     gc.disable()
     records = read_experiments(targets or [], runs_dir)
     chosen, conditions = select_runs(records, where or [])
-    question = Question(metric, baseline, target, margin)
-    by = None if by is None else find_key(by, chosen, "--by")
-    comparisons = (
-        _compare_by(chosen, by, question, conditions)
-        if by
-        else (_compare_whole(records, chosen, question, conditions),)
-    )
+    question = Question(metric, baseline, target, margin, conditions)
+    if by is None:
+        comparisons: tuple[Comparison, ...] = (compare_runs(chosen, question, whole=records),)
+    else:
+        by = find_key(by, chosen, "--by")
+        comparisons = compare_by(chosen, by, question)
+        if any(record.claims for record in chosen):
+            typer.echo("the experiment's claims are assessed without --by", err=True)
     _print(comparisons, report_format, by)
     if not by and not conditions:
         _write_events(comparisons[0], records)
@@ -138,36 +136,6 @@ def compare(
         _write_html(comparisons, chosen, html)
     if plots is not None:
         _write_figures(comparisons, plots)
-
-
-def _compare_whole(
-    records: Sequence[RunRecord],
-    chosen: Sequence[RunRecord],
-    question: Question,
-    conditions: Mapping[str, str],
-) -> Comparison:
-    from bnexp.analysis.comparison import compare_runs
-
-    return compare_runs(
-        chosen,
-        question.metric,
-        question.baseline,
-        question.target,
-        question.margin,
-        conditions,
-        whole=records,
-    )
-
-
-def _compare_by(
-    chosen: Sequence[RunRecord], key: str, question: Question, conditions: Mapping[str, str]
-) -> tuple[Comparison, ...]:
-    from bnexp.analysis.comparison import compare_by
-
-    comparisons = compare_by(chosen, key, question, conditions)
-    if any(record.claims for record in chosen):
-        typer.echo("the experiment's claims are assessed without --by", err=True)
-    return comparisons
 
 
 def _print(
@@ -218,8 +186,8 @@ def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
     from bnexp.reports.words.claims import describe_claim
 
     for comparison in comparisons:
-        for warning in comparison.warnings:
-            _warn(warning)
+        for caveat in comparison.caveats:
+            _warn(caveat.text)
         for claim in comparison.claims:
             text = describe_claim(claim)
             typer.echo(f"claim: {text.heading}: {text.statement}", err=True)

@@ -16,6 +16,7 @@ from bnexp.analysis.results import (
     Difference,
     EpochsToTarget,
 )
+from bnexp.reports.words.claims import describe_measure
 
 
 def render_json(comparison: Comparison) -> str:
@@ -44,7 +45,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "differing": list(comparison.differing),
         "cells": [_cell(cell) for cell in comparison.cells],
         "claims": [_claim(claim) for claim in comparison.claims],
-        "warnings": list(comparison.warnings),
+        "warnings": [caveat.text for caveat in comparison.caveats],
+        "caveats": [asdict(caveat) for caveat in comparison.caveats],
     }
 
 
@@ -101,31 +103,34 @@ def _difference(difference: Difference | None) -> dict[str, Any] | None:
     }
 
 
-def _claim(claim: ClaimResult) -> dict[str, Any]:
+def _claim(result: ClaimResult) -> dict[str, Any]:
+    claim, test = result.claim, result.test
     return {
         "statement": claim.statement,
         "source": claim.source,
-        "verdict": claim.verdict,
-        "reason": claim.reason,
-        "measure": claim.measure,
+        "verdict": result.verdict,
+        "reason": result.obstacle.text if result.obstacle else None,
+        "obstacle": asdict(result.obstacle) if result.obstacle else None,
+        "measure": describe_measure(claim),
         "metric": claim.metric,
-        "reduction": claim.reduction,
+        "reduction": claim.reduction.name if claim.reduction else None,
         "direction": claim.direction,
         "margin": claim.margin,
-        "treatment": _side(claim.treatment),
-        "control": _side(claim.control),
-        "mean": claim.mean,
-        "ci_low": claim.ci_low,
-        "ci_high": claim.ci_high,
-        "p": claim.p,
-        "p_holm": claim.p_holm,
-        "p_equivalence": claim.p_equivalence,
-        "test": claim.test,
-        "n": claim.n,
-        "is_paired": claim.is_paired,
-        "values": _by_seed(claim.by_seed),
-        "seeds_needed": claim.seeds_needed,
-        "also_differ": list(claim.also_differ),
+        "treatment": _side(result.treatment),
+        "control": _side(result.control),
+        "mean": test.mean if test else None,
+        "ci_low": test.ci_low if test else None,
+        "ci_high": test.ci_high if test else None,
+        "p": test.p if test else None,
+        "p_holm": result.p_holm,
+        "p_equivalence": result.p_equivalence,
+        "test": test.name if test else None,
+        "n": test.n if test else 0,
+        "is_paired": test is not None and test.is_paired,
+        "values": _by_seed(test.by_seed if test else {}),
+        "seeds_needed": result.seeds_needed,
+        "also_differ": list(result.also_differ),
+        "caveats": [asdict(caveat) for caveat in result.caveats],
     }
 
 

@@ -74,9 +74,7 @@ def render_latex(*comparisons: Comparison) -> str:
     It needs `\usepackage{booktabs}` alone. The best mean is bold, verdicts are words, and
     warnings are comments as well as notes.
     """
-    warnings = list(
-        dict.fromkeys(text for comparison in comparisons for text in comparison.warnings)
-    )
+    warnings = list(dict.fromkeys(found.text for part in comparisons for found in part.caveats))
     notes = describe_notes(comparisons, is_best_marked=True, is_advising=False)
     lines = [
         comment(f"{describe_title(comparisons)}; needs \\usepackage{{booktabs}}"),

@@ -47,7 +47,7 @@ def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
     escape = dialect.escape
     claims = [claim for comparison in comparisons for claim in comparison.claims]
     notes = describe_notes(comparisons, is_best_marked=True)
-    warnings = dict.fromkeys(text for comparison in comparisons for text in comparison.warnings)
+    warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
     blocks = [
         f"### {escape(describe_title(comparisons))}",
         "\n".join(_claim(claim, dialect) for claim in claims),

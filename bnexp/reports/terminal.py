@@ -77,7 +77,7 @@ def print_report(console: Console, *comparisons: Comparison) -> None:
     for comparison in comparisons:
         _print_part(comparison, comparisons, console)
     notes = describe_notes(comparisons, is_best_marked=console.is_terminal)
-    warnings = dict.fromkeys(text for comparison in comparisons for text in comparison.warnings)
+    warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
     _print_paragraph([_wrap(note, console, "dim") for note in notes], console)
     _print_paragraph([_warn(warning, console) for warning in warnings], console)
 

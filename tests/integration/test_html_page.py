@@ -13,6 +13,7 @@ from chromium import FLAGS, PROGRAM
 from records import build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Caveat
 from bnexp.reports.html.page import render_html
 
 LONG = "norm=batch(warmup_steps=50,r_max_steps=150,d_max_steps=100),placement=after_activation"
@@ -58,7 +59,8 @@ def records_of(cells):
 def pages():
     few = records_of(["none", LONG, "layer"])
     many = records_of([f"{LONG},k={number}" for number in range(12)])
-    warned = replace(compare_runs(few), warnings=(f"{LONG}: 1 of 3 runs diverged",))
+    caveat = Caveat("diverged", LONG, ("1 of 3 runs diverged",))
+    warned = replace(compare_runs(few), caveats=(caveat,))
     return {
         "few cells": render_html([warned], few),
         "twelve long names": render_html([compare_runs(many)], many),

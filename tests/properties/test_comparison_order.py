@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.json import render_json
 
 CELLS = ("norm=none", "norm=batch", "norm=group")
@@ -35,7 +36,7 @@ def experiments(draw):
 
 
 def figures(runs):
-    document = json.loads(render_json(compare_runs(runs, baseline=sorted_cells(runs)[0])))
+    document = json.loads(render_json(compare_runs(runs, Question(baseline=sorted_cells(runs)[0]))))
     return {cell["cell"]: cell for cell in document["cells"]}, document["target"]
 
 

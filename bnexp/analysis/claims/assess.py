@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.claims.obstacles import describe_added_seeds, find_obstacle
+from bnexp.analysis.claims.obstacles import find_added_seeds, find_obstacle
 from bnexp.analysis.claims.sides import as_variant, find_cells, measure_sides
-from bnexp.analysis.claims.tests import ClaimTest, compare_sides, count_seeds_needed
-from bnexp.analysis.claims.verdicts import SIGNIFICANCE, Evidence, judge
+from bnexp.analysis.claims.tests import compare_sides, count_seeds_needed
 from bnexp.analysis.confounds import is_explained
-from bnexp.analysis.results import ClaimResult, ClaimSide
+from bnexp.analysis.results import Caveat, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
 from bnexp.analysis.stats.intervals import holm
-from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig
+from bnexp.analysis.stats.power import SIGNIFICANCE
+from bnexp.config.claim.config import DIVERGED, ClaimConfig
 from bnexp.runs.record import RunRecord, flatten
 
 
@@ -27,9 +27,9 @@ class _Case:
     treatment: ClaimSide
     control: ClaimSide
     test: ClaimTest | None
-    obstacle: str | None
+    obstacle: Caveat | None
     also_differ: tuple[str, ...]
-    remarks: tuple[str, ...]
+    caveats: tuple[Caveat, ...]
 
 
 def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
@@ -53,33 +53,14 @@ def _assess(cases: Sequence[_Case]) -> list[ClaimResult]:
     ]
 
 
-def describe_unreadable_claims(records: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Returns one warning where claims were recorded that cannot be read, else none."""
+def find_unreadable_claims(records: Sequence[RunRecord]) -> tuple[Caveat, ...]:
+    """Returns one caveat if claims were recorded that cannot be read, else none."""
     unread = [claim for claim in _recorded(records) if _read(claim) is None]
     if not unread:
         return ()
-    names = ", ".join(f"'{claim.get('statement', 'without a statement')}'" for claim in unread)
-    return (
-        f"claims that were recorded with the runs cannot be read, so they have no verdict: {names}",
-    )
-
-
-def describe_measure(claim: ClaimConfig) -> str:
-    """Returns what the claim compares, in words: `largest stable optim.learning_rate`."""
-    reduction = claim.reduction
-    if reduction is None:
-        shown = {DIVERGED: "share of diverged runs"}.get(claim.metric, claim.metric)
-        return f"{shown} of {claim.target:g}" if claim.metric in TO_TARGET else shown
-    unit = "" if reduction.scale == "linear" else f"{reduction.scale} "
-    match reduction.name:
-        case "largest_stable":
-            return f"largest stable {reduction.over}"
-        case "best":
-            return f"{claim.metric} at the {reduction.over} that is best by {reduction.select_by}"
-        case "range":
-            return f"range of {claim.metric} over {reduction.over}"
-        case "slope":
-            return f"slope of {claim.metric} over {unit}{reduction.over}"
+    names = tuple(f"'{claim.get('statement', 'without a statement')}'" for claim in unread)
+    subject = "claims that were recorded with the runs cannot be read, so they have no verdict"
+    return (Caveat("unreadable claim", subject, names),)
 
 
 def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -117,17 +98,18 @@ def _build_case(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[C
     test = None if obstacle else compare_sides(claim, treatment, control)
     if test is None and obstacle is None:
         obstacle = _why_untested(claim, sides)
-    also_differ, remarks = _find_other_keys(claim, found), describe_added_seeds(found)
-    return _Case(claim, treatment, control, test, obstacle, also_differ, remarks)
+    also_differ, caveats = _find_other_keys(claim, found), find_added_seeds(found)
+    return _Case(claim, treatment, control, test, obstacle, also_differ, caveats)
 
 
-def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> str:
+def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
     for name, side in sides.items():
         if not side.values:
-            return f"no seed of the {name} has a value of {describe_measure(claim)}"
+            return Caveat("no figure", f"no seed of the {name} has a figure")
     if claim.is_on_a_grid:
-        return "a test takes at least two seeds that both sides have"
-    return "a test takes at least two seeds on each side (-s sweep.seeds=5)"
+        return Caveat("untestable", "a test takes at least two seeds that both sides have")
+    needed = "a test takes at least two seeds on each side (-s sweep.seeds=5)"
+    return Caveat("untestable", needed)
 
 
 def _find_other_keys(claim: ClaimConfig, found: Mapping[str, Sequence[Cell]]) -> tuple[str, ...]:
@@ -159,56 +141,61 @@ def _adjust(values: Sequence[float | None]) -> list[float | None]:
 def _conclude(
     case: _Case, p: float | None, p_equivalence: float | None, family: int
 ) -> ClaimResult:
-    claim, test = case.claim, case.test
-    result = ClaimResult(
-        statement=claim.statement,
-        source=claim.source,
-        measure=describe_measure(claim),
-        metric=claim.metric,
-        reduction=claim.reduction.name if claim.reduction else None,
-        scale=claim.reduction.scale if claim.reduction else "linear",
-        direction=claim.direction,
-        margin=claim.margin,
-        treatment=case.treatment,
-        control=case.control,
-        verdict="inconclusive",
-        reason=case.obstacle,
-        also_differ=case.also_differ,
-        remarks=case.remarks,
-    )
-    if test is None:
-        return result
-    verdict = judge(Evidence(test.mean, p, p_equivalence), claim.direction)
-    is_open = verdict == "inconclusive"
-    seeds_needed = None
-    if is_open:
+    claim, test, obstacle, seeds_needed = case.claim, case.test, case.obstacle, None
+    verdict: ClaimVerdict = "inconclusive"
+    if test is not None:
+        verdict = _judge(claim, test.mean, p, p_equivalence)
+    if test is not None and verdict == "inconclusive":
+        obstacle = _why_open(claim, test, p)
         significance = SIGNIFICANCE / family
         seeds_needed = count_seeds_needed(claim, case.treatment, case.control, test, significance)
-    return replace(
-        result,
+    return ClaimResult(
+        claim=claim,
+        treatment=case.treatment,
+        control=case.control,
         verdict=verdict,
-        reason=_why_open(claim, test, p, p_equivalence) if is_open else None,
-        mean=test.mean,
-        ci_low=test.low,
-        ci_high=test.high,
-        p=test.p,
+        obstacle=obstacle,
+        test=test,
         p_holm=p,
         p_equivalence=p_equivalence,
-        test=test.name,
-        n=test.n,
-        is_paired=bool(test.by_seed),
-        by_seed=test.by_seed,
         seeds_needed=seeds_needed,
+        also_differ=case.also_differ,
+        caveats=case.caveats,
     )
 
 
-def _why_open(
-    claim: ClaimConfig, test: ClaimTest, p: float | None, p_equivalence: float | None
-) -> str:
-    if p is None and test.mean:
-        return "the difference is the same in every seed, so there is no spread to test it by"
-    if claim.is_on_a_grid or claim.metric == DIVERGED:
-        return "the difference is not shown to be apart from 0"
+def _judge(
+    claim: ClaimConfig, difference: float, p: float | None, p_equivalence: float | None
+) -> ClaimVerdict:
+    """Returns what a difference and its adjusted p-values say of a claim.
+
+    Predicted higher or lower: *equivalent* if the difference is shown to lie within the
+    margin, whether or not it is 0; else *supported* or *contradicted* if it is shown not to be
+    0, by its sign. Predicted equal: *supported* if it is shown to lie within the margin,
+    *contradicted* if it is shown to lie beyond. All else is *inconclusive*: too little is
+    known, which is not the same as no difference.
+    """
+    is_within = p_equivalence is not None and p_equivalence <= SIGNIFICANCE
+    is_apart = p is not None and p <= SIGNIFICANCE
     if claim.direction == "equal":
-        return "the difference is shown neither to lie within the margin nor beyond it"
-    return "the difference is shown neither to be apart from 0 nor to lie within the margin"
+        if is_within:
+            return "supported"
+        return "contradicted" if is_apart else "inconclusive"
+    if is_within:
+        return "equivalent"
+    if not is_apart:
+        return "inconclusive"
+    return "supported" if (difference > 0) == (claim.direction == "higher") else "contradicted"
+
+
+def _why_open(claim: ClaimConfig, test: ClaimTest, p: float | None) -> Caveat:
+    if p is None and test.mean:
+        reason = "the difference is the same in every seed, so there is no spread to test it by"
+        return Caveat("untestable", reason)
+    if claim.is_on_a_grid or claim.metric == DIVERGED:
+        reason = "the difference is not shown to be apart from 0"
+    elif claim.direction == "equal":
+        reason = "the difference is shown neither to lie within the margin nor beyond it"
+    else:
+        reason = "the difference is shown neither to be apart from 0 nor to lie within the margin"
+    return Caveat("undecided", reason)

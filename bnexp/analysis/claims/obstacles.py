@@ -8,6 +8,7 @@ from bnexp.analysis.cells import Cell, swept_keys
 from bnexp.analysis.claims.sides import as_variant
 from bnexp.analysis.claims.targets import find_budget
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
+from bnexp.analysis.results import Caveat
 from bnexp.config.claim.cells import find_axis_mismatch
 from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
@@ -18,15 +19,15 @@ Sides = Mapping[str, Sequence[Cell]]
 
 def find_obstacle(
     claim: ClaimConfig, raw: Mapping[str, object], sides: Sides, num_cells: int
-) -> str | None:
+) -> Caveat | None:
     """Returns why no verdict can be given, or None.
 
     `raw` is the claim as it was recorded, `num_cells` how many cells of the experiment are
     at hand.
     """
-    if reason := _find_wrong_cells(claim, sides):
-        return reason
-    runs = [run for cells in sides.values() for cell in cells for run in cell.runs]
+    if obstacle := _find_wrong_cells(claim, sides):
+        return obstacle
+    runs = _runs_of(sides)
     return (
         _find_late(raw, runs)
         or _find_unfinished(runs, sides)
@@ -37,105 +38,123 @@ def find_obstacle(
     )
 
 
-def describe_added_seeds(sides: Sides) -> tuple[str, ...]:
-    """Returns a remark where the runs were planned in several steps, else nothing."""
-    runs = [run for cells in sides.values() for cell in cells for run in cell.runs]
-    plans = dict.fromkeys(plan for run in runs if (plan := _planned_seeds(run)))
+def find_added_seeds(sides: Sides) -> tuple[Caveat, ...]:
+    """Returns a caveat if the runs were planned in several steps, else nothing."""
+    plans = dict.fromkeys(plan for run in _runs_of(sides) if (plan := _planned_seeds(run)))
     if len(plans) < 2:
         return ()
-    steps = "; ".join(" ".join(map(str, plan)) for plan in sorted(plans, key=len))
-    return (
-        f"The seeds were planned in {len(plans)} steps ({steps}): where more are added because of "
-        "what the first ones showed, verdicts err more often than 5 %.",
+    steps = tuple(" ".join(map(str, plan)) for plan in sorted(plans, key=len))
+    consequence = (
+        "if seeds are added because of what the first ones showed, verdicts are wrong more often "
+        "than 5 %"
     )
+    subject = f"the seeds were planned in {len(plans)} steps"
+    return (Caveat("added seeds", subject, steps, consequence),)
 
 
-def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> str | None:
+def _runs_of(sides: Sides) -> list[RunRecord]:
+    return [run for cells in sides.values() for cell in cells for run in cell.runs]
+
+
+def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> Caveat | None:
     for side, cells in sides.items():
         if not cells:
-            return f"no run of the {side} has begun, or none is among those compared"
+            reason = f"no run of the {side} has begun, or none is among those compared"
+            return Caveat("wrong cells", reason)
         if claim.reduction is None and len(cells) > 1:
-            return f"the {side} is {len(cells)} cells, and the claim compares one with one"
+            reason = f"the {side} is {len(cells)} cells, and the claim compares one with one"
+            return Caveat("wrong cells", reason)
     if claim.reduction is None:
         return None
     variants = {side: [as_variant(cell) for cell in cells] for side, cells in sides.items()}
     mismatch = next(find_axis_mismatch(claim.reduction, variants), None)
-    return mismatch.reason if mismatch else None
+    return Caveat("wrong cells", mismatch.reason) if mismatch else None
 
 
-def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> str | None:
+def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> Caveat | None:
     unknown = unchecked_runs(runs)
     if unknown:
-        return (
+        return Caveat(
+            "unchecked",
             f"{len(unknown)} of {len(runs)} runs have no readable environment.json, so what was "
-            "claimed when they began is unknown"
+            "claimed when they began is unknown",
         )
     late = [run for run in runs if dict(raw) not in [dict(claim) for claim in run.claims]]
     if not late:
         return None
-    return (
-        f"{len(late)} of {len(runs)} runs were not begun with this claim as it stands; a claim "
-        "must stand before its runs (bnexp train with --force runs them anew)"
+    return Caveat(
+        "late claim",
+        f"{len(late)} of {len(runs)} runs were not begun with this claim as it stands",
+        consequence="a claim must stand before its runs (bnexp train --force runs them again)",
     )
 
 
-def _find_unfinished(runs: Sequence[RunRecord], sides: Sides) -> str | None:
-    """Finds runs without a result, those included that were planned and have no folder."""
-    open_runs = sum(run.state not in ("finished", "diverged") for run in runs)
+def _find_unfinished(runs: Sequence[RunRecord], sides: Sides) -> Caveat | None:
+    """Finds runs without a result, including those that were planned and have no folder."""
     planned = {seed for run in runs for seed in _planned_seeds(run)}
     cells = [cell for found in sides.values() for cell in found]
     missing = sum(len(planned - {run.seed for run in cell.runs}) for cell in cells)
-    if not open_runs + missing:
+    awaited = missing + sum(run.state not in ("finished", "diverged") for run in runs)
+    if not awaited:
         return None
-    return (
-        f"{open_runs + missing} of {len(runs) + missing} planned runs have no result yet; a "
-        "verdict waits for all of them, since looking again and again finds things by chance"
+    return Caveat(
+        "unfinished",
+        f"{awaited} of {len(runs) + missing} planned runs have no result yet",
+        consequence="a verdict waits for all of them, since repeated looks find things by chance",
     )
 
 
 def _find_missing_cells(
     claim: ClaimConfig, runs: Sequence[RunRecord], num_cells: int
-) -> str | None:
+) -> Caveat | None:
     most = max((_planned_cells(run) for run in runs), default=0)
-    if claim.reduction is not None and num_cells < most:
-        return f"the claim is about an axis, and {num_cells} of the sweep's {most} cells are here"
-    return None
+    if claim.reduction is None or num_cells >= most:
+        return None
+    reason = f"the claim is about an axis, and {num_cells} of the sweep's {most} cells are here"
+    return Caveat("wrong cells", reason)
 
 
-def _find_confounds(claim: ClaimConfig, sides: Sides) -> str | None:
+def _find_confounds(claim: ClaimConfig, sides: Sides) -> Caveat | None:
     treatment, control = (
         [run for cell in cells for run in cell.measured] for cells in sides.values()
     )
     swept = swept_keys([*treatment, *control])
     found = confounding_keys(treatment, control, swept, claim.metric)
-    keys = [key for key in found if not is_explained(key, swept)]
-    return f"the two sides also differ in {', '.join(keys)}: no causal verdict" if keys else None
+    keys = tuple(key for key in found if not is_explained(key, swept))
+    if not keys:
+        return None
+    return Caveat(
+        "confounded", "the two sides differ in more than the sweep", keys, "no causal verdict"
+    )
 
 
-def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> str | None:
+def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | None:
     counts_them = claim.metric == DIVERGED or claim.metric in TO_TARGET
     is_ceiling = claim.reduction is not None and claim.reduction.name in ("largest_stable", "best")
     diverged = [run for run in runs if run.state == "diverged"]
     if not diverged or counts_them or is_ceiling:
         return None
     if claim.diverged_as is None:
-        return (
+        return Caveat(
+            "diverged",
             f"{len(diverged)} of {len(runs)} runs diverged, and the claim does not say what a "
-            "diverged run counts as (claim.diverged_as)"
+            "diverged run counts as (claim.diverged_as)",
         )
     if len(diverged) == len(runs):
-        return "every run diverged, so that diverged_as would be compared with itself"
+        reason = "every run diverged, so that diverged_as would be compared with itself"
+        return Caveat("diverged", reason)
     return None
 
 
-def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> str | None:
+def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | None:
     if claim.metric not in TO_TARGET:
         return None
     budget = find_budget(claim, runs)
     if not budget.horizon:
-        return "how many steps an epoch had cannot be told for every run"
+        return Caveat("no figure", "the steps per epoch are not known for every run")
     if not any(budget.has_reached(claim, run) for run in runs):
-        return f"no run of either side reached {claim.target:g} within {budget.horizon:g}"
+        reason = f"no run of either side reached {claim.target:g} within {budget.horizon:g}"
+        return Caveat("no figure", reason)
     return None
 
 

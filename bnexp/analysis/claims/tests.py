@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import mean, stdev
 
-from bnexp.analysis.claims.verdicts import POWER
-from bnexp.analysis.results import ClaimSide
+from bnexp.analysis.results import ClaimSide, ClaimTest
 from bnexp.analysis.stats.equivalence import paired_equivalence, welch_equivalence
 from bnexp.analysis.stats.equivalence_power import (
     seeds_for_paired_equivalence,
     seeds_for_welch_equivalence,
 )
 from bnexp.analysis.stats.intervals import DifferenceEstimate, paired_difference, welch_difference
-from bnexp.analysis.stats.power import seeds_for_paired_power, seeds_for_welch_power
+from bnexp.analysis.stats.power import POWER, seeds_for_paired_power, seeds_for_welch_power
 from bnexp.analysis.stats.shares import (
     Count,
     fisher_exact,
@@ -23,23 +21,6 @@ from bnexp.analysis.stats.shares import (
 )
 from bnexp.analysis.stats.sign_flips import fewest_pairs, sign_flip_p
 from bnexp.config.claim.config import DIVERGED, ClaimConfig
-
-
-@dataclass(frozen=True)
-class ClaimTest:
-    """What the values of the two sides say before the family of claims is known."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    p: float | None
-    p_beyond: float | None
-    """Of the test that the difference is no larger than the margin."""
-    p_equivalence: float | None
-    """Of the two one-sided tests that it is no smaller."""
-    name: str
-    n: int
-    by_seed: Mapping[int, float]
 
 
 def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
@@ -99,33 +80,21 @@ def _describe(
     n: int,
     by_seed: Mapping[int, float],
 ) -> ClaimTest:
+    low, high = (
+        (estimate.interval.low, estimate.interval.high) if estimate.interval else (None, None)
+    )
+    p_beyond = beyond.p if abs(estimate.mean) > claim.margin else 1.0
     return ClaimTest(
-        mean=estimate.mean,
-        low=estimate.interval.low if estimate.interval else None,
-        high=estimate.interval.high if estimate.interval else None,
-        p=estimate.p,
-        p_beyond=beyond.p if abs(estimate.mean) > claim.margin else 1.0,
-        p_equivalence=p_equivalence,
-        name=name,
-        n=n,
-        by_seed=by_seed,
+        name, estimate.mean, low, high, estimate.p, p_beyond, p_equivalence, n, by_seed
     )
 
 
 def _test_signs(by_seed: Mapping[int, float]) -> ClaimTest:
-    """Tests places on a grid; that they lie within a margin cannot be shown on so few values."""
+    """Tests places on a grid; so few values cannot show that they lie within a margin."""
     differences = list(by_seed.values())
-    return ClaimTest(
-        mean=mean(differences),
-        low=None,
-        high=None,
-        p=sign_flip_p(differences),
-        p_beyond=None,
-        p_equivalence=None,
-        name="sign-flip test",
-        n=len(differences),
-        by_seed=by_seed,
-    )
+    p = sign_flip_p(differences)
+    centre, n = mean(differences), len(differences)
+    return ClaimTest("sign-flip test", centre, None, None, p, None, None, n, by_seed)
 
 
 def _test_shares(treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
@@ -133,17 +102,11 @@ def _test_shares(treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
         return None
     after, before = _count(treatment), _count(control)
     interval = share_difference(after, before)
-    return ClaimTest(
-        mean=after.events / after.n - before.events / before.n,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        p=fisher_exact(after, before),
-        p_beyond=None,
-        p_equivalence=None,
-        name="Fisher's exact test",
-        n=after.n + before.n,
-        by_seed={},
-    )
+    difference = after.events / after.n - before.events / before.n
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    p = fisher_exact(after, before)
+    n = after.n + before.n
+    return ClaimTest("Fisher's exact test", difference, low, high, p, None, None, n)
 
 
 def _count(side: ClaimSide) -> Count:

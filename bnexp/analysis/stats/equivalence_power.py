@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import hypot, sqrt
 
 from bnexp.analysis.stats.intervals import welch_degrees
-from bnexp.analysis.stats.power import find_fewest
+from bnexp.analysis.stats.power import POWER, SIGNIFICANCE, find_fewest
 
 
 def seeds_for_paired_equivalence(
-    margin: float, spread: float, power: float = 0.8, significance: float = 0.05
+    margin: float, spread: float, power: float = POWER, significance: float = SIGNIFICANCE
 ) -> int | None:
     """Returns the pairs with which two one-sided tests find a true difference of 0.
 
@@ -23,8 +23,8 @@ def seeds_for_welch_equivalence(
     margin: float,
     spread_treatment: float,
     spread_control: float,
-    power: float = 0.8,
-    significance: float = 0.05,
+    power: float = POWER,
+    significance: float = SIGNIFICANCE,
 ) -> int | None:
     """Returns the seeds a side with which two one-sided tests find a true difference of 0.
 

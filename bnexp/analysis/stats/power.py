@@ -13,6 +13,12 @@ from math import atan2, cos, exp, fsum, hypot, log, pi, sin, sqrt
 
 from bnexp.analysis.stats.intervals import welch_degrees
 
+SIGNIFICANCE = 0.05
+"""The adjusted p at or below which a test counts."""
+
+POWER = 0.8
+"""The chance of finding an effect that a number of seeds is asked for."""
+
 _MOST_SEEDS = 100_000
 _NODES = 64
 """Points of the integral over the ratio of two sample variances.
@@ -48,7 +54,7 @@ class _Test:
         )
 
 
-def paired_power(effect: float, spread: float, n: int, significance: float = 0.05) -> float:
+def paired_power(effect: float, spread: float, n: int, significance: float = SIGNIFICANCE) -> float:
     """Returns the power of the two-sided paired t test of `n` pairs.
 
     `effect` and `spread`, the standard deviation of the paired differences, are in the
@@ -68,7 +74,7 @@ def welch_power(
     spread_control: float,
     n_treatment: int,
     n_control: int,
-    significance: float = 0.05,
+    significance: float = SIGNIFICANCE,
 ) -> float:
     """Returns the power of the two-sided Welch test; edge cases as in `paired_power`.
 
@@ -87,7 +93,7 @@ def welch_power(
 
 
 def seeds_for_paired_power(
-    effect: float, spread: float, power: float = 0.8, significance: float = 0.05
+    effect: float, spread: float, power: float = POWER, significance: float = SIGNIFICANCE
 ) -> int | None:
     """Returns the fewest pairs, at least 2, whose paired t test has the power.
 
@@ -104,8 +110,8 @@ def seeds_for_welch_power(
     effect: float,
     spread_treatment: float,
     spread_control: float,
-    power: float = 0.8,
-    significance: float = 0.05,
+    power: float = POWER,
+    significance: float = SIGNIFICANCE,
 ) -> int | None:
     """Returns the fewest seeds an arm, the same in both, whose Welch test has the power.
 
@@ -120,7 +126,7 @@ def seeds_for_welch_power(
 
 
 def smallest_detectable_paired(
-    spread: float, n: int, power: float = 0.8, significance: float = 0.05
+    spread: float, n: int, power: float = POWER, significance: float = SIGNIFICANCE
 ) -> float | None:
     """Returns the effect, in the spread's unit, that `n` pairs find with the power.
 
@@ -138,8 +144,8 @@ def smallest_detectable_welch(
     spread_control: float,
     n_treatment: int,
     n_control: int,
-    power: float = 0.8,
-    significance: float = 0.05,
+    power: float = POWER,
+    significance: float = SIGNIFICANCE,
 ) -> float | None:
     """Returns the effect that the two arms find with the power by a Welch test.
 

@@ -44,26 +44,27 @@ def render_effects(comparison: Comparison) -> Markup | None:
 
 def render_claim_effect(claim: ClaimResult) -> Markup | None:
     """Returns the claim's difference as one row with its margin, or None without a figure."""
-    if claim.mean is None:
+    test = claim.test
+    if test is None:
         return None
-    shown = claim_format(claim)
+    shown = claim_format(claim.claim)
     scale = shown.scale
-    has_interval = claim.ci_low is not None and claim.ci_high is not None
+    has_interval = test.ci_low is not None and test.ci_high is not None
     effect = Effect(
-        mean=claim.mean * scale,
-        interval=((claim.ci_low or 0.0) * scale, (claim.ci_high or 0.0) * scale)
+        mean=test.mean * scale,
+        interval=((test.ci_low or 0.0) * scale, (test.ci_high or 0.0) * scale)
         if has_interval
         else None,
-        seeds=tuple(value * scale for value in claim.by_seed.values()),
-        n=claim.n,
-        is_paired=claim.is_paired,
+        seeds=tuple(value * scale for value in test.by_seed.values()),
+        n=test.n,
+        is_paired=test.is_paired,
         label="",
         texts=(),
     )
     unit = f" ({shown.difference_unit})" if shown.difference_unit else ""
     axis = f"treatment minus control{unit}; shaded: within the margin"
     described = describe_claim(claim).evidence
-    plot = EffectPlot((effect,), claim.margin * scale, axis, described)
+    plot = EffectPlot((effect,), claim.claim.margin * scale, axis, described)
     return draw_effects(plot, is_wide=False)
 
 
@@ -73,7 +74,7 @@ def effect_margin(comparison: Comparison) -> float | None:
         return comparison.margin
     margins = {
         claim.margin
-        for claim in comparison.claims
+        for claim in (result.claim for result in comparison.claims)
         if claim.metric == comparison.metric and claim.reduction is None and claim.margin > 0
     }
     return margins.pop() if len(margins) == 1 else None

@@ -145,7 +145,7 @@ def _gist(comparison: Comparison) -> str:
     """Returns how many of the differences are clear."""
     differences = [cell.difference for cell in comparison.cells if cell.difference]
     clear = sum(found.verdict in ("better", "worse", "higher", "lower") for found in differences)
-    warned = f", {count(len(comparison.warnings), 'warning')}" if comparison.warnings else ""
+    warned = f", {count(len(comparison.caveats), 'warning')}" if comparison.caveats else ""
     if not differences:
         return f": nothing to compare{warned}"
     return f": {clear} of {count(len(differences), 'difference')} clear{warned}"

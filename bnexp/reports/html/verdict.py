@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
+from bnexp.analysis.results import Caveat, ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.reports.html.effects import render_claim_effect
 from bnexp.reports.html.markup import Markup, breakable, join, tag
 from bnexp.reports.words.claims import describe_claim
@@ -48,7 +48,7 @@ def render_verdict(comparison: Comparison) -> Markup:
         (
             *(_claim(claim) for claim in comparison.claims),
             _sentences(comparison),
-            _warnings(comparison.warnings),
+            _warnings(comparison.caveats),
         )
     )
 
@@ -59,7 +59,7 @@ def _claim(claim: ClaimResult) -> Markup:
     return tag(
         "article",
         tag("p", _sign(_CLAIM_SIGNS[claim.verdict]), claim.verdict.capitalize(), class_="stamp"),
-        tag("p", claim.statement, class_="statement"),
+        tag("p", claim.claim.statement, class_="statement"),
         tag("p", breakable(described.evidence), class_="evidence") if described.evidence else "",
         tag("div", drawing, class_="strip") if drawing else "",
         tag("ul", *(tag("li", note) for note in described.notes), class_="notes"),
@@ -104,12 +104,12 @@ def _sign(sign: str) -> Markup:
     return tag("span", sign, class_="sign", aria_hidden="true")
 
 
-def _warnings(warnings: Sequence[str]) -> Markup:
-    if not warnings:
+def _warnings(caveats: Sequence[Caveat]) -> Markup:
+    if not caveats:
         return Markup()
     return tag(
         "aside",
-        tag("p", _sign("⚠"), count(len(warnings), "warning"), class_="stamp"),
-        tag("ul", *(tag("li", breakable(warning)) for warning in warnings)),
+        tag("p", _sign("⚠"), count(len(caveats), "warning"), class_="stamp"),
+        tag("ul", *(tag("li", breakable(caveat.text)) for caveat in caveats)),
         class_="warnings",
     )

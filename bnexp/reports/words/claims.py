@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose
+from typing import TYPE_CHECKING
 
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
@@ -12,6 +13,9 @@ from bnexp.config.sweep.cells import short_names
 from bnexp.reports.words.formatting import MetricFormat, write_p
 from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.wording import count, write_value
+
+if TYPE_CHECKING:
+    from bnexp.config.claim.config import ClaimConfig
 
 _MOST_DECIMALS = 6
 
@@ -42,21 +46,41 @@ class ClaimText:
         return (*filter(None, (self.evidence,)), *self.notes)
 
 
-def describe_claim(claim: ClaimResult) -> ClaimText:
+def describe_claim(result: ClaimResult) -> ClaimText:
     """Returns the claim's verdict with its evidence."""
+    claim = result.claim
     source = f"Source: {claim.source.removesuffix('.')}."
-    notes = (_prediction(claim), _openness(claim), _company(claim), *claim.remarks, source)
+    caveats = (f"{found.text[0].upper()}{found.text[1:]}." for found in result.caveats)
+    notes = (_prediction(claim), _openness(result), _company(result), *caveats, source)
     return ClaimText(
-        heading=_HEADINGS[claim.verdict],
+        heading=_HEADINGS[result.verdict],
         statement=claim.statement,
-        evidence=_evidence(claim),
+        evidence=_evidence(result),
         notes=tuple(note for note in notes if note),
     )
 
 
-def claim_format(claim: ClaimResult) -> MetricFormat:
+def describe_measure(claim: ClaimConfig) -> str:
+    """Returns what the claim compares, such as `largest stable optim.learning_rate`."""
+    reduction = claim.reduction
+    if reduction is None:
+        shown = "share of diverged runs" if claim.metric == "diverged" else claim.metric
+        return shown if claim.target is None else f"{shown} of {claim.target:g}"
+    unit = "" if reduction.scale == "linear" else f"{reduction.scale} "
+    match reduction.name:
+        case "largest_stable":
+            return f"largest stable {reduction.over}"
+        case "best":
+            return f"{claim.metric} at the {reduction.over} that is best by {reduction.select_by}"
+        case "range":
+            return f"range of {claim.metric} over {reduction.over}"
+        case "slope":
+            return f"slope of {claim.metric} over {unit}{reduction.over}"
+
+
+def claim_format(claim: ClaimConfig) -> MetricFormat:
     """Returns how values of the claim's measure are written, the margin exactly enough."""
-    metric = "axis" if claim.reduction == "largest_stable" else claim.metric
+    metric = "axis" if _is_place(claim) else claim.metric
     if metric == "diverged":
         metric = "accuracy"  # a share, shown in percent
     margin = claim.margin * (100 if is_accuracy(metric) else 1)
@@ -71,13 +95,19 @@ def claim_format(claim: ClaimResult) -> MetricFormat:
     return MetricFormat(metric, decimals)
 
 
-def _base(claim: ClaimResult) -> int | None:
-    """Returns the base where values are logarithms of places on an axis."""
-    is_place = claim.reduction == "largest_stable"
-    return {"log2": 2, "log10": 10}.get(claim.scale) if is_place else None
+def _is_place(claim: ClaimConfig) -> bool:
+    """Tells whether the values are places on the reduction's axis."""
+    return claim.reduction is not None and claim.reduction.name == "largest_stable"
 
 
-def _write_size(claim: ClaimResult, difference: float) -> str:
+def _base(claim: ClaimConfig) -> int | None:
+    """Returns the base if values are logarithms of places on an axis."""
+    if claim.reduction is None or not _is_place(claim):
+        return None
+    return {"log2": 2, "log10": 10}.get(claim.reduction.scale)
+
+
+def _write_size(claim: ClaimConfig, difference: float) -> str:
     """Returns a difference in the measure's unit; between places on a log axis, a factor."""
     base = _base(claim)
     if base is None:
@@ -85,46 +115,48 @@ def _write_size(claim: ClaimResult, difference: float) -> str:
     return f"a factor of {base**difference:.3g}"
 
 
-def _prediction(claim: ClaimResult) -> str:
-    margin = _write_size(claim, claim.margin)
+def _prediction(claim: ClaimConfig) -> str:
+    margin, measure = _write_size(claim, claim.margin), describe_measure(claim)
     if claim.direction == "equal":
-        return f"Predicted: {claim.measure} equal within {margin}."
-    return f"Predicted: {claim.measure} {claim.direction}; {margin} is the least that matters."
+        return f"Predicted: {measure} equal within {margin}."
+    return f"Predicted: {measure} {claim.direction}; {margin} is the least that matters."
 
 
-def _evidence(claim: ClaimResult) -> str:
-    if claim.mean is None:
+def _evidence(result: ClaimResult) -> str:
+    claim, test = result.claim, result.test
+    if test is None:
         return ""
     write = claim_format(claim)
-    treatment, control = (_side(claim, side) for side in (claim.treatment, claim.control))
-    difference = write.difference(claim.mean, signed=True)
-    parts = [f"difference {difference if _base(claim) is None else _write_size(claim, claim.mean)}"]
-    if claim.ci_low is not None and claim.ci_high is not None:
-        low, high = (write.number(bound) for bound in (claim.ci_low, claim.ci_high))
+    treatment, control = (_side(claim, side) for side in (result.treatment, result.control))
+    difference = write.difference(test.mean, signed=True)
+    parts = [f"difference {difference if _base(claim) is None else _write_size(claim, test.mean)}"]
+    if test.ci_low is not None and test.ci_high is not None:
+        low, high = (write.number(bound) for bound in (test.ci_low, test.ci_high))
         parts.append(f"95{NO_BREAK}% interval {low} to {high}")
-    if claim.p is not None:
-        parts.append(f"{claim.test}, {write_p(claim.p)}")
-    if claim.p_holm is not None and claim.direction == "equal":
-        parts.append(f"test of lying beyond the margin: {write_p(claim.p_holm)}")
-    elif claim.p_holm is not None and write_p(claim.p_holm) != write_p(claim.p or 0.0):
-        parts.append(f"{write_p(claim.p_holm)} after Holm")
-    if claim.p_equivalence is not None and claim.verdict != "contradicted":
-        is_asked = claim.direction == "equal" or claim.verdict != "supported"
+    if test.p is not None:
+        parts.append(f"{test.name}, {write_p(test.p)}")
+    if result.p_holm is not None and claim.direction == "equal":
+        parts.append(f"test of lying beyond the margin: {write_p(result.p_holm)}")
+    elif result.p_holm is not None and write_p(result.p_holm) != write_p(test.p or 0.0):
+        parts.append(f"{write_p(result.p_holm)} after Holm")
+    if result.p_equivalence is not None and result.verdict != "contradicted":
+        is_asked = claim.direction == "equal" or result.verdict != "supported"
         if is_asked:
-            parts.append(f"test of lying within the margin: {write_p(claim.p_equivalence)}")
-    parts.append(count(claim.n, "paired seed") if claim.is_paired else f"{claim.n} runs, unpaired")
-    measure = f"{claim.measure[0].upper()}{claim.measure[1:]}: " if claim.reduction else ""
-    return f"{measure}{treatment} against {control}; {'; '.join(parts)}."
+            parts.append(f"test of lying within the margin: {write_p(result.p_equivalence)}")
+    parts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
+    measure = describe_measure(claim)
+    opening = f"{measure[0].upper()}{measure[1:]}: " if claim.reduction else ""
+    return f"{opening}{treatment} against {control}; {'; '.join(parts)}."
 
 
-def _side(claim: ClaimResult, side: ClaimSide) -> str:
+def _side(claim: ClaimConfig, side: ClaimSide) -> str:
     names = zip(short_names(tuple(side.wanted)), side.wanted.values(), strict=True)
     wanted = ", ".join(f"{name}={write_value(value)}" for name, value in names)
     chosen = () if side.axis_value is None else (f"chosen at {side.axis_value:g}",)
     return f"{_mean(claim, side)} ({'; '.join((wanted, *chosen, *side.remarks))})"
 
 
-def _mean(claim: ClaimResult, side: ClaimSide) -> str:
+def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
     if side.mean is None:
         return "no figure"
     base = _base(claim)
@@ -132,20 +164,20 @@ def _mean(claim: ClaimResult, side: ClaimSide) -> str:
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 
 
-def _openness(claim: ClaimResult) -> str:
-    if claim.reason is None:
+def _openness(result: ClaimResult) -> str:
+    if result.obstacle is None:
         return ""
-    text = f"Open, because {claim.reason}."
-    if claim.seeds_needed is not None:
-        sought = "equality" if claim.direction == "equal" else "an effect of the margin"
+    text = f"Open, because {result.obstacle.text}."
+    if result.seeds_needed is not None:
+        sought = "equality" if result.claim.direction == "equal" else "an effect of the margin"
         text += (
-            f" With this spread, {count(claim.seeds_needed, 'seed')} a side would find {sought} "
+            f" With this spread, {count(result.seeds_needed, 'seed')} per side would find {sought} "
             f"with 80{NO_BREAK}% power, in an experiment of their own."
         )
     return text
 
 
-def _company(claim: ClaimResult) -> str:
-    if not claim.also_differ:
+def _company(result: ClaimResult) -> str:
+    if not result.also_differ:
         return ""
-    return f"The two sides also differ in {', '.join(claim.also_differ)}, as the sweep planned it."
+    return f"The two sides also differ in {', '.join(result.also_differ)}, as the sweep planned it."

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bnexp.analysis.claims.verdicts import SIGNIFICANCE
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference, Verdict
+from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
 from bnexp.reports.words.phrases import NO_BREAK, CellName, Phrase

@@ -8,6 +8,7 @@ from records import build_cell, build_run, build_summary
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.analysis.stats.power import seeds_for_paired_power, smallest_detectable_paired
 from bnexp.errors import UsageError
 
@@ -28,7 +29,11 @@ def difference_of(comparison, name="norm=batch"):
 
 
 def warning_of(comparison, words):
-    return next((warning for warning in comparison.warnings if words in warning), None)
+    return next((warning for warning in warnings_of(comparison) if words in warning), None)
+
+
+def warnings_of(comparison):
+    return [caveat.text for caveat in comparison.caveats]
 
 
 # The cells
@@ -118,13 +123,13 @@ def test_a_diverged_run_is_named_in_a_warning():
 def test_an_unfinished_run_is_counted_and_named(state, words):
     comparison = compare_runs([*both(), build_run("norm=none", 3, state=state)])
     assert comparison.cells[0].statuses[state] == 1
-    assert words in comparison.warnings
+    assert words in warnings_of(comparison)
 
 
 def test_several_running_runs_are_one_warning():
     records = [build_run("norm=none", seed, state="running") for seed in (0, 1)]
-    assert "2 runs are still running: norm=none seed 0, norm=none seed 1" in (
-        compare_runs(records).warnings
+    assert "2 runs are still running: norm=none seed 0; norm=none seed 1" in warnings_of(
+        compare_runs(records)
     )
 
 
@@ -150,14 +155,14 @@ def test_where_everything_diverged_the_steps_and_what_to_try_are_told():
         build_run("norm=none", seed, state="diverged", history=[0.1] * epochs)
         for seed, epochs in enumerate((3, 7))
     ]
-    (warning, *_) = compare_runs(records).warnings
+    (warning, *_) = warnings_of(compare_runs(records))
     assert "at steps 300 to 700" in warning
     assert "optim.learning_rate" in warning
 
 
 def test_a_damaged_run_is_named_with_its_problem():
     records = [*both(), build_run("norm=none", 3, state="failed", problems=("summary.json: torn",))]
-    assert "norm=none, seed 3: summary.json: torn" in compare_runs(records).warnings
+    assert "norm=none, seed 3: summary.json: torn" in warnings_of(compare_runs(records))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
@@ -190,13 +195,13 @@ def test_without_such_a_cell_the_first_is_the_baseline():
 
 
 def test_a_named_cell_is_the_baseline():
-    comparison = compare_runs(both(), baseline="norm=batch")
+    comparison = compare_runs(both(), Question(baseline="norm=batch"))
     assert difference_of(comparison, "norm=none").verdict == "worse"
 
 
 def test_an_unknown_baseline_is_refused_with_a_suggestion_and_the_cells():
     with pytest.raises(UsageError, match=r"did you mean 'norm=batch'.*norm=none, norm=batch"):
-        compare_runs(both(), baseline="norm=bacht")
+        compare_runs(both(), Question(baseline="norm=bacht"))
 
 
 # Differences
@@ -263,12 +268,15 @@ def test_a_clearly_higher_accuracy_is_better():
 
 
 def test_a_clearly_higher_loss_is_worse():
-    assert difference_of(compare_runs(both(metric="test/loss"), "test/loss")).verdict == "worse"
+    assert (
+        difference_of(compare_runs(both(metric="test/loss"), Question("test/loss"))).verdict
+        == "worse"
+    )
 
 
 def test_a_metric_without_a_known_direction_is_only_higher():
     tag = "diag/gradient_norm/conv1"
-    assert difference_of(compare_runs(both(metric=tag), tag)).verdict == "higher"
+    assert difference_of(compare_runs(both(metric=tag), Question(tag))).verdict == "higher"
 
 
 def test_throughput_can_be_compared_like_a_metric():
@@ -278,7 +286,7 @@ def test_throughput_can_be_compared_like_a_metric():
         for seed in range(3)
     ]
     records[0] = build_run("norm=none", 0, speed=1003)
-    assert difference_of(compare_runs(records, "images_per_second")).verdict == "worse"
+    assert difference_of(compare_runs(records, Question("images_per_second"))).verdict == "worse"
 
 
 def test_a_difference_within_the_noise_is_not_clear():
@@ -299,7 +307,7 @@ def test_one_seed_gives_a_difference_but_no_interval_and_no_test():
     assert difference.mean == pytest.approx(0.2)
     assert (difference.ci_low, difference.p, difference.verdict) == (None, None, "not tested")
     assert comparison.cells[0].ci_low is None
-    assert warning_of(comparison, "no interval and no test: norm=none, norm=batch")
+    assert warning_of(comparison, "no interval and no test: norm=none; norm=batch")
 
 
 def test_the_baseline_has_no_difference():
@@ -317,33 +325,33 @@ def test_a_cell_with_fewer_seeds_is_named():
 def test_epochs_to_target_is_the_median_first_epoch_counted_from_one():
     histories = [(0.5, 0.7, 0.8), (0.7, 0.6, 0.8), (0.1, 0.2, 0.7)]
     records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
-    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    epochs = compare_runs(records, Question(target=0.7)).cells[0].epochs_to_target
     assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (2, False, 3, 3)
 
 
 def test_runs_that_never_reach_the_target_are_censored_and_not_dropped():
     histories = [(0.7, 0.7), (0.1, 0.2), (0.1, 0.2)]
     records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
-    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    epochs = compare_runs(records, Question(target=0.7)).cells[0].epochs_to_target
     assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (2, True, 1, 3)
 
 
 def test_a_minority_of_censored_runs_leaves_the_median_exact():
     histories = [(0.7, 0.7), (0.1, 0.7), (0.1, 0.2)]
     records = [build_run(seed=s, value=h[-1], history=h) for s, h in enumerate(histories)]
-    epochs = compare_runs(records, target=0.7).cells[0].epochs_to_target
+    epochs = compare_runs(records, Question(target=0.7)).cells[0].epochs_to_target
     assert (epochs.median, epochs.is_censored, epochs.reached) == (2, False, 2)
 
 
 def test_a_diverged_run_is_censored_at_the_epochs_it_was_to_run():
     record = build_run(state="diverged", history=(0.1, 0.2), config={"train.epochs": 30})
-    epochs = compare_runs([record], target=0.7).cells[0].epochs_to_target
+    epochs = compare_runs([record], Question(target=0.7)).cells[0].epochs_to_target
     assert (epochs.median, epochs.is_censored, epochs.reached, epochs.n) == (30, True, 0, 1)
 
 
 def test_a_loss_reaches_its_target_from_above():
     record = build_run(metric="test/loss", value=0.4, history=(2.0, 0.9, 0.4))
-    epochs = compare_runs([record], "test/loss", target=1.0).cells[0].epochs_to_target
+    epochs = compare_runs([record], Question("test/loss", target=1.0)).cells[0].epochs_to_target
     assert epochs.median == 2
 
 
@@ -352,17 +360,17 @@ def test_the_default_target_is_the_baselines_mean():
 
 
 def test_without_a_history_there_is_no_epoch_to_count():
-    assert compare_runs(both(), "images_per_second").cells[0].epochs_to_target is None
+    assert compare_runs(both(), Question("images_per_second")).cells[0].epochs_to_target is None
 
 
 def test_percent_as_a_target_is_refused():
     with pytest.raises(UsageError, match=r"write 0\.7"):
-        compare_runs(both(), target=70)
+        compare_runs(both(), Question(target=70))
 
 
 def test_a_target_that_is_no_number_is_refused():
     with pytest.raises(UsageError, match="--target"):
-        compare_runs(both(), target=math.nan)
+        compare_runs(both(), Question(target=math.nan))
 
 
 # The metric
@@ -370,7 +378,7 @@ def test_a_target_that_is_no_number_is_refused():
 
 def test_an_unknown_metric_is_refused_with_a_suggestion_and_the_known_ones():
     with pytest.raises(UsageError, match=r"did you mean 'test/accuracy'.*elapsed_seconds"):
-        compare_runs(both(), "test/acuracy")
+        compare_runs(both(), Question("test/acuracy"))
 
 
 # Several experiments
@@ -385,13 +393,13 @@ def test_cells_of_several_experiments_carry_the_experiments_name():
 
 def test_a_bare_cell_name_finds_the_baseline_in_the_one_experiment_that_has_it():
     records = [build_run("norm=none"), build_run("norm=batch", experiment="other")]
-    assert compare_runs(records, baseline="norm=batch").baseline == "other/norm=batch"
+    assert compare_runs(records, Question(baseline="norm=batch")).baseline == "other/norm=batch"
 
 
 def test_a_bare_cell_name_that_two_experiments_have_is_refused():
     records = [build_run("norm=none"), build_run("norm=none", experiment="other")]
     with pytest.raises(UsageError, match="several cells"):
-        compare_runs(records, baseline="norm=none")
+        compare_runs(records, Question(baseline="norm=none"))
 
 
 def test_a_key_that_only_one_experiment_sweeps_is_filled_in_from_the_others_config():
@@ -457,8 +465,8 @@ def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
 def test_a_run_that_is_silent_is_no_longer_said_to_be_running():
     records = [*both(), build_run("norm=batch", 9, state="running", is_silent=True)]
     comparison = compare_runs(records)
-    assert "they were cut off" in warning_of(comparison, "norm=batch seed 9")
-    assert not any("still running" in warning for warning in comparison.warnings)
+    assert "1 run was cut off" in warning_of(comparison, "norm=batch seed 9")
+    assert not any("still running" in warning for warning in warnings_of(comparison))
     assert cell_of(comparison, "norm=batch").silent == 1
 
 
@@ -502,7 +510,7 @@ def test_an_accuracy_beyond_one_is_not_counted_and_named():
 
 def test_a_loss_beyond_one_is_counted():
     records = build_cell("norm=none", [2.5, 2.6], metric="test/loss")
-    assert compare_runs(records, "test/loss").cells[0].n == 2
+    assert compare_runs(records, Question("test/loss")).cells[0].n == 2
 
 
 def test_a_confounded_cell_does_not_enlarge_the_family():
@@ -519,7 +527,7 @@ def test_what_could_be_found_is_told_at_the_strictest_of_holms_steps():
         *build_cell("norm=batch", [0.51, 0.5, 0.5, 0.54]),
         *build_cell("norm=group", [0.5, 0.53, 0.48, 0.51]),
     ]
-    found = difference_of(compare_runs(records, margin=0.01))
+    found = difference_of(compare_runs(records, Question(margin=0.01)))
     spread = stdev(found.by_seed.values())
     assert found.smallest_detectable == smallest_detectable_paired(spread, 4, 0.8, 0.025)
     assert found.seeds_needed == seeds_for_paired_power(0.01, spread, 0.8, 0.025)
@@ -535,7 +543,7 @@ def test_a_cell_that_diverged_before_its_first_evaluation_never_reached_the_targ
 
 def test_a_metric_without_epochs_counts_none_even_where_a_cell_diverged():
     lost = build_run("norm=batch", state="diverged", history=())
-    comparison = compare_runs([*build_cell("norm=none", [0.4]), lost], "elapsed_seconds")
+    comparison = compare_runs([*build_cell("norm=none", [0.4]), lost], Question("elapsed_seconds"))
     assert [cell.epochs_to_target for cell in comparison.cells] == [None, None]
 
 
@@ -545,7 +553,7 @@ def test_times_are_told_in_steps_of_the_finished_runs():
         summary=replace(build_summary("diverged", history=(0.1,)), steps=150),
     )
     runs = [build_run("norm=none", seed, 0.5, history=(0.3, 0.5)) for seed in range(2)]
-    epochs = compare_runs([*runs, partial], target=0.5).cells[0].epochs_to_target
+    epochs = compare_runs([*runs, partial], Question(target=0.5)).cells[0].epochs_to_target
     assert (epochs.median, epochs.median_steps) == (2, 200)
     assert epochs.restricted_mean_steps == 100 * epochs.restricted_mean
 
@@ -560,9 +568,9 @@ def test_without_a_finished_run_the_steps_of_an_epoch_are_unknown():
 def test_an_unknown_metric_is_refused_where_everything_diverged(history):
     records = [build_run("norm=none", state="diverged", history=history)]
     with pytest.raises(UsageError, match="no run has 'nonsense'"):
-        compare_runs(records, "nonsense")
+        compare_runs(records, Question("nonsense"))
 
 
 def test_where_none_was_evaluated_a_loss_may_be_asked_for():
     records = [build_run("norm=none", state="diverged", history=())]
-    assert compare_runs(records, "test/loss").cells[0].n == 0
+    assert compare_runs(records, Question("test/loss")).cells[0].n == 0

@@ -3,6 +3,7 @@ from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.confounds import is_explained
+from bnexp.analysis.results import Question
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
@@ -32,6 +33,10 @@ def compare_environments(none, batch, settings=({}, {})):
             )
         ]
     )
+
+
+def warnings_of(comparison):
+    return tuple(caveat.text for caveat in comparison.caveats)
 
 
 def verdict_of(comparison):
@@ -66,13 +71,13 @@ def test_configs_that_differ_only_as_swept_give_no_warning():
     comparison = compare_configs(
         {"model.norm.name": "none"}, {"model.norm.name": "batch", "model.norm.eps": 1e-5}
     )
-    assert comparison.warnings == ()
+    assert comparison.caveats == ()
     assert verdict_of(comparison) == "better"
 
 
 def test_an_unswept_key_that_differs_is_named_with_its_values_and_forbids_a_verdict():
     comparison = compare_configs({"train.epochs": 5}, {"train.epochs": 10})
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         "cells differ in more than the sweep: train.epochs is 5 (norm=none), "
         "10 (norm=batch): no causal verdict",
     )
@@ -99,26 +104,27 @@ def test_a_key_that_one_cell_lacks_differs():
     comparison = compare_configs(
         {"train.epochs": 5}, {"optim.decay_norm": False, "train.epochs": 5}
     )
-    assert "optim.decay_norm is absent (norm=none), false (norm=batch)" in comparison.warnings[0]
+    (warning,) = warnings_of(comparison)
+    assert "optim.decay_norm is absent (norm=none), false (norm=batch)" in warning
 
 
 @pytest.mark.parametrize("key", ["name", "train.seed", "sweep.seeds", "data.root", "claim.margin"])
 def test_labels_and_places_are_no_confounds(key):
-    assert compare_configs({key: "a"}, {key: "b"}).warnings == ()
+    assert compare_configs({key: "a"}, {key: "b"}).caveats == ()
 
 
 def test_whole_numbers_equal_their_floats():
-    assert compare_configs({"train.epochs": 5}, {"train.epochs": 5.0}).warnings == ()
+    assert compare_configs({"train.epochs": 5}, {"train.epochs": 5.0}).caveats == ()
 
 
 def test_true_differs_from_one():
-    assert compare_configs({"train.compile": True}, {"train.compile": 1}).warnings
+    assert compare_configs({"train.compile": True}, {"train.compile": 1}).caveats
 
 
 def test_many_differing_keys_are_all_named():
     none = {f"train.option_{number}": 0 for number in range(9)}
     batch = dict.fromkeys(none, 1)
-    warning = compare_configs(none, batch).warnings[0]
+    warning = warnings_of(compare_configs(none, batch))[0]
     assert all(key in warning for key in none)
 
 
@@ -127,7 +133,7 @@ def test_seeds_of_one_cell_with_other_configs_are_named():
         build_run("norm=none", seed, value, config={"train.epochs": 5 if seed < 2 else 10})
         for seed, value in enumerate(NONE)
     ]
-    assert compare_runs(records).warnings == (
+    assert warnings_of(compare_runs(records)) == (
         "runs of one cell differ in more than the seed: train.epochs is "
         "5 (norm=none seeds 0, 1), 10 (norm=none seed 2): no causal verdict",
     )
@@ -143,7 +149,7 @@ def test_a_swept_key_that_varies_within_a_cell_confounds():
     ]
     records[:3] = build_cell("norm=none", NONE, config={"model.norm.eps": 0})
     comparison = compare_runs(records)
-    assert "runs of one cell differ in more than the seed" in comparison.warnings[0]
+    assert "runs of one cell differ in more than the seed" in warnings_of(comparison)[0]
     assert verdict_of(comparison) == "confounded"
 
 
@@ -158,7 +164,7 @@ def test_configs_of_unfinished_runs_confound_nothing():
 
 def test_another_dataset_forbids_a_verdict():
     comparison = compare_environments({"dataset.fingerprint": "a"}, {"dataset.fingerprint": "b"})
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         "the data differ: dataset.fingerprint is a (norm=none), b (norm=batch): no causal verdict",
     )
     assert verdict_of(comparison) == "confounded"
@@ -170,7 +176,7 @@ def test_another_dataset_is_expected_where_the_data_are_swept():
         {"dataset.fingerprint": "b"},
         ({"data.name": "shapes"}, {"data.name": "cifar10"}),
     )
-    assert comparison.warnings == ()
+    assert comparison.caveats == ()
 
 
 def test_a_swept_batch_size_excuses_no_other_dataset():
@@ -185,7 +191,7 @@ def test_a_swept_batch_size_excuses_no_other_dataset():
 @pytest.mark.parametrize("key", ["git.commit", "git.dirty", "versions.torch", "versions.bnexp"])
 def test_other_code_forbids_a_verdict(key):
     comparison = compare_environments({key: "a"}, {key: "b"})
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         f"the code or its versions differ: {key} is a (norm=none), b (norm=batch): "
         "no causal verdict",
     )
@@ -206,8 +212,8 @@ def mixed_commits(none, batch):
 
 def test_cells_with_the_same_mixture_of_commits_are_only_warned_of():
     comparison = mixed_commits("aab", "aab")
-    assert "the runs were not made alike: git.commit is a" in comparison.warnings[0]
-    assert "no causal verdict" not in comparison.warnings[0]
+    assert "the runs were not made alike: git.commit is a" in warnings_of(comparison)[0]
+    assert "no causal verdict" not in warnings_of(comparison)[0]
     assert verdict_of(comparison) == "better"
 
 
@@ -223,7 +229,7 @@ def test_runs_that_cannot_be_checked_get_no_causal_verdict(lost):
         *build_cell("norm=group", BATCH),
     ]
     comparison = compare_runs(records)
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         "3 runs have no readable config or environment, so what they ran on cannot be checked: "
         "norm=batch seeds 0, 1, 2: no causal verdict",
     )
@@ -248,7 +254,7 @@ def compare_costs(none, batch, metric="images_per_second", swept=({}, {})):
             for cell, environment, extra, speed in cells
             for seed in range(3)
         ],
-        metric,
+        Question(metric),
     )
 
 
@@ -256,7 +262,7 @@ def compare_costs(none, batch, metric="images_per_second", swept=({}, {})):
 def test_other_machines_forbid_a_verdict_on_speed(key):
     comparison = compare_costs({key: "a"}, {key: "b"})
     assert verdict_of(comparison) == "confounded"
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         f"machines that images_per_second depends on differ: {key} is a (norm=none), "
         "b (norm=batch): no causal verdict",
     )
@@ -287,13 +293,13 @@ def test_other_uncommitted_changes_forbid_a_verdict():
 
 def test_changes_that_were_not_recorded_are_no_changes():
     clean = {"git.commit": "a", "git.dirty": False}
-    assert compare_environments(clean, {**clean, "git.changes": None}).warnings == ()
+    assert compare_environments(clean, {**clean, "git.changes": None}).caveats == ()
 
 
 @pytest.mark.parametrize("key", ["versions.numpy", "device.name", "threads", "processor"])
 def test_other_machines_or_lesser_versions_are_named_but_leave_the_verdict(key):
     comparison = compare_environments({key: "a"}, {key: "b"})
-    assert comparison.warnings == (
+    assert warnings_of(comparison) == (
         f"the runs were not made alike: {key} is a (norm=none), b (norm=batch)",
     )
     assert verdict_of(comparison) == "better"
@@ -301,8 +307,8 @@ def test_other_machines_or_lesser_versions_are_named_but_leave_the_verdict(key):
 
 def test_long_digests_are_shortened():
     comparison = compare_environments({"git.commit": "a" * 40}, {"git.commit": "b" * 40})
-    assert "git.commit is aaaaaaaaaaaa (norm=none)" in comparison.warnings[0]
+    assert "git.commit is aaaaaaaaaaaa (norm=none)" in warnings_of(comparison)[0]
 
 
 def test_other_command_lines_are_of_no_interest():
-    assert compare_environments({"command": "a"}, {"command": "b"}).warnings == ()
+    assert compare_environments({"command": "a"}, {"command": "b"}).caveats == ()

@@ -1,7 +1,8 @@
 import pytest
 from records import build_run
 
-from bnexp.analysis.comparison import Question, compare_by, compare_runs
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import holm
 from bnexp.analysis.where import find_key, select_runs, split_runs
 from bnexp.errors import UsageError

@@ -4,6 +4,7 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.csv import render_csv
 
 
@@ -44,7 +45,7 @@ def test_what_was_added_stands_behind_what_was_there(rows):
 
 def test_the_margin_and_its_test_are_columns():
     records = [*build_cell("norm=none", [0.45, 0.46, 0.44]), *build_cell("norm=batch", [0.6, 0.5])]
-    comparison = compare_runs(records, margin=0.01)
+    comparison = compare_runs(records, Question(margin=0.01))
     (_, batch) = csv.DictReader(render_csv(comparison).splitlines())
     difference = comparison.cells[1].difference
     assert float(batch["margin"]) == 0.01

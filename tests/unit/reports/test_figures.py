@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import Question, compare_by, compare_runs
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.errors import UsageError
 from bnexp.reports.figures.curves import draw_learning_curves
 from bnexp.reports.figures.effects import draw_effects
@@ -118,7 +119,7 @@ def test_runs_of_unequal_length_are_averaged_where_all_have_values():
 
 def test_many_cells_are_drawn_as_means_only():
     cells = {f"norm={number}": [(0.1, 0.2), (0.2, 0.3)] for number in range(12)}
-    axes = axes_of(draw_learning_curves(compare_runs(runs_of(cells), target=0.9)))
+    axes = axes_of(draw_learning_curves(compare_runs(runs_of(cells), Question(target=0.9))))
     assert len(axes.get_lines()) == 12
 
 
@@ -204,7 +205,7 @@ def test_legends_call_cells_by_what_tells_them_apart():
 
 
 def test_the_margin_is_a_band_around_zero(comparison):
-    axes = axes_of(draw_effects(compare_runs(runs_of(), margin=0.02)))
+    axes = axes_of(draw_effects(compare_runs(runs_of(), Question(margin=0.02))))
     (band,) = axes.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-2, 2))
     assert not axes_of(draw_effects(comparison)).patches
@@ -228,6 +229,6 @@ def test_a_long_axis_name_is_wrapped():
 
 
 def test_figures_say_which_runs_were_chosen():
-    comparison = compare_runs(runs_of(), where={"data.batch_size": "8"})
+    comparison = compare_runs(runs_of(), Question(where={"data.batch_size": "8"}))
     assert "where batch_size = 8" in captions_of(draw_learning_curves(comparison))
     assert "where batch_size = 8" in captions_of(draw_effects(comparison))

@@ -2,6 +2,7 @@ import pytest
 from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.config.sweep.cells import short_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
 from bnexp.reports.words.phrases import plain
@@ -72,4 +73,4 @@ def test_small_intervals_get_one_more_decimal():
 
 def test_a_loss_gets_four_figures():
     records = build_cell("norm=none", [0.71, 0.82, 0.93], metric="test/loss")
-    assert metric_format(compare_runs(records, "test/loss")).value(0.82) == "0.8200"
+    assert metric_format(compare_runs(records, Question("test/loss"))).value(0.82) == "0.8200"

@@ -3,6 +3,7 @@ from dataclasses import replace
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.words.headings import describe_part, describe_title
 
 WHOLE = compare_runs([build_run()])
@@ -17,7 +18,7 @@ def test_a_title_names_experiment_and_metric():
 
 
 def test_a_figure_of_the_whole_run_is_not_said_to_be_of_the_last_epoch():
-    speed = compare_runs([build_run()], "images_per_second")
+    speed = compare_runs([build_run()], Question("images_per_second"))
     assert describe_title([speed]) == "study: images_per_second of the whole run"
 
 

@@ -1,7 +1,8 @@
 import pytest
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import Question, compare_by, compare_runs
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.html.environment import compare_command, nest, train_command
 from bnexp.runs.record import flatten
 
@@ -22,7 +23,7 @@ def test_a_recorded_command_can_be_pasted():
 
 
 def test_the_compare_command_names_what_was_asked(records):
-    comparison = compare_runs(records, "test/accuracy", "norm=batch", 0.5, 0.01)
+    comparison = compare_runs(records, Question("test/accuracy", "norm=batch", 0.5, 0.01))
     assert compare_command([comparison], records) == (
         "bnexp compare study --metric test/accuracy --baseline norm=batch --target 0.5 "
         "--margin 0.01"
@@ -38,9 +39,9 @@ def test_the_compare_command_of_a_split_comparison_says_by(records):
 
 def test_the_compare_command_of_a_split_comparison_says_all_that_was_asked(records):
     where = {"data.batch_size": "8 or 16"}
-    question = Question("test/accuracy", "norm", 0.1 + 0.2, 0.0123456789)
+    question = Question("test/accuracy", "norm", 0.1 + 0.2, 0.0123456789, where)
     grid = build_cell("norm,batch_size=8", [0.3]) + build_cell("norm,batch_size=16", [0.4])
-    comparisons = compare_by(grid, "data.batch_size", question, where)
+    comparisons = compare_by(grid, "data.batch_size", question)
     assert compare_command(comparisons, grid) == (
         "bnexp compare study --metric test/accuracy --where data.batch_size=8 "
         "--where data.batch_size=16 --by data.batch_size --baseline norm "
@@ -55,5 +56,5 @@ def test_a_flattened_config_is_nested_again():
 
 def test_the_compare_command_repeats_the_conditions(records):
     where = {"data.batch_size": "8 or 16"}
-    command = compare_command([compare_runs(records, where=where)], records)
+    command = compare_command([compare_runs(records, Question(where=where))], records)
     assert "--where data.batch_size=8 --where data.batch_size=16" in command

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from records import build_cell, build_run
 
-from bnexp.analysis.comparison import Question, compare_by, compare_runs
-from bnexp.analysis.results import ClaimResult, ClaimSide
+from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Caveat, ClaimResult, ClaimSide, ClaimTest, Question
+from bnexp.config.claim.config import ClaimConfig
 from bnexp.errors import UsageError
 from bnexp.reports.html.page import render_html, write_html
 from bnexp.reports.html.scale import Scale
@@ -45,26 +46,23 @@ def runs_of(cells=HISTORIES, **fields):
     ]
 
 
-def claim_of(verdict, mean, low, high, **fields):
+def claim_of(verdict, test, obstacle=None):
     side = ClaimSide(
         {"model.norm.name": "batch"}, ("norm=batch",), {0: 0.6, 1: 0.7}, {"finished": 2}
     )
-    return ClaimResult(
+    claim = ClaimConfig(
         statement=f"this one is {verdict} & done",
         source="a paper",
-        measure="final test accuracy",
-        metric="test/accuracy",
-        reduction=None,
+        treatment={"model.norm.name": "batch"},
+        control={"model.norm.name": "none"},
         direction="higher",
         margin=0.02,
-        treatment=side,
-        control=side,
-        verdict=verdict,
-        mean=mean,
-        ci_low=low,
-        ci_high=high,
-        **fields,
     )
+    return ClaimResult(claim, side, side, verdict, obstacle and Caveat("undecided", obstacle), test)
+
+
+def found(mean, low, high):
+    return ClaimTest("Welch's t test", mean, low, high, 0.01, 0.02, 0.3, 4)
 
 
 def comparisons_of(name):
@@ -92,7 +90,9 @@ def comparisons_of(name):
         case "twelve cells":
             return [compare_runs(runs_of(several))]
         case "loss":
-            return [compare_runs([*runs_of(losses, metric="test/loss"), blown], "test/loss")]
+            return [
+                compare_runs([*runs_of(losses, metric="test/loss"), blown], Question("test/loss"))
+            ]
         case "nasty names":
             return [compare_runs([build_run(NASTY, settings={}), build_run("b", settings={})])]
         case "by":
@@ -251,22 +251,23 @@ def test_warnings_stand_between_verdict_and_table():
     diverged = build_run("norm=none", 9, state="diverged", history=(0.1, 0.05))
     comparison = compare_runs([*runs_of(), diverged])
     text = Page(render_html([comparison])).text
-    assert comparison.warnings
-    for warning in comparison.warnings:
-        assert text.index("is better than") < text.index(warning) < text.index("epochs to")
+    assert comparison.caveats
+    for caveat in comparison.caveats:
+        assert text.index("is better than") < text.index(caveat.text) < text.index("epochs to")
 
 
 @pytest.mark.parametrize("verdict", ["supported", "contradicted", "equivalent", "inconclusive"])
 def test_a_claim_is_told_first_with_verdict_evidence_and_notes(comparison, verdict):
-    claim = claim_of(verdict, 0.05, 0.03, 0.07, reason="it is so" if verdict[0] == "i" else None)
+    claim = claim_of(verdict, found(0.05, 0.03, 0.07), "it is so" if verdict[0] == "i" else None)
     text = Page(render_html([replace(comparison, claims=(claim,))])).text
     described = describe_claim(claim)
-    assert text.index(f"{verdict.capitalize()}{claim.statement}") < text.index("is better than")
+    headline = f"{verdict.capitalize()}{claim.claim.statement}"
+    assert text.index(headline) < text.index("is better than")
     assert all(" ".join(paragraph.split()) in text for paragraph in described.paragraphs)
 
 
 def test_a_claim_without_a_figure_has_no_drawing(comparison):
-    claim = claim_of("inconclusive", None, None, None, reason="nothing has finished")
+    claim = claim_of("inconclusive", None, "nothing has finished")
     bare = render_html([comparison])
     assert len(svgs_of(render_html([replace(comparison, claims=(claim,))]), "effects")) == len(
         svgs_of(bare, "effects")
@@ -334,7 +335,7 @@ def test_a_diverged_run_is_crossed_and_flattens_no_other_line():
 
 
 def test_the_margin_is_shaded_around_zero(records):
-    wide = svgs_of(render_html([compare_runs(records, margin=0.05)]), "effects")[0]
+    wide = svgs_of(render_html([compare_runs(records, Question(margin=0.05))]), "effects")[0]
     band = next(rect for rect in wide.iter("rect") if rect.get("class") == "margin")
     zero = next(line for line in wide.iter("line") if line.get("class") == "zero")
     middle = float(band.get("x")) + float(band.get("width")) / 2

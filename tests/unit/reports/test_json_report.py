@@ -8,6 +8,7 @@ from claimed_runs import CLAIM, claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.json import render_json, render_json_by
 
 PAGE = Path(__file__).parents[3] / "docs" / "json.md"
@@ -94,7 +95,7 @@ def complete_document():
         *claimed_runs(),
         build_run("norm=batch", 3, state="diverged", claims=(CLAIM,)),
     ]
-    return json.loads(render_json(compare_runs(records, margin=0.01)))
+    return json.loads(render_json(compare_runs(records, Question(margin=0.01))))
 
 
 def test_the_page_lists_the_keys_of_every_object_in_order():

@@ -4,6 +4,7 @@ from claimed_runs import claimed_runs
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.words.notes import describe_notes
 
 NONE = [0.45, 0.46, 0.44]
@@ -20,7 +21,9 @@ def runs_of(cells, **fields):
 
 
 def notes_of(cells, margin=None, **options):
-    return " ".join(describe_notes([compare_runs(runs_of(cells), margin=margin)], **options))
+    return " ".join(
+        describe_notes([compare_runs(runs_of(cells), Question(margin=margin))], **options)
+    )
 
 
 def test_a_cell_that_differs_in_two_settings_is_said_to_and_how_to_compare_along_one():
@@ -99,7 +102,7 @@ def test_a_target_that_all_reach_at_once_is_called_useless():
 
 
 def test_a_target_of_ones_own_is_not_judged():
-    comparison = compare_runs(with_histories((0.1, 0.5), (0.6, 0.7)), target=0.2)
+    comparison = compare_runs(with_histories((0.1, 0.5), (0.6, 0.7)), Question(target=0.2))
     assert "--target" not in " ".join(describe_notes([comparison]))
 
 

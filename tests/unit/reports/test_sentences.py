@@ -2,6 +2,7 @@ from records import build_cell, build_run
 from scipy.stats import fisher_exact
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.table import build_table
 from bnexp.reports.words.phrases import CellName, plain
 from bnexp.reports.words.sentences import describe_cells
@@ -20,7 +21,7 @@ def sentence(none, batch, metric="test/accuracy", **fields):
         *build_cell("norm=none", none, metric=metric),
         *build_cell("norm=batch", batch, metric=metric, **fields),
     ]
-    return tell(compare_runs(records, metric))[-1]
+    return tell(compare_runs(records, Question(metric)))[-1]
 
 
 def test_a_better_cell_comes_with_size_interval_p_and_seeds():
@@ -59,14 +60,14 @@ def test_noise_is_no_clear_difference():
 
 def test_with_a_margin_it_is_said_how_many_seeds_would_find_it():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.46, 0.45, 0.45])]
-    assert tell(compare_runs(records, margin=0.01))[0].endswith(
+    assert tell(compare_runs(records, Question(margin=0.01)))[0].endswith(
         "find a difference from 3.8 points on, and 13 seeds a cell would find 1 point (80 % power)."
     )
 
 
 def test_equivalence_names_the_margin_and_its_p():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.451, 0.46, 0.441])]
-    assert tell(compare_runs(records, margin=0.005)) == (
+    assert tell(compare_runs(records, Question(margin=0.005))) == (
         "norm=batch and norm=none are equivalent within 0.5 points: +0.1 points "
         "(95 % interval -0.1 to 0.2, p = 0.003 for lying within the margin, 3 paired seeds).",
     )

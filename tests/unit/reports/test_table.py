@@ -2,6 +2,7 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.table import build_table, describe_runs
 from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.notes import describe_method
@@ -88,7 +89,7 @@ def test_nothing_is_best_where_the_direction_is_unknown():
         *build_cell("norm=none", NONE, metric="diag/shift"),
         *build_cell("norm=batch", BATCH, metric="diag/shift"),
     ]
-    assert build_table(compare_runs(records, "diag/shift")).best == frozenset()
+    assert build_table(compare_runs(records, Question("diag/shift"))).best == frozenset()
 
 
 @pytest.mark.parametrize(

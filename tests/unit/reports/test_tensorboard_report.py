@@ -13,6 +13,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.reports.tensorboard.layout import render_text
 from bnexp.reports.tensorboard.report import write_to_tensorboard
@@ -36,7 +37,7 @@ def build_runs(cell="norm=none", seeds=3, epochs=4, **fields):
 
 def write(records, folder, **options):
     said = []
-    write_to_tensorboard(compare_runs(records, **options), records, folder, said.append)
+    write_to_tensorboard(compare_runs(records, Question(**options)), records, folder, said.append)
     return said
 
 

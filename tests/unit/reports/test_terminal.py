@@ -7,6 +7,7 @@ from records import build_cell, build_run
 from rich.console import Console
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.console import open_console
 from bnexp.reports.terminal import print_report, render_text
 
@@ -88,7 +89,11 @@ def test_the_lowest_loss_is_the_best():
         *build_cell("norm=none", [1.5, 1.6], metric="test/loss"),
         *build_cell("norm=batch", [1.1, 1.3], metric="test/loss"),
     ]
-    text = render(compare_runs(records, "test/loss"), force_terminal=True, color_system="standard")
+    text = render(
+        compare_runs(records, Question("test/loss")),
+        force_terminal=True,
+        color_system="standard",
+    )
     assert re.search(r"\x1b\[1m *1\.200", text)
     assert not re.search(r"\x1b\[1m *1\.550", text)
 
@@ -121,7 +126,7 @@ def test_one_seed_has_a_mean_without_an_interval():
 
 def test_the_epochs_of_censored_medians_are_bounds():
     records = [build_run(seed=seed, value=0.3, history=(0.1, 0.3), config={}) for seed in range(3)]
-    assert "> 2 (0 of 3)" in render_text(compare_runs(records, target=0.7))
+    assert "> 2 (0 of 3)" in render_text(compare_runs(records, Question(target=0.7)))
 
 
 def test_nothing_finished_is_a_table_of_states():
@@ -156,7 +161,7 @@ def test_what_holds_for_all_tables_is_said_once():
 
 
 def test_the_title_says_which_runs_were_chosen(comparison):
-    chosen = compare_runs(grid()[:6], where={"data.batch_size": "8"})
+    chosen = compare_runs(grid()[:6], Question(where={"data.batch_size": "8"}))
     first = render_text(chosen).splitlines()[0]
     assert first == "study: test/accuracy after the last epoch, where batch_size = 8"
 

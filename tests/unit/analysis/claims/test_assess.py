@@ -9,6 +9,7 @@ from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.stats.intervals import holm
+from bnexp.reports.words.claims import describe_measure
 
 CLAIM = {
     "statement": "batch norm is better",
@@ -58,11 +59,11 @@ def test_a_clear_difference_in_the_predicted_direction_supports_the_claim():
     expected = stats.ttest_rel(batch, NONE)
 
     assert result.verdict == "supported"
-    assert result.mean == pytest.approx(0.05)
-    assert result.p == result.p_holm == pytest.approx(expected.pvalue)
+    assert result.test.mean == pytest.approx(0.05)
+    assert result.test.p == result.p_holm == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval()
-    assert (result.ci_low, result.ci_high) == pytest.approx((interval.low, interval.high))
-    assert (result.test, result.n, result.is_paired) == ("paired t test", 5, True)
+    assert (result.test.ci_low, result.test.ci_high) == pytest.approx((interval.low, interval.high))
+    assert (result.test.name, result.test.n, result.test.is_paired) == ("paired t test", 5, True)
 
 
 def test_a_clear_difference_the_other_way_contradicts_it():
@@ -72,7 +73,7 @@ def test_a_clear_difference_the_other_way_contradicts_it():
 
 def test_a_difference_shown_to_be_smaller_than_the_margin_is_equivalent():
     result = assess(shifted(0.0005, (0.001, -0.001, 0.001, -0.001, 0.0)))
-    differences = [-value + 0.01 for value in result.by_seed.values()]
+    differences = [-value + 0.01 for value in result.test.by_seed.values()]
 
     assert result.verdict == "equivalent"
     assert result.p_equivalence == pytest.approx(
@@ -83,7 +84,7 @@ def test_a_difference_shown_to_be_smaller_than_the_margin_is_equivalent():
 def test_a_difference_that_is_sure_but_too_small_to_matter_is_equivalent():
     result = assess(shifted(0.004, (0.0002, -0.0002, 0.0001, 0.0, -0.0001)))
 
-    assert result.p < 0.001
+    assert result.test.p < 0.001
     assert result.verdict == "equivalent"
 
 
@@ -93,7 +94,7 @@ def test_what_is_neither_shown_nor_excluded_is_inconclusive_with_the_seeds_it_ta
     spread = stats.tstd([0.01 + value for value in noise])
 
     assert result.verdict == "inconclusive"
-    assert "neither" in result.reason
+    assert "neither" in result.obstacle.text
     assert power_of_paired_t(0.01, spread, result.seeds_needed) >= 0.8
     assert power_of_paired_t(0.01, spread, result.seeds_needed - 1) < 0.8
 
@@ -113,7 +114,7 @@ def test_equality_is_contradicted_only_where_the_difference_lies_beyond_the_marg
     barely = assess(shifted(0.0105), direction="equal")
 
     assert barely.verdict == "inconclusive"
-    assert barely.p < 0.001
+    assert barely.test.p < 0.001
 
 
 def test_seeds_that_do_not_pair_are_compared_by_welch():
@@ -123,8 +124,8 @@ def test_seeds_that_do_not_pair_are_compared_by_welch():
     result = only(compare_runs([*none, *batch]))
     values = [0.7 + 0.01 * seed for seed in SEEDS]
 
-    assert (result.test, result.verdict) == ("Welch's t test", "supported")
-    assert result.p == pytest.approx(stats.ttest_ind(values, NONE, equal_var=False).pvalue)
+    assert (result.test.name, result.verdict) == ("Welch's t test", "supported")
+    assert result.test.p == pytest.approx(stats.ttest_ind(values, NONE, equal_var=False).pvalue)
 
 
 def test_two_claims_share_holms_family():
@@ -138,8 +139,8 @@ def test_two_claims_share_holms_family():
     ]
     better, lower = compare_runs(records).claims
 
-    assert (better.p_holm, lower.p_holm) == holm([better.p, lower.p])
-    assert better.p != better.p_holm or lower.p != lower.p_holm
+    assert (better.p_holm, lower.p_holm) == holm([better.test.p, lower.test.p])
+    assert better.test.p != better.p_holm or lower.test.p != lower.p_holm
 
 
 # What forbids a verdict
@@ -152,7 +153,7 @@ def test_a_verdict_waits_for_runs_that_have_not_ended():
     result = only(compare_runs([*records, running]))
 
     assert result.verdict == "inconclusive"
-    assert "1 of 11 planned runs have no result yet" in result.reason
+    assert "1 of 11 planned runs have no result yet" in result.obstacle.text
 
 
 def test_a_claim_written_after_its_runs_gets_no_verdict():
@@ -161,7 +162,7 @@ def test_a_claim_written_after_its_runs_gets_no_verdict():
     result = only(compare_runs([*early, *late]))
 
     assert result.verdict == "inconclusive"
-    assert "5 of 10 runs were not begun with this claim" in result.reason
+    assert "5 of 10 runs were not begun with this claim" in result.obstacle.text
 
 
 def test_sides_that_differ_in_more_than_the_sweep_get_no_verdict():
@@ -174,7 +175,7 @@ def test_sides_that_differ_in_more_than_the_sweep_get_no_verdict():
     result = only(compare_runs([*none, *batch]))
 
     assert result.verdict == "inconclusive"
-    assert "train.epochs" in result.reason
+    assert "train.epochs" in result.obstacle.text
 
 
 def test_diverged_runs_leave_the_claim_open_unless_it_says_what_they_count_as():
@@ -191,8 +192,8 @@ def test_diverged_runs_leave_the_claim_open_unless_it_says_what_they_count_as():
         return only(compare_runs(records))
 
     silent, spoken = with_one_diverged(), with_one_diverged(diverged_as=0.1)
-    assert (silent.verdict, spoken.verdict) == ("inconclusive", "supported") or spoken.p > 0.05
-    assert "1 of 10 runs diverged" in silent.reason
+    assert (silent.verdict, spoken.verdict) == ("inconclusive", "supported") or spoken.test.p > 0.05
+    assert "1 of 10 runs diverged" in silent.obstacle.text
     assert spoken.control.values[4] == 0.1
 
 
@@ -200,14 +201,14 @@ def test_one_seed_gets_no_verdict():
     result = assess([0.9], none=[0.1])
 
     assert result.verdict == "inconclusive"
-    assert result.reason.startswith("a test takes at least two seeds on each side")
+    assert result.obstacle.text.startswith("a test takes at least two seeds on each side")
 
 
 def test_the_same_difference_in_every_seed_is_not_tested():
     result = assess([value + 0.25 for value in (0.5, 0.25)], none=[0.5, 0.25])
 
     assert result.verdict == "inconclusive"
-    assert "no spread" in result.reason
+    assert "no spread" in result.obstacle.text
 
 
 def test_swept_keys_that_the_claim_does_not_name_are_told():
@@ -235,7 +236,7 @@ def test_a_verdict_waits_for_planned_runs_that_were_removed():
     result = only(compare_runs(planned(records[:-1], range(5))))
 
     assert result.verdict == "inconclusive"
-    assert result.reason.startswith("1 of 10 planned runs have no result yet")
+    assert result.obstacle.text.startswith("1 of 10 planned runs have no result yet")
     assert only(compare_runs(planned(records, range(5)))).verdict == "supported"
 
 
@@ -247,7 +248,7 @@ def test_seeds_that_were_added_later_are_told():
     result = only(compare_runs([*first, *second]))
 
     assert result.verdict == "supported"
-    assert "planned in 2 steps (0 1 2; 0 1 2 3 4)" in result.remarks[0]
+    assert "planned in 2 steps: 0 1 2; 0 1 2 3 4" in result.caveats[0].text
 
 
 def test_claims_that_cannot_be_tested_yet_count_in_holms_family():
@@ -257,7 +258,7 @@ def test_claims_that_cannot_be_tested_yet_count_in_holms_family():
     running = build_run("norm=group", 0, state="running", claims=claims)
     tested, _ = compare_runs([*records, running]).claims
 
-    assert tested.p_holm == pytest.approx(2 * tested.p)
+    assert tested.p_holm == pytest.approx(2 * tested.test.p)
 
 
 def test_what_every_diverged_run_counts_as_is_not_compared_with_itself():
@@ -270,7 +271,7 @@ def test_what_every_diverged_run_counts_as_is_not_compared_with_itself():
     result = only(compare_runs(records))
 
     assert result.verdict == "inconclusive"
-    assert "compared with itself" in result.reason
+    assert "compared with itself" in result.obstacle.text
 
 
 def test_runs_whose_claims_cannot_be_read_are_told_as_that():
@@ -279,7 +280,7 @@ def test_runs_whose_claims_cannot_be_read_are_told_as_that():
     rest = [*cell("norm=none", NONE, claims)[1:], *cell("norm=batch", shifted(0.05), claims)]
     result = only(compare_runs([*lost, *rest]))
 
-    assert result.reason.startswith("1 of 10 runs have no readable environment.json")
+    assert result.obstacle.text.startswith("1 of 10 runs have no readable environment.json")
 
 
 def test_two_identical_seeds_are_no_proof_of_equality():
@@ -298,8 +299,8 @@ def test_the_share_of_diverged_runs_is_tested_by_fisher():
     none = [build_run("norm=none", seed, state="diverged", claims=claims) for seed in SEEDS]
     result = only(compare_runs([*none, *cell("norm=batch", NONE, claims)]))
 
-    assert result.p == pytest.approx(stats.fisher_exact([[0, 5], [5, 0]]).pvalue)
-    assert (result.verdict, result.mean) == ("supported", -1.0)
+    assert result.test.p == pytest.approx(stats.fisher_exact([[0, 5], [5, 0]]).pvalue)
+    assert (result.verdict, result.test.mean) == ("supported", -1.0)
 
 
 DATA = {"data.train_size": 1000, "data.batch_size": 10, "data.drop_last": False}
@@ -327,7 +328,7 @@ def test_a_run_that_never_reaches_the_target_counts_as_its_budget():
     result = race((0.1, 0.2, 0.3, 0.4), (0.4, 0.6, 0.7, 0.8))
 
     assert (result.treatment.mean, result.control.mean) == (200, 400)
-    assert (result.test, result.p) == ("sign-flip test", 2 / 32)
+    assert (result.test.name, result.test.p) == ("sign-flip test", 2 / 32)
     assert result.control.remarks == ("0 of 5 runs got there",)
 
 
@@ -342,7 +343,7 @@ def test_where_no_run_of_either_side_arrives_there_is_no_verdict():
     result = race((0.1, 0.2, 0.3, 0.4), None)
 
     assert result.verdict == "inconclusive"
-    assert result.reason == "no run of either side reached 0.5 within 400"
+    assert result.obstacle.text == "no run of either side reached 0.5 within 400"
 
 
 def test_both_sides_are_given_the_same_time():
@@ -396,10 +397,10 @@ def test_the_largest_stable_rate_is_compared_in_factors_of_ten_by_signs():
     six = only(compare_runs(sweep(claims, tables)))
     five = only(compare_runs(sweep(claims, tables, seeds=5)))
 
-    assert (six.treatment.mean, six.control.mean, six.mean) == (0.0, -2.0, 2.0)
+    assert (six.treatment.mean, six.control.mean, six.test.mean) == (0.0, -2.0, 2.0)
     assert six.treatment.remarks == ("at the top of the axis in 6 of 6 seeds",)
-    assert (six.p, six.verdict, six.test) == (2 / 64, "supported", "sign-flip test")
-    assert (five.p, five.verdict, five.seeds_needed) == (2 / 32, "inconclusive", 6)
+    assert (six.test.p, six.verdict, six.test.name) == (2 / 64, "supported", "sign-flip test")
+    assert (five.test.p, five.verdict, five.seeds_needed) == (2 / 32, "inconclusive", 6)
 
 
 def test_the_best_rate_is_chosen_on_validation_and_reported_on_test():
@@ -438,7 +439,7 @@ def test_the_slope_is_that_of_least_squares_over_the_scaled_axis():
 
     expected = stats.linregress([-2, -1, 0], [0.52, 0.4, 0.2]).slope
     assert result.control.values[2] == pytest.approx(expected)
-    assert result.measure == "slope of test/accuracy over log10 optim.learning_rate"
+    assert describe_measure(result.claim) == "slope of test/accuracy over log10 optim.learning_rate"
 
 
 def test_sides_with_other_axes_are_not_compared():
@@ -447,7 +448,8 @@ def test_sides_with_other_axes_are_not_compared():
     result = only(compare_runs(sweep(claims, tables)))
 
     assert result.verdict == "inconclusive"
-    assert result.reason.startswith("the treatment has 0.1, 1, the control 0.01, 0.1; give both")
+    reason = "the treatment has 0.1, 1, the control 0.01, 0.1; give both"
+    assert result.obstacle.text.startswith(reason)
 
 
 def test_runs_without_the_metric_are_neither_stable_nor_unstable():
@@ -458,4 +460,4 @@ def test_runs_without_the_metric_are_neither_stable_nor_unstable():
     result = only(compare_runs(sweep(claims, tables)))
 
     assert result.verdict == "inconclusive"
-    assert "no seed of the treatment has a value" in result.reason
+    assert "no seed of the treatment has a figure" in result.obstacle.text

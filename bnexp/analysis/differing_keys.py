@@ -12,7 +12,7 @@ from bnexp.runs.record import Scalar
 _NUMBERS = itertools.count()
 
 
-def differing_among(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
+def differing_keys(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
     """Returns the keys whose values are not the same in all mappings, or missing in some."""
     mappings = distinct(mappings)
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
