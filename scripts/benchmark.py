@@ -47,8 +47,8 @@ from bnexp.launch.screen.display import LineDisplay
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
-from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts
+from bnexp.training.step import train_step
 
 BATCH_SIZE = 128
 THREADS = torch.get_num_threads()
@@ -170,9 +170,10 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
 def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
     """Repeats the step on one batch: no data, no metrics, no files."""
     parts = build_parts(spec.config, dataset, torch.device("cpu"))
+    model, optimizer = parts.learner.model, parts.learner.optimizer
     batch = next(parts.batches.epoch(0))
     for _ in range(steps):
-        train_step(parts.model, parts.optimizer, batch, spec.config.train.precision)
+        train_step(model, optimizer, batch, spec.config.train.precision)
 
 
 def reset_torch() -> None:

@@ -16,10 +16,9 @@ import torch
 from bnexp.config.load import load_experiment
 from bnexp.config.train import TrainConfig, read_interval
 from bnexp.runs import CheckpointFiles
-from bnexp.training.checkpoint import take_checkpoint, to_bytes
-from bnexp.training.loop import train_step
+from bnexp.training.checkpoint import write_tensors
+from bnexp.training.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
-from bnexp.training.state import Progress, TrainingState
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "cifar10"
 SAVES = 40
@@ -29,16 +28,16 @@ DATA = "data={name: shapes, train_size: 1000, val_size: 0, batch_size: 128}"
 def measure(parts: TrainingParts, folder: Path) -> tuple[list[float], int]:
     """Returns the seconds that each save took and its size in bytes, for 200 epochs of ten tags."""
     history = {f"tag/{tag}": [(epoch + 1) / 7 for epoch in range(200)] for tag in range(10)}
-    state = TrainingState.of(Progress(epoch=200, history=history), parts.device)
+    progress = Progress(epoch=200, history=history)
+    metadata = CheckpointMetadata(fingerprint="f" * 64, conditions={}, progress=progress)
     files = CheckpointFiles(folder)
     seconds, size = [], 0
     for _ in range(SAVES):
         started = time.perf_counter()
-        progress = state.to_progress()
-        content = to_bytes(take_checkpoint(parts.model, parts.optimizer, progress, "f" * 64, {}))
-        files.save(content)
+        tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
+        files.save(tensors, metadata.to_bytes())
         seconds.append(time.perf_counter() - started)
-        size = len(content)
+        size = len(tensors)
     return seconds, size
 
 
@@ -51,7 +50,7 @@ def main() -> None:
         config = load_experiment(CONFIGS / f"{name}.yaml", [DATA]).runs[0].config
         parts = build_parts(config, config.data.load(print), torch.device("cpu"))
         # The optimiser has no state before its first step.
-        train_step(parts.model, parts.optimizer, next(parts.batches.epoch(0)), "fp32")
+        parts.learner.step(1, next(parts.batches.epoch(0)))
         with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as folder:
             seconds, size = measure(parts, Path(folder))
         low, median, high = statistics.quantiles(seconds, n=4)

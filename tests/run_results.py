@@ -16,7 +16,7 @@ def read_results(run):
             for number, slot in content["optimizer"].items()
             for name, value in slot.items()
         },
-        "progress": drop_times(content["progress"]),
+        "progress": drop_times(json.loads((run / "checkpoint.json").read_text())["progress"]),
         "rows": [drop_times(row) for row in read_rows(run)],
         "summary": drop_times(json.loads((run / "summary.json").read_text())),
     }

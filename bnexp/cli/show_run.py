@@ -117,7 +117,7 @@ def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
     files = RunDir(folder).checkpoints
     for path in files.find():
         try:
-            files.read(path)
+            files.read_tensors(path)
         except DamagedCheckpointError as error:
             yield f"{path} {error}"
 

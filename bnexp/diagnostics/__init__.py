@@ -1,1 +1,1 @@
-"""One file a measurement taken while training, each with its own config class; none yet."""
+"""What a run measures besides loss and accuracy: the `Probe` protocol; no diagnostic yet."""

@@ -26,7 +26,7 @@ def show_first_look(
 
     def show_graph() -> None:
         inputs, _ = next(parts.plain_training_images.batches(2))
-        recorder.show_graph(trace_network(parts.model, inputs))
+        recorder.show_graph(trace_network(parts.learner.model, inputs))
 
     _try(recorder, "the first batch", show_samples)
     if with_graph:

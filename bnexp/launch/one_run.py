@@ -10,6 +10,7 @@ import contextlib
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,12 +33,12 @@ from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import GivenUpError, Hold, LostLockError, hold_lock, is_held
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
-from bnexp.training.checkpoint import Checkpoint, restore, take_checkpoint, to_bytes
+from bnexp.training.checkpoint import read_tensors, restore, write_tensors
 from bnexp.training.conditions import describe_conditions
 from bnexp.training.device import describe_device, make_deterministic, resolve_device
 from bnexp.training.loop import StoppedError, Training
+from bnexp.training.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
-from bnexp.training.state import Progress
 
 CONFIG_HEADER = "# The resolved config of one run: every default is written out.\n"
 
@@ -111,9 +112,12 @@ class _Attempt:
 
         def save(progress: Progress) -> None:
             recorder.sync()
-            content = to_bytes(self._take_checkpoint(parts, progress))
+            tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
+            metadata = CheckpointMetadata(
+                fingerprint=run.identity.fingerprint, conditions=self.conditions, progress=progress
+            )
             run.folder.check()
-            run.folder.checkpoints.save(content)
+            run.folder.checkpoints.save(tensors, metadata.to_bytes())
 
         state: State = "failed"
         try:
@@ -146,11 +150,12 @@ class _Attempt:
     def _find_resume_point(self, parts: TrainingParts) -> ResumePoint | None:
         """Puts the last sound checkpoint into the parts; begins anew where there is none."""
 
-        def use(checkpoint: Checkpoint) -> None:
-            progress, epochs = checkpoint.progress, self.run.spec.config.train.epochs
-            if problem := progress.find_problem(epochs, len(parts.batches)):
+        def use(path: Path, metadata: CheckpointMetadata) -> None:
+            epochs = self.run.spec.config.train.epochs
+            if problem := metadata.progress.find_problem(epochs, len(parts.batches)):
                 raise CheckpointError(f"contradicts itself: {problem}")
-            restore(checkpoint, parts.model, parts.optimizer)
+            tensors = read_tensors(self.run.folder.checkpoints.read_tensors(path))
+            restore(tensors, parts.learner.model, parts.learner.optimizer)
 
         if not self.is_resumed:
             return None
@@ -161,7 +166,7 @@ class _Attempt:
 
     def _go_on(self, point: ResumePoint) -> tuple[list[MetricsRow], Progress]:
         """Sets the folder back to the checkpoint; returns the rows that stay, and how far it is."""
-        folder, progress = self.run.folder, point.checkpoint.progress
+        folder, progress = self.run.folder, point.metadata.progress
         folder.check()
         for path in point.refused:
             folder.checkpoints.discard(path)
@@ -176,7 +181,8 @@ class _Attempt:
             self._say(f"warning: {problem}")
         self._say(f"goes on after step {progress.step}: {folder.path}")
         self.display.progress(progress.step)
-        return rows, progress.model_copy(update={"rows": len(rows)})
+        progress.rows = len(rows)
+        return rows, progress
 
     def _restore_config(self) -> None:
         folder = self.run.folder
@@ -188,10 +194,6 @@ class _Attempt:
 
     def _write_config(self) -> str:
         return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
-
-    def _take_checkpoint(self, parts: TrainingParts, progress: Progress) -> Checkpoint:
-        fingerprint = self.run.identity.fingerprint
-        return take_checkpoint(parts.model, parts.optimizer, progress, fingerprint, self.conditions)
 
     def _finish(self, summary: Summary, recorder: RunRecorder) -> None:
         # Closed first: the summary says that all is written, and a run that has one is done.

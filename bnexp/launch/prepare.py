@@ -17,12 +17,11 @@ from bnexp.launch.resume import refuse_other_conditions
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.training.device import resolve_device
-from bnexp.training.evaluation import evaluate
-from bnexp.training.loop import train_step
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
+from bnexp.training.step import train_step
 from bnexp.wording import count
 
-PROBE_STEPS = 6
+TRIAL_STEPS = 6
 
 
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
@@ -91,20 +90,17 @@ def _estimate(run: PlannedRun) -> float:
     device = prepare_device(run)
     dataset = config.data.load(say_nothing)
     parts = build_parts(config, dataset, device)
+    model, optimizer = parts.learner.model, parts.learner.optimizer
     batches = parts.batches.epoch(0)
     seconds = []
-    for _ in range(min(PROBE_STEPS, len(parts.batches))):
+    for _ in range(min(TRIAL_STEPS, len(parts.batches))):
         started = time.perf_counter()
-        loss, _logits = train_step(
-            parts.model, parts.optimizer, next(batches), config.train.precision
-        )
-        float(loss)
+        float(train_step(model, optimizer, next(batches), config.train.precision).loss)
         seconds.append(time.perf_counter() - started)
     step_seconds = sorted(seconds)[len(seconds) // 2]
     images = next(iter(parts.evaluation_sets.values()))
     started = time.perf_counter()
-    precision = config.train.precision
-    evaluate(parts.model, images, parts.device, precision, parts.shared_batch_size)
+    parts.evaluator.score(model, images)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
     epoch = len(parts.batches) * step_seconds + evaluated * image_seconds

@@ -13,8 +13,7 @@ from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.launch.screen.events import say_nothing
 from bnexp.runs import CheckpointError, DamagedCheckpointError
-from bnexp.training.checkpoint import Checkpoint, from_bytes
-from bnexp.training.conditions import find_differences
+from bnexp.training.progress import CheckpointMetadata
 
 Conditions = Mapping[str, str | int]
 
@@ -23,7 +22,7 @@ Conditions = Mapping[str, str | int]
 class ResumePoint:
     """The checkpoint to go on from, what is wrong with newer ones, and what differs since."""
 
-    checkpoint: Checkpoint
+    metadata: CheckpointMetadata
     path: Path
     refused: Mapping[Path, str]
     """Newer checkpoints that cannot be used, each with the reason."""
@@ -34,7 +33,7 @@ class ResumePoint:
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "command": sys.argv,
-            "step": self.checkpoint.progress.step,
+            "step": self.metadata.progress.step,
             "checkpoint": self.path.name,
             "refused": {path.name: reason for path, reason in self.refused.items()},
             "differences": list(self.differences),
@@ -45,7 +44,7 @@ def find_resume_point(
     run: PlannedRun,
     conditions: Conditions,
     say: Callable[[str], None],
-    use: Callable[[Checkpoint], None] = lambda _: None,
+    use: Callable[[Path, CheckpointMetadata], None] = lambda *_: None,
 ) -> ResumePoint | None:
     """Returns the newest checkpoint that can be used, or None where all are damaged or gone.
 
@@ -60,19 +59,19 @@ def find_resume_point(
     is_foreign = False
     for path in run.folder.checkpoints.find():
         try:
-            checkpoint = _read(run, path)
-            differences = find_differences(checkpoint.conditions, conditions)
+            metadata = _read(run, path)
+            differences = find_differences(metadata.conditions, conditions)
             if differences and not run.may_differ:
                 raise UsageError(_explain_differences(run, differences))
-            use(checkpoint)
+            use(path, metadata)
         except CheckpointError as error:
             refused[path] = str(error)
             is_foreign |= not isinstance(error, DamagedCheckpointError)
             continue
         if refused:
-            step = checkpoint.progress.step
+            step = metadata.progress.step
             say(f"{_explain(refused)}; going on from {path.name}, step {step}")
-        return ResumePoint(checkpoint, path, refused, tuple(differences))
+        return ResumePoint(metadata, path, refused, tuple(differences))
     if is_foreign:
         raise UsageError(f"{_explain(refused)}; move it away, {how_to_start_over(run.folder.path)}")
     if refused:
@@ -93,11 +92,20 @@ def refuse_other_conditions(
             find_resume_point(run, describe(run), say_nothing)
 
 
-def _read(run: PlannedRun, path: Path) -> Checkpoint:
-    checkpoint = from_bytes(run.folder.checkpoints.read(path))
-    if checkpoint.fingerprint != run.identity.fingerprint:
+def find_differences(there: Conditions, here: Conditions) -> list[str]:
+    """Returns in words what differs between a checkpoint's conditions and today's."""
+    return [
+        f"{key} is {there.get(key, 'not set')} there and {here.get(key, 'not set')} here"
+        for key in dict.fromkeys((*there, *here))
+        if there.get(key) != here.get(key)
+    ]
+
+
+def _read(run: PlannedRun, path: Path) -> CheckpointMetadata:
+    metadata = CheckpointMetadata.read(run.folder.checkpoints.read_metadata(path))
+    if metadata.fingerprint != run.identity.fingerprint:
         raise CheckpointError("belongs to a run of another config")
-    return checkpoint
+    return metadata
 
 
 def _explain(refused: Mapping[Path, str]) -> str:

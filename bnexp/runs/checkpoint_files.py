@@ -1,22 +1,24 @@
-"""The last two checkpoints of a run, each with its SHA-256: `checkpoint.pt` is the newest.
+"""The last two checkpoints of a run: tensors, metadata and the SHA-256 of both.
 
-`checkpoint.pt.sha256` holds the digest in the form that `sha256sum -c` reads, and so does
-`checkpoint.previous.pt.sha256`. A checkpoint is sound where both agree. However a save is cut
-off, at least one stays sound:
+`checkpoint.pt` holds the newest tensors and `checkpoint.json` what a resume needs to decide, so
+that nobody reads tensors to learn a number. `checkpoint.pt.sha256` holds the digests of both, as
+`sha256sum --check` reads them. The one before is `checkpoint.previous.pt` with the same two files.
+A checkpoint is sound if its files match its digests. Wherever a save is cut off, one stays sound:
 
-1. the new one is written to a temporary file, while both old ones stand;
-2. the newest's digest becomes the previous one's, which is now unsound: the newest stands;
-3. the newest is renamed to be the previous, which is sound by that;
-4. the new digest is written, and the temporary file is synced and renamed to be the newest.
+1. the new tensors are written to a temporary file, while both old checkpoints stand;
+2. the newest metadata and digests are copied over the previous ones: the newest stands;
+3. the newest tensors are renamed to be the previous ones, which makes that one sound;
+4. the new metadata and digests are written, then the temporary file is renamed to be the newest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from pathlib import Path
 
-from bnexp.files import open_atomically, sync_folder, write_text_atomically
+from bnexp.files import open_atomically, sync_folder
 
 
 class CheckpointError(Exception):
@@ -28,7 +30,10 @@ class DamagedCheckpointError(CheckpointError):
 
 
 class CheckpointFiles:
-    """The checkpoints in a run's folder; one process at a time writes them."""
+    """The checkpoints in a run's folder; one process at a time writes them.
+
+    A checkpoint is named by the path of its tensors.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.newest = folder / "checkpoint.pt"
@@ -38,59 +43,67 @@ class CheckpointFiles:
         """Returns the checkpoints that are there, the newest first."""
         return [path for path in (self.newest, self.previous) if path.exists()]
 
-    def save(self, content: bytes) -> None:
-        """Makes `content` the newest checkpoint and the newest the previous one."""
+    def save(self, tensors: bytes, metadata: bytes) -> None:
+        """Makes this the newest checkpoint and the newest the previous one."""
         with open_atomically(self.newest) as file:
-            file.write(content)
+            file.write(tensors)
             file.flush()
             self._make_newest_previous()
-            _write_digest(self.newest, hashlib.sha256(content).hexdigest())
+            digests = _write_digests(self.newest, _digest(tensors), metadata)
+            _write_beside(self.newest, digests, metadata)
         sync_folder(self.newest.parent)
 
-    def read(self, path: Path) -> bytes:
-        """Returns a checkpoint's content.
+    def read_metadata(self, path: Path) -> bytes:
+        """Returns the content of a checkpoint's JSON file, without a look at its tensors.
 
         Raises:
             DamagedCheckpointError: It cannot be read, or is not what was written.
+            CheckpointError: An earlier version wrote the checkpoint, without metadata.
         """
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DamagedCheckpointError(f"cannot be read ({error.strerror or error})") from error
-        digest = _digest_path(path)
-        try:
-            line = digest.read_bytes()
-        except OSError as error:
-            reason = error.strerror or error
-            raise DamagedCheckpointError(
-                f"cannot be checked: {digest.name} cannot be read ({reason})"
-            ) from error
-        if line != _digest_line(path, hashlib.sha256(content).hexdigest()).encode():
-            raise DamagedCheckpointError("is damaged: it does not agree with its SHA-256")
-        return content
+        digests = _read(_digest_path(path))
+        if re.fullmatch(rb"[0-9a-f]{64}  \S+\n", digests) and not _metadata_path(path).exists():
+            raise CheckpointError("was written by an earlier version of bnexp")
+        metadata = _read(_metadata_path(path))
+        if digests != _write_digests(path, digests.decode("latin-1")[:64], metadata):
+            raise DamagedCheckpointError("is damaged: it does not match its SHA-256")
+        return metadata
+
+    def read_tensors(self, path: Path) -> bytes:
+        """Returns the content of a checkpoint's tensor file, which matches its metadata.
+
+        Raises:
+            CheckpointError: As for `read_metadata`.
+        """
+        tensors, metadata = _read(path), self.read_metadata(path)
+        if _read(_digest_path(path)) != _write_digests(path, _digest(tensors), metadata):
+            raise DamagedCheckpointError("is damaged: it does not match its SHA-256")
+        return tensors
 
     def discard(self, path: Path) -> None:
-        """Removes a checkpoint that cannot be used, so that it never replaces a sound one.
+        """Deletes a checkpoint that cannot be used, so that it never replaces a sound one.
 
-        A folder of its name, which no run makes, is renamed and not removed.
+        A folder of its name, which no run makes, is renamed and not deleted.
         """
-        remove_or_set_aside(_digest_path(path))
-        remove_or_set_aside(path)
+        for one in (_digest_path(path), _metadata_path(path), path):
+            remove_or_set_aside(one)
 
     def _make_newest_previous(self) -> None:
+        """Keeps the newest checkpoint as the previous one, whether it is sound or not."""
         try:
-            digest = _digest_path(self.newest).read_text().partition(" ")[0]
+            digests = _digest_path(self.newest).read_bytes()
+            metadata = _metadata_path(self.newest).read_bytes()
         except FileNotFoundError:
             return
         if self.newest.exists():
-            for path in (self.previous, _digest_path(self.previous)):
+            for path in (self.previous, _digest_path(self.previous), _metadata_path(self.previous)):
                 set_aside_a_folder(path)
-            _write_digest(self.previous, digest)
+            names = (b"  checkpoint.", b"  checkpoint.previous.")
+            _write_beside(self.previous, digests.replace(*names), metadata)
             self.newest.replace(self.previous)
 
 
 def remove_or_set_aside(path: Path) -> None:
-    """Removes a file, if it is there; a folder gets a free name beside it and keeps its content."""
+    """Deletes a file, if it is there; a folder gets a free name beside it and keeps its content."""
     if not set_aside_a_folder(path):
         path.unlink(missing_ok=True)
 
@@ -104,13 +117,34 @@ def set_aside_a_folder(path: Path) -> bool:
     return is_folder
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        where = "" if path.suffix == ".pt" else f"cannot be checked: {path.name} "
+        raise DamagedCheckpointError(f"{where}cannot be read ({reason})") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _digest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _digest_line(path: Path, digest: str) -> str:
-    return f"{digest}  {path.name}\n"
+def _metadata_path(path: Path) -> Path:
+    return path.with_suffix(".json")
 
 
-def _write_digest(path: Path, digest: str) -> None:
-    write_text_atomically(_digest_path(path), _digest_line(path, digest))
+def _write_digests(path: Path, tensors_digest: str, metadata: bytes) -> bytes:
+    metadata_line = f"{_digest(metadata)}  {_metadata_path(path).name}"
+    return f"{tensors_digest}  {path.name}\n{metadata_line}\n".encode()
+
+
+def _write_beside(path: Path, digests: bytes, metadata: bytes) -> None:
+    """Writes what stands beside a checkpoint's tensors."""
+    for target, content in ((_metadata_path(path), metadata), (_digest_path(path), digests)):
+        with open_atomically(target) as file:
+            file.write(content)

@@ -257,5 +257,5 @@ class RunDir:
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
         known = (self.config, self.environment, self.metrics)
         yield from (path for path in known if path.exists())
-        for pattern in ("checkpoint*.pt*", "events.out.tfevents.*", ".*.tmp"):
+        for pattern in ("checkpoint*.pt*", "checkpoint*.json", "events.out.tfevents.*", ".*.tmp"):
             yield from self.path.glob(pattern)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -43,12 +42,3 @@ def digest_code(package: Path) -> str:
         digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def find_differences(there: Mapping[str, str | int], here: Mapping[str, str | int]) -> list[str]:
-    """Returns in words what differs between a checkpoint's conditions and today's."""
-    return [
-        f"{key} is {there.get(key, 'not set')} there and {here.get(key, 'not set')} here"
-        for key in dict.fromkeys((*there, *here))
-        if there.get(key) != here.get(key)
-    ]

@@ -9,22 +9,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.data.batches import ResidentImages
+from bnexp.training.progress import ScoreTotals
 
 CPU_BATCH_SIZE = 128
-"""Images that the CPU evaluates at once: what a layer leaves for the next stays in the cache."""
+"""Images that the CPU evaluates at once: what one layer hands to the next stays in the cache."""
 GPU_BATCH_SIZE = 500
 """Images that any other device evaluates at once."""
-
-PlainScoreSum = tuple[float, float, int]
-"""Sum of losses, sum of hits, and how many images they are of."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Mean cross-entropy in nats an image, and the share of images classified rightly."""
+    """Mean cross-entropy in nats per image, and the share of images classified correctly."""
 
     loss: float
     accuracy: float
+
+    @classmethod
+    def of(cls, totals: ScoreTotals) -> Score:
+        """Returns the means over the images that were summed."""
+        loss, hits, count = totals
+        return cls(loss / count, hits / count)
 
     def tagged(self, prefix: str) -> dict[str, float]:
         """Returns the two as scalars `<prefix>/loss` and `<prefix>/accuracy`."""
@@ -37,11 +41,11 @@ class ScoreSum:
     `count` is the number of images summed over.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, totals: ScoreTotals = (0.0, 0.0, 0)) -> None:
         # float64 holds the sum of an epoch without loss; MPS has float32 alone.
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._sums = torch.zeros(2, dtype=dtype, device=device)
-        self.count = 0
+        self._sums = torch.tensor(totals[:2], dtype=dtype, device=device)
+        self.count = totals[2]
 
     def add(self, mean_loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Adds a batch: its mean loss and its logits `(N, num_classes)`."""
@@ -50,33 +54,10 @@ class ScoreSum:
         self._sums += batch.to(self._sums.dtype)
         self.count += len(targets)
 
-    def add_sum(self, other: ScoreSum) -> None:
-        """Adds what another sum holds."""
-        self._sums += other._sums
-        self.count += other.count
-
-    @classmethod
-    def of(cls, sums: PlainScoreSum, device: torch.device) -> ScoreSum:
-        """Returns the sum that `to_plain` was called on, on this device."""
-        loss, hits, count = sums
-        total = cls(device)
-        total._sums += torch.tensor((loss, hits), dtype=total._sums.dtype, device=device)
-        total.count = count
-        return total
-
-    def cleared(self) -> ScoreSum:
-        """Returns an empty sum on the same device."""
-        return ScoreSum(self._sums.device)
-
-    def to_plain(self) -> PlainScoreSum:
+    def read(self) -> ScoreTotals:
         """Returns the sums of loss and hits and the count, exactly."""
         loss, hits = self._sums.tolist()
         return loss, hits, self.count
-
-    def read(self) -> Score:
-        """Returns the mean loss and the accuracy of all that was added."""
-        loss, hits = self._sums.tolist()
-        return Score(loss / self.count, hits / self.count)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -92,9 +73,9 @@ def evaluate(
     precision: str,
     shared_batch_size: int | None = None,
 ) -> Score:
-    """Returns the score in evaluation mode; the model's mode is put back.
+    """Returns the score in evaluation mode; the model's mode is restored.
 
-    If what a batch holds changes its scores, `shared_batch_size` is how many images share one:
+    If an image's scores depend on its batch, `shared_batch_size` is how many images share one:
     the last batch is filled up with the first images, which are not counted again, so that
     every statistic comes from equally many images.
     """
@@ -113,7 +94,7 @@ def evaluate(
             counted = min(size, len(images) - start)
             _score_batch(model, inputs, targets, counted, precision, total)
     model.train(was_training)
-    return total.read()
+    return Score.of(total.read())
 
 
 def _score_batch(

@@ -1,29 +1,25 @@
-"""Trains one run: the step, the loop around it, and what is measured on the way."""
+"""Trains one run: epochs, rows of metrics, evaluations, checkpoints, and when it stops."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
+from bnexp.diagnostics.probe import Probe
 from bnexp.runs import Summary
 from bnexp.training.device import read_peak_memory, reset_peak_memory
-from bnexp.training.evaluation import autocast, evaluate
-from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
-from bnexp.training.population import evaluate_precisely, evaluate_with_batch_statistics
+from bnexp.training.evaluation import Score
+from bnexp.training.progress import Progress
 from bnexp.training.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
-from bnexp.training.state import Progress, TrainingState
-from bnexp.training.step_seeding import StepSeeding
+from bnexp.training.step import Batch
+from bnexp.training.window import Window
 
 
-class Recorder(Protocol):
+class Reporter(Protocol):
     """Takes what the loop measures; only the loop calls it."""
 
     def record(
@@ -32,7 +28,7 @@ class Recorder(Protocol):
         """Takes scalars measured at a step; `epoch` counts from 1."""
 
     def progress(self, step: int, total_steps: int) -> None:
-        """Takes the number of steps done, a few times a second at most."""
+        """Takes the number of steps done, after each step."""
 
     def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
         """Takes an epoch's scalars, training and evaluation."""
@@ -47,7 +43,7 @@ class StoppedError(Exception):
 
 
 class DivergedError(Exception):
-    """The loss, or a score, was not a number or beyond its bound."""
+    """The loss, a score or a buffer was not a number, or a loss was beyond its bound."""
 
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(reason)
@@ -55,58 +51,39 @@ class DivergedError(Exception):
         self.reason = reason
 
 
-def train_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: tuple[Tensor, Tensor],
-    precision: str,
-) -> tuple[Tensor, Tensor]:
-    """Does one optimiser step and returns the batch's mean loss and its logits, detached.
-
-    A function of parameters, buffers, optimiser state and batch alone.
-    """
-    inputs, targets = batch
-    with autocast(inputs.device, precision):
-        logits = model(inputs)
-    logits = logits.float()
-    loss = functional.cross_entropy(logits, targets)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach(), logits.detach()
-
-
 def _save_nothing(_: Progress) -> None:
     pass
 
 
 class Training:
-    """One run in progress.
+    """One run as it trains: drives the learner in `parts`, and keeps its `progress`.
 
-    At step boundaries, where it is due and where the run stops, `save` is given how far the run
-    is; with `progress` the run goes on from there. The network and the optimiser in `parts`
-    belong to it.
+    At step boundaries, when a checkpoint is due and when the run stops, `save` is given the
+    progress; a run that is given a saved one continues from there. Probes measure the steps
+    at which they are due, each of which gets a row of its own.
     """
 
     def __init__(
         self,
         config: ExperimentConfig,
         parts: TrainingParts,
-        recorder: Recorder,
+        reporter: Reporter,
         should_stop: Callable[[], bool],
         save: Callable[[Progress], None] = _save_nothing,
         progress: Progress | None = None,
+        probes: Sequence[Probe] = (),
     ) -> None:
         self.config = config
         self.parts = parts
-        self.state = TrainingState.of(progress or Progress(), parts.device)
-        self._recorder = recorder
+        self.progress = progress or Progress()
+        self._learner = parts.learner
+        self._reporter = reporter
         self._should_stop = should_stop
         self._save_progress = save
-        self._seeding = StepSeeding(parts.model, parts.device, config.train.seed)
-        self._saves = SaveSchedule(config.train.checkpoint_interval, self.state.step)
-        self._total_steps = config.train.epochs * len(parts.batches)
-        self._seconds_before = self.state.elapsed_seconds
+        self._probes = probes
+        self._window = Window(self.progress, config.train.divergence_loss, parts.device)
+        self._saves = SaveSchedule(config.train.checkpoint_interval, self.progress.step)
+        self._seconds_before = self.progress.elapsed_seconds
         self._window_start = self._start = time.perf_counter()
 
     def run(self) -> Summary:
@@ -119,13 +96,13 @@ class Training:
         self._start = time.perf_counter()
         diverged = None
         try:
-            # One that had diverged when it was saved has nothing left to do. Within a window
+            # A run that had diverged when it was saved has nothing left to do. Within a window
             # nothing has been decided yet: its end does that, whether the run was cut off or not.
-            if not self.state.window_score.count:
+            if not self._window.count:
                 self._check_losses()
-            while self.state.epoch < self.config.train.epochs:
+            while self.progress.epoch < self.config.train.epochs:
                 self._run_epoch()
-            if not self.state.final:
+            if not self.progress.final:
                 self._evaluate_on_training_images()
         except DivergedError as error:
             diverged = error
@@ -133,104 +110,95 @@ class Training:
         return self._summarise(diverged)
 
     def _run_epoch(self) -> None:
-        state = self.state
+        progress = self.progress
         self._train_epoch()
         self._at_step_boundary()
         self._check_buffers()
         evaluated = self._evaluate_all()
+        totals = progress.epoch_totals
         scalars = {
-            **state.epoch_score.read().tagged("train"),
+            **Score.of(totals).tagged("train"),
             **evaluated,
-            "optim/learning_rate": self._learning_rate(state.step - 1),
-            "perf/images_per_second": state.epoch_score.count / state.epoch_seconds,
+            "optim/learning_rate": self._learner.learning_rate(progress.step),
+            "perf/images_per_second": totals[2] / progress.epoch_seconds,
         }
-        self._record(state.epoch + 1, evaluated)
-        state.end_epoch(scalars)
-        self._recorder.epoch_done(state.epoch, self.config.train.epochs, scalars)
+        self._record(progress.epoch + 1, evaluated)
+        progress.end_epoch(scalars)
+        self._reporter.epoch_done(progress.epoch, self.config.train.epochs, scalars)
 
     def _train_epoch(self) -> None:
-        state, every, steps = self.state, self.config.train.log_every, len(self.parts.batches)
-        self._window_start = time.perf_counter() - state.window_seconds
-        for batch in self.parts.batches.epoch(state.epoch, state.step_in_epoch):
+        progress, every = self.progress, self.config.train.log_every
+        steps = len(self.parts.batches)
+        self._window_start = time.perf_counter() - progress.window_seconds
+        for batch in self.parts.batches.epoch(progress.epoch, progress.step_in_epoch):
             self._at_step_boundary()
             self._train_step(batch)
-            left = steps - state.step_in_epoch
-            # A rest of a few steps joins the row before it: alone it would be mostly noise.
-            if left == 0 or (state.step_in_epoch % every == 0 and left >= every / 2):
+            left = steps - progress.step_in_epoch
+            # A few remaining steps join the row before them: alone they would be mostly noise.
+            if left == 0 or (progress.step_in_epoch % every == 0 and left >= every / 2):
                 self._end_window()
 
-    def _train_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        state, train = self.state, self.config.train
-        self._seeding.before_step(state.step)
-        set_learning_rate(self.parts.optimizer, self._learning_rate(state.step))
-        loss, logits = train_step(self.parts.model, self.parts.optimizer, batch, train.precision)
-        state.window_score.add(loss, logits, batch[1])
-        state.watch(loss, train.divergence_loss)
-        state.step += 1
-        state.step_in_epoch += 1
-        self._recorder.progress(state.step, self._total_steps)
+    def _train_step(self, batch: Batch) -> None:
+        progress, number = self.progress, self.progress.step + 1
+        due = [probe for probe in self._probes if probe.is_due(number)]
+        result = self._learner.step(number, batch, due)
+        self._window.add(number, result, batch[1])
+        progress.step = number
+        progress.step_in_epoch += 1
+        if result.measured:
+            measured = {tag: float(value) for tag, value in result.measured.items()}
+            self._record(progress.epoch + 1, measured)
+        self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
-        state = self.state
-        score, images = state.window_score.read(), state.window_score.count
+        progress = self.progress
+        self._window.write_to(progress)
+        self._window.clear()
+        totals = progress.window_totals
         now = time.perf_counter()
         seconds, self._window_start = now - self._window_start, now
-        state.end_window(seconds)
+        progress.end_window(totals, seconds)
         self._check_losses()
         scalars = {
-            **score.tagged("train"),
-            "optim/learning_rate": self._learning_rate(state.step - 1),
-            "perf/images_per_second": images / seconds,
+            **Score.of(totals).tagged("train"),
+            "optim/learning_rate": self._learner.learning_rate(progress.step),
+            "perf/images_per_second": totals[2] / seconds,
         }
-        self._record(state.epoch + 1, scalars)
+        self._record(progress.epoch + 1, scalars)
 
     def _record(self, epoch: int, scalars: Mapping[str, float]) -> None:
-        self._recorder.record(self.state.step, epoch, self._elapsed(), scalars)
-        self.state.rows += 1
+        self._reporter.record(self.progress.step, epoch, self._elapsed(), scalars)
+        self.progress.rows += 1
 
     def _at_step_boundary(self) -> None:
         if self._should_stop():
             self._save()
-            raise StoppedError(self.state.step)
-        if self._saves.is_due(self.state.step):
+            raise StoppedError(self.progress.step)
+        if self._saves.is_due(self.progress.step):
             self._save()
 
     def _save(self) -> None:
-        state, started = self.state, time.perf_counter()
-        state.elapsed_seconds = self._elapsed()
-        state.window_seconds = started - self._window_start if state.window_score.count else 0.0
-        state.peak_memory_bytes = self._peak_memory()
-        self._save_progress(state.to_progress())
+        progress, started = self.progress, time.perf_counter()
+        self._window.write_to(progress)
+        progress.elapsed_seconds = self._elapsed()
+        progress.window_seconds = started - self._window_start if self._window.count else 0.0
+        progress.peak_memory_bytes = self._peak_memory()
+        self._save_progress(progress)
         seconds = time.perf_counter() - started
         # The throughput is that of training alone.
         self._window_start += seconds
-        self._saves.note_saved(state.step, seconds)
+        self._saves.note_saved(progress.step, seconds)
 
     def _check_losses(self) -> None:
-        step = int(self.state.first_bad_step)
+        step, loss = self.progress.first_bad_step, self.progress.bad_loss
         if step > 0:
-            loss = float(self.state.bad_loss)
             raise DivergedError(step, f"the training loss was {loss:.4g} at step {step}")
 
     def _check_buffers(self) -> None:
-        """Finds running statistics that are not finite: an infinite variance gives finite scores.
-
-        Raises:
-            DivergedError: Naming the first such buffer.
-        """
-        buffers = {
-            name: value
-            for name, value in self.parts.model.named_buffers()
-            if value.is_floating_point()
-        }
-        if not buffers:
-            return
-        are_finite = torch.stack([torch.isfinite(value).all() for value in buffers.values()])
-        for name, is_finite in zip(buffers, are_finite.tolist(), strict=True):
-            if not is_finite:
-                step = self.state.step
-                reason = f"the buffer {name} held a value that is not finite after step {step}"
-                raise DivergedError(step, reason)
+        name, step = self._learner.find_bad_buffer(), self.progress.step
+        if name:
+            reason = f"the buffer {name} held a value that is not finite after step {step}"
+            raise DivergedError(step, reason)
 
     def _evaluate_all(self) -> dict[str, float]:
         scalars: dict[str, float] = {}
@@ -244,56 +212,34 @@ class Training:
     def _evaluate_on_training_images(self) -> None:
         self._at_step_boundary()
         scalars = self._score("train_eval", self.parts.plain_training_images, "ema")
-        self._record(self.state.epoch, scalars)
-        self.state.final = {**self.state.last(), **scalars}
+        self._record(self.progress.epoch, scalars)
+        self.progress.final = {**self.progress.last(), **scalars}
 
     def _score(self, prefix: str, images: ResidentImages, kind: str) -> dict[str, float]:
-        parts, precision = self.parts, self.config.train.precision
-        batch_size = self.config.data.batch_size
-        if kind == "precise":
-            score = evaluate_precisely(
-                parts.model,
-                images,
-                parts.recalibration_images,
-                batch_size,
-                parts.device,
-                precision,
-            )
-        elif kind == "batch":
-            score = evaluate_with_batch_statistics(
-                parts.model, images, batch_size, parts.device, precision
-            )
-        else:
-            score = evaluate(parts.model, images, parts.device, precision, parts.shared_batch_size)
+        score = self.parts.evaluator.score(self._learner.model, images, kind)
         if score.loss - score.loss != 0:  # NaN or infinite
-            reason = f"the {prefix} loss was {score.loss} after step {self.state.step}"
-            raise DivergedError(self.state.step, reason)
+            step = self.progress.step
+            raise DivergedError(step, f"the {prefix} loss was {score.loss} after step {step}")
         return score.tagged(prefix)
-
-    def _learning_rate(self, step: int) -> float:
-        steps_per_epoch = len(self.parts.batches)
-        return compute_learning_rate(self.config.optim, step, self._total_steps, steps_per_epoch)
 
     def _elapsed(self) -> float:
         return self._seconds_before + time.perf_counter() - self._start
 
     def _peak_memory(self) -> int:
-        return max(self.state.peak_memory_bytes, read_peak_memory(self.parts.device))
+        return max(self.progress.peak_memory_bytes, read_peak_memory(self.parts.device))
 
     def _summarise(self, diverged: DivergedError | None) -> Summary:
-        state = self.state
+        progress, seconds = self.progress, self.progress.train_seconds
         return Summary(
             status="diverged" if diverged else "finished",
-            epochs=state.epoch,
-            steps=diverged.step if diverged else state.step,
+            epochs=progress.epoch,
+            steps=diverged.step if diverged else progress.step,
             elapsed_seconds=self._elapsed(),
-            images_per_second=state.images_seen / state.train_seconds
-            if state.train_seconds
-            else 0.0,
+            images_per_second=progress.images_seen / seconds if seconds else 0.0,
             peak_memory_bytes=self._peak_memory(),
-            parameters=sum(value.numel() for value in self.parts.model.parameters()),
-            final={} if diverged else state.final,
-            best=state.best(),
-            history={tag: tuple(values) for tag, values in state.history.items()},
+            parameters=sum(value.numel() for value in self._learner.model.parameters()),
+            final={} if diverged else progress.final,
+            best=progress.best(),
+            history={tag: tuple(values) for tag, values in progress.history.items()},
             reason=diverged.reason if diverged else None,
         )

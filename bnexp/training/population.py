@@ -23,6 +23,29 @@ from bnexp.data.batches import ResidentImages
 from bnexp.training.evaluation import Score, autocast, evaluate
 
 
+@dataclass(frozen=True)
+class Evaluator:
+    """Scores a network with any of the population statistics."""
+
+    device: torch.device
+    precision: str
+    batch_size: int
+    """That of training: images that `precise` and `batch` normalize together."""
+    recalibration_images: ResidentImages
+    """Training images without augmentation, in a random order, for `precise`."""
+    shared_batch_size: int | None
+    """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
+
+    def score(self, model: nn.Module, images: ResidentImages, kind: str = "ema") -> Score:
+        """Returns the score with this kind of statistics; the model is left as it was."""
+        size, where = self.batch_size, (self.device, self.precision)
+        if kind == "precise":
+            return evaluate_precisely(model, images, self.recalibration_images, size, *where)
+        if kind == "batch":
+            return evaluate_with_batch_statistics(model, images, size, *where)
+        return evaluate(model, images, *where, self.shared_batch_size)
+
+
 def find_tracking_norms(model: nn.Module) -> list[nn.Module]:
     """Returns the layers whose running statistics stand for the population's.
 

@@ -17,7 +17,9 @@ from bnexp.data.split import stratified_split
 from bnexp.errors import UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
+from bnexp.training.learner import Learner
 from bnexp.training.optimizer import build_optimizer
+from bnexp.training.population import Evaluator
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,13 @@ class TrainingParts:
     """What a run works with; all of it lies on `device`."""
 
     device: torch.device
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
+    learner: Learner
     batches: TrainingBatches
+    evaluator: Evaluator
     evaluation_sets: dict[str, ResidentImages]
-    """By tag prefix: `val` (where there is one) and `test`, evaluated after each epoch."""
-    recalibration_images: ResidentImages
-    """Training images without augmentation, in a random order, for precise statistics."""
+    """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
     plain_training_images: ResidentImages
     """As many training images as there are test images, evenly chosen, without augmentation."""
-    shared_batch_size: int | None = None
-    """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
 
 
 def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[str]:
@@ -89,20 +87,26 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
     model = _build_model(config, dataset, device)
+    optimizer = build_optimizer(config.optim, model, _find_norm_parameters(model))
+    batches = TrainingBatches(train, statistics, data, config.train.seed, device)
     return TrainingParts(
         device=device,
-        model=model,
-        optimizer=build_optimizer(config.optim, model, _find_norm_parameters(model)),
-        batches=TrainingBatches(train, statistics, data, config.train.seed, device),
+        learner=Learner(config, model, optimizer, device, len(batches)),
+        batches=batches,
+        evaluator=Evaluator(
+            device=device,
+            precision=config.train.precision,
+            batch_size=data.batch_size,
+            recalibration_images=ResidentImages(
+                _choose_for_recalibration(config, train), statistics, device
+            ),
+            shared_batch_size=_find_shared_batch_size(config, dataset),
+        ),
         evaluation_sets={
             prefix: ResidentImages(_shuffle(images), statistics, device)
             for prefix, images in evaluation.items()
         },
-        recalibration_images=ResidentImages(
-            _choose_for_recalibration(config, train), statistics, device
-        ),
         plain_training_images=ResidentImages(train.subset(chosen), statistics, device),
-        shared_batch_size=_find_shared_batch_size(config, dataset),
     )
 
 

@@ -16,11 +16,16 @@ import os, sys
 from pathlib import Path
 from bnexp.runs.checkpoint_files import CheckpointError, CheckpointFiles
 
+def metadata_of(tensors):
+    return b"metadata of " + tensors[:5]
+
 def read_all(files):
     found = []
     for path in files.find():
         try:
-            found.append(files.read(path))
+            tensors, metadata = files.read_tensors(path), files.read_metadata(path)
+            assert metadata == metadata_of(tensors), (tensors, metadata)
+            found.append(tensors)
         except CheckpointError:
             pass
     return found
@@ -57,7 +62,7 @@ def save_and_die(files, when):
         if when == 0:
             fdopen = os.fdopen
             os.fdopen = lambda *arguments: HalfWriter(fdopen(*arguments))
-        files.save(b"new" * 1000)
+        files.save(b"new" * 1000, metadata_of(b"new" * 1000))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -66,14 +71,14 @@ for when in range(100):
     folder.mkdir()
     files = CheckpointFiles(folder)
     for content in (b"old", b"last"):
-        files.save(content)
+        files.save(content, metadata_of(content))
     code = save_and_die(files, when)
     first = read_all(files)[0]
     assert first in (b"last", b"new" * 1000), (when, first)
     if code == 0:
         break
     assert code == 9, (when, code)
-    files.save(b"later")
+    files.save(b"later", metadata_of(b"later"))
     assert read_all(files)[0] == b"later", when
     assert read_all(files)[1:] in ([b"last"], [b"new" * 1000]), when
 print(when)
@@ -86,8 +91,8 @@ def test_row_02_wherever_a_save_is_cut_off_the_last_checkpoint_or_the_new_one_lo
     )
 
     assert done.returncode == 0, done.stderr
-    # Three files, each synced and renamed, one more renamed, the folder synced: both sides of each.
-    assert int(done.stdout) >= 2 * (2 * 3 + 1 + 1)
+    # Five files, each synced and renamed, one more renamed, the folder synced: both sides of each.
+    assert int(done.stdout) >= 2 * (2 * 5 + 1 + 1)
 
 
 @pytest.fixture(scope="module")
@@ -113,44 +118,51 @@ def cut_anywhere(path, chance):
 
 
 def check_that_damage_is_seen(folder, flips, chance):
-    """Flips bits of the checkpoint, a third as many of its digest, and cuts either as often."""
+    """Flips bits of the tensors, half as many of the metadata and digests, and cuts each."""
     files = CheckpointFiles(folder)
-    checkpoint, digest = files.newest, files.newest.with_name("checkpoint.pt.sha256")
-    trials = [(flip_any, checkpoint)] * flips + [(flip_any, digest)] * (flips // 3)
-    trials += [(cut_anywhere, (checkpoint, digest)[trial % 2]) for trial in range(flips // 3)]
+    checkpoint, metadata = files.newest, files.newest.with_suffix(".json")
+    digest = files.newest.with_name("checkpoint.pt.sha256")
+    three = (checkpoint, metadata, digest)
+    trials = [(flip_any, checkpoint)] * flips
+    trials += [(flip_any, path) for path in (metadata, digest)] * (flips // 3)
+    trials += [(cut_anywhere, path) for path in three] * (flips // 6)
     for damage, path in trials:
         sound = path.read_bytes()
         damage(path, chance)
-        with pytest.raises(DamagedCheckpointError, match="does not agree with its SHA-256"):
-            files.read(checkpoint)
+        with pytest.raises(DamagedCheckpointError, match="does not match its SHA-256"):
+            files.read_tensors(checkpoint)
+        if path == metadata:
+            with pytest.raises(DamagedCheckpointError, match="does not match its SHA-256"):
+                files.read_metadata(checkpoint)
         path.write_bytes(sound)
-    assert files.read(checkpoint)
+    assert files.read_tensors(checkpoint)
     return len(trials)
 
 
-def test_row_04_a_flipped_bit_or_a_cut_of_a_checkpoint_or_its_digest_is_seen(tmp_path):
+def test_row_04_a_flipped_bit_or_a_cut_of_tensors_metadata_or_digests_is_seen(tmp_path):
     run = interrupt(tmp_path)
 
-    assert check_that_damage_is_seen(run.folder.path, 30, random.Random(3)) == 30 + 10 + 10
+    assert check_that_damage_is_seen(run.folder.path, 30, random.Random(3)) == 30 + 20 + 15
 
 
 @pytest.mark.slow
-def test_row_04_a_thousand_flips_of_a_checkpoint_and_others_of_its_digest_and_cuts(tmp_path):
+def test_row_04_a_thousand_flips_of_tensors_and_others_of_metadata_and_digests_and_cuts(tmp_path):
     run = interrupt(tmp_path)
 
-    assert check_that_damage_is_seen(run.folder.path, 1_000, random.Random(4)) == 1_000 + 333 + 333
+    assert check_that_damage_is_seen(run.folder.path, 1_000, random.Random(4)) == 1_000 + 666 + 498
 
 
-def test_row_04_a_damaged_checkpoint_is_told_and_the_one_before_it_used(tmp_path, whole):
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.json", "checkpoint.pt.sha256"])
+def test_row_04_a_damaged_checkpoint_is_named_and_the_one_before_it_used(name, tmp_path, whole):
     run = interrupt(tmp_path, 8)
-    flip(run.folder.checkpoints.newest, 300, 3)
+    flip(run.folder.path / name, 100, 3)
 
     state, said = train(run)
 
     assert state == "finished", said
     path = run.folder.checkpoints.newest
     assert (
-        f"{path} is damaged: it does not agree with its SHA-256; going on from "
+        f"{path} is damaged: it does not match its SHA-256; going on from "
         "checkpoint.previous.pt, step 7"
     ) in said
     assert read_results(run.folder.path) == whole
@@ -166,8 +178,8 @@ def test_row_04_without_a_sound_checkpoint_the_run_starts_over_and_says_so(tmp_p
     assert state == "finished", said
     (line,) = [line for line in said if "starts over" in line]
     assert line.endswith(
-        "checkpoint.pt is damaged: it does not agree with its SHA-256, checkpoint.previous.pt is "
-        "damaged: it does not agree with its SHA-256; the run starts over"
+        "checkpoint.pt is damaged: it does not match its SHA-256, checkpoint.previous.pt is "
+        "damaged: it does not match its SHA-256; the run starts over"
     )
     assert read_results(run.folder.path) == whole
     log = run.folder.log.read_text()
@@ -182,6 +194,8 @@ def test_row_04_without_a_sound_checkpoint_the_run_starts_over_and_says_so(tmp_p
     [
         (["checkpoint.pt"], True),
         (["checkpoint.previous.pt"], True),
+        (["checkpoint.json"], True),
+        (["checkpoint.json", "checkpoint.previous.json"], False),
         (["checkpoint.pt.sha256", "checkpoint.previous.pt.sha256"], False),
         (["checkpoint.pt", "checkpoint.previous.pt"], False),
     ],
@@ -202,4 +216,4 @@ def test_row_04_a_folder_in_a_checkpoints_place_is_set_aside(names, went_on, tmp
     for name in names:
         assert (run.folder.path / f"aside-1-{name}" / "mine.txt").exists()
     assert len(run.folder.checkpoints.find()) == 2
-    assert all(run.folder.checkpoints.read(path) for path in run.folder.checkpoints.find())
+    assert all(run.folder.checkpoints.read_tensors(path) for path in run.folder.checkpoints.find())

@@ -7,9 +7,9 @@ from bnexp.runs import read_run
 
 STOP_IN_SECOND_RUN = """
 import os, signal
-from bnexp.training import loop
+from bnexp.training import learner
 steps = []
-train_step = loop.train_step
+train_step = learner.train_step
 
 def train_and_be_stopped(*arguments):
     steps.append(1)
@@ -17,7 +17,7 @@ def train_and_be_stopped(*arguments):
         os.kill(os.getpid(), signal.{name})
     return train_step(*arguments)
 
-loop.train_step = train_and_be_stopped
+learner.train_step = train_and_be_stopped
 """
 FILL_DISK_AT_FORCE = """
 import resource, signal

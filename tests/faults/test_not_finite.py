@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,39 +14,39 @@ from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.sweep import train_sweep
 from bnexp.runs import read_run
-from bnexp.training import loop
+from bnexp.training import learner
 
 STEPS_AN_EPOCH = 5
 SPOILED = 7
 
 
-def spoil_input(model, optimizer, batch, precision):
+def spoil_input(model, optimizer, batch, *others):
     inputs, targets = batch
     inputs = inputs.clone()
     inputs[0, 0, 3, 3] = math.nan
-    return TRAIN_STEP(model, optimizer, (inputs, targets), precision)
+    return TRAIN_STEP(model, optimizer, (inputs, targets), *others)
 
 
-def spoil_loss(model, optimizer, batch, precision):
-    loss, logits = TRAIN_STEP(model, optimizer, batch, precision)
-    return loss * math.inf, logits
+def spoil_loss(model, optimizer, batch, *others):
+    result = TRAIN_STEP(model, optimizer, batch, *others)
+    return replace(result, loss=result.loss * math.inf)
 
 
-def spoil_gradient(model, optimizer, batch, precision):
+def spoil_gradient(model, optimizer, batch, *others):
     hook = next(model.parameters()).register_hook(lambda grad: torch.full_like(grad, math.nan))
-    result = TRAIN_STEP(model, optimizer, batch, precision)
+    result = TRAIN_STEP(model, optimizer, batch, *others)
     hook.remove()
     return result
 
 
-def spoil_variance(model, optimizer, batch, precision):
-    result = TRAIN_STEP(model, optimizer, batch, precision)
+def spoil_variance(model, optimizer, batch, *others):
+    result = TRAIN_STEP(model, optimizer, batch, *others)
     variance = next(value for name, value in model.named_buffers() if name.endswith("running_var"))
     variance[0] = math.inf
     return result
 
 
-TRAIN_STEP = loop.train_step
+TRAIN_STEP = learner.train_step
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_row_07_what_is_not_finite_ends_its_run_as_diverged_there_and_no_other(
         steps += 1
         return (spoil if steps == SPOILED else TRAIN_STEP)(*arguments)
 
-    monkeypatch.setattr(loop, "train_step", train_step)
+    monkeypatch.setattr(learner, "train_step", train_step)
     (tmp_path / "c.yaml").write_text(CONFIG)
     experiment = load_experiment(tmp_path / "c.yaml", ["sweep.seeds=2"])
     planned = plan_runs(experiment, tmp_path / "runs", is_forced=False)

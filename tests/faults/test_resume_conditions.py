@@ -11,8 +11,9 @@ import bnexp
 from bnexp.errors import UsageError
 from bnexp.launch import one_run
 from bnexp.launch.prepare import prepare
+from bnexp.launch.resume import find_differences
 from bnexp.runs import read_run
-from bnexp.training.conditions import describe_conditions, digest_code, find_differences
+from bnexp.training.conditions import describe_conditions, digest_code
 
 
 def change_conditions(monkeypatch, **changes):

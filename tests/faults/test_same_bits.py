@@ -46,9 +46,9 @@ def test_row_14_the_same_command_in_another_fresh_folder_gives_the_same_bits(
 
 STOP_IN_SECOND_EPOCH = """
 import os, signal
-from bnexp.training import loop
+from bnexp.training import learner
 steps = []
-train_step = loop.train_step
+train_step = learner.train_step
 
 def train_and_be_stopped(*arguments):
     steps.append(1)
@@ -56,7 +56,7 @@ def train_and_be_stopped(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
     return train_step(*arguments)
 
-loop.train_step = train_and_be_stopped
+learner.train_step = train_and_be_stopped
 """
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 
 import pytest
-import torch
 from forks import wait_until
 from processes import LONG, find_workers, is_alive, start_sweep
 from rich.console import Console
@@ -22,6 +21,11 @@ from bnexp.runs import RunDir, read_run
 
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 COMMAND = ("train", "c.yaml", "-s", "train.epochs=400")
+
+
+def read_saved_step(run):
+    files = run.folder.checkpoints
+    return json.loads(files.read_metadata(files.newest))["progress"]["step"]
 
 
 def wait_for_metrics(run):
@@ -49,8 +53,7 @@ def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code
     assert read_run(run.folder.path).state == "interrupted"
     assert not run.folder.summary.exists()
     assert not is_held(run.folder.lock)
-    newest = run.folder.checkpoints.newest
-    step = torch.load(newest, weights_only=True)["progress"]["step"]
+    step = read_saved_step(run)
     assert json.loads(run.folder.status.read_text())["step"] == step > 0
     assert f"interrupted after step {step}, saved: " in process.said
     again = forks.start(*command, cwd=tmp_path)
@@ -61,9 +64,9 @@ def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code
 
 ENDLESS_STEP = """
 import torch
-from bnexp.training import loop
+from bnexp.training import learner
 steps = []
-train_step = loop.train_step
+train_step = learner.train_step
 
 def train_seven_steps(*arguments):
     steps.append(1)
@@ -73,7 +76,7 @@ def train_seven_steps(*arguments):
             torch.ones(1000).sum()
     return train_step(*arguments)
 
-loop.train_step = train_seven_steps
+learner.train_step = train_seven_steps
 """
 
 
@@ -96,8 +99,7 @@ def test_row_03_a_second_signal_leaves_in_the_middle_of_a_step_and_saves_nothing
     assert "left at once; the same command goes on from what was saved last\n" in process.said
     assert read_files(run) == before
     assert read_run(run.folder.path).state == "running"
-    newest = torch.load(run.folder.checkpoints.newest, weights_only=True)
-    assert newest["progress"]["step"] == 7
+    assert read_saved_step(run) == 7
 
 
 @pytest.mark.parametrize(

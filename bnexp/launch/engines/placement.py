@@ -54,5 +54,5 @@ def _find_threads(run: PlannedRun) -> int | None:
         return None
     # Whether the rest of the conditions fits is judged later, where it is told.
     point = find_resume_point(replace(run, may_differ=True), {}, say_nothing)
-    threads = point.checkpoint.conditions.get("threads") if point else None
+    threads = point.metadata.conditions.get("threads") if point else None
     return threads if isinstance(threads, int) else None

@@ -107,12 +107,12 @@ def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
 def test_a_checkpoint_that_is_damaged_is_named(folder):
     unfinish(folder, "interrupted", step=7)
     for content in (b"one", b"two"):
-        folder.checkpoints.save(content)
+        folder.checkpoints.save(content, b"{}")
     assert "problems" not in shown(str(folder.path))
 
     folder.checkpoints.previous.write_bytes(b"one bit more")
 
-    reason = "is damaged: it does not agree with its SHA-256"
+    reason = "is damaged: it does not match its SHA-256"
     assert shown(str(folder.path))["problems"] == [f"{folder.checkpoints.previous} {reason}"]
 
 

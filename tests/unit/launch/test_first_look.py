@@ -39,7 +39,7 @@ def look(*, channels=3, model=None, with_graph=False):
     statistics, device = ChannelStatistics.of(images), torch.device("cpu")
     config = SimpleNamespace(augment=(), batch_size=4, drop_last=False)
     parts = SimpleNamespace(
-        model=model or nn.Flatten(),
+        learner=SimpleNamespace(model=model or nn.Flatten()),
         batches=TrainingBatches(images, statistics, config, 0, device),
         plain_training_images=ResidentImages(images, statistics, device),
     )

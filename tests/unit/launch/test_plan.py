@@ -74,7 +74,7 @@ def test_a_run_that_was_begun_is_trained_again(state, experiment, tmp_path):
 def test_a_run_that_was_begun_and_saved_goes_on(state, experiment, tmp_path):
     run = plan(experiment, tmp_path)[0]
     create(run, state)
-    run.folder.checkpoints.save(b"content")
+    run.folder.checkpoints.save(b"content", b"{}")
 
     assert [run.action for run in plan(experiment, tmp_path)] == ["resume", "train"]
     forced = plan(experiment, tmp_path, is_forced=True)
@@ -163,7 +163,7 @@ def test_a_run_that_lost_its_status_is_known_by_the_config_it_recorded(
 ):
     run = plan(experiment, tmp_path)[0]
     create(run, "interrupted")
-    run.folder.checkpoints.save(b"content")
+    run.folder.checkpoints.save(b"content", b"{}")
     run.folder.status.write_text(content)
 
     again = plan(experiment, tmp_path)[0]
@@ -209,7 +209,7 @@ def test_a_run_can_be_asked_for_with_other_threads(experiment, tmp_path):
     first, second = plan(experiment, tmp_path)
     finish(first)
     create(second, "interrupted")
-    second.folder.checkpoints.save(b"content")
+    second.folder.checkpoints.save(b"content", b"{}")
     other = load_experiment(tmp_path / "c.yaml", ["train.threads=3"])
 
     # Whether the second goes on then is decided by the conditions in its checkpoint.

@@ -145,8 +145,8 @@ def test_a_name_that_no_folder_can_have_is_refused(target, tmp_path):
 
 def test_creating_again_removes_what_an_earlier_attempt_left(run):
     run.metrics.write_text("{}\n")
-    run.checkpoints.save(b"weights")
-    run.checkpoints.save(b"later weights")
+    run.checkpoints.save(b"weights", b"{}")
+    run.checkpoints.save(b"later weights", b"{}")
     run.say("what was said")
     run.write_summary(SUMMARY)
     (run.path / "events.out.tfevents.1.host.2").write_text("x")

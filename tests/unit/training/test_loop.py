@@ -13,8 +13,8 @@ from bnexp.data.dataset import LabelledImages
 from bnexp.data.split import stratified_split
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
-from bnexp.training import loop
-from bnexp.training.evaluation import ScoreSum, evaluate
+from bnexp.training import learner
+from bnexp.training.evaluation import Score, ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.optimizer import compute_learning_rate
 from bnexp.training.population import evaluate_with_batch_statistics
@@ -52,23 +52,23 @@ def test_the_loop_gives_the_weights_and_figures_of_a_plain_loop(dataset):
     for epoch in range(2):
         losses, hits = [], 0
         for inputs, targets in plain.batches.epoch(epoch):
-            for group in plain.optimizer.param_groups:
+            for group in plain.learner.optimizer.param_groups:
                 group["lr"] = compute_learning_rate(config.optim, step, 12, 6)
-            plain.optimizer.zero_grad()
-            logits = plain.model(inputs)
+            plain.learner.optimizer.zero_grad()
+            logits = plain.learner.model(inputs)
             loss = functional.cross_entropy(logits, targets)
             loss.backward()
-            plain.optimizer.step()
+            plain.learner.optimizer.step()
             losses += [loss.item()] * len(targets)
             hits += (logits.argmax(1) == targets).sum().item()
             step += 1
-    for name, value in plain.model.state_dict().items():
-        assert torch.equal(value, parts.model.state_dict()[name]), name
+    for name, value in plain.learner.model.state_dict().items():
+        assert torch.equal(value, parts.learner.model.state_dict()[name]), name
     assert summary.history["train/loss"][-1] == pytest.approx(np.mean(losses), rel=1e-6)
     assert summary.history["train/accuracy"][-1] == pytest.approx(hits / 180)
-    plain.model.eval()
+    plain.learner.model.eval()
     inputs, targets = plain.evaluation_sets["test"].gather(torch.arange(100))
-    logits = plain.model(inputs)
+    logits = plain.learner.model(inputs)
     hits = (logits.argmax(1) == targets).sum().item()
     assert summary.final["test/accuracy"] == hits / 100
     assert summary.final["test/loss"] == pytest.approx(
@@ -83,19 +83,19 @@ def test_training_twice_gives_the_same_bits_whatever_else_draws_random_numbers(d
     second, _, again = run(config, dataset, notes=DrawingNotes(draws=7))
 
     assert first.history["train/loss"] == second.history["train/loss"]
-    for name, value in parts.model.state_dict().items():
-        assert torch.equal(value, again.model.state_dict()[name]), name
+    for name, value in parts.learner.model.state_dict().items():
+        assert torch.equal(value, again.learner.model.state_dict()[name]), name
 
 
 def test_every_step_drops_other_units(dataset, monkeypatch):
     states = []
-    step = loop.train_step
+    step = learner.train_step
 
     def watch(*arguments):
         states.append(bytes(torch.get_rng_state().tolist()))
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "train_step", watch)
+    monkeypatch.setattr(learner, "train_step", watch)
     run(configure(dropout=0.5), dataset)
 
     assert len(set(states)) == len(states) == 12
@@ -127,7 +127,7 @@ def test_final_figures_hold_the_training_images_in_evaluation_mode(dataset):
     config = configure()
     summary, _, parts = run(config, dataset)
 
-    score = evaluate(parts.model, parts.plain_training_images, CPU, "fp32")
+    score = evaluate(parts.learner.model, parts.plain_training_images, CPU, "fp32")
     assert summary.final["train_eval/accuracy"] == score.accuracy
     assert len(parts.plain_training_images) == 100
 
@@ -196,11 +196,11 @@ class Spoiler(Notes):
 def test_a_running_variance_that_is_not_finite_ends_the_run_as_diverged(dataset):
     config, notes = configure(), Spoiler(step=8)
     parts = build_parts(config, dataset, CPU)
-    notes.model = parts.model
+    notes.model = parts.learner.model
     summary = Training(config, parts, notes, lambda: False).run()
 
     # Every score is finite: an infinite variance only makes the channel constant.
-    assert evaluate(parts.model, parts.evaluation_sets["test"], CPU, "fp32").loss < 10
+    assert evaluate(parts.learner.model, parts.evaluation_sets["test"], CPU, "fp32").loss < 10
     assert (summary.status, summary.steps, summary.epochs) == ("diverged", 12, 1)
     assert summary.reason == (
         "the buffer layers.1.norm.running_var held a value that is not finite after step 12"
@@ -222,7 +222,7 @@ def test_bf16_trains_to_about_the_loss_of_fp32(dataset):
     bf16, _, parts = run(configure(precision="bf16"), dataset)
 
     assert bf16.final["train/loss"] == pytest.approx(fp32.final["train/loss"], rel=0.05)
-    assert {parameter.dtype for parameter in parts.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in parts.learner.model.parameters()} == {torch.float32}
 
 
 def test_sums_over_batches_of_unequal_size_are_means_over_images():
@@ -233,19 +233,21 @@ def test_sums_over_batches_of_unequal_size_are_means_over_images():
         total.add(functional.cross_entropy(logits, targets), logits, targets)
 
     logits, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    score = total.read()
+    score = Score.of(total.read())
     assert score.loss == pytest.approx(functional.cross_entropy(logits, targets).item(), rel=1e-6)
     assert score.accuracy == pytest.approx((logits.argmax(1) == targets).float().mean().item())
 
 
 def test_evaluation_leaves_the_model_as_it_was(dataset):
     parts = build_parts(configure(), dataset, CPU)
-    before = {name: value.clone() for name, value in parts.model.state_dict().items()}
+    before = {name: value.clone() for name, value in parts.learner.model.state_dict().items()}
 
-    evaluate(parts.model.train(), parts.evaluation_sets["test"], CPU, "fp32")
+    evaluate(parts.learner.model.train(), parts.evaluation_sets["test"], CPU, "fp32")
 
-    assert parts.model.training
-    assert all(torch.equal(value, before[name]) for name, value in parts.model.state_dict().items())
+    assert parts.learner.model.training
+    assert all(
+        torch.equal(value, before[name]) for name, value in parts.learner.model.state_dict().items()
+    )
 
 
 def test_a_norm_without_running_statistics_is_evaluated_with_the_training_batch(dataset):
@@ -254,9 +256,9 @@ def test_a_norm_without_running_statistics_is_evaluated_with_the_training_batch(
 
     # 100 images in batches of 32: the last 28 are filled up with the first 4 of the set.
     by_batch = parts.evaluation_sets["test"], 32, CPU, "fp32"
-    score = evaluate_with_batch_statistics(parts.model, *by_batch)
+    score = evaluate_with_batch_statistics(parts.learner.model, *by_batch)
     assert summary.final["test/accuracy"] == score.accuracy
-    assert parts.shared_batch_size == 32
+    assert parts.evaluator.shared_batch_size == 32
 
 
 def test_images_are_normalised_by_the_training_images_alone(dataset):
@@ -280,10 +282,10 @@ def test_images_are_normalised_by_the_training_images_alone(dataset):
 def test_the_optimiser_spares_exactly_gamma_and_beta(dataset):
     parts = build_parts(configure(), dataset, CPU)
 
-    _, spared = parts.optimizer.param_groups
+    _, spared = parts.learner.optimizer.param_groups
     names = {
         name
-        for name, value in parts.model.named_parameters()
+        for name, value in parts.learner.model.named_parameters()
         if any(value is other for other in spared["params"])
     }
     assert names == {

@@ -13,8 +13,9 @@ from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
-from bnexp.training.checkpoint import from_bytes, restore, take_checkpoint, to_bytes
+from bnexp.training.checkpoint import read_tensors, restore, write_tensors
 from bnexp.training.loop import StoppedError, Training
+from bnexp.training.progress import CheckpointMetadata
 from bnexp.training.save_schedule import SaveSchedule
 from bnexp.training.setup import build_parts
 
@@ -38,9 +39,8 @@ class Run:
         parts = build_parts(self.config, self.dataset, CPU)
         progress, notes, asked = None, Notes(), 0
         if self.saved is not None:
-            checkpoint = from_bytes(self.saved)
-            restore(checkpoint, parts.model, parts.optimizer)
-            progress = checkpoint.progress
+            restore(self.tensors, parts.learner.model, parts.learner.optimizer)
+            progress = self.progress
         rows = self.rows[: progress.rows] if progress else []
 
         def should_stop():
@@ -49,9 +49,9 @@ class Run:
             return boundaries is not None and asked > boundaries
 
         def save(progress):
-            self.saved = to_bytes(
-                take_checkpoint(parts.model, parts.optimizer, progress, "f", {"torch": "1"})
-            )
+            metadata = CheckpointMetadata(fingerprint="f", conditions={}, progress=progress)
+            tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
+            self.saved = tensors, metadata.to_bytes()
 
         training = Training(self.config, parts, notes, should_stop, save, progress)
         with contextlib.suppress(StoppedError):
@@ -59,9 +59,16 @@ class Run:
         self.rows = rows + notes.rows
         return parts
 
+    @property
+    def tensors(self):
+        return read_tensors(self.saved[0])
+
+    @property
+    def progress(self):
+        return CheckpointMetadata.read(self.saved[1]).progress
+
     def results(self):
-        checkpoint = from_bytes(self.saved)
-        progress = checkpoint.progress.model_dump()
+        checkpoint, progress = self.tensors, self.progress.model_dump()
         timeless = {
             key: value
             for key, value in progress.items()
@@ -139,11 +146,11 @@ def test_a_run_that_is_done_and_lacks_its_summary_gets_the_same_one(dataset):
 def test_time_goes_on_where_it_stopped(dataset):
     run = Run(configure(), dataset)
     run.attempt(7)
-    before = from_bytes(run.saved).progress
+    before = run.progress
     run.attempt()
 
     assert run.summary.elapsed_seconds > before.elapsed_seconds > before.train_seconds > 0
-    after = from_bytes(run.saved).progress
+    after = run.progress
     assert run.summary.images_per_second == pytest.approx(360 / after.train_seconds)
 
 
@@ -152,9 +159,9 @@ def test_what_is_saved_is_of_plain_types_alone(dataset):
     run.attempt(7)
 
     with torch.serialization.safe_globals([]):
-        checkpoint = from_bytes(run.saved)
-    assert checkpoint.progress.step == 6
-    assert checkpoint.progress.step_in_epoch == 6
+        assert run.tensors.optimizer
+    assert run.progress.step == 6
+    assert run.progress.step_in_epoch == 6
 
 
 class Clock:

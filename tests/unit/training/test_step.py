@@ -6,7 +6,7 @@ from torchvision.ops import StochasticDepth
 from bnexp.models.resnet.config import ResNetConfig
 from bnexp.norms import NORMS
 from bnexp.seeding import derive_seed
-from bnexp.training.step_seeding import StepSeeding
+from bnexp.training.step import StepSeeding
 
 CPU = torch.device("cpu")
 

@@ -1,13 +1,75 @@
-"""What a training step draws at random (dropout, noise) is a function of seed and step."""
+"""One optimiser step: a function of parameters, buffers, optimiser state, batch and step number.
+
+What a step draws at random (dropout, noise) is a function of the seed and its number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
+from bnexp.diagnostics.probe import Probe, ProbedStep
 from bnexp.seeding import derive_seed
+from bnexp.training.evaluation import autocast
+
+Batch = tuple[Tensor, Tensor]
+"""Inputs `(N, C, H, W)` and targets `(N,)`."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step leaves besides its update."""
+
+    loss: Tensor
+    """The batch's mean loss, detached, on the device."""
+    logits: Tensor
+    """`(N, num_classes)` in float32, detached."""
+    measured: dict[str, Tensor | float] = field(default_factory=dict)
+    """What the probes measured, by tag."""
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    precision: str,
+    number: int = 1,
+    probes: Sequence[Probe] = (),
+) -> StepResult:
+    """Does one optimiser step, which the given probes measure; they do not change it."""
+    with contextlib.ExitStack() as hooks:
+        for probe in probes:
+            for handle in probe.hook(model):
+                hooks.enter_context(handle)
+        loss, logits = _compute_loss(model, batch, precision)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+    loss, logits = loss.detach(), logits.detach()
+    if not probes:
+        optimizer.step()
+        return StepResult(loss, logits)
+    step = ProbedStep(
+        number, model, *batch, loss, logits, lambda: _compute_loss(model, batch, precision)[0]
+    )
+    for probe in probes:
+        probe.before_update(step)
+    optimizer.step()
+    measured = {tag: value for probe in probes for tag, value in probe.after_update(step)}
+    return StepResult(loss, logits, measured)
+
+
+def _compute_loss(model: nn.Module, batch: Batch, precision: str) -> tuple[Tensor, Tensor]:
+    inputs, targets = batch
+    with autocast(inputs.device, precision):
+        logits = model(inputs)
+    logits = logits.float()
+    return functional.cross_entropy(logits, targets), logits
+
 
 _DRAWLESS_MODULES = frozenset(
     f"torch.nn.modules.{name}"

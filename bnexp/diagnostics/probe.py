@@ -1,0 +1,97 @@
+"""How a diagnostic looks at training steps without changing them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
+
+
+@dataclass(frozen=True)
+class ProbedStep:
+    """A step whose backward pass is done, as a probe sees it."""
+
+    number: int
+    """Counted from 1, as in the rows of metrics."""
+    model: nn.Module
+    """In training mode. Before the update, each parameter's `grad` is this step's."""
+    inputs: Tensor
+    """`(N, C, H, W)`."""
+    targets: Tensor
+    """`(N,)`."""
+    loss: Tensor
+    """The batch's mean loss, detached."""
+    logits: Tensor
+    """`(N, num_classes)` in float32, detached."""
+    compute_loss: Callable[[], Tensor]
+    """Runs the model on the batch again, at the run's precision, and returns the mean loss.
+
+    To be called inside `leaving_no_trace`.
+    """
+
+
+class Probe(Protocol):
+    """Measures something at the steps at which it is due; subclasses override what they need.
+
+    At a due step the calls are, in this order: `hook`, the forward and backward pass, removal of
+    the hooks, `before_update`, the optimiser's update, `after_update`. At any other step only
+    `is_due` is called. Between `hook` and `after_update` a probe may keep what it needs on itself;
+    nothing may outlive the step, so that a run that is killed and resumed measures the same.
+
+    A probe must not change the run: it changes nothing outside `leaving_no_trace`. It may draw
+    random numbers, as each step seeds the generators that the network draws from.
+    """
+
+    def is_due(self, step: int) -> bool:
+        """Returns whether to measure the step of this number, counted from 1.
+
+        A function of the number alone.
+        """
+        raise NotImplementedError
+
+    def hook(self, model: nn.Module) -> Iterable[RemovableHandle]:
+        """Registers hooks for the forward and backward pass of the step, and returns them."""
+        return ()
+
+    def before_update(self, step: ProbedStep) -> None:
+        """Looks at the gradients, and at the parameters as they were during the step."""
+
+    def after_update(self, step: ProbedStep) -> Iterable[tuple[str, Tensor | float]]:
+        """Yields what was measured: tags such as `diag/gradient_norm/conv1`, and scalars."""
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def leaving_no_trace(model: nn.Module) -> Iterator[None]:
+    """Puts parameters, buffers, gradients and modes of a model back, bit for bit.
+
+    Inside, gradients start out as None, so that an extra backward pass has them for itself.
+    """
+    import torch
+
+    parameters = [(value, value.detach().clone(), value.grad) for value in model.parameters()]
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+    modes = [(module, module.training) for module in model.modules()]
+    for value, _, _ in parameters:
+        value.grad = None
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for value, kept, gradient in parameters:
+                value.copy_(kept)
+                value.grad = gradient
+            for module, name, buffer, kept_buffer in buffers:
+                buffer.copy_(kept_buffer)
+                setattr(module, name, buffer)
+        for module, mode in modes:
+            module.training = mode

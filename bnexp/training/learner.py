@@ -1,0 +1,62 @@
+"""What learns: a network with its optimiser, and one step of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from bnexp.config.experiment import ExperimentConfig
+from bnexp.diagnostics.probe import Probe
+from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
+from bnexp.training.step import Batch, StepResult, StepSeeding, train_step
+
+
+class Learner:
+    """Parameters, buffers and optimiser state; a step is a function of them, batch and number.
+
+    What else a step depends on is fixed by the config: precision, seed and schedule.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device,
+        steps_per_epoch: int,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.total_steps = config.train.epochs * steps_per_epoch
+        self._config = config
+        self._steps_per_epoch = steps_per_epoch
+        self._seeding = StepSeeding(model, device, config.train.seed)
+
+    def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
+        """Does the step of this number, counted from 1, which `probes` measure."""
+        self._seeding.before_step(number - 1)
+        set_learning_rate(self.optimizer, self.learning_rate(number))
+        precision = self._config.train.precision
+        return train_step(self.model, self.optimizer, batch, precision, number, probes)
+
+    def learning_rate(self, number: int) -> float:
+        """Returns the learning rate of the step of this number, counted from 1."""
+        return compute_learning_rate(
+            self._config.optim, number - 1, self.total_steps, self._steps_per_epoch
+        )
+
+    def find_bad_buffer(self) -> str | None:
+        """Returns the first buffer that is not finite, or None; waits for the device.
+
+        A score does not show one: an infinite variance makes its channel constant.
+        """
+        buffers = {
+            name: value for name, value in self.model.named_buffers() if value.is_floating_point()
+        }
+        if not buffers:
+            return None
+        are_finite = torch.stack([torch.isfinite(value).all() for value in buffers.values()])
+        found = zip(buffers, are_finite.tolist(), strict=True)
+        return next((name for name, is_finite in found if not is_finite), None)

@@ -1,0 +1,174 @@
+"""The seam for diagnostics: probes measure due steps, and leave no trace in the run."""
+
+import contextlib
+
+import pytest
+import torch
+from toy_training import CPU, Notes, build_dataset, configure
+
+from bnexp.diagnostics.probe import Probe, leaving_no_trace
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
+from bnexp.training.checkpoint import read_tensors, restore, write_tensors
+from bnexp.training.loop import StoppedError, Training
+from bnexp.training.progress import CheckpointMetadata
+from bnexp.training.setup import build_parts
+
+
+class UpdateSize(Probe):
+    """A cheap one: the gradient before the update, and how far the update moves a weight."""
+
+    def is_due(self, step):
+        return step % 5 == 0
+
+    def before_update(self, step):
+        (weight, *_) = step.model.parameters()
+        self.before = weight.detach().clone()
+        self.gradient = weight.grad.norm()
+
+    def after_update(self, step):
+        (weight, *_) = step.model.parameters()
+        yield "diag/toy/gradient", self.gradient
+        yield "diag/toy/update", (weight.detach() - self.before).norm()
+
+
+class Activations(Probe):
+    """One with hooks in both directions, extra passes on the batch, and draws of its own."""
+
+    def __init__(self, every=3):
+        self.every = every
+        self.forwards = self.backwards = 0
+
+    def is_due(self, step):
+        return step % self.every == 0
+
+    def hook(self, model):
+        def look(module, inputs, outputs):
+            self.forwards += 1
+            self.mean = outputs.detach().mean()
+
+        def look_back(module, before, after):
+            self.backwards += 1
+
+        yield model.layers[1].register_forward_hook(look)
+        yield model.layers[1].register_full_backward_hook(look_back)
+
+    def after_update(self, step):
+        torch.rand(7)
+        with leaving_no_trace(step.model):
+            loss = step.compute_loss()
+            loss.backward()
+            with torch.no_grad():
+                for value in step.model.parameters():
+                    value.sub_(0.1 * value.grad)
+            moved = step.compute_loss().item()
+            step.model.eval()
+        yield "diag/toy/mean", self.mean
+        yield "diag/toy/loss", step.loss
+        yield "diag/toy/loss_moved", moved
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return build_dataset()
+
+
+def train(config, dataset, probes=(), boundaries=None, saved=None):
+    """Returns parts, rows by tag, and the last checkpoint, after so many step boundaries."""
+    parts, notes, asked = build_parts(config, dataset, CPU), Notes(), 0
+    progress = None
+    if saved:
+        restore(read_tensors(saved[0]), parts.learner.model, parts.learner.optimizer)
+        progress = CheckpointMetadata.read(saved[1]).progress
+
+    def should_stop():
+        nonlocal asked
+        asked += 1
+        return boundaries is not None and asked > boundaries
+
+    def save(progress):
+        nonlocal saved
+        metadata = CheckpointMetadata(fingerprint="f", conditions={}, progress=progress)
+        tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
+        saved = tensors, metadata.to_bytes()
+
+    with contextlib.suppress(StoppedError):
+        Training(config, parts, notes, should_stop, save, progress, probes).run()
+    return parts, notes.rows, saved
+
+
+def rows_with(rows, tag):
+    return {step: scalars[tag] for step, _, scalars in rows if tag in scalars}
+
+
+CONFIGS = {
+    "batch": configure(dropout=0.5),
+    "noisy, bf16": configure(norm=NoisyBatchNormConfig(), precision="bf16"),
+    "cumulative statistics": configure(norm=BatchNormConfig(momentum=None)),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_probes_change_no_bit_of_a_run(name, dataset):
+    plain, plain_rows, _ = train(CONFIGS[name], dataset)
+    probed, rows, _ = train(CONFIGS[name], dataset, [UpdateSize(), Activations()])
+
+    for part in ("model", "optimizer"):
+        (before, after) = (getattr(parts.learner, part).state_dict() for parts in (plain, probed))
+        assert read_bits(before) == read_bits(after)
+    assert rows_with(plain_rows, "train/loss") == rows_with(rows, "train/loss")
+    assert rows_with(plain_rows, "test/loss") == rows_with(rows, "test/loss")
+
+
+def read_bits(tree):
+    if isinstance(tree, torch.Tensor):
+        return tree.numpy().tobytes()
+    if isinstance(tree, dict):
+        return {key: read_bits(value) for key, value in tree.items()}
+    return tree
+
+
+def test_what_probes_measure_stands_in_rows_at_their_steps(dataset):
+    probe = Activations()
+    _, rows, _ = train(configure(), dataset, [UpdateSize(), probe])
+
+    assert list(rows_with(rows, "diag/toy/update")) == [5, 10]
+    assert min(rows_with(rows, "diag/toy/update").values()) > 0
+    assert list(rows_with(rows, "diag/toy/mean")) == [3, 6, 9, 12]
+    losses, moved = rows_with(rows, "diag/toy/loss"), rows_with(rows, "diag/toy/loss_moved")
+    assert losses.keys() == moved.keys()
+    assert all(moved[step] < losses[step] for step in losses)
+
+
+def test_hooks_see_one_pass_per_due_step_and_no_other(dataset):
+    probe = Activations()
+    parts, _, _ = train(configure(), dataset, [probe])
+
+    assert (probe.forwards, probe.backwards) == (4, 4)
+    layer = parts.learner.model.layers[1]
+    assert not layer._forward_hooks
+    assert not layer._backward_hooks
+
+
+def test_a_probe_that_is_never_due_is_asked_only_that(dataset):
+    class Idle(Probe):
+        def is_due(self, step):
+            return False
+
+        hook = before_update = after_update = None
+
+    train(configure(), dataset, [Idle()])
+
+
+def test_a_run_with_probes_that_is_stopped_measures_the_same(dataset):
+    config = configure(dropout=0.5)
+    whole, whole_rows, _ = train(config, dataset, [UpdateSize(), Activations()])
+
+    for boundaries in range(1, 14, 3):
+        _, _, saved = train(config, dataset, [UpdateSize(), Activations()], boundaries)
+        done = CheckpointMetadata.read(saved[1]).progress.rows
+        parts, rows, _ = train(config, dataset, [UpdateSize(), Activations()], saved=saved)
+        for tag in ("diag/toy/gradient", "diag/toy/loss_moved", "train/loss"):
+            assert rows_with([*whole_rows[:done], *rows], tag) == rows_with(whole_rows, tag)
+        expected = read_bits(whole.learner.model.state_dict())
+        assert read_bits(parts.learner.model.state_dict()) == expected
