@@ -59,7 +59,13 @@ reported at once, as `file:line:column: key.path: reason`, before anything is wr
 - `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. If it
   gives a part another `name`, the options of the old part are dropped.
 - `-s key=value` on the command line replaces a value: `-s model.norm.name=none`,
-  `-s train.epochs=3`, `-s sweep.seeds=5`, `-s sweep=null`.
+  `-s train.epochs=3`, `-s sweep.seeds=5`, `-s sweep=null`. Of two overrides of one key, the last
+  counts; a key and one inside it refine each other. A key that the sweep sets cannot be
+  overridden, nor one above or below it; change the sweep instead, e.g.
+  `-s 'sweep.grid={model.norm.name: [none, group]}'`. An override that no cell keeps, e.g. an
+  option of a norm that the sweep replaces, is an error.
+- A mistake is reported where its key stands: in the file, or in the `-s` that sets it. If only
+  some cells of a sweep have it, one of them is named: `(in cell norm=none and 2 others)`.
 - A part that needs only its name has a short form: `norm: batch`.
 - BN's `momentum` is the weight of the *new* batch, as in PyTorch. If a paper says 0.9 for the
   old value, write 0.1.

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from bnexp.config.cell_problems import CheckedCell, place_problems, places_in
 from bnexp.config.checks import check_experiment
 from bnexp.config.claim.cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.sweep.cells import Cell, every_choice, swept_keys
-from bnexp.config.sweep.choices import Choice, as_setting
-from bnexp.config.sweep.reader import read_cells
-from bnexp.config.yaml.node import Node, Position
+from bnexp.config.sweep.cells import Cell
+from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
+from bnexp.config.sweep.reader import find_lost_overrides, read_cells
+from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import REQUIRED, collecting, dotted, explain, find_node, locate
-from bnexp.config.yaml.tree import apply_overrides, as_node, read_tree
+from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import Scalar, flatten
+from bnexp.wording import count
 
 MOST_WRONG_CELLS = 200
-"""Cells that are looked at where there are mistakes; without mistakes it is all of them."""
+"""Cells that are looked at if there are mistakes; without mistakes it is all of them."""
 
 
 @dataclass(frozen=True)
@@ -66,91 +67,40 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     tree = apply_overrides(read_tree(path, problems), overrides, problems)
     is_whole = not problems
     cells, seeds = read_cells(tree, overrides, problems)
-    base = _without_sweep(tree)
-    warnings: dict[str, None] = {}
+    base = tree.without("sweep")
     if not is_whole or not cells:
-        problems += _find_mistakes(tree, cells, is_whole)
-        raise ConfigError(problems)
+        raise ConfigError([*problems, *_find_certain_mistakes(base, tree.child("sweep"))])
+    warnings: dict[str, None] = {}
     runs = _build_runs(cells, seeds, base, warnings, problems)
     problems += _find_included_twice(cells, runs)
     if not problems:
+        problems += find_lost_overrides(overrides, base, cells)
         problems += _find_unanswerable_claims(tree, runs)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
-        problems += _find_mistakes(base, (), is_whole=False)
+        problems += _find_certain_mistakes(base, None)
     if problems:
         raise ConfigError(problems)
     return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))
 
 
-def _find_mistakes(tree: Node, cells: Sequence[Cell], is_whole: bool) -> list[Problem]:
-    """Returns what else is wrong in a config that cannot be run anyway.
+def _find_certain_mistakes(base: Node, sweep: Node | None) -> list[Problem]:
+    """Returns what is wrong in the config, or in a value of the sweep, whatever the cells are.
 
-    Without cells, keys that the sweep would set are left out, and each of its values is
-    looked at by itself; in a tree that is not whole,
-    keys that are required, as the missing piece may hold them.
+    A key that is missing is not certain, as a part that could not be read may hold it; nor is
+    a mistake that is due to another swept key.
     """
-    base = _without_sweep(tree)
-    checked: list[CheckedCell] = []
-    for cell in cells[:MOST_WRONG_CELLS] or [Cell("base", ())]:
+    choices = [one for one in read_all_choices(sweep) if find_key_problem(one.key) is None]
+    alone: list[Row] = [(), *((choice,) for choice in choices[:MOST_WRONG_CELLS])]
+    keys = {choice.key for choice in choices}
+    certain: list[Problem] = []
+    for row in alone:
+        others = keys - {choice.key for choice in row}
         found: list[Problem] = []
         with collecting(found):
-            _validate(cell.apply(base))
-        checked.append((cell, found))
-    swept = set() if cells else swept_keys(tree.child("sweep"))
-    mistakes = [
-        problem
-        for problem in place_problems(checked, len(cells))
-        if not _is_at_any(problem.path, swept)
-        and (is_whole or not problem.reason.startswith(REQUIRED))
-    ]
-    alone = () if cells else every_choice(tree.child("sweep"))[:MOST_WRONG_CELLS]
-    keys = {choice.key for choice in alone}
-    return mistakes + [
-        problem
-        for choice in alone
-        for problem in _find_wrong_value(choice, base)
-        if not _is_at_any(problem.path, keys - {choice.key})
-    ]
-
-
-def _find_wrong_value(choice: Choice, base: Node) -> list[Problem]:
-    """Returns what is wrong with one value of the sweep, whatever the others are."""
-    found: list[Problem] = []
-    with collecting(found):
-        _validate(Cell("", (choice,)).apply(base))
-    places = {choice.place, *places_in(choice.value)}
-    return [
-        problem
-        for problem in found
-        if Position(problem.file, problem.line, problem.column) in places
-        and not problem.reason.startswith(REQUIRED)
-    ]
-
-
-def _is_at_any(path: str, keys: Iterable[str]) -> bool:
-    """Whether a path leads to, into or around one of the keys, or the part that one names."""
-    return any(_are_related(path, key.removesuffix(".name")) for key in keys)
-
-
-def _are_related(one: str, other: str) -> bool:
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _validate_cell(cell: Cell, base: Node, warnings: dict[str, None]) -> ExperimentConfig:
-    tree = cell.apply(base)
-    config = _validate(tree)
-    problems = []
-    for finding in check_experiment(config):
-        place = locate(tree, finding.path)
-        problem = place.problem(finding.reason, dotted(finding.path))
-        if finding.is_error:
-            problems.append(problem)
-        else:
-            warnings[str(problem)] = None
-    if problems:
-        raise ConfigError(problems)
-    return config
+            _validate(Cell("", row).apply(base))
+        certain += [one for one in found if not any(overlap(one.path, key) for key in others)]
+    return [problem for problem in certain if not problem.reason.startswith(REQUIRED)]
 
 
 def _validate(tree: Node) -> ExperimentConfig:
@@ -158,6 +108,98 @@ def _validate(tree: Node) -> ExperimentConfig:
         return ExperimentConfig.model_validate(tree.plain())
     except ValidationError as error:
         raise ConfigError(explain(error, tree, ExperimentConfig)) from error
+
+
+def _build_runs(
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    base: Node,
+    warnings: dict[str, None],
+    problems: list[Problem],
+) -> list[RunSpec]:
+    """Returns the runs of the cells that are right; what is wrong in others goes to `problems`."""
+    swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
+    runs: list[RunSpec] = []
+    failing: dict[Problem, list[str]] = {}
+    checked = 0
+    for cell in cells:
+        if (problems or failing) and checked >= MOST_WRONG_CELLS:
+            break  # the rest would say the same again, ten thousand times at worst
+        checked += 1
+        try:
+            tree = cell.apply(base)
+            config = _validate(tree)
+            _check(config, tree, warnings)
+        except ConfigError as error:
+            for problem in error.problems:
+                failing.setdefault(problem, []).append(cell.name)
+        else:
+            settings = _find_settings(cell, swept, tree, config)
+            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
+    at_least = "at least " if checked < len(cells) else ""
+    for problem, names in failing.items():
+        others = f" and {at_least}{count(len(names) - 1, 'other')}" if len(names) > 1 else ""
+        where = f" (in cell {names[0]}{others})" if len(names) < checked else ""
+        problems.append(replace(problem, reason=problem.reason + where))
+    return runs
+
+
+def _check(config: ExperimentConfig, tree: Node, warnings: dict[str, None]) -> None:
+    problems = []
+    for finding in check_experiment(config):
+        problem = locate(tree, finding.path).problem(finding.reason, dotted(finding.path))
+        if finding.is_error:
+            problems.append(problem)
+        else:
+            warnings[str(problem)] = None
+    if problems:
+        raise ConfigError(problems)
+
+
+def _find_settings(
+    cell: Cell, swept: Sequence[str], tree: Node, config: ExperimentConfig
+) -> dict[str, Scalar]:
+    settings = {choice.key: choice.setting for choice in cell.choices}
+    missing = [key for key in swept if key not in settings]
+    resolved = config.model_dump(mode="json") if missing else {}
+    for key in missing:
+        written = find_node(tree, key)
+        settings[key] = as_setting(written.plain() if written else _find_default(resolved, key))
+    return {key: settings[key] for key in swept}
+
+
+def _find_default(config: Any, key: str) -> Any:  # noqa: ANN401 - any plain value
+    """Returns the value at a dotted key, None if there is none; of a part, its name alone."""
+    value = config
+    for word in key.split("."):
+        is_place = isinstance(value, list) and word.isdecimal() and int(word) < len(value)
+        children = value if isinstance(value, dict) else {}
+        value = value[int(word)] if is_place else children.get(word)
+    return value.get("name", value) if isinstance(value, dict) else value
+
+
+def _build_run(
+    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int
+) -> RunSpec:
+    train = config.train.model_copy(update={"seed": seed})
+    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))
+
+
+def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list[Problem]:
+    """Returns a problem for each include that makes a cell that is there without it."""
+    includes = {cell.name: cell.include for cell in cells if cell.include}
+    if not includes:
+        return []
+    problems = []
+    names: dict[tuple[str, str, int | None], str] = {}
+    for run in {run.cell: run for run in runs}.values():
+        train = run.config.train
+        content = (run.config.fingerprint(), train.device, train.threads)
+        first = names.setdefault(content, run.cell)
+        place = includes.get(run.cell)
+        if place and first != run.cell:
+            problems.append(place.problem(f"is the same as the cell '{first}'", "sweep.include"))
+    return problems
 
 
 def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:
@@ -182,78 +224,3 @@ def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
     node = tree.child("claim")
     is_list = node is not None and isinstance(node.value, list)
     return dotted(("claim", index, *path) if is_list else ("claim", *path))
-
-
-def _find_settings(
-    cell: Cell, swept: Sequence[str], base: Node, config: ExperimentConfig
-) -> dict[str, Scalar]:
-    settings = {choice.key: choice.setting for choice in cell.choices}
-    if len(settings) == len(swept):
-        return settings
-    written = cell.apply(base)
-    resolved = as_node(config.model_dump(mode="json"), base.position)
-    for key in swept:
-        if key not in settings:
-            found = find_node(written, key) or _name_part(find_node(resolved, key))
-            settings[key] = as_setting(found) if found else None
-    return {key: settings[key] for key in swept}
-
-
-def _name_part(default: Node | None) -> Node | None:
-    """Returns the name alone of a part that is not written, whose options are all defaults."""
-    return default and (default.mapping or {}).get("name", default)
-
-
-def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list[Problem]:
-    """Returns a problem for each include that makes a cell that is there without it."""
-    includes = {cell.name: cell.include for cell in cells if cell.include}
-    if not includes:
-        return []
-    problems = []
-    names: dict[tuple[str, str, int | None], str] = {}
-    for run in {run.cell: run for run in runs}.values():
-        train = run.config.train
-        content = (run.config.fingerprint(), train.device, train.threads)
-        first = names.setdefault(content, run.cell)
-        place = includes.get(run.cell)
-        if place and first != run.cell:
-            problems.append(place.problem(f"is the same as the cell '{first}'", "sweep.include"))
-    return problems
-
-
-def _build_runs(
-    cells: Sequence[Cell],
-    seeds: Sequence[int],
-    base: Node,
-    warnings: dict[str, None],
-    problems: list[Problem],
-) -> list[RunSpec]:
-    """Returns the runs of the cells that are right; what is wrong in others goes to `problems`."""
-    swept = tuple(dict.fromkeys(choice.key for cell in cells for choice in cell.choices))
-    runs: list[RunSpec] = []
-    checked: list[CheckedCell] = []
-    is_wrong = bool(problems)
-    for cell in cells:
-        if is_wrong and len(checked) >= MOST_WRONG_CELLS:
-            break  # the rest would say the same again, ten thousand times at worst
-        found: list[Problem] = []
-        with collecting(found):
-            config = _validate_cell(cell, base, warnings)
-            settings = _find_settings(cell, swept, base, config)
-            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
-        checked.append((cell, found))
-        is_wrong = is_wrong or bool(found)
-    problems += place_problems(checked, len(cells))
-    return runs
-
-
-def _build_run(
-    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int
-) -> RunSpec:
-    train = config.train.model_copy(update={"seed": seed})
-    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))
-
-
-def _without_sweep(tree: Node) -> Node:
-    children = {key: child for key, child in tree.value.items() if key != "sweep"}
-    return Node(children, tree.position, tree.keys)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import (
     NOTHING,
     MetricFormat,

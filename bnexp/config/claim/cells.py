@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.runs.record import Scalar
 
+_ABSENT = "no such key"
+"""What is shown for the value of a key that a cell lacks."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -17,28 +20,25 @@ class Variant:
     settings: Mapping[str, Scalar]
     config: Mapping[str, Scalar]
 
-    def value_of(self, key: str) -> Scalar:
-        """Returns the value of a key; of a part's key, such as `model.norm`, its name.
-
-        Raises:
-            KeyError: The variant has no such key.
-        """
+    def find_value(self, key: str, default: Scalar) -> Scalar:
+        """Returns the value of a key, or `default`; of a part such as `model.norm`, its name."""
         for mapping in (self.settings, self.config):
             for name in (key, f"{key}.name"):
                 if name in mapping:
                     return mapping[name]
-        raise KeyError(key)
+        return default
 
     def has(self, wanted: Mapping[str, Scalar]) -> bool:
         """Tells whether the variant has all of these values; 1 and 1.0 are the same."""
         return all(self._has_one(key, value) for key, value in wanted.items())
 
     def _has_one(self, key: str, wanted: Scalar) -> bool:
-        try:
-            own = self.value_of(key)
-        except KeyError:
-            return False
-        return isinstance(own, bool) == isinstance(wanted, bool) and own == wanted
+        own = self.find_value(key, _ABSENT)
+        return (
+            own is not _ABSENT
+            and isinstance(own, bool) == isinstance(wanted, bool)
+            and own == wanted
+        )
 
 
 @dataclass(frozen=True)
@@ -80,28 +80,18 @@ def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> lis
 
 def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
     """Returns the variant's place on the axis, or None where that is no number."""
-    try:
-        value = variant.value_of(reduction.over)
-    except KeyError:
-        return None
+    value = variant.find_value(reduction.over, None)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> str:
     for key in wanted:
-        values = dict.fromkeys(_value_or_absent(variant, key) for variant in variants)
+        values = dict.fromkeys(variant.find_value(key, _ABSENT) for variant in variants)
         if not any(variant.has({key: wanted[key]}) for variant in variants):
             shown = ", ".join(map(str, list(values)[:8]))
             return f"no cell has {key} = {wanted[key]}; the cells have {shown}"
     return "no cell has all of these values at once"
-
-
-def _value_or_absent(variant: Variant, key: str) -> Scalar:
-    try:
-        return variant.value_of(key)
-    except KeyError:
-        return "no such key"
 
 
 def _find_axis_problems(

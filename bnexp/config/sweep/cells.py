@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import itertools
 import math
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from bnexp.config.sweep.choices import (
-    MAX_KEYS,
     Choice,
+    Include,
     Row,
     canonical_label,
     find_key_problem,
     outer_keys,
+    read_choices,
+    read_includes,
 )
-from bnexp.config.sweep.excludes import find_excluded, read_excludes
-from bnexp.config.sweep.includes import name_keys, read_includes
-from bnexp.config.yaml.node import Node, Position
-from bnexp.config.yaml.problems import collecting
+from bnexp.config.sweep.names import name_cells
+from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.tree import assign, assignment_order
-from bnexp.errors import ConfigError, Problem
+from bnexp.errors import ConfigError, Problem, did_you_mean
 
-MAX_CELL_NAME = 120
+MAX_KEYS = 100
+"""Keys that one cell can set; a config has about half as many."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Cell:
 
 
 def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell]:
-    """Returns the sweep's cells, one cell where neither grid nor zip is there.
+    """Returns the sweep's cells; one, the config itself, if there is neither grid nor zip.
 
     Every combination of the grid's values, the last key varying fastest, is joined with
     every row of the zip; what `exclude` matches is left out, and the cells of `include`
@@ -56,184 +55,165 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
             zip's lists differ in length, an exclude matches nothing, nothing is left, or
             the sweep has more than `max_runs` runs.
     """
-    axes, unjoined, problems = _read_axes(sweep)
-    parts = (sweep.mapping or {}) if sweep else {}
-    keys = [choice.key for axis in axes for choice in axis[0]]
-    includes, rules = [], []
-    with collecting(problems):
-        includes = read_includes(parts.get("include"), [*_swept_by(sweep)])
-    if not _is_any_key_twice(sweep):  # else it is open which values an exclude could mean
-        with collecting(problems):
-            rules = read_excludes(parts.get("exclude"), [*axes, *unjoined])
-    runs = (math.prod(len(axis) for axis in axes) + len(includes)) * num_seeds
+    grid, zipped = read_choices(sweep, "grid"), read_choices(sweep, "zip")
+    swept = (*grid.values(), *zipped.values())
+    includes = read_includes(sweep)
+    axes = [[(choice,) for choice in choices] for choices in grid.values()]
+    axes += [list(zip(*zipped.values(), strict=False))] if zipped else []
+    excludes = _read_excludes(sweep, swept)
+    problems = [
+        *_find_wrong_keys([choices[0] for choices in swept], includes),
+        *_find_wrong_sizes(zipped, includes),
+        *(problem for axis in axes for problem in _find_repeated(axis)),
+        *(problem for exclude in excludes for problem in exclude.find_problems()),
+    ]
+    runs = (math.prod(map(len, axes)) + len(includes)) * num_seeds
     if sweep is not None and runs > max_runs:
-        problems.append(_refuse_count(sweep, runs, max_runs, bool(rules)))
-    elif sweep is not None and len(keys) > MAX_KEYS:
+        problems.append(_refuse_count(sweep, runs, max_runs, bool(excludes)))
+    elif sweep is not None and len(swept) > MAX_KEYS:
         problems.append(sweep.position.problem(f"more than {MAX_KEYS} keys are swept", "sweep"))
     if problems:
         raise ConfigError(problems)
-    names = name_keys(dict(zip(keys, short_names(keys), strict=True)), includes)
-    cells = [Cell(_cell_name(names, row), row) for row in _combine(axes, find_excluded(rules))]
-    if not cells:
-        reason = "nothing is left of grid and zip; exclude less"
-        raise ConfigError([parts["exclude"].position.problem(reason, "sweep.exclude")])
-    cells += [Cell(_cell_name(names, one.choices), one.choices, one.place) for one in includes]
-    return _name_apart(cells)
-
-
-def _combine(axes: Sequence[Sequence[Row]], excluded: set[tuple[int, ...]]) -> Iterator[Row]:
-    """Yields the choices of every combination that is not excluded."""
-    numbers = itertools.product(*(range(len(axis)) for axis in axes))
-    for combination, rows in zip(numbers, itertools.product(*axes), strict=True):
-        if combination not in excluded:
-            yield tuple(itertools.chain(*rows))
+    rows = [tuple(itertools.chain(*parts)) for parts in itertools.product(*axes)]
+    kept = _leave_out(rows, excludes, sweep)
+    keys = [*grid, *zipped]
+    added = [include.sort(keys) for include in includes]
+    places = [*(None for _ in kept), *(include.place for include in includes)]
+    return list(map(Cell, name_cells(kept, added, keys), [*kept, *added], places))
 
 
 def _refuse_count(sweep: Node, runs: int, max_runs: int, has_excludes: bool) -> Problem:
+    # Python refuses to write out numbers of more than 4,300 digits.
+    shown = f"{runs:,}" if runs < 10**18 else "more than 10^18"
     before = ", counted before sweep.exclude," if has_excludes else ""
-    reason = f"{_show_count(runs)} runs{before} are more than sweep.max_runs, {max_runs:,}"
+    reason = f"{shown} runs{before} are more than sweep.max_runs, {max_runs:,}"
     return sweep.position.problem(reason, "sweep")
 
 
-def swept_keys(sweep: Node | None) -> set[str]:
-    """Returns the keys that the grid and the zip name, right or wrong."""
-    return set(_swept_by(sweep))
+def _find_wrong_keys(swept: Sequence[Choice], includes: Sequence[Include]) -> Iterator[Problem]:
+    """Yields keys that cannot be swept, and keys that overlap others."""
+    parts = {choice.key: choice.part for choice in swept}
+    added = [choice for include in includes for choice in include.choices]
+    every = {*parts, *(choice.key for choice in added)}
+    around = {outer: key for key in parts for outer in outer_keys(key)}
+    for choice in swept:
+        twice = f"is swept by {parts[choice.key]} as well"
+        yield from _find_clash(choice, parts, twice if choice.part != parts[choice.key] else None)
+    for choice in added:
+        inner = around.get(choice.key)
+        holds = f"holds '{inner}', which is swept; set that key and the others of it"
+        yield from _find_clash(choice, every, holds if inner else None)
 
 
-def every_choice(sweep: Node | None) -> list[Choice]:
-    """Returns the values of grid, zip and include one by one, though the sweep be wrong."""
-    lists = [*_read_choices(sweep, "grid").values(), *_read_choices(sweep, "zip").values()]
-    include = sweep.child("include") if sweep else None
-    items = include.value if include is not None and isinstance(include.value, list) else []
-    added = [
-        Choice(f"sweep.include.{index}", key, item.key_position(key), value)
-        for index, item in enumerate(items)
-        for key, value in (item.mapping or {}).items()
-    ]
-    choices = [choice for values in lists for choice in values] + added
-    return [choice for choice in choices if find_key_problem(choice.key) is None]
+def _find_clash(choice: Choice, keys: Collection[str], other: str | None) -> Iterator[Problem]:
+    outer = next((key for key in outer_keys(choice.key) if key in keys), None)
+    inside = f"lies inside '{outer}', which is swept as well" if outer else None
+    if reason := find_key_problem(choice.key) or other or inside:
+        yield choice.place.problem(reason, choice.path)
 
 
-def _swept_by(sweep: Node | None) -> dict[str, str]:
-    """Returns the keys of grid and zip, in order, with the part that has each."""
-    parts = (sweep.mapping or {}) if sweep else {}
-    found = [(part, parts[part].mapping or {}) for part in ("grid", "zip") if part in parts]
-    return {key: part for part, lists in found for key in lists}
-
-
-def _show_count(count: int) -> str:
-    # Python refuses to write out numbers of more than 4,300 digits.
-    return f"{count:,}" if count < 10**18 else "more than 10^18"
-
-
-def _is_any_key_twice(sweep: Node | None) -> bool:
-    return bool(_read_choices(sweep, "grid").keys() & _read_choices(sweep, "zip").keys())
-
-
-def _read_axes(sweep: Node | None) -> tuple[list[list[Row]], list[list[Row]], list[Problem]]:
-    """Returns the values that vary together, key by key of the grid, then the zip's rows.
-
-    Where the zip's lists cannot be joined to rows, they come second, each by itself.
-    """
-    grid, zipped = (_read_choices(sweep, part) for part in ("grid", "zip"))
-    keys = {key: part for part, lists in (("grid", grid), ("zip", zipped)) for key in lists}
-    problems = [*_find_overlaps(sweep, keys), *_find_uneven(zipped)]
-    axes: list[list[Row]] = [[(choice,) for choice in choices] for choices in grid.values()]
-    unjoined: list[list[Row]] = []
-    if zipped and not problems:
-        axes.append(list(zip(*zipped.values(), strict=True)))
-    elif zipped:
-        unjoined = [[(choice,) for choice in choices] for choices in zipped.values()]
-    problems += [problem for axis in axes for problem in _find_repeated(axis)]
-    return axes, unjoined, problems
-
-
-def _read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
-    lists = ((sweep.mapping or {}) if sweep else {}).get(part)
-    if lists is None or not lists.mapping:
-        return {}
-    places = dict(lists.keys)
-    return {
-        key: [Choice(f"sweep.{part}", key, places[key], value) for value in node.value]
-        for key, node in lists.mapping.items()
-        if isinstance(node.value, list)
-    }
-
-
-def _find_uneven(zipped: dict[str, list[Choice]]) -> Iterator[Problem]:
+def _find_wrong_sizes(
+    zipped: Mapping[str, Sequence[Choice]], includes: Sequence[Include]
+) -> Iterator[Problem]:
     if len({len(choices) for choices in zipped.values()}) > 1:
         first = next(iter(zipped.values()))
         lengths = ", ".join(f"{key} has {len(choices)}" for key, choices in zipped.items())
         reason = f"the lists must be equally long: {lengths}"
         yield first[0].place.problem(reason, "sweep.zip")
+    for include in includes:
+        if not include.choices:
+            yield include.place.problem("needs at least one key with its value", include.path)
+        if len(include.choices) > MAX_KEYS:
+            yield include.place.problem(f"sets more than {MAX_KEYS} keys", include.path)
 
 
-def _find_repeated(axis: list[Row]) -> Iterator[Problem]:
+def _find_repeated(axis: Sequence[Row]) -> Iterator[Problem]:
     seen: set[tuple[str, ...]] = set()
     for row in axis:
         labels = tuple(choice.label for choice in row)
-        same = tuple(canonical_label(choice.value) for choice in row)
+        same = tuple(choice.canonical_label for choice in row)
         if labels in seen or same in seen:
             what = f"the value {labels[0]} stands" if len(row) == 1 else "this row stands"
-            path = f"{row[0].part}.{row[0].key}" if len(row) == 1 else row[0].part
+            path = row[0].path if len(row) == 1 else row[0].part
             yield row[0].value.position.problem(f"{what} twice", path)
         seen |= {labels, same}
 
 
-def _find_overlaps(sweep: Node | None, keys: dict[str, str]) -> Iterator[Problem]:
-    for part in ("grid", "zip"):
-        for key, choices in _read_choices(sweep, part).items():
-            reason = _refusal(key, part, keys)
-            if reason:
-                yield choices[0].place.problem(reason, f"sweep.{part}.{key}")
+@dataclass(frozen=True)
+class _Exclude:
+    """One mapping of `sweep.exclude`, a predicate over the cells of grid and zip."""
+
+    path: str
+    item: Node
+    known: Mapping[str, Sequence[str]]
+    """The values of each swept key, as canonical labels."""
+
+    @functools.cached_property
+    def wanted(self) -> dict[str, dict[str, Node]]:
+        """For each key, the values that a cell may have to match, by their canonical labels."""
+        return {
+            key: {canonical_label(one): one for one in self._read_alternatives(key, value)}
+            for key, value in (self.item.mapping or {}).items()
+        }
+
+    def matches(self, row: Row) -> bool:
+        """Whether a cell has, for each of the keys, one of the values."""
+        labels = {choice.key: choice.canonical_label for choice in row}
+        return all(labels[key] in values for key, values in self.wanted.items())
+
+    def find_problems(self) -> Iterator[Problem]:
+        """Yields keys that are not swept, and values that their keys never have."""
+        if not self.wanted:
+            reason = "needs at least one key with the value to leave out"
+            yield self.item.position.problem(reason, self.path)
+        for key, values in self.wanted.items():
+            if key not in self.known:
+                swept = ", ".join(self.known) or "none; add sweep.grid or sweep.zip"
+                hint = did_you_mean(key, list(self.known)) or f"; the keys that are: {swept}"
+                place = self.item.key_position(key)
+                yield place.problem(f"is not swept by grid or zip{hint}", f"{self.path}.{key}")
+                continue
+            shown = ", ".join(self.known[key][:20])
+            for name in values.keys() - set(self.known[key]):
+                hint = did_you_mean(name, self.known[key])
+                reason = f"{describe(values[name].value)} is none of this key's values, {shown}"
+                yield values[name].position.problem(f"{reason}{hint}", f"{self.path}.{key}")
+
+    def _read_alternatives(self, key: str, value: Node) -> list[Node]:
+        """Returns the values of a list, unless the list itself is one of the key's values."""
+        is_one = canonical_label(value) in self.known.get(key, ())
+        return (
+            value.value if isinstance(value.value, list) and value.value and not is_one else [value]
+        )
 
 
-def _refusal(key: str, part: str, keys: dict[str, str]) -> str | None:
-    if reason := find_key_problem(key):
-        return reason
-    if keys[key] != part:
-        return "is swept by sweep.zip as well"
-    outer = [other for other in outer_keys(key) if other in keys]
-    return f"lies inside '{outer[0]}', which is swept as well" if outer else None
+def _read_excludes(sweep: Node | None, swept: Sequence[Sequence[Choice]]) -> list[_Exclude]:
+    known: dict[str, dict[str, None]] = {}
+    for choice in itertools.chain(*swept):
+        known.setdefault(choice.key, {})[choice.canonical_label] = None
+    items = sweep.child("exclude") if sweep else None
+    return [
+        _Exclude(f"sweep.exclude.{index}", item, {key: list(one) for key, one in known.items()})
+        for index, item in enumerate(items.value or () if items else ())
+    ]
 
 
-def _name_apart(cells: list[Cell]) -> list[Cell]:
-    """Leaves a name that several cells have to the first of them alone."""
-    named: dict[str, Cell] = {}
-    for cell in cells:
-        name = cell.name
-        if name in named:
-            choices = [(choice.key, choice.value.plain()) for choice in cell.choices]
-            name = _with_digest(name, repr(choices))
-        named[name] = replace(cell, name=name)
-    return list(named.values())
+def _leave_out(rows: Sequence[Row], excludes: Sequence[_Exclude], sweep: Node | None) -> list[Row]:
+    """Returns the rows that no exclude matches.
 
-
-def _cell_name(names: Mapping[str, str], choices: Row) -> str:
-    """Returns `norm=batch,batch_size=8`, safe as a folder's name; `base` without choices."""
-    full = ",".join(f"{names[choice.key]}={choice.label}" for choice in choices) or "base"
-    safe = re.sub(r"[^A-Za-z0-9._=,+()-]", "_", full)
-    if safe == full and len(full) <= MAX_CELL_NAME:
-        return full
-    return _with_digest(safe, full)
-
-
-def _with_digest(name: str, content: str) -> str:
-    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    return f"{name[: MAX_CELL_NAME - 9]}-{digest}"
-
-
-def short_names(keys: Sequence[str]) -> tuple[str, ...]:
-    """Returns each key's last word, or as many of its words as tell it from the others.
-
-    `model.norm.name` is `norm`, `data.batch_size` is `batch_size`.
+    Raises:
+        ConfigError: An exclude matches none of the rows, or together they match all.
     """
-    paths = [key.removesuffix(".name").split(".") for key in keys]
-    counts = Counter(tuple(path[-length:]) for path in paths for length in range(1, len(path) + 1))
-    names = []
-    for path in paths:
-        length = 1
-        while length < len(path) and counts[tuple(path[-length:])] > 1:
-            length += 1
-        names.append(".".join(path[-length:]))
-    return tuple(names)
+    problems = [
+        exclude.item.position.problem("no cell has all of these values together", exclude.path)
+        for exclude in excludes
+        if not any(map(exclude.matches, rows))
+    ]
+    kept = [row for row in rows if not any(exclude.matches(row) for exclude in excludes)]
+    place = sweep.child("exclude") if sweep else None
+    if place is not None and not kept:
+        reason = "nothing is left of grid and zip; exclude less"
+        problems.append(place.position.problem(reason, "sweep.exclude"))
+    if problems:
+        raise ConfigError(problems)
+    return kept

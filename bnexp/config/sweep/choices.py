@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from bnexp.config.yaml.node import Node, Position
 from bnexp.config.yaml.reader import MAX_DEPTH
 from bnexp.runs.record import Scalar
-
-MAX_KEYS = 100
-"""Keys that one cell can set; a config has about half as many."""
+from bnexp.wording import write_value
 
 
 @dataclass(frozen=True)
@@ -22,25 +22,80 @@ class Choice:
     """Where it is swept: `sweep.grid`, `sweep.zip` or `sweep.include.0`."""
     key: str
     place: Position
+    """Where the key stands."""
     value: Node
+
+    @property
+    def path(self) -> str:
+        """The keys that lead to it, e.g. `sweep.grid.model.norm.name`."""
+        return f"{self.part}.{self.key}"
 
     @property
     def label(self) -> str:
         """The value as it stands in tables and folder names: `batch`, `0.001`, `batch(eps=0.1)`."""
-        return label(self.value)
+        return label(self.value.plain())
+
+    @functools.cached_property
+    def canonical_label(self) -> str:
+        """The label, the same for the spellings 1 and 1.0 of one value."""
+        return canonical_label(self.value)
 
     @property
     def setting(self) -> Scalar:
-        """The value itself where it is a scalar, else its label."""
-        return as_setting(self.value)
+        """The value itself if it is a scalar, else its label."""
+        return as_setting(self.value.plain())
 
 
 Row = tuple[Choice, ...]
 """Choices that are made together."""
 
 
+def read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
+    """Returns the values of each key of `grid` or `zip`; what is not a list has none."""
+    lists = sweep.child(part) if sweep else None
+    return {
+        key: [Choice(f"sweep.{part}", key, lists.key_position(key), value) for value in node.value]
+        for key, node in ((lists.mapping or {}) if lists else {}).items()
+        if lists and isinstance(node.value, list)
+    }
+
+
+@dataclass(frozen=True)
+class Include:
+    """An item of `sweep.include`: one more cell, with its choices as they are written."""
+
+    path: str
+    place: Position
+    choices: Row
+
+    def sort(self, keys: Sequence[str]) -> Row:
+        """Returns the choices, those of the swept `keys` first and in their order."""
+        order = {key: place for place, key in enumerate(keys)}
+        return tuple(sorted(self.choices, key=lambda choice: order.get(choice.key, len(order))))
+
+
+def read_includes(sweep: Node | None) -> list[Include]:
+    """Returns the items of `include`; none if it is not a list."""
+    include = sweep.child("include") if sweep else None
+    items = include.value if include and isinstance(include.value, list) else ()
+    return [_read_include(f"sweep.include.{index}", item) for index, item in enumerate(items)]
+
+
+def _read_include(path: str, item: Node) -> Include:
+    children = (item.mapping or {}).items()
+    choices = (Choice(path, key, item.key_position(key), value) for key, value in children)
+    return Include(path, item.position, tuple(choices))
+
+
+def read_all_choices(sweep: Node | None) -> list[Choice]:
+    """Returns the values of grid, zip and include one by one, even if the sweep is wrong."""
+    lists = (*read_choices(sweep, "grid").values(), *read_choices(sweep, "zip").values())
+    added = (include.choices for include in read_includes(sweep))
+    return [choice for choices in (*lists, *added) for choice in choices]
+
+
 def find_key_problem(key: str) -> str | None:
-    """Returns why no sweep can set a key, or None where one can."""
+    """Returns why no sweep can set a key, or None if one can."""
     if key == "train.seed":
         return "use sweep.seeds for seeds"
     if key.split(".")[0] in ("name", "sweep", "extends", "claim"):
@@ -56,39 +111,33 @@ def outer_keys(key: str) -> Iterator[str]:
         yield from list(accumulate(key.split("."), "{}.{}".format))[:-1]
 
 
-def as_setting(node: Node) -> Scalar:
+def overlap(path: str, key: str) -> bool:
+    """Whether a path leads to, into or around a key, or the part that the key names."""
+    place = f"{key.removesuffix('.name')}."
+    return f"{path}.".startswith(place) or place.startswith(f"{path}.")
+
+
+def as_setting(value: Any) -> Scalar:  # noqa: ANN401 - any plain value
     """Returns a scalar as it is, and the label of a mapping or list."""
-    value = node.value
-    return label(node) if isinstance(value, dict | list) else value
+    return label(value) if isinstance(value, dict | list | tuple) else value
 
 
-def label(node: Node) -> str:
-    """Returns a value as one word: `batch`, `0.001`, `null`, `a+b`, `batch(eps=0.1)`."""
-    value = node.value
+def label(value: Any, write: Callable[[Any], str] = write_value) -> str:  # noqa: ANN401
+    """Returns a plain value as one word: `batch`, `0.001`, `null`, `a+b`, `batch(eps=0.1)`."""
     if isinstance(value, dict):
-        name = value.get("name")
-        rest = ",".join(f"{key}={label(child)}" for key, child in value.items() if key != "name")
-        if name is None:
-            return f"({rest})"
-        return f"{label(name)}({rest})" if rest else label(name)
-    if isinstance(value, list):
-        return "+".join(label(child) for child in value) or "empty"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        options = [f"{key}={label(item, write)}" for key, item in value.items() if key != "name"]
+        name = label(value["name"], write) if "name" in value else ""
+        return f"{name}({','.join(options)})" if options or not name else name
+    if isinstance(value, list | tuple):
+        return "+".join(label(item, write) for item in value) or "empty"
+    return write(value)
 
 
 def canonical_label(node: Node) -> str:
     """Returns a label that is the same for the spellings 1 and 1.0 of one value."""
-    return label(_with_whole_numbers(node))
+    return label(node.plain(), _write_one_spelling)
 
 
-def _with_whole_numbers(node: Node) -> Node:
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _with_whole_numbers(child) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [_with_whole_numbers(child) for child in value]
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return Node(value, node.position)
+def _write_one_spelling(value: Scalar) -> str:
+    is_whole = isinstance(value, float) and value.is_integer()
+    return write_value(int(value) if is_whole else value)  # type: ignore[arg-type]

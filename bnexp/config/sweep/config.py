@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from bnexp.config.train import MAX_SEED
 from bnexp.config.yaml.node import describe
 from bnexp.parts import Part
+
+Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML value
@@ -61,9 +63,9 @@ class SweepConfig(Part):
 
     seeds: int | tuple[int, ...] | None = None
     """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
-    grid: dict[str, tuple[Any, ...]] | None = None
+    grid: dict[str, Values] | None = None
     """Dotted keys with the list of values that each is to take; every combination is a cell."""
-    zip: dict[str, tuple[Any, ...]] | None = None
+    zip: dict[str, Values] | None = None
     """Dotted keys with equally long lists: all first values are one variant, and so on."""
     exclude: tuple[dict[str, Any], ...] | None = None
     """Cells to leave out: mappings of swept keys to the value, or list of values, to match."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
 
 from bnexp.config.sweep.cells import Cell, expand_cells
+from bnexp.config.sweep.choices import overlap
 from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.yaml.node import Node
-from bnexp.config.yaml.problems import collecting, explain
+from bnexp.config.yaml.problems import explain, find_node
 from bnexp.errors import ConfigError, Problem
 
 
 def read_cells(
     tree: Node, overrides: Sequence[str], problems: list[Problem]
 ) -> tuple[list[Cell], Sequence[int]]:
-    """Returns the sweep's cells and seeds; no cells where it is wrong."""
+    """Returns the sweep's cells and seeds; no cells if it is wrong."""
     try:
         sweep = _validate_sweep(tree, problems)
-        with collecting(problems):
-            _refuse_swept_overrides(overrides, sweep)
+        problems += _find_swept_overrides(tree, overrides, sweep)
         seeds = _read_seeds(tree, sweep)
         return expand_cells(tree.child("sweep"), sweep.max_runs, len(seeds)), seeds
     except ConfigError as error:
@@ -32,32 +32,21 @@ def read_cells(
 def _validate_sweep(tree: Node, problems: list[Problem]) -> SweepConfig:
     """Validates the sweep itself; mistakes elsewhere are found cell by cell.
 
-    Where nothing but its seeds is wrong, that goes to `problems`: its cells are certain.
+    If nothing but its seeds is wrong, that goes to `problems`: its cells are certain.
     """
-    raw = (tree.mapping or {}).get("sweep")
+    raw = tree.child("sweep")
     if raw is None or raw.value is None:
         return SweepConfig()
     try:
         sweep = SweepConfig.model_validate(raw.plain())
     except ValidationError as error:
         found = explain(error, raw, SweepConfig)
-        below = [replace(problem, path=_below("sweep", problem.path)) for problem in found]
+        below = [replace(one, path=f"sweep.{one.path}".rstrip(".")) for one in found]
         if {detail["loc"][:1] for detail in error.errors()} != {("seeds",)}:
             raise ConfigError(below) from error
         problems += below
         sweep = SweepConfig.model_validate({**raw.plain(), "seeds": None})
-    if empty := _find_empty_axes(raw, sweep):
-        raise ConfigError(empty)
     return sweep
-
-
-def _find_empty_axes(raw: Node, sweep: SweepConfig) -> list[Problem]:
-    return [
-        places.key_position(key).problem("needs at least one value", f"sweep.{part}.{key}")
-        for part, lists in (("grid", sweep.grid), ("zip", sweep.zip))
-        for key, values in (lists or {}).items()
-        if not values and (places := raw.child(part))
-    ]
 
 
 def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
@@ -68,19 +57,53 @@ def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
     return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
 
 
-def _refuse_swept_overrides(overrides: Sequence[str], sweep: SweepConfig) -> None:
+def _find_swept_overrides(
+    tree: Node, overrides: Sequence[str], sweep: SweepConfig
+) -> Iterator[Problem]:
+    """Yields a problem for each override that the sweep would undo, wholly or in part."""
     swept = dict.fromkeys(sweep.grid or (), "sweep.grid")
     swept |= dict.fromkeys(sweep.zip or (), "sweep.zip")
-    if sweep.seeds is not None:
-        swept["train.seed"] = "sweep.seeds"
-    problems = [
-        Problem(f"-s {override}", 1, 1, key, f"{swept[key]} sets this key; change it there")
-        for override in overrides
-        if (key := override.partition("=")[0].strip()) in swept
-    ]
-    if problems:
-        raise ConfigError(problems)
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        for other, part in swept.items():
+            if reason := _find_clash(key, other, part):
+                yield Problem(f"-s {override}", 1, 1, key, reason)
+    train = tree.child("train")
+    place = train.key_position("seed") if train and train.child("seed") else None
+    if sweep.seeds is not None and place is not None and place.is_override:
+        yield place.problem("sweep.seeds sets this key; change it there", "train.seed")
 
 
-def _below(prefix: str, path: str) -> str:
-    return f"{prefix}.{path}" if path else prefix
+def _find_clash(key: str, swept: str, part: str) -> str | None:
+    """Returns why a key cannot be overridden beside one that is swept, or None if it can."""
+    if key == swept:
+        return f"{part} sets this key; change it there"
+    if swept.startswith(f"{key}."):
+        return f"holds '{swept}', which {part} sets; change it there, or override keys beside it"
+    if key.startswith(f"{swept}."):
+        return f"lies inside '{swept}', which {part} sets; change it there"
+    return None
+
+
+def find_lost_overrides(
+    overrides: Sequence[str], base: Node, cells: Sequence[Cell]
+) -> Iterator[Problem]:
+    """Yields a problem for each override that no cell has, as setting another key discards it.
+
+    Of several overrides of one key, the last counts.
+
+    Args:
+        overrides: Right ones.
+        base: The config with its overrides, without its sweep.
+        cells: Right ones.
+    """
+    by_key = {override.partition("=")[0].strip(): override for override in overrides}
+    others = [*(choice.key for cell in cells for choice in cell.choices), *by_key]
+    for key, override in by_key.items():
+        if key.split(".")[0] != "sweep" and not any(
+            (node := find_node(cell.apply(base), key)) and node.position.file == f"-s {override}"
+            for cell in cells
+        ):
+            other = next((one for one in others if one != key and overlap(key, one)), key)
+            reason = f"has no effect, as setting '{other}' discards it"
+            yield Problem(f"-s {override}", 1, 1, key, reason)

@@ -52,6 +52,11 @@ class Node:
             node = (node.mapping or {}).get(key) if node is not None else None
         return node
 
+    def without(self, key: str) -> Node:
+        """Returns this mapping without a key."""
+        children = {name: child for name, child in self.value.items() if name != key}
+        return Node(children, self.position, tuple(one for one in self.keys if one[0] != key))
+
     @functools.cached_property
     def _places(self) -> dict[str, Position]:
         return dict(self.keys)

@@ -16,6 +16,13 @@ Location = tuple[str | int, ...]
 
 REQUIRED = "this key is required"
 
+_LIMITS = {
+    "greater_than": "more than",
+    "greater_than_equal": "at least",
+    "less_than": "less than",
+    "less_than_equal": "at most",
+}
+
 
 @contextmanager
 def collecting(problems: list[Problem]) -> Iterator[None]:
@@ -125,12 +132,9 @@ def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydant
         "finite_number": "must be a finite number",
         "too_short": "must not be empty",
     }
-    limits = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt"}
-    limits["less_than_equal"] = "le"
-    if kind in limits:
-        sign = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-        bound = float(context[limits[kind]])
-        return f"must be {sign[limits[kind]]} {bound:.12g}, not {got}"
+    if kind in _LIMITS:
+        (bound,) = context.values()
+        return f"must be {_LIMITS[kind]} {float(bound):.12g}, not {got}"
     message: str = detail["msg"]
     return words.get(kind, message)
 

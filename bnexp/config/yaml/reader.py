@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +70,37 @@ def read_yaml_file(path: Path) -> Node:
     return node
 
 
-def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE) -> Node:
-    """Reads one YAML document; `file` names it in positions, `if_empty` says what one must hold.
+@dataclass(frozen=True)
+class _Source:
+    """Where a YAML text stands: its file, and how many columns are before its first line."""
+
+    file: str
+    columns: int
+
+    def place(self, line: int, column: int) -> Position:
+        """Returns a position; `line` and `column` are counted from 0 in the text."""
+        return Position(self.file, line + 1, column + 1 + (0 if line else self.columns))
+
+
+def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE, columns: int = 0) -> Node:
+    """Reads one YAML document.
+
+    Args:
+        text: The document.
+        file: What its positions name.
+        if_empty: The problem with a document that holds nothing.
+        columns: How many columns are before the text in its first line.
 
     Raises:
         ConfigError: With every duplicate key and bad number, or with the first syntax error.
     """
-    reader = _Reader(file, if_empty)
+    source = _Source(file, columns)
+    reader = _Reader(source, if_empty)
     try:
-        stream = _bounded(yaml.parse(text, Loader=yaml.SafeLoader), file)
+        stream = _bounded(yaml.parse(text, Loader=yaml.SafeLoader), source)
         root = reader.read_document(stream)
     except yaml.YAMLError as error:
-        raise ConfigError([_syntax_problem(error, text, file)]) from error
+        raise ConfigError([_syntax_problem(error, text, source)]) from error
     if reader.problems:
         raise ConfigError(reader.problems)
     return root
@@ -119,11 +139,11 @@ def _read_integer(text: str, position: Position) -> int:
     return int(text, 0)
 
 
-def _bounded(stream: Iterator[events.Event], file: str) -> Iterator[events.Event]:
+def _bounded(stream: Iterator[events.Event], source: _Source) -> Iterator[events.Event]:
     """Passes events on until something a config does not need, or too much, turns up."""
     depth = documents = 0
     for count, event in enumerate(stream):
-        place = _position(event, file)
+        place = _position(event, source)
         if isinstance(event, events.CollectionStartEvent):
             depth += 1
         elif isinstance(event, events.CollectionEndEvent):
@@ -155,8 +175,8 @@ def _refusal(event: events.Event, depth: int, count: int, documents: int) -> str
 class _Reader:
     """Builds the tree from events; its depth is bounded by `_bounded`."""
 
-    def __init__(self, file: str, if_empty: str) -> None:
-        self.file = file
+    def __init__(self, source: _Source, if_empty: str) -> None:
+        self.source = source
         self.if_empty = if_empty
         self.problems: list[Problem] = []
 
@@ -167,10 +187,10 @@ class _Reader:
                 for _ in stream:  # to the end, so that what follows is checked as well
                     pass
                 return root
-        raise ConfigError([Position(self.file, 1, 1).problem(self.if_empty)])
+        raise ConfigError([self.source.place(0, 0).problem(self.if_empty)])
 
     def _read_node(self, event: events.Event, stream: Iterator[events.Event]) -> Node:
-        position = _position(event, self.file)
+        position = _position(event, self.source)
         if isinstance(event, events.ScalarEvent):
             return Node(self._read_scalar(event, position), position)
         if isinstance(event, events.SequenceStartEvent):
@@ -184,7 +204,7 @@ class _Reader:
         children: dict[str, Node] = {}
         keys: list[tuple[str, Position]] = []
         while not isinstance(event := next(stream), events.MappingEndEvent):
-            place = _position(event, self.file)
+            place = _position(event, self.source)
             key_node = self._read_node(event, stream)
             child = self._read_node(next(stream), stream)
             if not isinstance(event, events.ScalarEvent) or event.value == "":
@@ -216,20 +236,20 @@ def _refuse_character(code: int) -> str:
     return f"the character U+{code:04X} is not allowed"
 
 
-def _position(event: events.Event, file: str) -> Position:
+def _position(event: events.Event, source: _Source) -> Position:
     mark = event.start_mark
     assert mark is not None  # PyYAML leaves it out only of events that were not read
-    return Position(file, mark.line + 1, mark.column + 1)
+    return source.place(mark.line, mark.column)
 
 
-def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str, source: _Source) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
-        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        line, column = before.count("\n"), error.position - before.rfind("\n") - 1
         code = ord(error.character) if isinstance(error.character, str) else error.character
-        return Position(file, line, column).problem(_refuse_character(code))
+        return source.place(line, column).problem(_refuse_character(code))
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
+    place = source.place(mark.line, mark.column) if mark else source.place(0, 0)
     context, reason = getattr(error, "context", None), getattr(error, "problem", None)
     words = ", ".join(str(part) for part in (context, reason) if part) or str(error)
     if "'\\t'" in words:

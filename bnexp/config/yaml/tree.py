@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.problems import collecting
@@ -55,7 +54,7 @@ class _TreeReader:
                     merged = merge(merged, self._read_base(item, path.parent, seen))
                 if self.is_full:
                     break
-            node = _merge_children(merged, _without(node, "extends"))
+            node = _merge_children(merged, node.without("extends"))
         self.trees[seen[-1]] = node
         return node
 
@@ -99,15 +98,6 @@ def _find_base(item: Node, folder: Path) -> Path:
         reason = f"cannot read '{show_path(base)}': {why}"
     reason = reason or f"no file '{show_path(base)}'"
     raise ConfigError([item.position.problem(reason, "extends")])
-
-
-def as_node(plain: Any, position: Position) -> Node:  # noqa: ANN401 - any YAML value
-    """Returns a tree of plain values, all of which stand at one place."""
-    if isinstance(plain, dict):
-        return Node({key: as_node(child, position) for key, child in plain.items()}, position)
-    if isinstance(plain, list):
-        return Node([as_node(child, position) for child in plain], position)
-    return Node(plain, position)
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -192,17 +182,11 @@ def _read_override(override: str) -> tuple[str, Node, Position]:
         raise ConfigError([place.problem(reason, key)])
     if not text.strip():
         return key, Node(None, place), place
+    if_empty = "is only a comment; put a text with '#' in quotes"
     try:
-        value = read_yaml(text, place.file, "is only a comment; put a text with '#' in quotes")
+        return key, read_yaml(text, place.file, if_empty, columns), place
     except ConfigError as error:
-        moved = [_shift_problem(problem, columns, key) for problem in error.problems]
-        raise ConfigError(moved) from error
-    return key, _shift(value, columns), place
-
-
-def _shift_problem(problem: Problem, columns: int, key: str) -> Problem:
-    column = problem.column + columns if problem.line == 1 else problem.column
-    return replace(problem, column=column, path=key)
+        raise ConfigError(replace(problem, path=key) for problem in error.problems) from error
 
 
 def _assign(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
@@ -251,26 +235,3 @@ def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
 def _is_other_part(base: Node, over: Node) -> bool:
     old, new = (node.value.get("name") for node in (base, over))
     return old is not None and new is not None and old.value != new.value
-
-
-def _without(node: Node, key: str) -> Node:
-    children = {name: child for name, child in node.value.items() if name != key}
-    keys = tuple((name, place) for name, place in node.keys if name != key)
-    return Node(children, node.position, keys)
-
-
-def _shift(node: Node, columns: int) -> Node:
-    """Moves positions on the first line to the right, past the key of an override."""
-    place = node.position
-    if place.line == 1:
-        place = replace(place, column=place.column + columns)
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _shift(child, columns) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [_shift(child, columns) for child in value]
-    keys = tuple(
-        (key, replace(at, column=at.column + columns) if at.line == 1 else at)
-        for key, at in node.keys
-    )
-    return Node(value, place, keys)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bnexp.analysis.results import Comparison
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.runs.record import Scalar
 from bnexp.wording import write_value
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import MetricFormat, write_p
 from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.wording import count, write_value

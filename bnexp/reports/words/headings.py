@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bnexp.analysis.metrics import SUMMARY_METRICS
 from bnexp.analysis.results import Comparison
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.runs.record import Scalar
 
 

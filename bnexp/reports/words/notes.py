@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import CellResult, Comparison
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.reports.table import build_table
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import metric_format

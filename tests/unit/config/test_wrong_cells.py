@@ -1,4 +1,4 @@
-"""A mistake that only some cells of a sweep have is told at the value that makes it."""
+"""A mistake that only some cells of a sweep have stands where its key does, with a cell."""
 
 import pytest
 
@@ -40,76 +40,77 @@ def num_groups(channels):
 
 
 WRONG = {
-    "the one value that makes it": (
+    "a value that the rest does not allow": (
         ["grid: {model.norm.name: [none, group]}"],
-        [f"c.yaml:9:34: {num_groups(4)}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)"],
     ),
-    "the one value in each of its cells": (
+    "that value in several cells": (
         ["grid: {model.norm.name: [none, group], data.batch_size: [8, 16, 24]}"],
-        [f"c.yaml:9:34: {num_groups(4)}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,batch_size=8 and 2 others)"],
     ),
-    "the one value of a zip": (
+    "that value in a zip": (
         ["zip: {model.norm.name: [none, group, batch], train.epochs: [2, 2, 3]}"],
-        [f"c.yaml:9:33: {num_groups(4)}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,epochs=2)"],
     ),
-    "the one value of an include": (
+    "that value in an include": (
         ["grid: {model.norm.name: [none, batch]}", "include: [{model.norm.name: group}]"],
-        [f"c.yaml:10:31: {num_groups(4)}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)"],
     ),
     "a value that is a mapping": (
         ["grid: {model.norm: [none, {name: group, eps: 1e-3}]}"],
-        [f"c.yaml:9:29: {num_groups(4)}"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group(eps=0.001))"],
     ),
     "two values together": (
         [
             "grid: {model.norm.name: [none, group], model.layers.0.conv: [4, 32], "
             "data.batch_size: [8, 16, 24]}"
         ],
-        [f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group,conv=4,batch_size=8 and 2 others)"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,conv=4,batch_size=8 and 2 others)"],
     ),
     "two values that only ever stand together": (
         ["zip: {model.norm.name: [none, group], train.epochs: [2, 3]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group,epochs=3)"],
+        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,epochs=3)"],
     ),
     "one value with another reason for each of two others": (
         ["grid: {model.norm.name: [none, group], model.layers.0.conv: [4, 8]}"],
         [
-            f"c.yaml:9:34: {num_groups(4)} (in the cell norm=group,conv=4)",
-            f"c.yaml:9:34: {num_groups(8)} (in the cell norm=group,conv=8)",
+            f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,conv=4)",
+            f"c.yaml:5:12: {num_groups(8)} (in cell norm=group,conv=8)",
         ],
     ),
-    "a value at which it stands already, in one of its cells": (
+    "the value itself, in one of its cells": (
         ["grid: {data.batch_size: [8, 57], data.train_size: [400, 300]}"],
         [
             "c.yaml:9:31: data.batch_size: 400 training images leave a last batch of one image, "
             "which batch norm cannot normalize well; set data.drop_last: true or change "
-            "train_size or batch_size (in the cell batch_size=57,train_size=400)"
+            "train_size or batch_size (in cell batch_size=57,train_size=400)"
         ],
     ),
     "a key that a value makes necessary": (
         ["grid: {data.name: [shapes, image_folder], train.epochs: [1, 2]}"],
         [
-            "c.yaml:9:30: data.root: must name the folder that holds train/<class>/ and "
-            "test/<class>/"
+            "c.yaml:9:10: data.root: must name the folder that holds train/<class>/ and "
+            "test/<class>/ (in cell data=image_folder,epochs=1 and 1 other)"
         ],
     ),
     "a mistake of every cell": (
         ["grid: {model.norm.name: [group], train.epochs: [1, 2]}"],
         [f"c.yaml:5:12: {num_groups(4)}"],
     ),
-    "no sound cell to tell the value from": (
+    "a mistake for each of the values": (
         ["grid: {model.norm.name: [group, bath]}"],
         [
-            f"c.yaml:5:12: {num_groups(4)} (in the cell norm=group)",
+            f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)",
             "c.yaml:9:35: model.norm.name: 'bath' is none of batch, batch_renorm, filter_response, "
-            "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?)",
+            "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?) "
+            "(in cell norm=bath)",
         ],
     ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_mistake_of_some_cells_is_told_with_the_value_or_the_cell(name, refused):
+def test_a_mistake_of_some_cells_is_told_at_its_key_with_a_cell(name, refused):
     parts, told = WRONG[name]
 
     assert refused(*parts) == told
@@ -157,8 +158,8 @@ SEVERAL = {
     "wrong seeds and an impossible cell": (
         ["seeds: 0", "grid: {model.norm.name: [none, group]}"],
         [
+            f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)",
             "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
-            f"c.yaml:10:34: {num_groups(4)}",
         ],
     ),
     "a value that may be right beside another of the sweep": (

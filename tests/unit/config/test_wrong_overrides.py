@@ -77,3 +77,66 @@ def test_an_override_that_is_not_text_is_refused(tmp_path):
 
     with pytest.raises(UsageError, match=r"^-s train\.\?=1: the character U\+DCFF is not allowed$"):
         load_experiment(tmp_path / "c.yaml", ["train.\udcff=1"])
+
+
+SWEPT = "sweep: {seeds: 3, grid: {model.norm.name: [none, batch]}, zip: {optim.schedule: [step]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model.norm.name=group", "1: model.norm.name: sweep.grid sets this key; change it there"),
+        ("model.norm=group", "1: model.norm: holds 'model.norm.name', which sweep.grid sets; "
+         "change it there, or override keys beside it"),
+        ("model={name: mlp}", "1: model: holds 'model.norm.name', which sweep.grid sets; change "
+         "it there, or override keys beside it"),
+        ("model.norm.name.x=1", "1: model.norm.name.x: lies inside 'model.norm.name', which "
+         "sweep.grid sets; change it there"),
+        ("optim.schedule.gamma=0.2", "1: optim.schedule.gamma: lies inside 'optim.schedule', "
+         "which sweep.zip sets; change it there"),
+        ("optim={name: sgd}", "1: optim: holds 'optim.schedule', which sweep.zip sets; change it "
+         "there, or override keys beside it"),
+        ("train.seed=7", "1: train.seed: sweep.seeds sets this key; change it there"),
+        ("train={seed: 7}", "8: train.seed: sweep.seeds sets this key; change it there"),
+    ],
+)  # fmt: skip
+def test_an_override_that_the_sweep_would_undo_is_told_with_both_keys(override, told, mistakes):
+    assert f"-s {override}:1:{told}" in mistakes(override, text=GOOD + SWEPT)
+
+
+def test_an_override_that_only_some_cells_can_have_is_told_with_one_of_the_others(mistakes):
+    swept = "sweep: {grid: {model.norm.name: [none, batch]}}\n"
+
+    assert mistakes("model.norm.momentum=0.3", text=GOOD + swept) == [
+        "-s model.norm.momentum=0.3:1:1: model.norm.momentum: unknown key; the keys here are name "
+        "(in cell norm=none)"
+    ]
+
+
+def test_an_override_that_every_cell_discards_is_told_with_the_key_that_does(mistakes):
+    text = GOOD.replace("]}", "], norm: batch}")
+    swept = "sweep: {grid: {model.norm.name: [none, layer]}}\n"
+
+    assert mistakes("model.norm.momentum=0.3", text=text + swept) == [
+        "-s model.norm.momentum=0.3:1:1: model.norm.momentum: has no effect, as setting "
+        "'model.norm.name' discards it"
+    ]
+
+
+def test_of_two_overrides_that_contradict_each_other_the_lost_one_is_told(mistakes):
+    assert mistakes("model.norm.name=layer", "model.norm=batch") == [
+        "-s model.norm=batch:1:1: model.norm: has no effect, as setting 'model.norm.name' "
+        "discards it"
+    ]
+
+
+def test_overrides_beside_swept_keys_refine_each_other_and_the_last_of_one_key_counts(tmp_path):
+    swept = "sweep: {include: [{model.norm: layer}, {model.norm: none, train.epochs: 5}]}\n"
+    (tmp_path / "c.yaml").write_text(GOOD + swept)
+    overrides = ["model.norm.num_groups=4", "model.norm=group", "train.epochs=1", "train.epochs=2"]
+
+    configs = [run.config for run in load_experiment(tmp_path / "c.yaml", overrides).runs]
+
+    assert [config.model.norm.name for config in configs] == ["group", "layer", "none"]
+    assert configs[0].model.norm.num_groups == 4
+    assert [config.train.epochs for config in configs] == [2, 2, 5]

@@ -3,7 +3,7 @@ from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
-from bnexp.config.sweep.cells import short_names
+from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
 from bnexp.reports.words.phrases import plain
 

@@ -267,17 +267,23 @@ WRONG = {
     ),
     "an include with an unknown key": (
         [GRID, "include: [{optim.learning_rat: 0.1}]"],
-        ["c.yaml:7:14: optim.learning_rat: unknown key (did you mean 'learning_rate'?)"],
+        [
+            "c.yaml:7:14: optim.learning_rat: unknown key (did you mean 'learning_rate'?) "
+            "(in cell learning_rat=0.1)"
+        ],
     ),
     "an include with a wrong value": (
         [GRID, "include: [{optim.learning_rate: fast}]"],
-        ["c.yaml:7:35: optim.learning_rate: must be a number, not 'fast'"],
+        [
+            "c.yaml:7:35: optim.learning_rate: must be a number, not 'fast' "
+            "(in cell learning_rate=fast)"
+        ],
     ),
     "an include that is impossible": (
         [GRID, "include: [{model.norm.name: group, model.norm.num_groups: 3}]"],
         [
             "c.yaml:3:29: model.layers.0: num_groups: 3 does not divide the 8 channels; the "
-            "nearest num_groups that can be is 2 (in the cell norm=group,num_groups=3)"
+            "nearest num_groups that can be is 2 (in cell norm=group,num_groups=3)"
         ],
     ),
     "an include of a cell that is there": (

@@ -303,7 +303,10 @@ WRONG = {
     ),
     "a sweep value of the wrong kind": (
         GOOD + "sweep: {grid: {data.batch_size: [8, big]}}\n",
-        ["c.yaml:8:37: data.batch_size: must be a whole number, not 'big'"],
+        [
+            "c.yaml:8:37: data.batch_size: must be a whole number, not 'big' "
+            "(in cell batch_size=big)"
+        ],
     ),
     "a sweep over an unknown key": (
         GOOD + "sweep: {grid: {model.nrom.name: [none, batch]}}\n",
@@ -315,7 +318,7 @@ WRONG = {
     ),
     "a sweep over no values": (
         GOOD + "sweep: {grid: {model.norm.name: []}}\n",
-        ["c.yaml:8:16: sweep.grid.model.norm.name: needs at least one value"],
+        ["c.yaml:8:33: sweep.grid.model.norm.name: must not be empty"],
     ),
     "a sweep value twice": (
         GOOD + "sweep: {grid: {model.norm.name: [none, batch, none]}}\n",
