@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
 
 def count(number: int, noun: str) -> str:
     """Returns `1 seed` or `3,000 seeds`; with a noun in -s, `1 class` or `3 classes`."""
@@ -52,3 +56,8 @@ def format_speed(per_second: float) -> str:
 def format_percent(share: float) -> str:
     """Returns a share in [0, 1] as `61.2%`."""
     return f"{share:.1%}"
+
+
+def printable(text: str) -> str:
+    """Returns the text with U+FFFD for each character that HTML and XML cannot hold, e.g. NUL."""
+    return _UNPRINTABLE.sub("\ufffd", text)

@@ -2,174 +2,320 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
-from math import isfinite
-from statistics import mean
-from typing import TYPE_CHECKING
+from math import isfinite, nan
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
+from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.analysis.stats.intervals import t_interval
-from bnexp.reports.figures.style import (
-    MUTED,
-    Style,
-    cell_styles,
-    describe_selection,
-    new_figure,
-    set_title,
+from bnexp.reports.figures.chart import Chart, describe_selection
+from bnexp.reports.figures.sheet import (
+    LEGEND_LINE,
+    LINE_HEIGHT,
+    NARROW,
+    WIDE,
+    Sheet,
+    format_tick,
+    marker,
+    pad_limits,
+    round_ticks,
+    space_label,
+    spread,
+    text_width,
     wrap_label,
 )
+from bnexp.reports.figures.style import LINE_WIDTH, MUTED, PAPER, Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, metric_format
+from bnexp.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_MOST_WITH_BANDS = 8
+MOST_WITH_BANDS = 8
 """Cells beyond which bands and single seeds would only hide the means."""
 
 LEAST_FOR_BAND = 3
 """Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
-_PALE = 0.15
-"""Opacity of a band, through which others are seen."""
+_TOP, _BOTTOM = 34.0, 46.0
+_GAP = 4.0
+"""Pixels between two names."""
+
+Point = tuple[float, float]
 
 
-def draw_learning_curves(comparison: Comparison) -> Figure:
-    """Draws the metric after each epoch: a mean and a 95 % t band a cell, a thin line a seed.
+@dataclass(frozen=True)
+class Line:
+    """One cell's curve, its values in the unit that is shown."""
 
-    With more cells than colours only the means are drawn.
+    label: str
+    counts: str
+    """Its seeds, unless all cells have as many, and how many of them diverged."""
+    style: Style
+    means: tuple[float, ...]
+    """Over the finished runs, of each epoch that all of them have."""
+    band: tuple[tuple[float, float], ...]
+    """The 95 % t interval of each of these epochs; empty if it is not drawn."""
+    finished: tuple[tuple[Point, ...], ...]
+    """Epoch and value of each finished run, where the value is finite."""
+    diverged: tuple[tuple[Point, ...], ...]
+    shift: float = 0.0
+    """Epochs by which it is moved aside, so that runs of one epoch stand side by side."""
+
+    def name(self, *, is_wide: bool) -> tuple[str, ...]:
+        """Returns label and counts in lines that fit beside the axes, or below them."""
+        if is_wide:
+            return (*wrap_label(self.label), *filter(None, [self.counts]))
+        return wrap_label(f"{self.label} ({self.counts})" if self.counts else self.label, 44)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """All that a drawing of the curves shows; values in the unit that is shown."""
+
+    lines: tuple[Line, ...]
+    axis_name: str
+    limits: tuple[float, float]
+    epochs: int
+    target: tuple[float, str] | None
+    is_crowded: bool
+    is_target_above: bool
+    """Whether the target's name stands above its line, where no curve begins."""
+
+
+def build_curves(comparison: Comparison) -> Chart | None:
+    """Returns the figure of the metric after each epoch, or None if no run has a curve.
+
+    It shows a mean and a 95 % t band per cell and a thin line per seed; with more than
+    `MOST_WITH_BANDS` cells, only the means. The values reach from the lowest to the highest
+    of what is drawn of finished runs; wider bands and diverged runs are cut off there, so
+    that they don't flatten the other lines.
     """
-    from matplotlib.ticker import MaxNLocator
-
-    is_crowded = len(comparison.cells) > _MOST_WITH_BANDS
-    legend = _describe_lines(comparison, is_crowded)
-    line = 0.24 if is_crowded else 0.23
-    lines = sum(1 + text.count("\n") for text in legend.values())
-    figure, axes = new_figure(8.4, max(4.6, 1.4 + line * lines))
-    write = metric_format(comparison)
-    _draw_cells(axes, comparison, legend, write, is_crowded)
-    _draw_target(axes, comparison, write)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"{comparison.metric} ({write.unit})" if write.unit else comparison.metric)
-    if max(len(curve) for cell in comparison.cells for curve in cell.curves.values()) == 1:
-        axes.set_xlim(0.5, 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(visible=True, axis="y")
-    spacing = 0.3 if is_crowded else 0.8
-    beside = (1.0, 0.5)
-    axes.legend(loc="center left", bbox_to_anchor=beside, handlelength=3.4, labelspacing=spacing)
-    title = f"{comparison.experiment}: {comparison.metric}"
-    set_title(axes, title, *describe_selection(comparison), _caption(comparison, is_crowded))
-    return figure
-
-
-def _describe_lines(comparison: Comparison, is_crowded: bool) -> dict[str, str]:
-    """Returns what the legend says of each cell: its label, its seeds, what diverged."""
-    labels, separator = shorten_cell_names(comparison), ", " if is_crowded else "\n"
-    is_same_n = len({cell.n for cell in comparison.cells}) == 1
-    lines = {}
-    for cell in comparison.cells:
-        number = "" if is_crowded and is_same_n else f"{separator}n = {cell.n}"
-        diverged = f", {cell.diverged} diverged" if cell.diverged else ""
-        lines[cell.cell] = f"{wrap_label(labels[cell.cell])}{number}{diverged}"
-    return lines
-
-
-def finished_curves(cell: CellResult) -> list[tuple[float, ...]]:
-    """Returns the curve of each finished run that has one."""
-    return [curve for seed, curve in cell.curves.items() if seed in cell.values and curve]
-
-
-def _caption(comparison: Comparison, is_crowded: bool) -> str:
-    sizes = {cell.n for cell in comparison.cells}
-    mean_over = f"n = {min(sizes)}" if len(sizes) == 1 else "n"
-    parts = ["line: one seed" if sizes == {1} else f"line: mean over {mean_over} seeds"]
-    if not is_crowded:
-        least = f", from {LEAST_FOR_BAND} seeds on" if 2 in sizes else ""
-        parts += [f"band: its 95 % t interval{least}", "thin: single seeds"]
-        if any(cell.diverged for cell in comparison.cells):
-            parts.append("×: diverged")
-    return "   ".join(parts)
-
-
-def _draw_cells(
-    axes: Axes,
-    comparison: Comparison,
-    legend: Mapping[str, str],
-    write: MetricFormat,
-    is_crowded: bool,
-) -> None:
-    styles = cell_styles(comparison)
-    axes.margins(x=0.02, y=0.06)
-    if not is_crowded:
-        for cell in comparison.cells:
-            _draw_seeds(axes, cell, styles[cell.cell], write)
-        axes.set_ylim(axes.get_ylim())  # a wide band must not flatten the lines
-    for cell in comparison.cells:
-        _draw_mean(axes, cell, styles[cell.cell], write, legend[cell.cell])
-        if not is_crowded:
-            _draw_band(axes, cell, styles[cell.cell], write)
-
-
-def _draw_seeds(axes: Axes, cell: CellResult, style: Style, write: MetricFormat) -> None:
-    for seed, curve in cell.curves.items():
-        points = [
-            (epoch, value * write.scale)
-            for epoch, value in enumerate(curve, start=1)
-            if isfinite(value)
-        ]
-        if not points:
-            continue
-        epochs, values = zip(*points, strict=True)
-        dot = "." if len(epochs) == 1 else ""
-        axes.plot(
-            epochs, values, color=style.colour, linewidth=0.8, marker=dot, alpha=0.4, zorder=2
-        )
-        if seed not in cell.values:
-            axes.plot(epochs[-1:], values[-1:], "x", color=style.colour, markersize=8, zorder=4)
-
-
-def _draw_mean(axes: Axes, cell: CellResult, style: Style, write: MetricFormat, label: str) -> None:
-    means = [mean(values) * write.scale for values in values_by_epoch(cell)]
-    axes.plot(
-        range(1, len(means) + 1),
-        means,
-        color=style.colour,
-        linestyle=style.line,
-        linewidth=2,
-        marker=style.marker,
-        markersize=5.5,
-        markevery=max(1, len(means) // 10),
-        label=label,
-        zorder=3,
+    shown = metric_format(comparison)
+    is_crowded = len(comparison.cells) > MOST_WITH_BANDS
+    lines = _build_lines(comparison, shown, is_crowded)
+    values = [value for line in lines for value in _values(line, is_crowded)]
+    values = values or [value for line in lines for run in line.diverged for _, value in run]
+    if not values:
+        return None
+    unit = f" ({shown.unit})" if shown.unit else ""
+    target = comparison.target
+    curves = Curves(
+        lines,
+        f"{comparison.metric}{unit}",
+        pad_limits(values, 0.06, (0.0, 100.0) if shown.unit == "%" else None),
+        max(len(curve) for cell in comparison.cells for curve in cell.curves.values()),
+        None if target is None else (target * shown.scale, f"target {shown.value(target)}"),
+        is_crowded,
+        better_direction(comparison.metric) >= 0,
     )
-
-
-def _draw_band(axes: Axes, cell: CellResult, style: Style, write: MetricFormat) -> None:
-    bands = [band for values in values_by_epoch(cell) if (band := t_interval(values)) is not None]
-    if not bands or cell.n < LEAST_FOR_BAND:
-        return
-    lows, highs = ([getattr(band, end) * write.scale for band in bands] for end in ("low", "high"))
-    if len(bands) == 1:
-        axes.vlines([1], lows, highs, color=style.colour, alpha=_PALE, linewidth=10)
-        return
-    epochs = range(1, len(bands) + 1)
-    axes.fill_between(epochs, lows, highs, color=style.colour, alpha=_PALE, linewidth=0)
+    return Chart(
+        f"{comparison.experiment}: {comparison.metric} after each epoch",
+        _caption(comparison, curves),
+        _describe(comparison, shown),
+        lambda is_wide: _draw(curves, is_wide=is_wide),
+        describe_selection(comparison),
+    )
 
 
 def values_by_epoch(cell: CellResult) -> list[tuple[float, ...]]:
     """Returns the finished runs' values of each epoch that all of them have, all finite."""
-    epochs = zip(*finished_curves(cell), strict=False)
+    curves = [curve for seed, curve in cell.curves.items() if seed in cell.values and curve]
+    epochs = zip(*curves, strict=False)
     return list(takewhile(lambda values: all(map(isfinite, values)), epochs))
 
 
-def _draw_target(axes: Axes, comparison: Comparison, write: MetricFormat) -> None:
-    if comparison.target is None:
+def _build_lines(comparison: Comparison, shown: MetricFormat, is_crowded: bool) -> tuple[Line, ...]:
+    labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
+    is_same_n = len({cell.n for cell in comparison.cells}) == 1
+    is_single = all(len(curve) < 2 for cell in comparison.cells for curve in cell.curves.values())
+    number = len(comparison.cells)
+    lines = []
+    for place, cell in enumerate(comparison.cells):
+        by_epoch = values_by_epoch(cell)
+        has_band = cell.n >= LEAST_FOR_BAND and not is_crowded
+        bands = [t_interval(values) for values in by_epoch] if has_band else []
+        runs = {
+            seed: tuple(
+                (float(epoch), value * shown.scale)
+                for epoch, value in enumerate(curve, start=1)
+                if isfinite(value)
+            )
+            for seed, curve in cell.curves.items()
+        }
+        lines.append(
+            Line(
+                labels[cell.cell],
+                _describe_counts(cell, is_same_n=is_same_n),
+                styles[cell.cell],
+                tuple(fmean(values) * shown.scale for values in by_epoch),
+                tuple((b.low * shown.scale, b.high * shown.scale) for b in bands if b is not None),
+                tuple(run for seed, run in runs.items() if run and seed in cell.values),
+                tuple(run for seed, run in runs.items() if run and seed not in cell.values),
+                ((place + 0.5) / number - 0.5) * 0.8 if is_single else 0.0,
+            )
+        )
+    return tuple(lines)
+
+
+def _values(line: Line, is_crowded: bool) -> Sequence[float]:
+    """Returns what is drawn of the finished runs."""
+    return line.means if is_crowded else [value for run in line.finished for _, value in run]
+
+
+def _describe_counts(cell: CellResult, *, is_same_n: bool) -> str:
+    parts = [] if is_same_n else [f"n = {cell.n}"]
+    return ", ".join([*parts, *([f"{cell.diverged} diverged"] if cell.diverged else [])])
+
+
+def _caption(comparison: Comparison, curves: Curves) -> str:
+    sizes = {cell.n for cell in comparison.cells}
+    seeds = count(min(sizes), "seed") if len(sizes) == 1 else "n seeds"
+    line, band, thin = ("Line", "Band", "Thin") if curves.epochs > 1 else ("Large", "Bar", "Small")
+    parts = [f"{line}: mean over {seeds} after each epoch."] if max(sizes) else []
+    if not curves.is_crowded:
+        if max(sizes) >= LEAST_FOR_BAND:
+            parts.append(f"{band}: its 95 % t interval, from {LEAST_FOR_BAND} seeds on.")
+        parts.append(f"{thin}: single seeds.")
+        if any(line.diverged for line in curves.lines):
+            parts.append("×: last finite value of a diverged run.")
+    return " ".join(parts)
+
+
+def _describe(comparison: Comparison, shown: MetricFormat) -> str:
+    labels = shorten_cell_names(comparison)
+    return "; ".join(
+        f"{space_label(labels[cell.cell])}: "
+        + ("no finished run" if cell.mean is None else f"{shown.value(cell.mean)} at the end")
+        for cell in comparison.cells
+    )
+
+
+def _draw(curves: Curves, *, is_wide: bool) -> Sheet:
+    rows = round_ticks(*curves.limits, 6 if is_wide else 5)
+    left = 18 + text_width(map(format_tick, rows))
+    names = [line.name(is_wide=is_wide) for line in curves.lines]
+    below = sum(LINE_HEIGHT * len(name) + _GAP for name in names)
+    if is_wide:
+        beside = 40 + text_width(text for name in names for text in name)
+        height = max(400.0, below + _TOP + _BOTTOM)
+        sheet = Sheet(WIDE, height, (left, _TOP, beside, _BOTTOM))
+    else:
+        sheet = Sheet(NARROW, 300 + below, (left, _TOP, 14, _BOTTOM + below))
+    _draw_axes(sheet, curves, rows, is_wide=is_wide)
+    for line in curves.lines:
+        _draw_line(sheet.axes, line, curves)
+    (_write_beside if is_wide else _write_below)(sheet, curves, names)
+    return sheet
+
+
+def _draw_axes(sheet: Sheet, curves: Curves, rows: Sequence[float], *, is_wide: bool) -> None:
+    axes, is_single = sheet.axes, curves.epochs == 1
+    axes.set_ylim(curves.limits)
+    axes.set_xlim(*((0.5, 1.5) if is_single else (1, curves.epochs)))
+    epochs = round_ticks(1, curves.epochs, 10 if is_wide else 6, is_whole=True)
+    sheet.set_ticks("x", epochs if epochs[:1] in ((1.0,), (2.0,)) else (1.0, *epochs))
+    sheet.set_ticks("y", rows)
+    axes.grid(axis="y")
+    sheet.write([curves.axis_name], 0, sheet.top + 25, colour=MUTED)
+    sheet.write(["epoch"], sheet.right, sheet.bottom - 34, colour=MUTED, align="right")
+    low, high = curves.limits
+    if curves.target is None or not low < curves.target[0] < high:
         return
-    height = comparison.target * write.scale
-    low, high = axes.get_ylim()
-    if low < height < high:
-        label = f"target {write.value(comparison.target)}"
-        axes.axhline(height, color=MUTED, linewidth=1, linestyle=":", zorder=1, label=label)
+    value, name = curves.target
+    axes.axhline(value, color=MUTED, linewidth=1.2, linestyle=(0, (1.7, 3.3)), zorder=1)
+    axes.annotate(
+        name,
+        (0, value),
+        (10, 6 if curves.is_target_above else -6),
+        axes.get_yaxis_transform(),
+        "offset points",
+        va="bottom" if curves.is_target_above else "top",
+        color=MUTED,
+        zorder=2.5,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+    )
+
+
+def _draw_line(axes: Axes, line: Line, curves: Curves) -> None:
+    colour, at = line.style.colour, [1 + index + line.shift for index in range(len(line.means))]
+    if not curves.is_crowded:
+        if len(line.band) == 1:
+            axes.plot(at * 2, line.band[0], color=colour, linewidth=LINE_WIDTH)
+        elif line.band:
+            lows, highs = zip(*line.band, strict=True)
+            axes.fill_between(at[: len(lows)], lows, highs, color=colour, alpha=0.16, linewidth=0)
+        _draw_seeds(axes, line, curves)
+    axes.plot(
+        at,
+        line.means,
+        linestyle=line.style.line,
+        color=colour,
+        linewidth=LINE_WIDTH,
+        zorder=3,
+        clip_on=False,
+    )
+    every = max(1, len(at) // 10)
+    axes.plot(at[::every], line.means[::every], **marker(line.style), zorder=3.1, clip_on=False)
+
+
+def _draw_seeds(axes: Axes, line: Line, curves: Curves) -> None:
+    """Draws thin lines, or dots for runs of one epoch, and a cross where a run diverged."""
+    runs = (*line.finished, *line.diverged)
+    colour, shift = line.style.colour, line.shift
+    dots = [run[0] for run in runs if len(run) == 1]
+    joined = [point for run in runs if len(run) > 1 for point in (*run, (nan, nan))]
+    low, high = curves.limits
+    crosses = [(run[-1][0], min(max(run[-1][1], low), high)) for run in line.diverged]
+    looks: tuple[tuple[Sequence[Point], dict[str, Any]], ...] = (
+        (joined, {"linewidth": 1, "alpha": 0.4}),
+        (dots, {"marker": "o", "linestyle": "none", "markersize": 5.2, "alpha": 0.75, "mew": 0}),
+        (crosses, {"marker": "x", "linestyle": "none", "markersize": 9, "mew": 2}),
+    )
+    for points, look in looks:
+        if points:
+            xs, ys = zip(*points, strict=True)
+            is_cross = points is crosses
+            places = [x + shift for x in xs]
+            axes.plot(
+                places,
+                ys,
+                color=colour,
+                zorder=2.9 if is_cross else 2,
+                clip_on=not is_cross,
+                **look,
+            )
+
+
+def _write_beside(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
+    """Writes each cell's name to the right of its line's end, moved apart if they'd touch."""
+    low, high = curves.limits
+    places = [
+        sheet.place(len(line.means), min(max(line.means[-1], low), high))
+        if line.means
+        else (sheet.right, sheet.bottom)
+        for line in curves.lines
+    ]
+    heights = [LINE_HEIGHT * len(name) + _GAP for name in names]
+    middles = spread([y for _, y in places], heights, sheet.bottom - 10, sheet.top + 10)
+    for line, name, (x, y), middle in zip(curves.lines, names, places, middles, strict=True):
+        if line.means:
+            xs = ((sheet.right if curves.epochs == 1 else x) + 7, sheet.right + 14)
+            sheet.rule(xs, (y, middle), color=line.style.colour, linewidth=1, alpha=0.7)
+        sheet.mark(line.style, sheet.right + 22, middle)
+        sheet.write(name, sheet.right + 32, middle)
+
+
+def _write_below(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
+    """Writes each cell's name below the axes, after a piece of its line."""
+    top = sheet.bottom - _BOTTOM
+    for line, name in zip(curves.lines, names, strict=True):
+        middle = top - LINE_HEIGHT * len(name) / 2
+        sheet.mark(line.style, LEGEND_LINE / 2, top - LINE_HEIGHT / 2, has_line=True)
+        sheet.write(name, LEGEND_LINE + 8, middle)
+        top -= LINE_HEIGHT * len(name) + _GAP

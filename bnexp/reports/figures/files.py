@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically
-from bnexp.reports.figures.curves import draw_learning_curves, finished_curves
-from bnexp.reports.figures.effects import draw_effects
+from bnexp.reports.figures.chart import Chart
+from bnexp.reports.figures.curves import build_curves
+from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.sheet import Sheet
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.words.headings import describe_part
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _DOTS_PER_INCH = 160
+_MOST_DOTS = 60_000
+"""The height above which a bitmap cannot be drawn; it then gets fewer dots per inch."""
+
+
+def build_charts(comparison: Comparison) -> dict[str, Chart]:
+    """Returns each figure that the comparison has data for, by name.
+
+    `curves` needs a history of the metric in some run, `effects` a difference to the baseline.
+    """
+    found = {"curves": build_curves(comparison), "effects": build_effects(comparison)}
+    return {name: chart for name, chart in found.items() if chart is not None}
 
 
 def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, ...]:
-    """Writes each figure that the comparisons have data for, and returns the paths.
+    """Writes every figure as `<name>_<metric>.png` and `.svg`, and returns the paths.
 
-    `curves_<metric>` needs a history of the metric in a finished run, `effects_<metric>` a
-    difference to the baseline. Of several comparisons each has a folder of its own, named
-    by what sets it apart. The same comparison gives the same bytes.
+    Each of several comparisons has its own folder, named after what sets it apart. The same
+    comparison gives the same bytes.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -41,32 +50,34 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
         raise UsageError(f"--plots: cannot write figures to '{directory}': {error}") from error
 
 
+def encode_png(sheet: Sheet, dots_per_inch: int = _DOTS_PER_INCH) -> bytes:
+    """Returns the drawing as a bitmap."""
+    file = io.BytesIO()
+    dots = min(dots_per_inch, _MOST_DOTS / sheet.figure.get_figheight())
+    sheet.figure.savefig(file, format="png", dpi=dots, metadata={"Software": None})
+    return file.getvalue()
+
+
+def encode_svg(sheet: Sheet) -> bytes:
+    """Returns the drawing as an SVG whose text is text."""
+    file = io.BytesIO()
+    sheet.figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
     slug = comparison.metric.replace("/", "_")
     directory.mkdir(parents=True, exist_ok=True)
     with figure_settings():
-        for kind, figure in _draw(comparison).items():
-            yield from _save(figure, directory / f"{kind}_{slug}")
+        for name, chart in build_charts(comparison).items():
+            sheet = chart.draw_alone(is_wide=True)
+            for suffix, encode in (("png", encode_png), ("svg", encode_svg)):
+                path = directory / f"{name}_{slug}.{suffix}"
+                with open_atomically(path) as file:
+                    file.write(encode(sheet))
+                yield path
 
 
 def _folder(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
     part = describe_part(comparison, comparisons).replace(" = ", "=")
     return re.sub(r"[^A-Za-z0-9._=,()-]+", "_", part).strip(".")
-
-
-def _draw(comparison: Comparison) -> dict[str, Figure]:
-    figures = {}
-    if any(finished_curves(cell) for cell in comparison.cells):
-        figures["curves"] = draw_learning_curves(comparison)
-    if any(cell.difference for cell in comparison.cells):
-        figures["effects"] = draw_effects(comparison)
-    return figures
-
-
-def _save(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    png, svg = (stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg"))
-    with open_atomically(png) as file:
-        figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    with open_atomically(svg) as file:
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return png, svg

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+from bnexp.wording import printable
+
 _VOID = {"meta", "br", "wbr"}
 
 
@@ -24,7 +25,7 @@ def text(content: str) -> Markup:
     """Returns plain text as HTML; what no page can hold, such as NUL, becomes U+FFFD."""
     if isinstance(content, Markup):
         return content
-    return Markup(escape(_UNPRINTABLE.sub("\ufffd", content)))
+    return Markup(escape(printable(content)))
 
 
 def join(parts: Iterable[str], separator: str = "") -> Markup:

@@ -9,8 +9,7 @@ from pathlib import Path
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
-from bnexp.reports.html.curves import render_curves
-from bnexp.reports.html.effects import render_effects
+from bnexp.reports.html.charts import render_curves, render_effects
 from bnexp.reports.html.environment import render_environment, render_repetition, split_key
 from bnexp.reports.html.markup import Markup, breakable, join, tag
 from bnexp.reports.html.tables import render_cost, render_results

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import Caveat, ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.reports.html.effects import render_claim_effect
+from bnexp.reports.html.charts import render_claim_effect
 from bnexp.reports.html.markup import Markup, breakable, join, tag
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.phrases import CellName

@@ -12,8 +12,8 @@ from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Caveat, ClaimResult, ClaimSide, ClaimTest, Question
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.errors import UsageError
+from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER
 from bnexp.reports.html.page import render_html, write_html
-from bnexp.reports.html.scale import Scale
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.formatting import format_difference, format_p, metric_format
 from bnexp.reports.words.sentences import describe_cells
@@ -153,9 +153,15 @@ def plain(text):
     return text.replace("\u2007", "").replace("\u00a0", " ").strip()
 
 
-def svgs_of(source, kind):
-    charts = re.findall(rf'<svg class="chart {kind}".*?</svg></div>', source, re.DOTALL)
-    return [ElementTree.fromstring(chart.removesuffix("</div>")) for chart in charts]
+def charts_of(source):
+    """Returns the page's figures; each has a wide and a narrow one, claims a narrow one only."""
+    charts = re.findall(r'<svg class="chart".*?</desc>.*?(?=</div>|<figcaption)', source, re.DOTALL)
+    assert len(charts) == source.count('class="chart"')
+    return [ElementTree.fromstring(chart) for chart in charts]
+
+
+def texts_of(chart):
+    return {element.text for element in chart.iter("text")}
 
 
 @pytest.fixture
@@ -181,13 +187,32 @@ def test_a_figure_that_does_not_exist_is_never_written_as_a_number(name):
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_charts_are_well_formed_and_drawn_within_their_frame(name):
-    source = render_html(comparisons_of(name))
-    for chart in svgs_of(source, "curves") + svgs_of(source, "effects"):
+def test_charts_are_well_formed_and_their_words_lie_within_their_frame(name):
+    for chart in charts_of(render_html(comparisons_of(name))):
         _, _, width, height = map(float, chart.get("viewBox").split())
         for element in chart.iter("text"):
             assert 0 <= float(element.get("x")) <= width
             assert 0 <= float(element.get("y")) <= height
+
+
+def test_charts_use_the_colours_of_the_page(comparison):
+    for chart in charts_of(render_html([comparison])):
+        styles = " ".join(element.get("style", "") for element in chart.iter())
+        assert {"stroke:currentColor", "fill:currentColor"} <= set(re.split("[; ]", styles))
+        assert not {INK, MUTED, GRID, PAPER} & set(re.split("[;: ]", styles))
+
+
+def test_charts_say_in_words_what_they_show(comparison):
+    for chart in charts_of(render_html([comparison])):
+        assert chart.get("role") == "img"
+        assert chart.find("title").text
+        assert "norm=batch: " in chart.find("desc").text
+        assert chart.find("desc").text in chart.get("aria-label")
+
+
+def test_each_chart_is_drawn_for_wide_and_for_narrow_pages(comparison):
+    widths = [chart.get("viewBox").split()[2] for chart in charts_of(render_html([comparison]))]
+    assert widths == ["860", "390"] * 2
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -268,78 +293,14 @@ def test_a_claim_is_told_first_with_verdict_evidence_and_notes(comparison, verdi
 
 def test_a_claim_without_a_figure_has_no_drawing(comparison):
     claim = claim_of("inconclusive", None, "nothing has finished")
-    bare = render_html([comparison])
-    assert len(svgs_of(render_html([replace(comparison, claims=(claim,))]), "effects")) == len(
-        svgs_of(bare, "effects")
-    )
+    bare = charts_of(render_html([comparison]))
+    assert len(charts_of(render_html([replace(comparison, claims=(claim,))]))) == len(bare)
 
 
-def test_interval_ends_lie_where_the_axis_says(comparison):
-    wide = svgs_of(render_html([comparison]), "effects")[0]
-    places, labels = [], []
-    for group in wide.iter("g"):
-        if group.get("class") == "grid":
-            places = [float(line.get("x1")) for line in group.iter("line")]
-            labels = [float(text.text) for text in group.iter("text")]
-    axis = Scale(labels[0], labels[-1], places[0], places[-1])
-    drawn = [path.get("d") for path in wide.iter("path") if path.get("class") == "interval"]
-    lines = [re.fullmatch(r"M(\S+) (\S+)L(\S+) (\S+)", path) for path in drawn]
-    spans = [(float(m[1]), float(m[3])) for m in lines if m and m[2] == m[4]]
-    differences = [cell.difference for cell in comparison.cells if cell.difference]
-    for (start, stop), difference in zip(spans, differences, strict=True):
-        assert axis.invert(start) == pytest.approx(100 * difference.ci_low, abs=0.05)
-        assert axis.invert(stop) == pytest.approx(100 * difference.ci_high, abs=0.05)
-
-
-def test_a_mean_line_passes_through_the_means(comparison):
-    wide = svgs_of(render_html([comparison]), "curves")[0]
-    rows, columns = [group for group in wide.iter("g") if group.get("class") == "grid"]
-    heights = [float(line.get("y1")) for line in rows.iter("line")]
-    values = [float(text.text) for text in rows.iter("text")]
-    axis = Scale(values[0], values[-1], heights[0], heights[-1])
-    epochs = [float(line.get("x1")) for line in columns.iter("line")]
-    batch = [path for path in wide.iter("path") if path.get("class") == "mean"][1]
-    points = [tuple(map(float, point.split())) for point in re.split("[ML]", batch.get("d"))[1:]]
-    assert [x for x, _ in points] == pytest.approx(epochs, abs=0.02)
-    assert [axis.invert(y) for _, y in points] == pytest.approx(
-        [121 / 3, 170 / 3, 184 / 3], abs=0.1
-    )
-
-
-def test_cells_have_their_own_colour_dashes_and_marker(comparison):
-    wide = svgs_of(render_html([comparison]), "curves")[0]
-    groups = [group for group in wide.iter("g") if group.find("path[@class='mean']") is not None]
-    looks = {
-        (
-            group.get("style"),
-            group.find("path[@class='mean']").get("stroke-dasharray"),
-            group.find("path[@class='marker']").get("d"),
-        )
-        for group in groups
-    }
-    assert all(len(set(parts)) == 3 for parts in zip(*looks, strict=True))
-
-
-def test_many_cells_are_drawn_as_means_only():
-    wide = svgs_of(render_html(comparisons_of("twelve cells")), "curves")[0]
-    classes = [path.get("class") for path in wide.iter("path")]
-    assert classes.count("mean") == 12
-    assert not {"seed", "band"} & set(classes)
-
-
-def test_a_diverged_run_is_crossed_and_flattens_no_other_line():
-    wide = svgs_of(render_html(comparisons_of("loss")), "curves")[0]
-    ticks_shown = [float(text.text) for text in next(wide.iter("g")).iter("text")]
-    assert max(ticks_shown) < 3
-    assert [path.get("class") for path in wide.iter("path")].count("cross") == 1
-
-
-def test_the_margin_is_shaded_around_zero(records):
-    wide = svgs_of(render_html([compare_runs(records, Question(margin=0.05))]), "effects")[0]
-    band = next(rect for rect in wide.iter("rect") if rect.get("class") == "margin")
-    zero = next(line for line in wide.iter("line") if line.get("class") == "zero")
-    middle = float(band.get("x")) + float(band.get("width")) / 2
-    assert middle == pytest.approx(float(zero.get("x1")), abs=0.02)
+def test_a_claim_with_a_figure_has_a_drawing_with_its_margin(comparison):
+    claim = claim_of("supported", found(0.05, 0.03, 0.07))
+    first = charts_of(render_html([replace(comparison, claims=(claim,))]))[0]
+    assert "treatment minus control (points); shaded: within the margin" in texts_of(first)
 
 
 def test_costs_stand_beside_their_ratio_to_the_baseline():

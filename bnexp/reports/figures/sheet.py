@@ -1,0 +1,239 @@
+"""What every figure is drawn on: places in pixels, quiet axes, lines of text, and a heading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import accumulate
+from statistics import fmean
+from textwrap import wrap
+from typing import Any
+
+from bnexp.reports.figures.style import FONT_SIZE, INK, LINE_WIDTH, MUTED, PAPER, Style
+from bnexp.wording import printable
+
+WIDE, NARROW = 860.0, 390.0
+"""Widths of a figure: for a page, and for a phone or one of TensorBoard's cards."""
+
+LINE_HEIGHT = 15.0
+"""Distance between two lines of text."""
+
+LEGEND_LINE = 34.0
+"""Length of the piece of a cell's line that stands before its name."""
+
+_PER_INCH = 72
+_LONGEST_LINE = 30
+_TITLE_HEIGHT = 20.0
+_BORDER = 14.0
+"""Pixels around a figure that stands alone."""
+
+
+class Sheet:
+    """A figure with one pair of axes; places are in pixels from the lower left corner.
+
+    A pixel is 1/72 inch, so that a font's points are pixels, whatever the resolution of a
+    bitmap. The axes keep `margins` on the left, at the top, on the right and at the bottom.
+    """
+
+    def __init__(
+        self, width: float, height: float, margins: tuple[float, float, float, float]
+    ) -> None:
+        from matplotlib.figure import Figure
+        from matplotlib.transforms import Affine2D
+
+        left, top, right, bottom = margins
+        self.width, self.height = width, height
+        self.left, self.right = left, width - right
+        self.top, self.bottom = height - top, bottom
+        self.figure = Figure(dpi=_PER_INCH)
+        self.axes = self.figure.add_axes((0, 0, 1, 1))
+        self.axes.patch.set_visible(False)
+        self._corner = Affine2D()
+        self._pixels = self._corner + Affine2D().scale(1 / _PER_INCH) + self.figure.dpi_scale_trans
+        self._arrange(width, height, 0)
+
+    def _arrange(self, width: float, height: float, border: float) -> None:
+        """Gives the figure this size, all that is drawn that far from its lower left corner."""
+        left, bottom = self.left + border, self.bottom + border
+        size = (self.right - self.left, self.top - self.bottom)
+        self.figure.set_size_inches(width / _PER_INCH, height / _PER_INCH)
+        self.axes.set_position((left / width, bottom / height, size[0] / width, size[1] / height))
+        self._corner.clear().translate(border, border)
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Returns the place of a point of the data."""
+        across, up = self.axes.transData.transform((x, y))
+        return float(across), float(up)
+
+    def set_ticks(self, axis: str, values: Sequence[float]) -> None:
+        """Labels these values on the axis `x` or `y`."""
+        chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
+        chosen.set_ticks(values, [format_tick(value) for value in values])
+
+    def write(
+        self,
+        lines: Sequence[str],
+        x: float,
+        middle: float,
+        *,
+        colour: str = INK,
+        align: str = "left",
+        **font: Any,  # noqa: ANN401 - matplotlib's
+    ) -> None:
+        """Writes lines of text whose block is centred at that height."""
+        first = middle + LINE_HEIGHT * (len(lines) - 1) / 2 - 4.5
+        for index, line in enumerate(lines):
+            y = first - LINE_HEIGHT * index
+            self.figure.text(
+                x,
+                y,
+                printable(line),
+                transform=self._pixels,
+                color=colour,
+                ha=align,
+                va="baseline",
+                **font,
+            )
+
+    def rule(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        **style: Any,  # noqa: ANN401 - matplotlib's
+    ) -> None:
+        """Draws a line through places."""
+        from matplotlib.lines import Line2D
+
+        self.figure.add_artist(Line2D(xs, ys, transform=self._pixels, **style))
+
+    def mark(self, style: Style, x: float, y: float, *, has_line: bool = False) -> None:
+        """Draws a cell's marker, with a piece of its line for a legend."""
+        if has_line:
+            xs = (x - LEGEND_LINE / 2 + 1, x + LEGEND_LINE / 2 - 1)
+            self.rule(xs, (y, y), color=style.colour, ls=style.line, lw=LINE_WIDTH)
+        self.rule([x], [y], **marker(style))
+
+    def add_heading(self, title: str, captions: Iterable[str]) -> None:
+        """Writes a title and captions above the drawing, and keeps a border around it all."""
+        lines = [line for caption in captions for line in wrap(caption, int(self.width / 6.6))]
+        titles = wrap(title, int(self.width / 9.5))
+        room = LINE_HEIGHT * len(lines) + _TITLE_HEIGHT * len(titles) + 18
+        self._arrange(self.width + 2 * _BORDER, self.height + room + 2 * _BORDER, _BORDER)
+        top = self.height + room
+        for index, line in enumerate(titles):
+            middle = top - _TITLE_HEIGHT * (index + 0.5)
+            self.write([line], 0, middle, fontweight="bold", fontsize=FONT_SIZE + 2)
+        middle = self.height + 14 + LINE_HEIGHT * len(lines) / 2
+        self.write(lines, 0, middle, colour=MUTED, fontsize=FONT_SIZE - 1)
+
+
+def draw_swatch(style: Style) -> Sheet:
+    """Returns a piece of a cell's line with its marker, to stand beside its name."""
+    sheet = Sheet(LEGEND_LINE, 16, (0, 0, 0, 0))
+    sheet.axes.set_axis_off()
+    sheet.mark(style, LEGEND_LINE / 2, 8, has_line=True)
+    return sheet
+
+
+def marker(style: Style, size: float = 1.0) -> dict[str, Any]:
+    """Returns how matplotlib draws a cell's marker without a line."""
+    return {
+        "marker": style.marker,
+        "color": style.colour,
+        "linestyle": "none",
+        "markersize": 9.5 * size,
+        "markeredgecolor": PAPER,
+        "markeredgewidth": 0.8,
+    }
+
+
+def wrap_label(label: str, longest: int = _LONGEST_LINE) -> tuple[str, ...]:
+    """Returns a cell's label in lines, broken after commas, or anywhere in a part too long."""
+    return tuple(wrap(space_label(label), longest, break_on_hyphens=False)) or ("",)
+
+
+def space_label(label: str) -> str:
+    """Returns the label with a blank after each comma, so that a line can be broken there."""
+    return label.replace(", ", ",").replace(",", ", ")
+
+
+@cache
+def _width(line: str) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=["DejaVu Sans"], size=FONT_SIZE)
+    return float(text_to_path.get_text_width_height_descent(printable(line), font, ismath=False)[0])
+
+
+def text_width(lines: Iterable[str]) -> float:
+    """Returns the width of the longest line in a wide font, 0 without any line."""
+    return max(map(_width, lines), default=0.0)
+
+
+def round_ticks(low: float, high: float, most: int, *, is_whole: bool = False) -> tuple[float, ...]:
+    """Returns about `most` round values within the range; with `is_whole`, whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = MaxNLocator(most, steps=[1, 2, 5, 10], integer=is_whole, min_n_ticks=1)
+    return tuple(float(value) for value in locator.tick_values(low, high) if low <= value <= high)
+
+
+def format_tick(value: float) -> str:
+    """Returns a round value without trailing zeros: `0.5`, `20,000`."""
+    return f"{value:,.6g}"
+
+
+def pad_limits(
+    values: Iterable[float], share: float, bounds: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """Returns the limits of an axis that shows the values, none of them at its very end.
+
+    The limits stay within `bounds`, the natural range of what is shown.
+    """
+    found = list(values)
+    low, high = min(found), max(found)
+    room = (high - low) * share or abs(high) * 0.1 or 1.0
+    limits = (low - room, high + room)
+    return limits if bounds is None else (max(limits[0], bounds[0]), min(limits[1], bounds[1]))
+
+
+def spread(
+    places: Sequence[float], heights: Sequence[float], low: float, high: float
+) -> list[float]:
+    """Returns places near the given ones, in their order, so that labels don't overlap.
+
+    Each label is `heights[i]` high and centred at its place. Labels that would overlap are
+    moved as little as possible; all lie between `low` and `high` if they fit there.
+    """
+    blocks: list[tuple[float, list[int]]] = []  # where each begins, and the labels on it
+    for index in sorted(range(len(places)), key=lambda index: places[index]):
+        members = [index]
+        start = _start_block(members, places, heights, low, high)
+        while blocks and blocks[-1][0] + sum(heights[at] for at in blocks[-1][1]) > start:
+            members = blocks.pop()[1] + members
+            start = _start_block(members, places, heights, low, high)
+        blocks.append((start, members))
+    found = [0.0] * len(places)
+    for start, members in blocks:
+        ends = accumulate((heights[index] for index in members), initial=start)
+        for index, end in zip(members, ends, strict=False):
+            found[index] = end + heights[index] / 2
+    return found
+
+
+def _start_block(
+    members: Sequence[int],
+    places: Sequence[float],
+    heights: Sequence[float],
+    low: float,
+    high: float,
+) -> float:
+    """Returns where labels that touch begin, so that they are nearest to their places."""
+    sizes = [heights[index] for index in members]
+    starts = accumulate(sizes, initial=0.0)
+    wanted = [
+        places[index] - heights[index] / 2 - start
+        for index, start in zip(members, starts, strict=False)
+    ]
+    return max(low, min(fmean(wanted), high - sum(sizes)))
