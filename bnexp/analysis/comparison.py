@@ -13,16 +13,15 @@ from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import (
     Contrast,
     Values,
+    compare_divergence,
     contrast_with_baseline,
     judge_contrasts,
 )
 from bnexp.analysis.differing_keys import differing_keys
-from bnexp.analysis.divergence import compare_divergence
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
     better_direction,
     epoch_values,
-    epochs_to_target,
     final_value,
     has_epochs,
     is_accuracy,
@@ -37,6 +36,7 @@ from bnexp.analysis.results import (
     Question,
 )
 from bnexp.analysis.stats.intervals import t_interval
+from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import STATES, RunRecord, Scalar

@@ -1,4 +1,4 @@
-"""The difference of every cell to the baseline: paired where seeds pair, with a verdict."""
+"""Every cell beside the baseline: its difference, paired if seeds pair, and its divergence."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from statistics import stdev
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import confounding_keys, unchecked_runs
 from bnexp.analysis.metrics import better_direction
-from bnexp.analysis.results import Difference, Verdict
-from bnexp.analysis.stats.equivalence import paired_equivalence, welch_equivalence
+from bnexp.analysis.results import Difference, Divergence, Verdict
+from bnexp.analysis.stats.equivalence import equivalence_p
 from bnexp.analysis.stats.intervals import (
     DifferenceEstimate,
-    Interval,
     holm,
     paired_difference,
     welch_difference,
@@ -27,6 +26,7 @@ from bnexp.analysis.stats.power import (
     smallest_detectable_paired,
     smallest_detectable_welch,
 )
+from bnexp.analysis.stats.shares import Count, fisher_exact
 
 Values = Mapping[int, float]
 """The final value of each seed."""
@@ -39,7 +39,7 @@ class Contrast:
     cell: Cell
     baseline: Cell
     seeds: tuple[int, ...]
-    """The common seeds that are compared one by one; empty where they don't pair."""
+    """The common seeds that are compared one by one; empty if they don't pair."""
     treatment: tuple[float, ...]
     control: tuple[float, ...]
     estimate: DifferenceEstimate
@@ -53,18 +53,13 @@ class Contrast:
 
     @property
     def n(self) -> int:
-        """Pairs of seeds where they pair, else the runs of both cells together."""
+        """Pairs of seeds if they pair, else the runs of both cells together."""
         return len(self.seeds) or len(self.treatment) + len(self.control)
-
-    @property
-    def is_identical(self) -> bool:
-        """Whether the values are the baseline's in every seed."""
-        return self.estimate.interval == Interval(0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class _Obstacle:
-    """What forbids a causal verdict; false where nothing does."""
+    """What forbids a causal verdict; false if nothing does."""
 
     confounds: tuple[str, ...]
     unchecked: int
@@ -89,7 +84,7 @@ def contrast_with_baseline(
 ) -> list[Contrast]:
     """Returns the contrasts with the baseline of the cells that have one.
 
-    Cells without a finished run have none, and no cell has one where the baseline has no
+    Cells without a finished run have none, and no cell has one if the baseline has no
     finished run.
     """
     control = values[baseline.label]
@@ -111,7 +106,7 @@ def judge_contrasts(
     """
     obstacles = [_find_obstacle(contrast, metric, swept) for contrast in contrasts]
     is_asked = [
-        not (contrast.is_identical or obstacle)
+        not (contrast.estimate.is_zero or obstacle)
         for contrast, obstacle in zip(contrasts, obstacles, strict=True)
     ]
     ps = [contrast.estimate.p for contrast in contrasts]
@@ -136,7 +131,7 @@ def _find_obstacle(contrast: Contrast, metric: str, swept: Collection[str]) -> _
 
 
 def _adjust(p_values: Sequence[float | None], is_asked: Sequence[bool]) -> list[float | None]:
-    """Returns the p-values, adjusted together where they are there and asked for."""
+    """Returns the p-values, adjusted together if they exist and are asked for."""
     family = {
         index: p
         for index, (p, asked) in enumerate(zip(p_values, is_asked, strict=True))
@@ -153,12 +148,11 @@ def _contrast(
     if len(common) > 1 or (common and min(len(treatment), len(control)) < 2):
         after, before = (tuple(side[seed] for seed in common) for side in (treatment, control))
         estimate = paired_difference(after, before)
-        p_equivalence = None if margin is None else paired_equivalence(after, before, margin)
-        return Contrast(cell, baseline, tuple(common), after, before, estimate, p_equivalence)
-    after, before = tuple(treatment.values()), tuple(control.values())
-    estimate = welch_difference(after, before)
-    p_equivalence = None if margin is None else welch_equivalence(after, before, margin)
-    return Contrast(cell, baseline, (), after, before, estimate, p_equivalence)
+    else:
+        common, after, before = [], tuple(treatment.values()), tuple(control.values())
+        estimate = welch_difference(after, before)
+    p_equivalence = None if margin is None else equivalence_p(estimate, margin)
+    return Contrast(cell, baseline, tuple(common), after, before, estimate, p_equivalence)
 
 
 def _judge(
@@ -168,13 +162,13 @@ def _judge(
     p_equivalence: float | None,
     standard: _Standard,
 ) -> Difference:
-    estimate = contrast.estimate
+    estimate, interval = contrast.estimate, contrast.estimate.interval
     verdict = _verdict(contrast, p_holm, p_equivalence, standard.metric, bool(obstacle))
     is_open = verdict == "no clear difference"
     return Difference(
         mean=estimate.mean,
-        ci_low=estimate.interval.low if estimate.interval else None,
-        ci_high=estimate.interval.high if estimate.interval else None,
+        ci_low=interval.low if interval else None,
+        ci_high=interval.high if interval else None,
         p=estimate.p,
         p_holm=p_holm,
         verdict=verdict,
@@ -224,7 +218,7 @@ def _verdict(
 ) -> Verdict:
     if p_holm is None:
         return "not tested"
-    if contrast.is_identical:
+    if contrast.estimate.is_zero:
         return "identical"
     if is_confounded:
         return "confounded"
@@ -236,3 +230,27 @@ def _verdict(
     if direction == 0:
         return "higher" if change > 0 else "lower"
     return "better" if direction * change > 0 else "worse"
+
+
+def compare_divergence(cells: Sequence[Cell], baseline: Cell) -> dict[str, Divergence]:
+    """Returns Fisher's exact test for each cell that diverged, or whose baseline did.
+
+    Cells of which no run has ended are left out. Holm's family is all that are tested.
+    """
+    control = _count(baseline)
+    counts = {cell.label: _count(cell) for cell in cells if cell is not baseline}
+    tested = {
+        label: (count, fisher_exact(count, control))
+        for label, count in counts.items()
+        if count.n and control.n and count.events + control.events
+    }
+    adjusted = holm([p for _, p in tested.values()])
+    return {
+        label: Divergence(count.events, count.n, control.events, control.n, p, p_holm)
+        for (label, (count, p)), p_holm in zip(tested.items(), adjusted, strict=True)
+    }
+
+
+def _count(cell: Cell) -> Count:
+    diverged = sum(run.state == "diverged" for run in cell.measured)
+    return Count(diverged, len(cell.measured))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite, nan
 from statistics import mean
 
-from bnexp.analysis.results import EpochsToTarget
-from bnexp.analysis.stats.survival import censored_median, restricted_mean
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
@@ -99,56 +97,6 @@ def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
     if any(histories):
         return any(metric in history for history in histories)
     return bool(histories) and metric not in SUMMARY_METRICS and better_direction(metric) != 0
-
-
-def epochs_to_target(
-    runs: Sequence[RunRecord], metric: str, target: float
-) -> EpochsToTarget | None:
-    """Returns the median first epoch at which the runs reach the target, censored ones included.
-
-    Finished and diverged runs count; None where there are none, or one finished without a
-    history of the metric and none has any. A diverged run that never got there, be it that
-    it got to no evaluation at all, is censored at the epochs it was to run.
-    """
-    measured = [(run, run.summary) for run in runs if run.summary is not None]
-    is_known = any(metric in summary.history for _, summary in measured)
-    if not measured or not (is_known or all(run.state == "diverged" for run, _ in measured)):
-        return None
-    firsts = [first_epoch(summary, metric, target) for _, summary in measured]
-    budgets = [planned_epochs(run, summary) for run, summary in measured]
-    at_least = [
-        budget if first is None else first for first, budget in zip(firsts, budgets, strict=True)
-    ]
-    reached = [first is not None for first in firsts]
-    horizon = float(min(budgets))
-    middle, is_censored = censored_median(at_least, reached)
-    # A run that diverged within an epoch did fewer steps in it.
-    whole = [summary for run, summary in measured if run.state == "finished" and summary.epochs]
-    lengths = {summary.steps / summary.epochs for summary in whole}
-    return EpochsToTarget(
-        float(middle),
-        is_censored,
-        sum(reached),
-        len(firsts),
-        restricted_mean(at_least, reached, horizon),
-        horizon,
-        lengths.pop() if len(lengths) == 1 else None,
-    )
-
-
-def first_epoch(summary: Summary, metric: str, target: float) -> int | None:
-    """Returns the first epoch, counted from 1, whose value reaches the target."""
-    sign = better_direction(metric) or 1
-    epochs = enumerate(epoch_values(summary, metric), start=1)
-    return next((epoch for epoch, value in epochs if sign * value >= sign * target), None)
-
-
-def planned_epochs(run: RunRecord, summary: Summary) -> int:
-    """Returns the epochs that the run had; of a diverged one, those that it was to have."""
-    planned = run.config.get("train.epochs")
-    if run.state == "diverged" and isinstance(planned, int):
-        return max(summary.epochs, planned)
-    return summary.epochs
 
 
 def _is_kind(metric: str, kind: str) -> bool:

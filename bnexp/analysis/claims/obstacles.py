@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bnexp.analysis.cells import Cell, swept_keys
 from bnexp.analysis.claims.sides import as_variant
-from bnexp.analysis.claims.targets import find_budget
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.analysis.results import Caveat
+from bnexp.analysis.targets import find_budget
 from bnexp.config.claim.cells import find_axis_mismatch
 from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
@@ -152,7 +152,7 @@ def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | N
     budget = find_budget(claim, runs)
     if not budget.horizon:
         return Caveat("no figure", "the steps per epoch are not known for every run")
-    if not any(budget.has_reached(claim, run) for run in runs):
+    if not any(budget.has_reached(run) for run in runs):
         reason = f"no run of either side reached {claim.target:g} within {budget.horizon:g}"
         return Caveat("no figure", reason)
     return None

@@ -8,10 +8,10 @@ from math import log2, log10
 from statistics import fmean
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.claims.targets import Budget, find_budget, time_to_target
 from bnexp.analysis.metrics import better_direction, final_value
 from bnexp.analysis.results import ClaimSide
 from bnexp.analysis.stats.reductions import best_axis_value, largest_stable, slope, value_range
+from bnexp.analysis.targets import Budget, find_budget
 from bnexp.config.claim.cells import Variant, axis_value
 from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig, ReductionConfig
 from bnexp.runs.record import STATES, RunRecord
@@ -77,7 +77,7 @@ class _Measure:
         if self.claim.metric == DIVERGED:
             return float(run.state == "diverged") if run.summary else None
         if self.budget is not None:
-            return time_to_target(self.claim, run, self.budget)
+            return self.budget.time_to_target(run)
         if run.state == "diverged":
             return self.claim.diverged_as
         return final_value(run, self.claim.metric)
@@ -128,7 +128,7 @@ class _Measure:
         used = [cell for cell in cells if chosen is None or _at(cell, reduction) == chosen]
         runs = [run for cell in used for run in cell.measured]
         if self.budget is not None:
-            reached = sum(self.budget.has_reached(self.claim, run) for run in runs)
+            reached = sum(self.budget.has_reached(run) for run in runs)
             return (f"{reached} of {len(runs)} runs got there",)
         diverged = sum(run.state == "diverged" for run in runs)
         if not diverged or self.claim.metric == DIVERGED or self.claim.diverged_as is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import copysign
 from statistics import mean, stdev
 
 from bnexp.analysis.results import ClaimSide, ClaimTest
-from bnexp.analysis.stats.equivalence import paired_equivalence, welch_equivalence
-from bnexp.analysis.stats.equivalence_power import (
+from bnexp.analysis.stats.equivalence import (
+    equivalence_p,
     seeds_for_paired_equivalence,
     seeds_for_welch_equivalence,
 )
@@ -40,52 +41,37 @@ def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) 
         if claim.is_on_a_grid:
             return _test_signs(by_seed)
         after, before = ([side.values[seed] for seed in common] for side in (treatment, control))
-        return _test_pairs(claim, after, before, by_seed)
-    if min(len(treatment.values), len(control.values)) < 2:
+        difference = paired_difference(after, before)
+        return _test_means(claim, "paired t test", difference, len(common), by_seed)
+    sizes = len(treatment.values), len(control.values)
+    if min(sizes) < 2:
         return None
-    return _test_apart(claim, list(treatment.values.values()), list(control.values.values()))
+    difference = welch_difference([*treatment.values.values()], [*control.values.values()])
+    return _test_means(claim, "Welch's t test", difference, sum(sizes), {})
 
 
-def _test_pairs(
-    claim: ClaimConfig, after: list[float], before: list[float], by_seed: Mapping[int, float]
-) -> ClaimTest:
-    estimate = paired_difference(after, before)
-    beyond = paired_difference(_shift(after, estimate.mean, claim.margin), before)
-    equivalence = paired_equivalence(after, before, claim.margin)
-    if after == before:
-        # Without spread t has no footing; that all of n pairs are equal is worth what n signs are.
-        equivalence = 0.5 ** len(after)
-    return _describe(claim, "paired t test", estimate, beyond, equivalence, len(by_seed), by_seed)
-
-
-def _test_apart(claim: ClaimConfig, after: list[float], before: list[float]) -> ClaimTest:
-    estimate = welch_difference(after, before)
-    beyond = welch_difference(_shift(after, estimate.mean, claim.margin), before)
-    equivalence = welch_equivalence(after, before, claim.margin)
-    n = len(after) + len(before)
-    return _describe(claim, "Welch's t test", estimate, beyond, equivalence, n, {})
-
-
-def _shift(values: list[float], centre: float, margin: float) -> list[float]:
-    """Moves the values towards 0 by the margin."""
-    return [value - (margin if centre > 0 else -margin) for value in values]
-
-
-def _describe(
+def _test_means(
     claim: ClaimConfig,
     name: str,
-    estimate: DifferenceEstimate,
-    beyond: DifferenceEstimate,
-    p_equivalence: float | None,
+    difference: DifferenceEstimate,
     n: int,
     by_seed: Mapping[int, float],
 ) -> ClaimTest:
-    low, high = (
-        (estimate.interval.low, estimate.interval.high) if estimate.interval else (None, None)
-    )
-    p_beyond = beyond.p if abs(estimate.mean) > claim.margin else 1.0
+    interval, centre, margin = difference.interval, difference.mean, claim.margin
+    equivalence = equivalence_p(difference, margin)
+    if difference.is_zero and by_seed:
+        # Without spread t has no footing; that all of n pairs are equal is worth what n signs are.
+        equivalence = 0.5**n
     return ClaimTest(
-        name, estimate.mean, low, high, estimate.p, p_beyond, p_equivalence, n, by_seed
+        name=name,
+        mean=centre,
+        ci_low=interval.low if interval else None,
+        ci_high=interval.high if interval else None,
+        p=difference.p,
+        p_beyond=difference.p_of(copysign(margin, centre)) if abs(centre) > margin else 1.0,
+        p_equivalence=equivalence,
+        n=n,
+        by_seed=by_seed,
     )
 
 

@@ -7,7 +7,7 @@ they don't depend on the order of the values; the t distribution comes from SciP
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from statistics import mean, stdev
 
@@ -25,16 +25,43 @@ class Interval:
 
 @dataclass(frozen=True)
 class DifferenceEstimate:
-    """A difference of two means with its interval and two-sided p, None where untestable.
+    """A difference of two means with its standard error: all that a t test of it needs.
 
-    A test needs two values a side, and some spread: where every difference is the
-    same and not zero, the t statistic is infinite and would claim a certainty that
-    the values cannot give, so there is no interval and no p.
+    A test needs two values per side, and some spread: if every difference is the same and
+    not zero, the t statistic is infinite and would claim a certainty that the values cannot
+    give, so there is no interval and no p.
     """
 
     mean: float
-    interval: Interval | None
-    p: float | None
+    error: float | None = None
+    """The standard error; 0 without spread, None with fewer than two values on a side."""
+    degrees: float = 1.0
+    """Degrees of freedom of the error."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % t interval, None if untestable."""
+        if self.error:
+            return _interval(self.mean, self.error, self.degrees, 0.95)
+        return Interval(0.0, 0.0) if self.is_zero else None
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether there is no difference at all, in any value."""
+        return self.error == 0 and self.mean == 0
+
+    @property
+    def p(self) -> float | None:
+        """The two-sided p that the true difference is 0, None if untestable."""
+        return 1.0 if self.is_zero else self.p_of(0.0)
+
+    def p_of(self, value: float) -> float | None:
+        """Returns the two-sided p that the true difference is this value; None without spread."""
+        from scipy.special import stdtr
+
+        if not self.error:
+            return None
+        return min(1.0, 2 * float(stdtr(self.degrees, -abs(self.mean - value) / self.error)))
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
@@ -48,48 +75,47 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | 
     return _interval(mean(values), error, len(values) - 1, confidence)
 
 
-def paired_difference(
-    treatment: Sequence[float], control: Sequence[float], confidence: float = 0.95
-) -> DifferenceEstimate:
-    """Returns the mean of `treatment - control`, pair by pair, with its t interval and p.
+def paired_difference(treatment: Sequence[float], control: Sequence[float]) -> DifferenceEstimate:
+    """Returns the mean of `treatment - control`, pair by pair.
 
     Raises:
         ValueError: There is no pair, or the two differ in length.
     """
-    pairs = list(zip(treatment, control, strict=True))
-    if not pairs:
+    differences = [after - before for after, before in zip(treatment, control, strict=True)]
+    if not differences:
         raise ValueError("a paired difference needs at least one pair")
-    differences = [after - before for after, before in pairs]
-    centre = mean(differences)
     if len(differences) < 2:
-        return DifferenceEstimate(centre, None, None)
+        return DifferenceEstimate(mean(differences))
     error = stdev(differences) / sqrt(len(differences))
-    scale = max(abs(value) for pair in pairs for value in pair)
-    return _test(centre, error, len(differences) - 1, scale, confidence)
+    return _estimate(mean(differences), error, (treatment, control), len(differences) - 1)
 
 
-def welch_difference(
-    treatment: Sequence[float], control: Sequence[float], confidence: float = 0.95
-) -> DifferenceEstimate:
-    """Returns the difference of two independent means with Welch's interval and p.
-
-    The degrees of freedom are those of `welch_degrees`.
+def welch_difference(treatment: Sequence[float], control: Sequence[float]) -> DifferenceEstimate:
+    """Returns the difference of two independent means, to be tested by Welch's test.
 
     Raises:
         ValueError: One of the two is empty.
     """
-    if not treatment or not control:
-        raise ValueError("a difference of means needs at least one value a side")
+    sides = (treatment, control)
+    if not all(sides):
+        raise ValueError("a difference of means needs at least one value per side")
     centre = mean(treatment) - mean(control)
-    if min(len(treatment), len(control)) < 2:
-        return DifferenceEstimate(centre, None, None)
-    scale = max(abs(value) for value in (*treatment, *control))
-    errors = [stdev(values) / sqrt(len(values)) for values in (treatment, control)]
-    error = hypot(*errors)
-    if error <= NO_SPREAD * scale:
-        return _test(centre, error, 1.0, scale, confidence)
-    degrees = welch_degrees(errors, (len(treatment), len(control)))
-    return _test(centre, error, degrees, scale, confidence)
+    sizes = [len(values) for values in sides]
+    if min(sizes) < 2:
+        return DifferenceEstimate(centre)
+    errors = [stdev(values) / sqrt(len(values)) for values in sides]
+    found = _estimate(centre, hypot(*errors), sides, 1.0)
+    return replace(found, degrees=welch_degrees(errors, sizes)) if found.error else found
+
+
+def _estimate(
+    centre: float, error: float, sides: Sequence[Sequence[float]], degrees: float
+) -> DifferenceEstimate:
+    """Returns the estimate with mere rounding taken for 0."""
+    rounding = NO_SPREAD * max(abs(value) for values in sides for value in values)
+    if error > rounding:
+        return DifferenceEstimate(centre, error, degrees)
+    return DifferenceEstimate(0.0 if abs(centre) <= rounding else centre, 0.0)
 
 
 def welch_degrees(errors: Sequence[float], sizes: Sequence[int]) -> float:
@@ -120,19 +146,6 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         highest = max(highest, min(1.0, (len(order) - rank) * p_values[index]))
         adjusted[index] = highest
     return tuple(adjusted)
-
-
-def _test(
-    centre: float, error: float, degrees: float, scale: float, confidence: float
-) -> DifferenceEstimate:
-    from scipy.special import stdtr
-
-    if error <= NO_SPREAD * scale:
-        if abs(centre) <= NO_SPREAD * scale:
-            return DifferenceEstimate(0.0, Interval(0.0, 0.0), 1.0)
-        return DifferenceEstimate(centre, None, None)
-    p = min(1.0, 2 * float(stdtr(degrees, -abs(centre) / error)))
-    return DifferenceEstimate(centre, _interval(centre, error, degrees, confidence), p)
 
 
 def _interval(centre: float, error: float, degrees: float, confidence: float) -> Interval:

@@ -1,0 +1,132 @@
+"""How long runs take to reach a target, in epochs or steps; some never get there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bnexp.analysis.metrics import better_direction, epoch_values
+from bnexp.analysis.results import EpochsToTarget
+from bnexp.analysis.stats.survival import censored_median, restricted_mean
+from bnexp.runs.record import RunRecord, Summary
+
+if TYPE_CHECKING:
+    from bnexp.config.claim.config import ClaimConfig
+
+_CLAIMED_METRIC = "test/accuracy"
+"""What the metrics `epochs_to_target` and `steps_to_target` of a claim wait for."""
+
+
+def epochs_to_target(
+    runs: Sequence[RunRecord], metric: str, target: float
+) -> EpochsToTarget | None:
+    """Returns the median first epoch at which the runs reach the target, censored ones included.
+
+    Finished and diverged runs count; None if there are none, or if one finished and none has
+    a history of the metric. A diverged run that never reached the target, even one that was
+    never evaluated, is censored at the epochs that it was to run.
+    """
+    measured = [(run, run.summary) for run in runs if run.summary is not None]
+    is_known = any(metric in summary.history for _, summary in measured)
+    if not measured or not (is_known or all(run.state == "diverged" for run, _ in measured)):
+        return None
+    firsts = [_first_epoch(summary, metric, target) for _, summary in measured]
+    budgets = [_planned_epochs(run, summary) for run, summary in measured]
+    at_least = [
+        budget if first is None else first for first, budget in zip(firsts, budgets, strict=True)
+    ]
+    reached = [first is not None for first in firsts]
+    horizon = float(min(budgets))
+    middle, is_censored = censored_median(at_least, reached)
+    # A run that diverged within an epoch did fewer steps in it.
+    whole = [summary for run, summary in measured if run.state == "finished" and summary.epochs]
+    lengths = {summary.steps / summary.epochs for summary in whole}
+    return EpochsToTarget(
+        float(middle),
+        is_censored,
+        sum(reached),
+        len(firsts),
+        restricted_mean(at_least, reached, horizon),
+        horizon,
+        lengths.pop() if len(lengths) == 1 else None,
+    )
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time that all runs of a claim share, so that no side is given more of it."""
+
+    claim: ClaimConfig
+    horizon: float
+    """The smallest time that any run was to have, in epochs or steps; 0 if unknown."""
+
+    def time_to_target(self, run: RunRecord) -> float | None:
+        """Returns when a run reached the target, or the horizon if it did not.
+
+        The mean of such times is a restricted mean. None if steps cannot be counted.
+        """
+        if run.summary is None or not self.horizon:
+            return None
+        when = self._arrival(run)
+        return self.horizon if when is None else min(when, self.horizon)
+
+    def has_reached(self, run: RunRecord) -> bool:
+        """Tells whether a run reached the claim's target within the budget."""
+        when = self._arrival(run)
+        return when is not None and when <= self.horizon
+
+    def _arrival(self, run: RunRecord) -> float | None:
+        if run.summary is None or self.claim.target is None:
+            return None
+        first = _first_epoch(run.summary, _CLAIMED_METRIC, self.claim.target)
+        return None if first is None else _in_unit(self.claim, run, first)
+
+
+def find_budget(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Budget:
+    """Returns the budget that all runs share."""
+    planned = [_planned_epochs(run, run.summary) if run.summary else 0 for run in runs]
+    lengths = [_in_unit(claim, run, epochs) for run, epochs in zip(runs, planned, strict=True)]
+    known = [length for length in lengths if length is not None]
+    return Budget(claim, min(known) if known and len(known) == len(lengths) else 0.0)
+
+
+def _first_epoch(summary: Summary, metric: str, target: float) -> int | None:
+    """Returns the first epoch, counted from 1, whose value reaches the target."""
+    sign = better_direction(metric) or 1
+    epochs = enumerate(epoch_values(summary, metric), start=1)
+    return next((epoch for epoch, value in epochs if sign * value >= sign * target), None)
+
+
+def _planned_epochs(run: RunRecord, summary: Summary) -> int:
+    """Returns the epochs that the run had; of a diverged one, those that it was to have."""
+    planned = run.config.get("train.epochs")
+    if run.state == "diverged" and isinstance(planned, int):
+        return max(summary.epochs, planned)
+    return summary.epochs
+
+
+def _in_unit(claim: ClaimConfig, run: RunRecord, epochs: int) -> float | None:
+    if claim.metric == "epochs_to_target":
+        return float(epochs)
+    steps = _steps_per_epoch(run)
+    return None if steps is None else epochs * steps
+
+
+def _steps_per_epoch(run: RunRecord) -> float | None:
+    """Returns the optimiser steps of a whole epoch, or None if they are unknown.
+
+    A run that diverged was cut off in the middle of one, so they come from its config.
+    """
+    from bnexp.data.dataset import count_steps  # slow: the schema
+
+    if run.summary is not None and run.state == "finished" and run.summary.epochs:
+        return run.summary.steps / run.summary.epochs
+    images = run.config.get("data.train_size")
+    total, held_out = run.environment.get("dataset.train_images"), run.config.get("data.val_size")
+    if images is None and isinstance(total, int) and isinstance(held_out, int):
+        images = total - held_out
+    batch = run.config.get("data.batch_size")
+    if not isinstance(images, int) or not isinstance(batch, int) or batch < 1:
+        return None
+    return float(count_steps(images, batch, bool(run.config.get("data.drop_last"))))
