@@ -11,7 +11,7 @@ import functools
 import inspect
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -52,6 +52,26 @@ class Part(BaseModel):
 P = TypeVar("P", bound=Part)
 
 
+def find_late(
+    package: str, group: str, base: type[P], members: str, union: str
+) -> Callable[[str], Any]:
+    """Returns the `__getattr__` of a package that holds parts: their list, and their union.
+
+    Both are made when first asked for, so that the module of a plug-in can be imported first:
+    it needs the base class, and the list needs the plug-in.
+    """
+
+    def get(name: str) -> Any:  # noqa: ANN401 - a list or a typing construct
+        if name == members:
+            return find_parts(package, group, base)
+        if name == union:
+            return named_union(find_parts(package, group, base))
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return get
+
+
+@functools.cache
 def find_parts(package: str, group: str, base: type[P]) -> tuple[type[P], ...]:
     """Returns the parts in the folders of a package, by name, then those of plug-ins.
 

@@ -10,15 +10,14 @@ from bnexp.data.dataset import (
     Say,
     compute_fingerprint,
 )
-from bnexp.parts import find_parts, named_union
-
-DATASETS = find_parts("bnexp.data", "bnexp.datasets", DatasetConfig)  # type: ignore[type-abstract]
-"""Every dataset that a config can name, plug-ins last."""
+from bnexp.parts import find_late
 
 if TYPE_CHECKING:
+    DATASETS: tuple[type[DatasetConfig], ...]
+    """Every dataset that a config can name, plug-ins last."""
     AnyDataset = DatasetConfig
 else:
-    AnyDataset = named_union(DATASETS)
+    __getattr__ = find_late("bnexp.data", "bnexp.datasets", DatasetConfig, "DATASETS", "AnyDataset")
 
 __all__ = [
     "DATASETS",

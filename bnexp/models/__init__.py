@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING
 
 from bnexp.models.model import ImpossibleModelError, ModelConfig, NormSite
-from bnexp.parts import find_parts, named_union
-
-MODELS = find_parts("bnexp.models", "bnexp.models", ModelConfig)  # type: ignore[type-abstract]
-"""Every model that a config can name, plug-ins last."""
+from bnexp.parts import find_late
 
 if TYPE_CHECKING:
+    MODELS: tuple[type[ModelConfig], ...]
+    """Every model that a config can name, plug-ins last."""
     AnyModel = ModelConfig
 else:
-    AnyModel = named_union(MODELS)
+    __getattr__ = find_late("bnexp.models", "bnexp.models", ModelConfig, "MODELS", "AnyModel")
 
 __all__ = ["MODELS", "AnyModel", "ImpossibleModelError", "ModelConfig", "NormSite"]

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING
 
 from bnexp.norms.norm import Dimensions, NormConfig
-from bnexp.parts import find_parts, named_union
-
-NORMS = find_parts("bnexp.norms", "bnexp.norms", NormConfig)  # type: ignore[type-abstract]
-"""Every normalization layer that a config can name, plug-ins last."""
+from bnexp.parts import find_late
 
 if TYPE_CHECKING:
+    NORMS: tuple[type[NormConfig], ...]
+    """Every normalization layer that a config can name, plug-ins last."""
     AnyNorm = NormConfig
 else:
-    AnyNorm = named_union(NORMS)
+    __getattr__ = find_late("bnexp.norms", "bnexp.norms", NormConfig, "NORMS", "AnyNorm")
 
 __all__ = ["NORMS", "AnyNorm", "Dimensions", "NormConfig"]

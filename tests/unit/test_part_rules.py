@@ -125,7 +125,9 @@ def package(tmp_path, monkeypatch):
     (folder / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("bnexp.parts.__file__", str(folder / "parts.py"))
+    find_parts.cache_clear()
     yield folder
+    find_parts.cache_clear()
     for module in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
         del sys.modules[module]
 

@@ -1,0 +1,106 @@
+"""docs/extending.md works as it stands: its files make a norm, a model and a dataset."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+PLACES = {"rms": "norms", "tiny": "models", "stripes": "data"}
+
+
+def write_packages(folder, files):
+    """Writes files, and an empty `__init__.py` wherever the page has one."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if path.parent != folder:
+            (path.parent / "__init__.py").touch()
+            (path.parent.parent / "__init__.py").touch()
+
+
+def environment(folder):
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the package of the page, installed as pip would."""
+    folder = tmp_path_factory.mktemp("my-parts")
+    write_packages(folder, FILES)
+    info = folder / "my_parts-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-parts\nVersion: 0.1.0\n")
+    groups = tomllib.loads(FILES["pyproject.toml"])["project"]["entry-points"]
+    lines = [
+        line
+        for group, entries in groups.items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
+def test_the_page_shows_every_file_that_it_names():
+    assert set(FILES) == {
+        "pyproject.toml",
+        "toy.yaml",
+        *(f"my_parts/{name}/config.py" for name in PLACES),
+        "my_parts/rms/layer.py",
+        "my_parts/tiny/network.py",
+        "my_parts/stripes/drawing.py",
+    }
+
+
+def test_the_parts_of_the_page_train_from_a_package(installed, bnexp, tmp_path):
+    shutil.copy(installed / "toy.yaml", tmp_path)
+
+    for command in re.findall(r"^bnexp (.+)$", PAGE, re.MULTILINE):
+        done = bnexp(*command.split(), cwd=tmp_path, **environment(installed))
+        assert done.returncode == 0, done.stderr
+
+    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
+
+
+def test_the_parts_of_the_page_train_from_bnexp_itself(bnexp, tmp_path):
+    shutil.copytree(
+        ROOT / "bnexp", tmp_path / "bnexp", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name, text in FILES.items():
+        if name.startswith("my_parts/"):
+            _, part, _ = name.split("/")
+            home = f"{PLACES[part]}/{part}"
+            text_inside = text.replace(f"my_parts.{part}", f"bnexp.{home.replace('/', '.')}")
+            path = name.replace(f"my_parts/{part}", f"bnexp/{home}")
+            write_packages(tmp_path, {path: text_inside})
+    (tmp_path / "toy.yaml").write_text(FILES["toy.yaml"])
+
+    done = bnexp("train", "toy.yaml", cwd=tmp_path, **environment(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
+
+
+def test_the_parts_of_the_page_pass_the_contract_of_all_parts(installed):
+    options = ["-v", "-p", "no:cacheprovider", "-k", "rms or tiny or stripes"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "tests/contract"],
+        cwd=ROOT,
+        env=environment(installed),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout
+    passed = set(re.findall(r"::(test_\w+)\[.*\b(?:rms|tiny|stripes)\b.* PASSED", done.stdout))
+    source = Path(__file__).with_name("test_norms.py").read_text(encoding="utf-8")
+    assert passed > set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
