@@ -30,9 +30,9 @@ def check_experiment(
 ) -> list[Finding]:
     """Returns what is impossible or suspicious in a config.
 
-    What depends on the dataset is checked where its facts are known: from the config
-    alone, or given once it is loaded. With `may_build`, a model that knows only then
-    where it normalizes is built, which imports torch.
+    What depends on the dataset is checked only if its facts are known: from the config
+    alone, or given once it is loaded. With `may_build`, a model that cannot say otherwise
+    which layers it normalizes is built, which imports torch.
     """
     facts = facts or config.data.facts()
     findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
@@ -69,7 +69,7 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
         )
         yield Finding(("data", "train_size"), reason, is_error=True)
     elif data.drop_last and data.batch_size > data.count_training_images(facts):
-        reason = "is larger than the training set, and drop_last leaves its only batch out"
+        reason = "is larger than the training set, and drop_last drops its only batch"
         yield Finding(("data", "batch_size"), reason, is_error=True)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
         if size and size < facts.num_classes:
@@ -135,7 +135,7 @@ def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]
     if is_on and not config.model.norm.normalizes:
         reason = (
             "standardized filters have variance 1, so that without a norm after them the "
-            "activations explode; set model.norm, such as group, or leave this out"
+            "activations explode; set model.norm, e.g. to group, or leave this out"
         )
         yield Finding(("model", "weight_standardization"), reason, is_error=True)
 
@@ -155,7 +155,7 @@ def _check_doubtful_norms(
 
 
 def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
-    """Finds a last norm that leaves global average pooling nothing to tell images apart by."""
+    """Finds a last norm after which global average pooling cannot tell images apart."""
     model = config.model
     if not isinstance(model, PlainCnnConfig) or model.head != "global_avg_pool":
         return

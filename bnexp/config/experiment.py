@@ -58,11 +58,11 @@ class ExperimentConfig(Part):
         return name
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256 of all that makes a run another one.
+        """Returns the SHA-256 of everything that distinguishes one run from another.
 
-        Its name, sweep and claims do not, nor do the device and the CPU threads: where a run was
-        done is recorded with it, a comparison says where that differs, and a run that was cut
-        off does not go on elsewhere unasked. Nor does how often it is saved.
+        Its name, sweep and claims do not count, nor do the device, the CPU threads and how often
+        it is saved. The device and threads are recorded with each run: a comparison reports
+        whether they differ, and an interrupted run does not resume on others unless asked to.
         """
         content = self.model_dump(mode="json", exclude={"name", "sweep", "claim"})
         for key in NOT_FINGERPRINTED:

@@ -35,7 +35,7 @@ class RunSpec:
     """The swept keys with this cell's values, in the sweep's order: grid, zip, include.
 
     A key that only another cell's include sets has the value that the config gives it
-    here, null where the config has no such key."""
+    here, null if the config has no such key."""
     seed: int
     config: ExperimentConfig
     """Without a sweep, its `train.seed` being `seed`."""

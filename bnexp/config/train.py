@@ -53,7 +53,7 @@ def read_interval(value: int | str | None) -> CheckpointInterval:
 def _refuse(value: object) -> str:
     shown = "true or false" if isinstance(value, bool) else repr(value)[:40]
     return (
-        "must be a whole number of steps such as 500, a time such as 30s, 5min or 1h, or null, "
+        "must be a whole number of steps, e.g. 500, a time, e.g. 30s, 5min or 1h, or null, "
         f"not {shown}"
     )
 
@@ -80,8 +80,8 @@ class TrainConfig(Part):
 
     checkpoint_every: int | str | None = "30s"
     """Steps (`500`) or time (`30s`, `5min`, `1h`) from one checkpoint to the next; null: only at
-    the end. A time is stretched where saving would take more than 1 % of it. Not part of what
-    makes a run another one."""
+    the end. A time is stretched if saving would take more than 1 % of it. It does not count for
+    whether two runs are the same."""
 
     @property
     def checkpoint_interval(self) -> CheckpointInterval:
@@ -91,7 +91,7 @@ class TrainConfig(Part):
     @field_validator("checkpoint_every", mode="before")
     @classmethod
     def _check_interval(cls, every: Any) -> Any:  # noqa: ANN401 - any YAML value
-        """Tells one mistake, where the union of number and text would tell one of each."""
+        """Reports one mistake; the union of number and text would report one for each."""
         try:
             read_interval(every)
         except ValueError as error:
@@ -104,7 +104,7 @@ class TrainConfig(Part):
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", device):
             raise PydanticCustomError(
                 "device",
-                "'{device}' is none of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
+                "'{device}' is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
                 {"device": device},
             )
         return device
@@ -114,18 +114,19 @@ class EvaluateConfig(Part):
     """With which statistics the norms are evaluated after each epoch."""
 
     population_statistics: tuple[Literal["ema", "precise", "batch"], ...] = ("ema",)
-    """`ema`: the running statistics; beside it `precise` (pooled anew over training images) and
+    """`ema`: the running statistics; beside it `precise` (recomputed over training images) and
     `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
     precise_images: int = Field(default=10_000, ge=2)
-    """Training images that `precise` pools over, in whole batches; all where there are fewer."""
+    """Training images that `precise` pools over, in whole batches; all if there are fewer."""
 
     @field_validator("population_statistics")
     @classmethod
     def _require_ema(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
         if "ema" not in kinds:
             raise PydanticCustomError(
-                "ema", "must hold ema, which test/accuracy stands on; the others go beside it"
+                "ema",
+                "must include ema, on which test/accuracy is based; the others are added to it",
             )
         if len(set(kinds)) < len(kinds):
-            raise PydanticCustomError("twice", "the same statistics stand twice")
+            raise PydanticCustomError("twice", "the same statistics are listed twice")
         return kinds

@@ -36,7 +36,7 @@ Warn = Callable[[str], None]
 
 
 class EventWriter:
-    """Writes one event file into a run's folder; its failures are warned of once, never raised."""
+    """Writes one event file into a run's folder; a failure is warned of once, never raised."""
 
     def __init__(self, folder: Path, warn: Warn) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class EventWriter:
         self._guard(lambda: self._add(session_start_event(group, hyperparameters, wall_time)))
 
     def write_restart(self, wall_time: float) -> None:
-        """Tells a server that reads along to forget the points of a run's earlier files."""
+        """Makes a running server forget the points of a run's earlier files."""
         self._guard(lambda: self._add(restart_event(wall_time)))
 
     def write_session_end(self, state: State, wall_time: float) -> None:
@@ -79,8 +79,7 @@ class EventWriter:
         self._guard(self._close)
 
     def _open(self) -> None:
-        # TensorBoard says on import that TensorFlow is missing, which is as it should be. Its own
-        # writer writes from a thread, where an error ends in a traceback that nobody can catch.
+        # TensorBoard warns on import that TensorFlow is missing, which is intended.
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
         now = time.time()
         name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"

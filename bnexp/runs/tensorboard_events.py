@@ -1,7 +1,8 @@
 """TensorBoard's events, and the file that holds them, made without TensorFlow.
 
-Only TensorBoard's protocol buffers are imported: its own writers and summary functions
-load six times as much, or TensorFlow.
+Only TensorBoard's protocol buffers are imported. Its record writer would add 0.3 s to
+`bnexp compare`, its event writer writes from a thread, where nobody can catch an error, and
+its summary functions for text, images and layouts import TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
 
 RUN_COLOURS = r"([^/]+)/[^/]+$"
-"""Gives the seeds of a cell, and its mean, low and high, one colour.
+"""Gives the seeds of a cell, and its mean, low and high curves, the same color.
 
 TensorBoard puts those runs together whose names' captured groups are equal: here the last
 folder but one.
@@ -39,7 +40,7 @@ class Image:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, as the file's header says them."""
+        """Width and height in pixels, as its header states them."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
 

@@ -35,10 +35,10 @@ CORPUS = {
         "1:7: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not allowed",
     ),
     "tag of another kind": (HEAD + "train: !!str 3\n", "4:8: the tag"),
-    "duplicate keys": (HEAD + "name: again\n", "4:1: the key 'name' stands here again"),
+    "duplicate keys": (HEAD + "name: again\n", "4:1: the key 'name' is repeated here"),
     "duplicate keys inside": (
         HEAD + "train: {epochs: 1, epochs: 2}\n",
-        "4:20: the key 'epochs' stands here again",
+        "4:20: the key 'epochs' is repeated here",
     ),
     "1e-3 for a whole number": (
         HEAD + "train: {epochs: 1e-3}\n",

@@ -291,7 +291,7 @@ def fail_in_two_ways(tmp_path):
         (["train", "none.yaml"], 2, "none.yaml: cannot read the config: No such file"),
         (["train", "c.yaml"], 1, "images"),
         (["train", "c.yaml", "--device", "cuda:7"], 2, "device 'cuda:7' is not here"),
-        (["train", "c.yaml", "--device", "tpu"], 2, "'tpu' is none of auto, cpu, mps, cuda"),
+        (["train", "c.yaml", "--device", "tpu"], 2, "'tpu' is not one of auto, cpu, mps, cuda"),
         (["train", "c.yaml", "-s", "train.epoch=1"], 2, "did you mean 'epochs'?"),
         (["compare", "nothing"], 2, "no runs of 'nothing'"),
         (["compare"], 2, "train some first"),

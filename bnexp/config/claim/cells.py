@@ -29,7 +29,7 @@ class Variant:
         return default
 
     def has(self, wanted: Mapping[str, Scalar]) -> bool:
-        """Tells whether the variant has all of these values; 1 and 1.0 are the same."""
+        """Whether the variant has all of these values; 1 and 1.0 are the same."""
         return all(self._has_one(key, value) for key, value in wanted.items())
 
     def _has_one(self, key: str, wanted: Scalar) -> bool:
@@ -79,7 +79,7 @@ def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> lis
 
 
 def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
-    """Returns the variant's place on the axis, or None where that is no number."""
+    """Returns the variant's place on the axis, or None if that is not a number."""
     value = variant.find_value(reduction.over, None)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None  # type: ignore[arg-type]

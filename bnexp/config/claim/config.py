@@ -46,8 +46,8 @@ class ReductionConfig(Part):
     scale: Literal["linear", "log2", "log10"] = "linear"
     """Unit of the axis for `largest_stable` and `slope`: log10 counts factors of ten."""
     threshold: float | None = None
-    """For `largest_stable`: what the metric must reach for a run to count as stable, such as 0.2
-    where chance is 0.1; null: not to diverge is enough."""
+    """For `largest_stable`: what the metric must reach for a run to count as stable, e.g. 0.2
+    if chance is 0.1; null: a run only must not diverge."""
     select_by: str = "val/accuracy"
     """For `best`: the metric, measured on validation images, that chooses the axis value."""
 
@@ -104,7 +104,7 @@ class ClaimConfig(Part):
         if metric not in METRICS and not metric.startswith("diag/"):
             raise PydanticCustomError(
                 "metric",
-                "'{metric}' is no metric of a run{hint}",
+                "'{metric}' is not a metric of a run{hint}",
                 {"metric": metric, "hint": did_you_mean(metric, METRICS)},
             )
         return metric

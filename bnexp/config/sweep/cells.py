@@ -51,7 +51,7 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
     come after. Runs are counted before any cell is built, and before any is excluded.
 
     Raises:
-        ConfigError: A value or a row stands twice, keys overlap or cannot be swept, the
+        ConfigError: A value or a row is listed twice, keys overlap or cannot be swept, the
             zip's lists differ in length, an exclude matches nothing, nothing is left, or
             the sweep has more than `max_runs` runs.
     """
@@ -101,7 +101,7 @@ def _find_wrong_keys(swept: Sequence[Choice], includes: Sequence[Include]) -> It
         yield from _find_clash(choice, parts, twice if choice.part != parts[choice.key] else None)
     for choice in added:
         inner = around.get(choice.key)
-        holds = f"holds '{inner}', which is swept; set that key and the others of it"
+        holds = f"holds '{inner}', which is swept; set that key and the ones beside it instead"
         yield from _find_clash(choice, every, holds if inner else None)
 
 
@@ -133,7 +133,7 @@ def _find_repeated(axis: Sequence[Row]) -> Iterator[Problem]:
         labels = tuple(choice.label for choice in row)
         same = tuple(choice.canonical_label for choice in row)
         if labels in seen or same in seen:
-            what = f"the value {labels[0]} stands" if len(row) == 1 else "this row stands"
+            what = f"the value {labels[0]} is listed" if len(row) == 1 else "this row is listed"
             path = row[0].path if len(row) == 1 else row[0].part
             yield row[0].value.position.problem(f"{what} twice", path)
         seen |= {labels, same}
@@ -176,7 +176,7 @@ class _Exclude:
             shown = ", ".join(self.known[key][:20])
             for name in values.keys() - set(self.known[key]):
                 hint = did_you_mean(name, self.known[key])
-                reason = f"{describe(values[name].value)} is none of this key's values, {shown}"
+                reason = f"{describe(values[name].value)} is not one of this key's values, {shown}"
                 yield values[name].position.problem(f"{reason}{hint}", f"{self.path}.{key}")
 
     def _read_alternatives(self, key: str, value: Node) -> list[Node]:

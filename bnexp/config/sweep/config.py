@@ -26,13 +26,13 @@ def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML va
     for seed in seeds:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             return f"a seed is a whole number from 0 to {MAX_SEED}, not {describe(seed)}"
-    return "the same seed stands twice" if len(set(seeds)) < len(seeds) else None
+    return "the same seed is listed twice" if len(set(seeds)) < len(seeds) else None
 
 
 class SweepConfig(Part):
     """The variants to train: the grid's combinations with the zip's rows, each over the seeds.
 
-    `exclude` takes cells out of these, `include` adds cells of its own:
+    `exclude` removes some of these cells, `include` adds others:
 
     ```yaml
     sweep:
@@ -45,15 +45,15 @@ class SweepConfig(Part):
     ```
 
     makes `norm=none,learning_rate=0.1`, three cells of `norm=batch` and one more,
-    `norm=group,num_groups=8`, with the learning rate that stands in `optim`.
+    `norm=group,num_groups=8`, with the learning rate from `optim`.
 
-    - A cell of the grid and the zip is left out where it has, for each key of one of the
+    - A cell of the grid and the zip is left out if it has, for each key of one of the
       excludes, its value (or one of its values). A key that is not swept, a value that the key
       never has, and an exclude that matches no cell are errors, as is leaving nothing.
       Cells of `include` are never excluded.
-    - An include sets any keys, swept ones or others; what it does not set is as in the config
-      without the sweep. The cell is named after the keys that it sets. One that makes a cell
-      that is there already is an error. Without grid and zip, the config itself is the cell
+    - An include sets any keys, swept or not; what it does not set is as in the config
+      without the sweep. The cell is named after the keys that it sets. Making a cell
+      that exists already is an error. Without grid and zip, the config itself is the cell
       `base`.
     - Neither renames another cell. Tables show, for every key that a grid, zip or include sets,
       the value that each cell has.
@@ -72,12 +72,12 @@ class SweepConfig(Part):
     include: tuple[dict[str, Any], ...] | None = None
     """More cells: each a mapping of dotted keys to their values, swept keys or others."""
     max_runs: int = Field(default=10_000, ge=1)
-    """The sweep is refused where it has more runs than this, excluded ones counted too."""
+    """The sweep is refused if it has more runs than this, excluded ones included."""
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _check_seeds(cls, seeds: Any) -> Any:  # noqa: ANN401 - any YAML value
-        """Tells one mistake, where the union of number and list would tell one of each."""
+        """Reports one mistake; the union of number and list would report one for each."""
         reason = None if seeds is None else _find_seeds_problem(seeds)
         if reason:
             raise PydanticCustomError("seeds", "{reason}", {"reason": reason})

@@ -38,15 +38,15 @@ class Node:
 
     @property
     def mapping(self) -> dict[str, Node] | None:
-        """The children by key, or None where this is not a mapping."""
+        """The children by key, or None if this is not a mapping."""
         return self.value if isinstance(self.value, dict) else None
 
     def key_position(self, key: str) -> Position:
-        """Returns where `key` stands, or this node's own position where it has no such key."""
+        """Returns where `key` stands, or this node's own position if it has no such key."""
         return self._places.get(key, self.position)
 
     def child(self, *keys: str) -> Node | None:
-        """Returns what stands below `keys`, through mappings; None where nothing does."""
+        """Returns what stands below `keys`, through mappings; None if nothing does."""
         node: Node | None = self
         for key in keys:
             node = (node.mapping or {}).get(key) if node is not None else None

@@ -48,7 +48,7 @@ def locate(tree: Node, path: Location) -> Position:
 
 
 def find_node(tree: Node, key: str) -> Node | None:
-    """Returns the value at a dotted key, through mappings and lists; None where there is none."""
+    """Returns the value at a dotted key, through mappings and lists; None if there is none."""
     node: Node | None = tree
     for word in key.split("."):
         is_place = node is not None and isinstance(node.value, list) and word.isdecimal()
@@ -106,7 +106,7 @@ def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel
 
 
 def _find_in_sections(root: type[BaseModel], key: str) -> str:
-    """Suggests `sweep.seeds` for `seeds`, where every choice of a section has that key."""
+    """Suggests `sweep.seeds` for `seeds`, if every choice of a section has that key."""
     for section, field in root.model_fields.items():
         models = _models_in(field.annotation)
         if models and all(key in model.model_fields for model in models):
@@ -143,7 +143,7 @@ def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic
     choices = context.get("expected_tags") or context["expected"].replace(" or ", ", ")
     known = [choice.strip("' ") for choice in choices.split(",")]
     hint = did_you_mean(got, known) if isinstance(got, str) else ""
-    return f"{describe(got)} is none of {', '.join(known)}" + hint
+    return f"{describe(got)} is not one of {', '.join(known)}" + hint
 
 
 def _quote_hint(node: Node) -> str:

@@ -128,7 +128,7 @@ def read_scalar(text: str, position: Position) -> Scalar:
 
 
 def show_path(path: Path) -> str:
-    """Returns a path for error messages: shortened in its middle where it is very long."""
+    """Returns a path for error messages: shortened in its middle if it is very long."""
     text = str(path).replace("\0", "\\0")
     return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
 
@@ -214,7 +214,7 @@ class _Reader:
             key = event.value
             if key in children:
                 first = dict(keys)[key]
-                reason = f"the key '{key}' stands here again; it is already at line {first.line}"
+                reason = f"the key '{key}' is repeated here; it is already at line {first.line}"
                 self.problems.append(place.problem(reason))
             children[key] = child
             keys.append((key, place))

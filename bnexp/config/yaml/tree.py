@@ -40,7 +40,7 @@ class _TreeReader:
     trees: dict[Path, Node] = field(default_factory=dict)
     """The merged tree of each file that was read, by its resolved path."""
     is_full: bool = False
-    """Whether there are too many files, which is told once."""
+    """Whether there are too many files, which is reported once."""
 
     def read(self, path: Path, children: tuple[Path, ...]) -> Node:
         """Reads a file that the files `children` extend, the config's own file first."""
@@ -74,7 +74,7 @@ class _TreeReader:
             reason = f"the files extend each other more than {MAX_FILE_DEPTH} deep"
         if reason:
             raise ConfigError([item.position.problem(reason, "extends")])
-        self.trees[resolved] = Node({}, item.position)  # so that a wrong file is told once
+        self.trees[resolved] = Node({}, item.position)  # so that a wrong file is reported once
         try:
             return self.read(base, seen)
         except ConfigError:
@@ -174,7 +174,7 @@ def _read_override(override: str) -> tuple[str, Node, Position]:
         raise UsageError(f"-s {shown}: the character U+{ord(surrogate[0]):04X} is not allowed")
     key, separator, text = override.partition("=")
     if not separator or not key.strip(". "):
-        raise UsageError(f"-s {override}: write KEY=VALUE, such as -s model.norm.name=none")
+        raise UsageError(f"-s {override}: write KEY=VALUE, e.g. -s model.norm.name=none")
     place = Position(f"-s {override}", 1, 1)
     columns, key = len(key) + 1, key.strip()
     if key.split(".")[0] == "extends":
@@ -209,7 +209,7 @@ def _assign_item(tree: Node, parts: list[str], value: Node, place: Position, who
     head, rest = parts[0], parts[1:]
     if not head.isdecimal() or int(head) >= len(tree.value):
         last = len(tree.value) - 1
-        reason = f"'{head}' is no place in this list; its places are 0 to {last}"
+        reason = f"'{head}' is not an index of this list; its indices are 0 to {last}"
         raise ConfigError([place.problem(reason, whole)])
     items = list(tree.value)
     index = int(head)

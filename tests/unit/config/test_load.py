@@ -155,7 +155,7 @@ def test_a_wrong_override_is_told_with_its_own_text(load):
 
 
 def test_an_override_that_is_no_assignment_is_refused(load):
-    with pytest.raises(BnexpError, match=r"-s batch: write KEY=VALUE, such as"):
+    with pytest.raises(BnexpError, match=r"-s batch: write KEY=VALUE, e.g."):
         load("batch", c=BASE)
 
 
@@ -165,7 +165,9 @@ def test_an_override_through_a_number_is_refused(load):
 
 
 def test_an_override_outside_a_list_is_refused(load):
-    with pytest.raises(ConfigError, match="'5' is no place in this list; its places are 0 to 1"):
+    with pytest.raises(
+        ConfigError, match="'5' is not an index of this list; its indices are 0 to 1"
+    ):
         load("model.layers.5.conv=1", c=BASE)
 
 
@@ -264,7 +266,7 @@ def test_a_momentum_in_the_other_convention_is_warned_of(load):
 
 def test_a_wrong_value_that_every_cell_replaces_is_told_all_the_same(load):
     sweep = "sweep: {grid: {model.norm.name: [none, batch]}}\n"
-    with pytest.raises(ConfigError, match="'bacth' is none of"):
+    with pytest.raises(ConfigError, match="'bacth' is not one of"):
         load(c=BASE.replace("name: batch, eps: 1e-3", "name: bacth") + sweep)
 
 

@@ -101,7 +101,8 @@ WRONG = {
         ["grid: {model.norm.name: [group, bath]}"],
         [
             f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)",
-            "c.yaml:9:35: model.norm.name: 'bath' is none of batch, batch_renorm, filter_response, "
+            "c.yaml:9:35: model.norm.name: 'bath' is not one of batch, batch_renorm, "
+            "filter_response, "
             "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?) "
             "(in cell norm=bath)",
         ],
@@ -135,10 +136,11 @@ SEVERAL = {
             "train.epochs has 3",
             "c.yaml:10:36: optim.learning_rate: must be a number, not 'fast'",
             "c.yaml:10:64: train.epochs: must be at least 1, not 0",
-            "c.yaml:11:31: sweep.exclude.0.data.batch_size: 99 is none of this key's values, "
+            "c.yaml:11:31: sweep.exclude.0.data.batch_size: 99 is not one of this key's values, "
             "8, sixteen, -1",
-            "c.yaml:11:49: sweep.exclude.0.train.epochs: 4 is none of this key's values, 1, 2, 0",
-            f"c.yaml:12:31: model.norm.name: 'grupp' is none of {NORMS} (did you mean 'group'?)",
+            "c.yaml:11:49: sweep.exclude.0.train.epochs: 4 is not one of this key's values, 1, "
+            "2, 0",
+            f"c.yaml:12:31: model.norm.name: 'grupp' is not one of {NORMS} (did you mean 'group'?)",
         ],
     ),
     "wrong seeds and a value twice": (
@@ -149,9 +151,10 @@ SEVERAL = {
         ],
         [
             "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
-            "c.yaml:10:41: sweep.grid.model.norm.name: the value none stands twice",
+            "c.yaml:10:41: sweep.grid.model.norm.name: the value none is listed twice",
             "c.yaml:10:48: trian: unknown key (did you mean 'train'?)",
-            "c.yaml:11:31: sweep.exclude.0.model.norm.name: 'nnoe' is none of this key's values, "
+            "c.yaml:11:31: sweep.exclude.0.model.norm.name: 'nnoe' is not one of this key's "
+            "values, "
             "none, batch (did you mean 'none'?)",
         ],
     ),
@@ -167,7 +170,7 @@ SEVERAL = {
             "grid: {model.norm.name: [group], model.norm.num_groups: [2, 2]}",
             "zip: {data.name: [image_folder], data.root: [here]}",
         ],
-        ["c.yaml:9:63: sweep.grid.model.norm.num_groups: the value 2 stands twice"],
+        ["c.yaml:9:63: sweep.grid.model.norm.num_groups: the value 2 is listed twice"],
     ),
     "an exclude of a key that grid and zip both have": (
         [

@@ -112,7 +112,7 @@ def test_the_best_axis_value_is_chosen_on_validation_images_alone(tmp_path):
     ("change", "path", "words"),
     [
         (("margin: 0.01", "margin: 0"), "claim.margin", "must be more than 0"),
-        (("direction: higher", "direction: up"), "claim.direction", "none of"),
+        (("direction: higher", "direction: up"), "claim.direction", "not one of"),
         (("  source: a paper\n", ""), "claim.source", "required"),
         (("margin: 0.01", "margin: 0.01\n  metrc: x"), "claim.metrc", "did you mean 'metric'"),
         (("margin: 0.01", "margin: 0.01\n  target: 0.5"), "claim", "target goes with"),

@@ -226,9 +226,10 @@ WRONG = {
     "an exclude of a value that the key never has": (
         [GRID, "exclude: [{model.norm.name: bacth, data.batch_size: [8, 64]}]"],
         [
-            "c.yaml:7:31: sweep.exclude.0.model.norm.name: 'bacth' is none of this key's values, "
+            "c.yaml:7:31: sweep.exclude.0.model.norm.name: 'bacth' is not one of this key's "
+            "values, "
             "none, batch (did you mean 'batch'?)",
-            "c.yaml:7:59: sweep.exclude.0.data.batch_size: 64 is none of this key's values, "
+            "c.yaml:7:59: sweep.exclude.0.data.batch_size: 64 is not one of this key's values, "
             "8, 32, 128",
         ],
     ),
@@ -255,7 +256,7 @@ WRONG = {
         [GRID, "include: [{model.norm: group}]"],
         [
             "c.yaml:7:14: sweep.include.0.model.norm: holds 'model.norm.name', which is swept; "
-            "set that key and the others of it"
+            "set that key and the ones beside it instead"
         ],
     ),
     "an include inside of another's key": (
@@ -326,6 +327,6 @@ def test_a_mistake_in_an_override_is_told_with_its_own_text(refused):
     override = "sweep.exclude=[{data.batch_size: 9}]"
 
     assert refused(GRID, overrides=[override]) == [
-        f"-s {override}:1:34: sweep.exclude.0.data.batch_size: 9 is none of this key's values, "
+        f"-s {override}:1:34: sweep.exclude.0.data.batch_size: 9 is not one of this key's values, "
         "8, 32, 128"
     ]

@@ -75,25 +75,31 @@ WRONG = {
     ),
     "an unknown norm": (
         replaced("norm: batch", "norm: bacth"),
-        [f"c.yaml:6:9: model.norm.name: 'bacth' is none of {KNOWN_NORMS} (did you mean 'batch'?)"],
+        [
+            f"c.yaml:6:9: model.norm.name: 'bacth' is not one of {KNOWN_NORMS} (did you mean "
+            "'batch'?)"
+        ],
     ),
     "an unknown norm in a layer": (
         replaced("{conv: 16}", "{conv: 16, norm: groop}"),
         [
-            f"c.yaml:5:53: model.layers.2.norm.name: 'groop' is none of {KNOWN_NORMS} "
+            f"c.yaml:5:53: model.layers.2.norm.name: 'groop' is not one of {KNOWN_NORMS} "
             "(did you mean 'group'?)"
         ],
     ),
     "an unknown dataset": (
         replaced("cifar10", "cifar100"),
         [
-            "c.yaml:2:14: data.name: 'cifar100' is none of cifar10, image_folder, shapes "
+            "c.yaml:2:14: data.name: 'cifar100' is not one of cifar10, image_folder, shapes "
             "(did you mean 'cifar10'?)"
         ],
     ),
     "an unknown placement": (
         replaced("norm: batch", "placement: before"),
-        ["c.yaml:6:14: model.placement: 'before' is none of before_activation, after_activation"],
+        [
+            "c.yaml:6:14: model.placement: 'before' is not one of before_activation, "
+            "after_activation"
+        ],
     ),
     "a text for a number": (
         replaced("epochs: 2", "epochs: two"),
@@ -172,14 +178,15 @@ WRONG = {
     "an unknown model": (
         replaced("name: cnn", "name: resnt"),
         [
-            "c.yaml:4:9: model.name: 'resnt' is none of cnn, mlp, resnet, timm, torchvision, vgg "
+            "c.yaml:4:9: model.name: 'resnt' is not one of cnn, mlp, resnet, timm, torchvision, "
+            "vgg "
             "(did you mean 'resnet'?)"
         ],
     ),
     "an unknown initialization": (
         replaced("norm: batch", "initialization: havier"),
         [
-            "c.yaml:6:19: model.initialization.name: 'havier' is none of he, xavier, normal "
+            "c.yaml:6:19: model.initialization.name: 'havier' is not one of he, xavier, normal "
             "(did you mean 'xavier'?)"
         ],
     ),
@@ -205,7 +212,7 @@ WRONG = {
     ),
     "a depth that no VGG has": (
         "name: trial\ndata: {name: cifar10}\nmodel: {name: vgg, depth: 12}\n",
-        ["c.yaml:3:27: model.depth: 12 is none of small, 11, 13, 16, 19"],
+        ["c.yaml:3:27: model.depth: 12 is not one of small, 11, 13, 16, 19"],
     ),
     "a hidden layer without units": (
         "name: trial\ndata: {name: cifar10}\nmodel: {name: mlp, hidden: [256, 0]}\n",
@@ -213,7 +220,7 @@ WRONG = {
     ),
     "a duplicate key": (
         GOOD + "name: again\n",
-        ["c.yaml:8:1: the key 'name' stands here again; it is already at line 1"],
+        ["c.yaml:8:1: the key 'name' is repeated here; it is already at line 1"],
     ),
     "an alias": (
         "a: &x 1\nb: *x\n",
@@ -259,7 +266,7 @@ WRONG = {
     ),
     "a device that is none": (
         replaced("epochs: 2", "device: gpu"),
-        ["c.yaml:7:17: train.device: 'gpu' is none of auto, cpu, mps, cuda, cuda:0, cuda:1, …"],
+        ["c.yaml:7:17: train.device: 'gpu' is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, …"],
     ),
     "a warm-up longer than the training": (
         GOOD + "optim: {name: sgd, schedule: {name: cosine, warmup_epochs: 5}}\n",
@@ -322,7 +329,7 @@ WRONG = {
     ),
     "a sweep value twice": (
         GOOD + "sweep: {grid: {model.norm.name: [none, batch, none]}}\n",
-        ["c.yaml:8:47: sweep.grid.model.norm.name: the value none stands twice"],
+        ["c.yaml:8:47: sweep.grid.model.norm.name: the value none is listed twice"],
     ),
     "a sweep over seeds in the grid": (
         GOOD + "sweep: {grid: {train.seed: [1, 2]}}\n",
@@ -344,7 +351,7 @@ WRONG = {
     ),
     "a row of a zip twice": (
         GOOD + "sweep: {zip: {model.norm.name: [none, none], train.epochs: [3, 3]}}\n",
-        ["c.yaml:8:39: sweep.zip: this row stands twice"],
+        ["c.yaml:8:39: sweep.zip: this row is listed twice"],
     ),
     "a key in grid and zip": (
         GOOD + "sweep: {grid: {train.epochs: [1]}, zip: {train.epochs: [2]}}\n",
@@ -385,18 +392,18 @@ WRONG = {
     ),
     "a sweep value twice, written as 1 and 1.0": (
         GOOD + "sweep: {grid: {optim.weight_decay: [1, 1.0]}}\n",
-        ["c.yaml:8:40: sweep.grid.optim.weight_decay: the value 1.0 stands twice"],
+        ["c.yaml:8:40: sweep.grid.optim.weight_decay: the value 1.0 is listed twice"],
     ),
     "a sweep value twice and a mistake elsewhere": (
         replaced("epochs: 2", "epochs: two") + "sweep: {grid: {data.batch_size: [8, 8]}}\n",
         [
             "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
-            "c.yaml:8:37: sweep.grid.data.batch_size: the value 8 stands twice",
+            "c.yaml:8:37: sweep.grid.data.batch_size: the value 8 is listed twice",
         ],
     ),
     "a wrong value in the file that a wrong sweep would replace": (
         replaced("epochs: 2", "epochs: two") + "sweep: {grid: {train.epochs: [8, 8]}}\n",
-        ["c.yaml:8:34: sweep.grid.train.epochs: the value 8 stands twice"],
+        ["c.yaml:8:34: sweep.grid.train.epochs: the value 8 is listed twice"],
     ),
     "too many runs and a mistake elsewhere": (
         replaced("epochs: 2", "epochs: two") + "sweep: {seeds: 3, max_runs: 2}\n",
@@ -418,19 +425,22 @@ WRONG = {
     ),
     "a list for a name": (
         replaced("norm: batch", "norm: {name: [batch]}"),
-        [f"c.yaml:6:16: model.norm.name: a list is none of {KNOWN_NORMS}"],
+        [f"c.yaml:6:16: model.norm.name: a list is not one of {KNOWN_NORMS}"],
     ),
     "null for a name": (
         replaced("norm: batch", "norm: {name: null}"),
-        [f"c.yaml:6:16: model.norm.name: empty (null) is none of {KNOWN_NORMS}"],
+        [f"c.yaml:6:16: model.norm.name: empty (null) is not one of {KNOWN_NORMS}"],
     ),
     "a mapping for a name": (
         replaced("norm: batch", "norm: {name: {a: 1}}"),
-        [f"c.yaml:6:16: model.norm.name: a mapping is none of {KNOWN_NORMS}"],
+        [f"c.yaml:6:16: model.norm.name: a mapping is not one of {KNOWN_NORMS}"],
     ),
     "a mapping for a choice": (
         replaced("norm: batch", "placement: {a: 1}"),
-        ["c.yaml:6:14: model.placement: a mapping is none of before_activation, after_activation"],
+        [
+            "c.yaml:6:14: model.placement: a mapping is not one of before_activation, "
+            "after_activation"
+        ],
     ),
     "null for the model": (
         GOOD.split("model:")[0] + "model: null\n",
@@ -454,12 +464,13 @@ WRONG = {
     ),
     "a seed twice": (
         GOOD + "sweep: {seeds: [1, 1]}\n",
-        ["c.yaml:8:16: sweep.seeds: the same seed stands twice"],
+        ["c.yaml:8:16: sweep.seeds: the same seed is listed twice"],
     ),
     "several mistakes at once": (
         replaced("epochs: 2", "epochs: two, sed: 1").replace("norm: batch", "norm: bath"),
         [
-            f"c.yaml:6:9: model.norm.name: 'bath' is none of {KNOWN_NORMS} (did you mean 'batch'?)",
+            f"c.yaml:6:9: model.norm.name: 'bath' is not one of {KNOWN_NORMS} (did you mean "
+            "'batch'?)",
             "c.yaml:7:17: train.epochs: must be a whole number, not 'two'",
             "c.yaml:7:22: train.sed: unknown key (did you mean 'seed'?)",
         ],
