@@ -3,7 +3,6 @@ from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
-from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
 from bnexp.reports.words.phrases import plain
 
@@ -53,14 +52,6 @@ def test_a_negative_number_that_rounds_to_zero_has_no_sign():
 )
 def test_p_values_never_hide_their_side_of_005(p, text):
     assert format_p(p) == text
-
-
-def test_a_part_is_named_by_itself_and_not_by_its_name_field():
-    assert short_names(["model.norm.name", "data.batch_size"]) == ("norm", "batch_size")
-
-
-def test_names_grow_only_where_they_would_be_equal():
-    assert short_names(["data.name", "model.a.eps", "model.b.eps"]) == ("data", "a.eps", "b.eps")
 
 
 def test_small_intervals_get_one_more_decimal():

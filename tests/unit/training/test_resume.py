@@ -7,7 +7,7 @@ import torch
 from toy_training import CPU, Notes, build_dataset, configure
 
 from bnexp.config.optim import AdamWConfig, SgdConfig
-from bnexp.config.train import CheckpointInterval, TrainConfig, read_interval
+from bnexp.config.train import CheckpointInterval, TrainConfig
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
@@ -199,28 +199,6 @@ def test_no_interval_means_that_nothing_is_due_before_the_end():
     schedule = SaveSchedule(CheckpointInterval(), step=0)
 
     assert not any(schedule.is_due(step) for step in range(1_000))
-
-
-@pytest.mark.parametrize(
-    ("written", "interval"),
-    [
-        (500, CheckpointInterval(steps=500)),
-        ("30s", CheckpointInterval(seconds=30.0)),
-        ("0.5 s", CheckpointInterval(seconds=0.5)),
-        ("5min", CheckpointInterval(seconds=300.0)),
-        ("2h", CheckpointInterval(seconds=7200.0)),
-        (None, CheckpointInterval()),
-    ],
-)
-def test_an_interval_is_steps_or_time(written, interval):
-    assert read_interval(written) == interval
-    assert TrainConfig(checkpoint_every=written).checkpoint_interval == interval
-
-
-@pytest.mark.parametrize("written", [0, -3, "30", "30x", "0s", "s", "", True, 1.5, "1e3s", ["5s"]])
-def test_another_interval_is_refused_with_what_one_looks_like(written):
-    with pytest.raises(ValueError, match=r"e\.g\. 500|at least 1 step|more than 0"):
-        TrainConfig(checkpoint_every=written)
 
 
 def test_how_often_a_run_is_saved_does_not_make_it_another_one():
