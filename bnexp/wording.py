@@ -1,9 +1,13 @@
-"""How counts, durations, sizes, speeds and config values are written in messages and reports."""
+"""How counts, quantities, config values and commands are written in messages and reports."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
+from pathlib import PureWindowsPath
 
+_PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -33,6 +37,12 @@ def format_duration(seconds: float) -> str:
     return _join_units(whole, 86400, "d", 3600, "h")
 
 
+def format_age(seconds: float) -> str:
+    """Returns how long ago something was, in its largest unit: `5 min ago`, `2 h ago`."""
+    unit = next((size for size in (86400, 3600, 60) if seconds >= size), 1)
+    return f"{format_duration(round(seconds / unit) * unit)} ago"
+
+
 def _join_units(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
     rest = seconds % large // small
     first = f"{seconds // large} {large_unit}"
@@ -54,8 +64,16 @@ def format_speed(per_second: float) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Returns a share in [0, 1] as `61.2%`."""
-    return f"{share:.1%}"
+    """Returns a share in [0, 1] as `61.2 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def command_to_paste(words: Sequence[str]) -> str:
+    """Returns a command line as a shell takes it, bnexp by its name however it was started."""
+    program, *rest = words
+    # This kind of path is parted by both / and \\.
+    is_own = PureWindowsPath(program).name in _PROGRAMS
+    return shlex.join(["bnexp" if is_own else program, *rest])
 
 
 def printable(text: str) -> str:

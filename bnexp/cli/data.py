@@ -157,15 +157,10 @@ def _join(values: tuple[float, ...]) -> str:
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from bnexp.reports.console import open_console, open_table
 
-    from bnexp.reports.console import open_console
-
-    table = Table(box=SIMPLE_HEAD)
-    for title in header:
-        is_text = title in ("dataset", "class", "here", "where")
-        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    texts = ("dataset", "class", "here", "where")
+    table = open_table({title: "left" if title in texts else "right" for title in header})
     for row in rows:
         table.add_row(*row)
     open_console().print(table)

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.console import JustifyMethod
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
-from bnexp.reports.console import FoldedName, accept_any_text, open_console
+from bnexp.reports.console import FoldedName, accept_any_text, open_console, open_table
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
-RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")
+EXPERIMENT_COLUMNS: Mapping[str, JustifyMethod] = {
+    "experiment": "left",
+    "cells": "right",
+    "runs": "right",
+    "states": "left",
+    "last sign of life": "left",
+}
+RUN_COLUMNS: Mapping[str, JustifyMethod] = {
+    "cell": "left",
+    "seed": "right",
+    "state": "left",
+    "epochs": "right",
+    "test accuracy": "right",
+    "last sign of life": "left",
+}
 
 MOST_ROWS_OF_A_TABLE = 500
-"""More runs are printed without a frame, which takes Rich seconds for thousands."""
+"""Beyond this many runs, rows are printed without Rich, which takes seconds for thousands."""
 
 
 def ls(
-    name: Annotated[str | None, typer.Argument(help="An experiment; all without it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="An experiment. [default: all]")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List experiments, or the runs of one, with their states.
 
-    A run that is said to be running but whose process shows no sign of life was cut off.
+    A run that should be running, but whose process shows no sign of life, is shown as cut off.
     """
     if name is not None:
         _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)
@@ -45,7 +59,7 @@ def ls(
     if not experiments:
         typer.echo(f"no runs in {runs_dir}; train some first: bnexp train CONFIG", err=True)
         return
-    table = _open_table("experiment", "cells", "runs", "states", "last sign of life")
+    table = open_table(EXPERIMENT_COLUMNS)
     for key, records in experiments.items():
         cells = len({record.cell for record in records})
         newest = max(records, key=lambda record: record.heartbeat or 0.0)
@@ -60,10 +74,9 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         return
     rows = [_summarise_run(record) for record in records]
     if len(rows) > MOST_ROWS_OF_A_TABLE:
-        _print_plainly([RUN_HEADERS, *rows])
+        _print_plainly([[*RUN_COLUMNS], *rows])
     else:
-        # In two lines, so that the names have room on a narrow terminal.
-        table = _open_table(*RUN_HEADERS[:-2], "test\naccuracy", "last sign\nof life")
+        table = open_table(RUN_COLUMNS)
         before = None
         for name, *others in rows:
             table.add_row("" if name == before else FoldedName(name), *others)
@@ -74,7 +87,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
 
 
 def _summarise_run(record: RunRecord) -> tuple[str, ...]:
-    """Returns a run's row, below RUN_HEADERS."""
+    """Returns a run's row, in the order of RUN_COLUMNS."""
     summary = record.summary
     accuracy = summary.final.get("test/accuracy") if summary else None
     return (
@@ -94,11 +107,6 @@ def _print_plainly(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())  # noqa: T201 - typer.echo takes longer than all the rest
-
-
-def _open_table(*headers: str) -> Table:
-    """Returns a table whose texts are folded where they are too long, never cut."""
-    return Table(*(Column(header, overflow="fold") for header in headers))
 
 
 def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, object]:

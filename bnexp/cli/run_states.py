@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 from bnexp.runs import STATES, RunRecord
 from bnexp.runs.liveness import seconds_since_sign_of_life
-from bnexp.wording import format_duration
+from bnexp.wording import format_age
 
 
 def describe_state(record: RunRecord) -> str:
-    """Returns the state; of a running one also when it was heard from.
+    """Returns the state, and when a running run was last heard from.
 
-    One that nobody trains any more, though it is said to be running, was cut off.
+    A run whose status says that it is running, but that nobody trains any more, was cut off.
     """
     if record.state != "running":
         return record.state
     age = seconds_since_sign_of_life(record)
     if record.is_silent:
-        return "cut off" if age is None else f"cut off, last heard from {format_duration(age)} ago"
-    return f"running, heard from {format_duration(age or 0.0)} ago"
+        return "cut off" if age is None else f"cut off, last heard from {format_age(age)}"
+    return f"running, heard from {format_age(age or 0.0)}"
 
 
 def count_states(records: Sequence[RunRecord]) -> str:
@@ -33,6 +33,6 @@ def count_states(records: Sequence[RunRecord]) -> str:
 
 
 def describe_age(record: RunRecord) -> str:
-    """Returns `3 h ago`, or a dash where the run never showed that it lives."""
+    """Returns `3 h ago`, or a dash if the run never showed that it lives."""
     age = seconds_since_sign_of_life(record)
-    return "–" if age is None else f"{format_duration(age)} ago"
+    return "–" if age is None else format_age(age)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.console import JustifyMethod
 
 from bnexp.cli.show_run import show_run
 from bnexp.cli.train import RunsDirOption, SetOption
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.reports.console import open_console
+from bnexp.reports.console import open_console, open_table
 from bnexp.runs import RunDir, RunRecord, read_experiments
 from bnexp.wording import count
 
@@ -24,6 +23,16 @@ if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
     from bnexp.data.dataset import DatasetFacts
     from bnexp.models.summary import LayerSummary, NetworkSummary
+
+_LAYER_COLUMNS: Mapping[str, JustifyMethod] = {
+    "layer": "left",
+    "kind": "left",
+    "output": "left",
+    "norm": "center",
+    "bias": "left",
+    "parameters": "right",
+    "FLOPs": "right",
+}
 
 
 def show(
@@ -142,20 +151,11 @@ def _describe(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> di
 def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     height, width, channels = facts.image_shape
     model = spec.config.model
-    table = Table(
-        title=f"{spec.config.name}, {spec.cell}: {model.name} on {height}×{width}×{channels}",
-        box=SIMPLE_HEAD,
-        show_footer=True,
-    )
-    table.add_column("layer", "all", overflow="fold")
-    table.add_column("kind", overflow="fold")
-    table.add_column("output")
-    table.add_column("norm", justify="center")
-    table.add_column("bias")
-    table.add_column("parameters", f"{summary.parameters:,}", justify="right")
-    table.add_column("FLOPs", f"{summary.flops:,}", justify="right")
+    title = f"{spec.config.name}, {spec.cell}: {model.name} on {height}×{width}×{channels}"
+    table = open_table(_LAYER_COLUMNS, title)
     for layer in summary.layers:
         table.add_row(*_as_row(layer))
+    table.add_row("all", "", "", "", "", f"{summary.parameters:,}", f"{summary.flops:,}")
     open_console().print(table)
     for line in _conclude(summary, model.norm.name):
         typer.echo(line)

@@ -1,20 +1,27 @@
-"""What `bnexp show` says of a run: its state, what it was to do, what it measured, what is next."""
+"""What `bnexp show` says about a run: its state, its config, what it measured, what is next."""
 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
 from bnexp.cli.run_states import describe_state
 from bnexp.reports.console import accept_any_text
-from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord, Scalar
+from bnexp.reports.words.commands import train_command
+from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord
 from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
-from bnexp.wording import format_bytes, format_duration, format_speed, write_value
+from bnexp.wording import (
+    command_to_paste,
+    format_age,
+    format_bytes,
+    format_duration,
+    format_speed,
+    write_value,
+)
 
 MAIN_KEYS = (
     "data.name",
@@ -32,7 +39,7 @@ MAIN_KEYS = (
     "train.device",
     "train.precision",
 )
-"""What tells most of a config, where it has these keys."""
+"""The keys that say most about a config, if it has them."""
 
 
 def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
@@ -54,10 +61,8 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "config", [f"{key} = {write_value(record.config[key])}" for key in _main_keys(record)]
     yield "measured", _measured_lines(record)
     yield "problems", [*record.problems, *_find_damaged_checkpoints(record.path)]
-    yield (
-        "files",
-        [f"{name}  {format_bytes(size)}" for name, size in _list_files(record.path).items()],
-    )
+    files = _list_files(record.path)
+    yield "files", [f"{name}  {format_bytes(size)}" for name, size in files.items()]
     yield "next", _next_lines(record, runs_dir)
 
 
@@ -65,14 +70,14 @@ def _state_lines(record: RunRecord) -> list[str]:
     age = seconds_since_sign_of_life(record)
     state = describe_state(record)
     if record.state != "running" and age is not None:
-        state += f", {format_duration(age)} ago"
+        state += f", {format_age(age)}"
     lines = [state, *_progress(record)]
     reason = find_reason(record)
     return [*lines, *(reason.splitlines() if reason else ())]
 
 
 def find_reason(record: RunRecord) -> str | None:
-    """Returns why a run failed or diverged, where it says."""
+    """Returns why a run failed or diverged, if it says so."""
     if record.summary is not None:
         return record.summary.reason
     reason = read_status(record.path).get("reason")
@@ -105,7 +110,7 @@ def _measured_lines(record: RunRecord) -> list[str]:
 
 
 def _list_files(folder: Path) -> dict[str, int]:
-    """Returns the files' sizes in bytes by name; what is gone meanwhile is left out."""
+    """Returns the files' sizes in bytes by name; files that vanish meanwhile are left out."""
     found = {}
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -123,28 +128,21 @@ def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
 
 
 def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
-    option = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
-    name = shlex.quote(record.experiment)
+    target = [record.experiment]
+    target += [] if runs_dir == Path("runs") else ["--runs-dir", str(runs_dir)]
     folder = RunDir(record.path)
     lines = []
     if record.state in ENDED:
-        lines += [f"bnexp compare {name}{option}", f"bnexp tb {name}{option}"]
+        lines += [command_to_paste(["bnexp", name, *target]) for name in ("compare", "tb")]
     elif record.state != "running" or record.is_silent:
-        command = find_command(record.environment)
-        lines += [f"{command}    (goes on with what is left)"] if command else []
+        command = train_command(record.environment)
+        lines += [f"{command}    (continues with what is left)"] if command else []
     if folder.config.exists():
-        lines.append(f"bnexp show {shlex.quote(str(folder.config))}    (its network)")
+        command = command_to_paste(["bnexp", "show", str(folder.config)])
+        lines.append(f"{command}    (its network)")
     if folder.log.exists():
-        lines.append(f"less {shlex.quote(str(folder.log))}")
+        lines.append(command_to_paste(["less", str(folder.log)]))
     return lines
-
-
-def find_command(environment: Mapping[str, Scalar]) -> str | None:
-    """Returns the command that began a run, as it can be pasted; None where it is not known."""
-    words: list[str] = []
-    while (key := f"command.{len(words)}") in environment:
-        words.append(str(environment[key]))
-    return shlex.join(["bnexp", *words[1:]]) if len(words) > 1 else None
 
 
 def _describe(record: RunRecord) -> dict[str, object]:
@@ -166,5 +164,5 @@ def _describe(record: RunRecord) -> dict[str, object]:
         "elapsed_seconds": summary.elapsed_seconds if summary else None,
         "problems": list(record.problems),
         "files": _list_files(record.path),
-        "command": find_command(record.environment),
+        "command": train_command(record.environment),
     }

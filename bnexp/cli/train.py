@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
-from bnexp.reports.console import FoldedName
+from bnexp.reports.console import FoldedName, open_console, open_table
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -131,11 +129,7 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     _warn([*experiment.warnings, *_describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
-    table = Table(title=escape(title))
-    table.add_column("cell")
-    table.add_column("seeds", overflow="fold")
-    table.add_column("to do", justify="right")
-    table.add_column("done", justify="right")
+    table = open_table({"cell": "left", "seeds": "left", "to do": "right", "done": "right"}, title)
     cells: dict[str, list[PlannedRun]] = {}
     for run in planned:
         cells.setdefault(run.spec.cell, []).append(run)
@@ -143,7 +137,7 @@ def plan(
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(FoldedName(cell), seeds, str(len(runs) - done), str(done))
-    Console(highlight=False).print(table)
+    open_console().print(table)
 
 
 def _describe_folder(planned: list[PlannedRun]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from bnexp.launch.screen.display import open_display
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
-from bnexp.wording import count, format_duration
+from bnexp.wording import command_to_paste, count, format_duration
 
 
 def train_sweep(
@@ -138,4 +137,4 @@ def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console:
 
 def _same_command() -> str:
     """Returns the command line to paste, without what would start the runs over."""
-    return shlex.join(["bnexp", *(word for word in sys.argv[1:] if word != "--force")])
+    return command_to_paste(["bnexp", *(word for word in sys.argv[1:] if word != "--force")])

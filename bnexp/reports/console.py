@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Mapping
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -36,19 +37,24 @@ def accept_any_text() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def open_table(title: str | None = None, *, has_footer: bool = False) -> Table:
-    """Returns an empty table in the one style of all commands: a line below the header."""
-    return Table(
-        title=title,
+def open_table(columns: Mapping[str, JustifyMethod] | None = None, title: str = "") -> Table:
+    """Returns an empty table in the one style of all commands: a line below the header.
+
+    `columns` says on which side each column's texts begin; long ones are folded, never cut.
+    """
+    table = Table(
+        title=title or None,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
-        show_footer=has_footer,
         header_style="",
         padding=(0, 1, 0, 0),
     )
+    for header, side in (columns or {}).items():
+        table.add_column(header, justify=side, overflow="fold")
+    return table
 
 
 class FoldedName:

@@ -1,7 +1,9 @@
 import pytest
 
 from bnexp.wording import (
+    command_to_paste,
     count,
+    format_age,
     format_bytes,
     format_duration,
     format_percent,
@@ -61,4 +63,25 @@ def test_speeds_have_three_digits_or_are_whole(speed, shown):
 
 
 def test_shares_are_shown_in_percent():
-    assert format_percent(0.6123) == "61.2%"
+    assert format_percent(0.6123) == "61.2 %"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s ago"), (3.4, "3 s ago"), (75, "1 min ago"), (7000, "2 h ago"), (2e5, "2 d ago")],
+)
+def test_an_age_is_written_in_its_largest_unit(seconds, text):
+    assert format_age(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("/a/bin/bnexp", "bnexp"),
+        (r"C:\a\bnexp.exe", "bnexp"),
+        ("/a/bnexp/__main__.py", "bnexp"),
+        ("/a/own.py", "/a/own.py"),
+    ],
+)
+def test_a_command_can_be_pasted_however_the_program_was_started(program, shown):
+    assert command_to_paste([program, "train", "a study.yaml"]) == f"{shown} train 'a study.yaml'"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from bnexp.analysis.results import Comparison
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.reports.html.markup import Markup, breakable, join, tag, text
+from bnexp.reports.words.commands import compare_command, train_command
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import count, write_value
 
@@ -33,13 +33,11 @@ _VERSIONS = "versions."
 _MOST_VALUES = 4
 """Different values of a key that are listed; the rest is counted."""
 
-_PROGRAM = re.compile(r"(^|[/\\])(bnexp(\.exe)?|__main__\.py)$")
-
 
 def render_environment(records: Sequence[RunRecord]) -> Markup | None:
-    """Returns what all runs share, and where they differ, how many runs have which value.
+    """Returns what all runs share, and if they differ, how many runs have which value.
 
-    None where nothing is recorded.
+    None if nothing is recorded.
     """
     versions = [key for key in _keys(records) if key.startswith(_VERSIONS)]
     shared = [key for key in versions if len({run.environment.get(key) for run in records}) == 1]
@@ -58,7 +56,7 @@ def render_environment(records: Sequence[RunRecord]) -> Markup | None:
     )
     if dates:
         first, last = _moment(dates[0]), _moment(dates[-1])
-        rows.append(("begun", Markup(first if first == last else f"{first} to {last}")))
+        rows.append(("begun", text(first if first == last else f"{first} to {last}")))
     if not rows:
         return None
     items = (tag("div", tag("dt", label), tag("dd", value)) for label, value in rows)
@@ -67,63 +65,11 @@ def render_environment(records: Sequence[RunRecord]) -> Markup | None:
 
 def render_repetition(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> Markup:
     """Returns the commands that made the runs and this comparison, and one config each."""
-    trained = Counter(command for record in records if (command := train_command(record)))
-    lines = [*trained, compare_command(comparisons, records)]
+    trained = dict.fromkeys(train_command(record.environment) for record in records)
+    lines = [*filter(None, trained), compare_command(comparisons, records)]
     return tag("pre", tag("code", "\n".join(lines))) + join(
         _config(record) for record in _first_of_each(records)
     )
-
-
-def train_command(record: RunRecord) -> str:
-    """Returns the command line that began the run, or nothing where it is not recorded."""
-    numbered = {
-        int(key.removeprefix("command.")): str(value)
-        for key, value in record.environment.items()
-        if re.fullmatch(r"command\.\d+", key)
-    }
-    words = [numbered[index] for index in sorted(numbered)]
-    if words and _PROGRAM.search(words[0]):
-        words[0] = "bnexp"
-    return shlex.join(words)
-
-
-def compare_command(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> str:
-    """Returns the command that compares the same runs in the same way."""
-    first = comparisons[0]
-    folders = list(dict.fromkeys(record.path.parent.parent for record in records))
-    roots = {folder.parent for folder in folders}
-    words = ["bnexp", "compare"]
-    if len(roots) == 1:
-        root = str(roots.pop())
-        words += [folder.name for folder in folders]
-        words += [] if root == "runs" else ["--runs-dir", root]
-    else:
-        words += [str(folder) for folder in folders] or [first.experiment]
-    return shlex.join([*words, *_options(comparisons)])
-
-
-def _options(comparisons: Sequence[Comparison]) -> list[str]:
-    first = comparisons[0]
-    by = split_key(comparisons)
-    asked = first.question
-    # One table may stand for one value of --by: its conditions then hold that value.
-    conditions = first.where if by is None else asked.where
-    words = ["--metric", first.metric]
-    for key, value in conditions.items():
-        for choice in write_value(value).split(" or "):
-            words += ["--where", f"{key}={choice}"]
-    words += [] if by is None else ["--by", by]
-    baseline = first.baseline if by is None else asked.baseline
-    words += [] if baseline is None else ["--baseline", baseline]
-    words += [] if asked.target is None else ["--target", repr(asked.target)]
-    return words if asked.margin is None else [*words, "--margin", repr(asked.margin)]
-
-
-def split_key(comparisons: Sequence[Comparison]) -> str | None:
-    """Returns the key by whose values the runs were split into several comparisons."""
-    keys = dict.fromkeys(key for comparison in comparisons for key in comparison.where)
-    values = {key: {repr(comparison.where.get(key)) for comparison in comparisons} for key in keys}
-    return next((key for key in keys if len(values[key]) == len(comparisons) > 1), None)
 
 
 def nest(flat: Mapping[str, Scalar]) -> Any:  # noqa: ANN401 - any YAML
@@ -163,8 +109,10 @@ def _write(value: Scalar) -> str:
 
 def _moment(date: str) -> str:
     """Returns `2026-11-20 11:07 +0000` for an ISO date with seconds, and all else as it is."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d([+-]\d{4})?", date)
-    return " ".join(part for part in found.groups() if part) if found else date
+    try:
+        return f"{datetime.fromisoformat(date):%Y-%m-%d %H:%M %z}".strip()
+    except ValueError:
+        return date
 
 
 def _first_of_each(records: Sequence[RunRecord]) -> Iterable[RunRecord]:

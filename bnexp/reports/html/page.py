@@ -10,11 +10,12 @@ from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
 from bnexp.reports.html.charts import render_curves, render_effects
-from bnexp.reports.html.environment import render_environment, render_repetition, split_key
+from bnexp.reports.html.environment import render_environment, render_repetition
 from bnexp.reports.html.markup import Markup, breakable, join, tag
 from bnexp.reports.html.tables import render_cost, render_results
 from bnexp.reports.html.verdict import render_verdict
 from bnexp.reports.words.cell_names import shorten_cell_names
+from bnexp.reports.words.commands import split_key
 from bnexp.reports.words.headings import describe_moment, describe_part
 from bnexp.reports.words.notes import describe_notes
 from bnexp.runs.record import RunRecord

@@ -1,9 +1,10 @@
 import pytest
-from records import build_cell, build_run
+from records import build_cell
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
-from bnexp.reports.html.environment import compare_command, nest, train_command
+from bnexp.reports.html.environment import nest
+from bnexp.reports.words.commands import compare_command, train_command
 from bnexp.runs.record import flatten
 
 ENVIRONMENT = {
@@ -19,7 +20,8 @@ def records():
 
 
 def test_a_recorded_command_can_be_pasted():
-    assert train_command(build_run(environment=ENVIRONMENT)) == "bnexp train 'a study.yaml'"
+    assert train_command(ENVIRONMENT) == "bnexp train 'a study.yaml'"
+    assert train_command({}) is None
 
 
 def test_the_compare_command_names_what_was_asked(records):
