@@ -1,6 +1,7 @@
 """The terminal report of a made-up sweep, compared with the stored text.
 
-After a wanted change, write it anew: PYTHONPATH=tests python tests/golden/test_comparison_table.py
+After an intended change:
+PYTHONPATH=tests python tests/golden/test_comparison_table.py
 """
 
 from pathlib import Path

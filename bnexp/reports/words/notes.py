@@ -9,6 +9,7 @@ from bnexp.config.sweep.names import short_names
 from bnexp.reports.table import build_table
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import metric_format
+from bnexp.reports.words.phrases import CONFIDENCE
 
 Changes = Sequence[tuple[CellResult, tuple[str, ...]]]
 """Cells, each with the swept keys in which it differs from the baseline."""
@@ -19,8 +20,8 @@ def describe_notes(
 ) -> tuple[str, ...]:
     """Returns the method and what limits the tables, which are taken as one family.
 
-    `is_best_marked` says whether the best means stand in bold, which the reader is told;
-    `is_advising`, whether the reader is one who can give other options.
+    `is_best_marked` says whether the best means are in bold, which a note then explains;
+    `is_advising`, whether the reader can give other options.
     """
     notes = [describe_method(*comparisons), *_margin(comparisons), *_claims_of_all(comparisons)]
     if is_advising:
@@ -29,7 +30,7 @@ def describe_notes(
     for comparison in comparisons:
         notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
     if is_best_marked and any(build_table(comparison).best for comparison in comparisons):
-        notes.append("Bold: the best mean, which is no verdict.")
+        notes.append("Bold: the best mean, which is not a verdict.")
     return tuple(dict.fromkeys(notes))
 
 
@@ -42,15 +43,15 @@ def describe_method(*comparisons: Comparison) -> str:
     differences = [cell.difference for cell in cells if cell.difference is not None]
     tested = [difference for difference in differences if difference.p is not None]
     if not any(cell.ci_low is not None for cell in cells):
-        return "No intervals and no tests: these take at least two finished seeds a cell."
+        return "No intervals and no tests: they need at least two finished seeds per cell."
     if not tested:
-        return "±: 95 % t interval over seeds."
+        return f"±: {CONFIDENCE} t interval over seeds."
     is_paired = {difference.is_paired for difference in tested}
     test = "paired by seed" if is_paired == {True} else "Welch, seeds not paired"
     if len(is_paired) > 1:
-        test = "paired by seed where seeds are shared, else Welch"
+        test = "paired by seed if seeds are shared, otherwise Welch"
     family = sum(difference.verdict not in ("identical", "confounded") for difference in tested)
-    method = f"± and [ ]: 95 % t intervals over seeds. Differences: t test, {test}"
+    method = f"± and [ ]: {CONFIDENCE} t intervals over seeds. Differences: t test, {test}"
     if family < 2:
         return f"{method}."
     return (
@@ -61,7 +62,7 @@ def describe_method(*comparisons: Comparison) -> str:
 
 def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
     if max(cell.n for comparison in comparisons for cell in comparison.cells) == 1:
-        yield "More seeds: bnexp train CONFIG -s sweep.seeds=5 trains those that are missing."
+        yield "For more seeds, bnexp train CONFIG -s sweep.seeds=5 trains the missing ones."
 
 
 def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -74,12 +75,12 @@ def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
     if any(found is not None and found.verdict == "equivalent" for found in differences):
         yield f"Equivalent: {margin}"
     elif any(found is not None and found.p_equivalence is not None for found in differences):
-        yield f"No cell is equivalent, which would mean: {margin}"
+        yield f"No cell is equivalent, i.e. {margin}"
 
 
 def _claims_of_all(comparisons: Sequence[Comparison]) -> Iterable[str]:
     if any(comparison.claims and comparison.where for comparison in comparisons):
-        yield "The claims are assessed on all runs, not only on those that the table is of."
+        yield "The claims are assessed on all runs, not only on those in the table."
 
 
 def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
@@ -98,10 +99,11 @@ def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
     changed = f"{', '.join(first)} and {last}"
     both = "both" if len(keys) == 2 else "all"
     others = len(joint) - 1
-    more = f" (so do {others} other cells)" if others > 1 else " (so does another cell)"
+    more = f" (as do {others} other cells)" if others > 1 else " (as does another cell)"
+    advice = _advise(comparison, joint, names) if is_advising else ""
     yield (
-        f"{label} differs from the baseline in {changed}{more if others else ''}: its difference "
-        f"is that of {both} together{_advise(comparison, joint, names) if is_advising else ''}."
+        f"{label} differs from the baseline in {changed}{more if others else ''}, so its "
+        f"difference is the effect of {both} together{advice}."
     )
 
 
@@ -111,7 +113,7 @@ def _short_names(changes: Changes) -> dict[str, str]:
 
 
 def _advise(comparison: Comparison, joint: Changes, names: Mapping[str, str]) -> str:
-    """Returns the `--by` that leaves one key to compare along, where the sweep has the cells."""
+    """Returns the `--by` that leaves one key to compare along, if the sweep has the cells."""
     baseline = comparison.baseline_cell
     for cell, keys in joint:
         for freed, kept in (keys, keys[::-1]) if len(keys) == 2 else ():
@@ -122,7 +124,7 @@ def _advise(comparison: Comparison, joint: Changes, names: Mapping[str, str]) ->
 
 
 def _easy_target(comparison: Comparison) -> Iterable[str]:
-    """Yields a line where the default target is so low that it tells no cell from another."""
+    """Yields a line if the default target is so low that it tells no cells apart."""
     baseline, target = comparison.baseline_cell, comparison.target
     others = [cell for cell in comparison.cells if cell is not baseline and cell.epochs_to_target]
     if target is None or target != baseline.mean or not others:
@@ -131,7 +133,7 @@ def _easy_target(comparison: Comparison) -> Iterable[str]:
         value = metric_format(comparison).value(target)
         yield (
             f"All other cells reach the target, the baseline's mean of {value}, in epoch 1, so it "
-            "does not tell them apart; give a harder one with --target."
+            "does not tell them apart; set a harder one with --target."
         )
 
 

@@ -8,6 +8,10 @@ NO_BREAK = "\u00a0"
 """A blank at which no line is broken: between a number and its `%`, or around the sign of p."""
 
 
+CONFIDENCE = f"95{NO_BREAK}%"
+"""The confidence of every interval."""
+
+
 class CellName(str):
     """A cell's name in a phrase, which a format may set apart."""
 

@@ -11,7 +11,7 @@ from bnexp.analysis.results import CellResult, Comparison, Difference, Verdict
 from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
-from bnexp.reports.words.phrases import NO_BREAK, CellName, Phrase
+from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, CellName, Phrase
 from bnexp.wording import count
 
 Names = tuple[CellName, str]
@@ -83,7 +83,7 @@ def describe_cells(comparison: Comparison) -> tuple[CellText, ...]:
     )
     others = [cell for cell in comparison.cells if cell is not speaker.baseline]
     if not others:
-        return (CellText(("There is one cell only: nothing to compare here",)),)
+        return (CellText(("There is only one cell, so there is nothing to compare",)),)
     if speaker.baseline.mean is None:
         divergences = (
             _divergence(cell, speaker, speaker.name(cell)) for cell in others if cell.divergence
@@ -187,13 +187,14 @@ def _sensitivity(difference: Difference, speaker: _Speaker) -> tuple[str, ...]:
     detectable, write = difference.smallest_detectable, speaker.write
     if not detectable:
         return ()
-    seeds = f"{difference.n} paired seeds" if difference.is_paired else "so many runs"
-    text = f"With this spread, {seeds} find a difference from {write.difference(detectable)} on"
+    seeds = f"{difference.n} paired seeds" if difference.is_paired else "this many runs"
+    size = write.difference(detectable)
+    text = f"With this spread, {seeds} would detect a difference of {size} or more"
     if speaker.margin is None or speaker.margin >= detectable or difference.seeds_needed is None:
         return (f"{text} ({_POWER}).",)
     needed = count(difference.seeds_needed, "seed")
     margin = write.margin(speaker.margin)
-    return (f"{text}, and {needed} a cell would find {margin} ({_POWER}).",)
+    return (f"{text}, and {needed} per cell one of {margin} ({_POWER}).",)
 
 
 def _clear(names: Names, difference: Difference, write: MetricFormat) -> Phrase:
@@ -233,7 +234,7 @@ def _evidence(
         if in_size and difference.mean < 0:
             bounds = (-difference.ci_high, -difference.ci_low)
         low, high = (write.number(bound) for bound in bounds)
-        parts.insert(0, f"95{NO_BREAK}% interval {low} to {high}")
+        parts.insert(0, f"{CONFIDENCE} interval {low} to {high}")
     return tuple(parts)
 
 
@@ -252,5 +253,5 @@ def _seeds(cell: CellResult, difference: Difference, baseline: CellResult) -> st
 
 def _why_untested(difference: Difference) -> str:
     if difference.is_paired and difference.n > 1:
-        return "the same in every seed, so there is no spread to test it by"
+        return "the difference is the same in every seed, so there is no spread to test it against"
     return _TOO_LITTLE

@@ -83,4 +83,4 @@ def test_each_value_has_its_table_under_a_heading():
 
 
 def test_bold_is_called_no_verdict(comparison):
-    assert "Bold: the best mean, which is no verdict." in render_markdown(comparison)
+    assert "Bold: the best mean, which is not a verdict." in render_markdown(comparison)

@@ -29,8 +29,8 @@ def notes_of(cells, margin=None, **options):
 def test_a_cell_that_differs_in_two_settings_is_said_to_and_how_to_compare_along_one():
     whole = {**GRID, "norm=none,batch_size=32": [0.4, 0.42, 0.41]}
     assert (
-        "batch, 32 differs from the baseline in norm and batch_size: its difference is that of "
-        "both together; --by batch_size compares along norm alone."
+        "batch, 32 differs from the baseline in norm and batch_size, so its difference is the "
+        "effect of both together; --by batch_size compares along norm alone."
     ) in notes_of(whole)
 
 
@@ -40,7 +40,7 @@ def test_the_advice_is_one_that_the_sweep_has_cells_for():
 
 def test_where_no_cell_differs_in_one_setting_alone_there_is_no_advice():
     two = {"norm=none,batch_size=8": NONE, "norm=batch,batch_size=32": BATCH}
-    assert notes_of(two).endswith("its difference is that of both together.")
+    assert notes_of(two).endswith("its difference is the effect of both together.")
 
 
 def test_cells_that_differ_in_one_setting_need_no_note():
@@ -50,7 +50,7 @@ def test_cells_that_differ_in_one_setting_need_no_note():
 def test_further_cells_are_counted_and_not_listed():
     cells = {"norm=none,batch_size=8": NONE}
     cells |= {f"norm={norm},batch_size=32": BATCH for norm in ("batch", "layer", "group")}
-    assert "(so do 2 other cells)" in notes_of(cells)
+    assert "(as do 2 other cells)" in notes_of(cells)
 
 
 def test_one_of_many_tables_gives_no_advice_to_divide_further():
@@ -67,7 +67,7 @@ def test_the_margin_says_what_equivalent_means():
 
 def test_where_no_cell_is_equivalent_the_margin_says_what_would_be():
     notes = notes_of({"norm=none": NONE, "norm=batch": BATCH}, 0.005)
-    assert "No cell is equivalent, which would mean: shown to differ by less than 0.5" in notes
+    assert "No cell is equivalent, i.e. shown to differ by less than 0.5" in notes
     assert "equivalent" not in notes_of({"norm=none": NONE}, 0.005)
 
 
@@ -81,14 +81,14 @@ def test_where_each_cell_has_one_seed_it_is_said_how_to_get_more():
 def test_claims_beside_chosen_runs_are_said_to_be_of_all():
     comparison = compare_runs(claimed_runs())
     chosen = replace(comparison, where={"model.norm.name": "batch"})
-    words = "The claims are assessed on all runs, not only on those that the table is of."
+    words = "The claims are assessed on all runs, not only on those in the table."
     assert words in describe_notes([chosen])
     assert words not in describe_notes([comparison])
 
 
 def test_bold_is_called_no_verdict_where_it_is_shown():
     cells = {"norm=none": NONE, "norm=batch": BATCH}
-    assert "Bold: the best mean, which is no verdict." in notes_of(cells, is_best_marked=True)
+    assert "Bold: the best mean, which is not a verdict." in notes_of(cells, is_best_marked=True)
     assert "Bold" not in notes_of(cells)
 
 
@@ -98,7 +98,7 @@ def with_histories(none, batch):
 
 def test_a_target_that_all_reach_at_once_is_called_useless():
     comparison = compare_runs(with_histories((0.1, 0.5), (0.6, 0.7)))
-    assert "give a harder one with --target" in " ".join(describe_notes([comparison]))
+    assert "set a harder one with --target" in " ".join(describe_notes([comparison]))
 
 
 def test_a_target_of_ones_own_is_not_judged():

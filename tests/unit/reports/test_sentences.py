@@ -54,14 +54,16 @@ def test_noise_is_no_clear_difference():
     assert sentence(NONE, [0.46, 0.45, 0.45]) == (
         "norm=batch and norm=none show no clear difference: +0.3 points "
         "(95 % interval -2.5 to 3.2, p = 0.667, 3 paired seeds). "
-        "With this spread, 3 paired seeds find a difference from 3.8 points on (80 % power)."
+        "With this spread, 3 paired seeds would detect a difference of 3.8 points or more "
+        "(80 % power)."
     )
 
 
 def test_with_a_margin_it_is_said_how_many_seeds_would_find_it():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", [0.46, 0.45, 0.45])]
     assert tell(compare_runs(records, Question(margin=0.01)))[0].endswith(
-        "find a difference from 3.8 points on, and 13 seeds a cell would find 1 point (80 % power)."
+        "would detect a difference of 3.8 points or more, and 13 seeds per cell one of "
+        "1 point (80 % power)."
     )
 
 
@@ -121,7 +123,7 @@ def test_one_seed_is_too_little():
 def test_the_same_difference_in_every_seed_cannot_be_tested():
     assert sentence([0.5, 0.6], [0.4, 0.5]) == (
         "norm=batch is 10.0 points below norm=none (2 paired seeds): "
-        "the same in every seed, so there is no spread to test it by."
+        "the difference is the same in every seed, so there is no spread to test it against."
     )
 
 
@@ -191,7 +193,7 @@ def test_a_baseline_without_finished_runs_is_the_only_thing_to_say():
 
 def test_a_lone_cell_is_said_to_be_one():
     comparison = compare_runs(build_cell("norm=none", NONE))
-    assert tell(comparison) == ("There is one cell only: nothing to compare here.",)
+    assert tell(comparison) == ("There is only one cell, so there is nothing to compare.",)
     difference = next(
         column for column in build_table(comparison).results if column.kind == "difference"
     )

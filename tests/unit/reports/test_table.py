@@ -6,6 +6,7 @@ from bnexp.analysis.results import Question
 from bnexp.reports.table import build_table, describe_runs
 from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.notes import describe_method
+from bnexp.reports.words.phrases import plain
 
 NONE = [0.45, 0.46, 0.44]
 BATCH = [0.61, 0.63, 0.6]
@@ -43,7 +44,7 @@ def test_the_method_names_pairing_and_holms_family():
         *build_cell("norm=batch", BATCH),
         *build_cell("norm=group", [0.46, 0.45, 0.47]),
     ]
-    assert describe_method(compare_runs(records)) == (
+    assert plain(describe_method(compare_runs(records))) == (
         "± and [ ]: 95 % t intervals over seeds. Differences: t test, paired by seed, "
         "Holm-adjusted over 2 comparisons. Each interval holds for its comparison alone; the "
         "verdict follows the adjusted p."
@@ -60,12 +61,12 @@ def test_the_method_names_welch_where_seeds_do_not_pair():
 
 def test_without_a_test_the_method_names_none():
     one_cell = compare_runs(build_cell("norm=none", NONE))
-    assert describe_method(one_cell) == "±: 95 % t interval over seeds."
+    assert plain(describe_method(one_cell)) == "±: 95 % t interval over seeds."
 
 
 def test_one_seed_has_no_method():
     assert describe_method(compare_runs([build_run()])) == (
-        "No intervals and no tests: these take at least two finished seeds a cell."
+        "No intervals and no tests: they need at least two finished seeds per cell."
     )
 
 

@@ -187,7 +187,7 @@ def test_a_claim_that_is_contradicted_is_red():
 
 def test_bold_is_explained_where_it_shows(comparison):
     shown = render(comparison, force_terminal=True, color_system="standard")
-    assert "Bold: the best mean, which is no verdict." in shown
+    assert "Bold: the best mean, which is not a verdict." in shown
     assert "Bold" not in render_text(comparison)
 
 
