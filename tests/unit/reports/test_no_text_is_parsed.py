@@ -1,0 +1,59 @@
+"""Structure is never recovered from text that the reports wrote: its parts are kept apart."""
+
+import ast
+from pathlib import Path
+
+REPORTS = Path(__file__).parents[3] / "bnexp" / "reports"
+
+PARSERS = {
+    "endswith",
+    "findall",
+    "finditer",
+    "fullmatch",
+    "match",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "rpartition",
+    "rsplit",
+    "search",
+    "split",
+    "splitlines",
+    "startswith",
+    "sub",
+}
+"""Methods of strings and patterns that look into a text."""
+
+ALLOWED = {
+    "figures/files.py": "makes a file's name of any metric",
+    "figures/style.py": "breaks any cell's name into lines",
+    "html/marks.py": "breaks any cell's name into lines",
+    "words/commands.py": "several values of one --where, which a comparison holds as one text",
+    "words/cell_names.py": "breaks names, which the sweep wrote, into lines and parts with options",
+    "words/claims.py": "an author's source may end in a full stop",
+    "words/formatting.py": "a margin of one point has no s",
+    "html/environment.py": "dotted keys of configs and environments are nested again",
+    "html/markup.py": "escapes any text, and lets long names break",
+    "html/page.py": "numbers of pictures that a run recorded",
+    "latex.py": "escapes any text, and turns any name into a label",
+    "markdown.py": "escapes any text and puts it on one line",
+    "tensorboard/layout.py": "tags, which are a contract of prefix and kind",
+    "terminal.py": "drops the blanks that Rich leaves at the ends of lines",
+}
+"""Modules that look into a text, and why it is not one whose parts we knew."""
+
+
+def parsing_modules():
+    """Yields the modules that call a method which looks into a text."""
+    for path in sorted(REPORTS.rglob("*.py")):
+        calls = (
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        )
+        names = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+        if names & PARSERS:
+            yield path.relative_to(REPORTS).as_posix(), sorted(names & PARSERS)
+
+
+def test_only_the_modules_that_are_listed_with_a_reason_look_into_a_text():
+    found = dict(parsing_modules())
+    assert {name: calls for name, calls in found.items() if name not in ALLOWED} == {}
