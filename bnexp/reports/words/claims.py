@@ -1,4 +1,4 @@
-"""What is said of a claim: the verdict, the evidence, and what a reader must know beside it."""
+"""What is said of a claim: the verdict, the evidence, and what a reader must know besides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import MetricFormat, write_p
-from bnexp.reports.words.phrases import NO_BREAK
+from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
 from bnexp.wording import count, write_value
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST_DECIMALS = 6
 _HEADINGS: Mapping[ClaimVerdict, str] = {
     "supported": "Supported",
     "contradicted": "Contradicted",
-    "equivalent": "Equivalent, so not borne out",
+    "equivalent": "Equivalent, so not supported",
     "inconclusive": "Inconclusive",
 }
 
@@ -96,7 +96,7 @@ def claim_format(claim: ClaimConfig) -> MetricFormat:
 
 
 def _is_place(claim: ClaimConfig) -> bool:
-    """Tells whether the values are places on the reduction's axis."""
+    """Returns whether the values are places on the reduction's axis."""
     return claim.reduction is not None and claim.reduction.name == "largest_stable"
 
 
@@ -119,7 +119,7 @@ def _prediction(claim: ClaimConfig) -> str:
     margin, measure = _write_size(claim, claim.margin), describe_measure(claim)
     if claim.direction == "equal":
         return f"Predicted: {measure} equal within {margin}."
-    return f"Predicted: {measure} {claim.direction}; {margin} is the least that matters."
+    return f"Predicted: {measure} {claim.direction}; differences below {margin} don't matter."
 
 
 def _evidence(result: ClaimResult) -> str:
@@ -132,7 +132,7 @@ def _evidence(result: ClaimResult) -> str:
     parts = [f"difference {difference if _base(claim) is None else _write_size(claim, test.mean)}"]
     if test.ci_low is not None and test.ci_high is not None:
         low, high = (write.number(bound) for bound in (test.ci_low, test.ci_high))
-        parts.append(f"95{NO_BREAK}% interval {low} to {high}")
+        parts.append(f"{CONFIDENCE} interval {low} to {high}")
     if test.p is not None:
         parts.append(f"{test.name}, {write_p(test.p)}")
     if result.p_holm is not None and claim.direction == "equal":
@@ -170,8 +170,9 @@ def _openness(result: ClaimResult) -> str:
     text = f"Open, because {result.obstacle.text}."
     if result.seeds_needed is not None:
         sought = "equality" if result.claim.direction == "equal" else "an effect of the margin"
+        needed = count(result.seeds_needed, "seed")
         text += (
-            f" With this spread, {count(result.seeds_needed, 'seed')} per side would find {sought} "
+            f" With this spread, {needed} per side would detect {sought} "
             f"with 80{NO_BREAK}% power, in an experiment of their own."
         )
     return text
@@ -180,4 +181,4 @@ def _openness(result: ClaimResult) -> str:
 def _company(result: ClaimResult) -> str:
     if not result.also_differ:
         return ""
-    return f"The two sides also differ in {', '.join(result.also_differ)}, as the sweep planned it."
+    return f"The two sides also differ in {', '.join(result.also_differ)}, as the sweep intended."
