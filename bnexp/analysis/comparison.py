@@ -30,6 +30,7 @@ from bnexp.analysis.metrics import (
 )
 from bnexp.analysis.results import (
     CellResult,
+    Choices,
     Comparison,
     Difference,
     Divergence,
@@ -39,7 +40,7 @@ from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord, Scalar
+from bnexp.runs.record import STATES, RunRecord
 
 _DEFAULT = Question()
 
@@ -53,7 +54,7 @@ class _Table:
     reference: Cell
     values: Mapping[str, Values]
     contrasts: list[Contrast]
-    where: Mapping[str, Scalar]
+    where: Choices
 
 
 def compare_runs(
@@ -99,12 +100,12 @@ def compare_by(
         UsageError: As for `compare_runs`, or the key is unknown.
     """
     whole_key, groups = split_runs(records, key)
-    parts = [(runs, {**question.where, whole_key: value}) for value, runs in groups.items()]
+    parts = [(runs, {**question.where, whole_key: (value,)}) for value, runs in groups.items()]
     return _compare(parts, question)
 
 
 def _compare(
-    parts: Sequence[tuple[tuple[RunRecord, ...], Mapping[str, Scalar]]], question: Question
+    parts: Sequence[tuple[tuple[RunRecord, ...], Choices]], question: Question
 ) -> tuple[Comparison, ...]:
     _check(question)
     tables = [_build_table(records, where, question) for records, where in parts]
@@ -121,13 +122,15 @@ def _compare(
     )
 
 
-def _build_table(
-    records: tuple[RunRecord, ...], where: Mapping[str, Scalar], question: Question
-) -> _Table:
+def _build_table(records: tuple[RunRecord, ...], where: Choices, question: Question) -> _Table:
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
-    own = [f"{key} = {value}" for key, value in where.items() if question.where.get(key) != value]
+    own = [
+        f"{key} = {' or '.join(values)}"
+        for key, values in where.items()
+        if question.where.get(key) != values
+    ]
     reference = choose_baseline(cells, question.baseline, ", ".join(own))
     _check_metric(cells, question.metric)
     values = {cell.label: _final_values(cell, question.metric) for cell in cells}

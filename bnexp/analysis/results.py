@@ -26,6 +26,9 @@ Verdict = Literal[
 """`higher` and `lower` stand where nobody can say which of them is better; `equivalent` where the
 difference is shown to lie within the margin that was asked for."""
 
+Choices = Mapping[str, tuple[str, ...]]
+"""Keys, each with the values that runs were chosen by: a run has one of them."""
+
 ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
 
 CaveatKind = Literal[
@@ -284,7 +287,7 @@ class Question:
     """The value that epochs are counted to; by default the baseline's mean."""
     margin: float | None = None
     """The smallest difference that matters; with it, equivalence is tested too."""
-    where: Mapping[str, Scalar] = field(default_factory=dict)
+    where: Choices = field(default_factory=dict)
     """Values that the runs were chosen by."""
 
 
@@ -305,7 +308,7 @@ class Comparison:
     cells: tuple[CellResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     caveats: tuple[Caveat, ...] = ()
-    where: Mapping[str, Scalar] = field(default_factory=dict)
+    where: Choices = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
     margin: float | None = None
     """The smallest difference that matters, where the reader named one; in the metric's unit."""

@@ -37,7 +37,7 @@ def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
 
 def select_runs(
     records: Sequence[RunRecord], conditions: Sequence[str]
-) -> tuple[tuple[RunRecord, ...], dict[str, str]]:
+) -> tuple[tuple[RunRecord, ...], dict[str, tuple[str, ...]]]:
     """Returns the runs that satisfy `key=value` conditions, and these with their whole keys.
 
     Of several values for one key, a run has any; of several keys, it satisfies all.
@@ -60,7 +60,7 @@ def select_runs(
             there = ", ".join(dict.fromkeys(write_value(value_of(run, key)) for run in left))
             raise UsageError(f"--where: no run has {key} = {' or '.join(values)}; it is {there}")
         left = found
-    return left, {key: " or ".join(values) for key, values in wanted.items()}
+    return left, {key: tuple(values) for key, values in wanted.items()}
 
 
 def split_runs(

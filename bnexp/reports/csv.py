@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnexp.analysis.results import CellResult, Comparison
+from bnexp.reports.words.headings import join_choices
 from bnexp.runs.record import STATES
 
 
@@ -30,6 +31,7 @@ def _row(
     comparison: Comparison, cell: CellResult, keys: Sequence[str], by: str | None
 ) -> dict[str, Any]:
     difference, epochs = cell.difference, cell.epochs_to_target
+    where = (f"{key}={join_choices(values)}" for key, values in comparison.where.items())
     tested = ("mean", "ci_low", "ci_high", "p", "p_holm", "verdict", "is_paired", "n")
     return {
         "experiment": comparison.experiment,
@@ -64,9 +66,9 @@ def _row(
             restricted_mean_horizon="horizon",
             steps_per_epoch="steps_per_epoch",
         ),
-        "where": "; ".join(f"{key}={value}" for key, value in comparison.where.items()),
+        "where": "; ".join(where),
         "by": by,
-        "by_value": comparison.where.get(by) if by else None,
+        "by_value": join_choices(comparison.where[by]) if by else None,
         **_take(
             epochs,
             steps_to_target="median_steps",

@@ -17,6 +17,7 @@ from bnexp.analysis.results import (
     EpochsToTarget,
 )
 from bnexp.reports.words.claims import describe_measure
+from bnexp.reports.words.headings import join_choices
 
 
 def render_json(comparison: Comparison) -> str:
@@ -40,7 +41,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "baseline": comparison.baseline,
         "target": comparison.target,
         "margin": comparison.margin,
-        "where": dict(comparison.where),
+        "where": {key: join_choices(values) for key, values in comparison.where.items()},
         "swept": list(comparison.swept),
         "differing": list(comparison.differing),
         "cells": [_cell(cell) for cell in comparison.cells],

@@ -16,7 +16,7 @@ from bnexp.reports.html.tables import render_cost, render_results
 from bnexp.reports.html.verdict import render_verdict
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.commands import split_key
-from bnexp.reports.words.headings import describe_moment, describe_part
+from bnexp.reports.words.headings import describe_moment, describe_part, join_choices
 from bnexp.reports.words.notes import describe_notes
 from bnexp.runs.record import RunRecord
 from bnexp.wording import count, write_value
@@ -96,7 +96,7 @@ def _asked(first: Comparison, by: str | None, records: Sequence[RunRecord]) -> I
     yield "." if by is None else f", for each value of {by}."
     yield f" {_seeds(first)}"
     yield _data(records)
-    chosen = [f"{key} = {value}" for key, value in first.where.items() if key != by]
+    chosen = [f"{key} = {join_choices(values)}" for key, values in first.where.items() if key != by]
     if chosen:
         yield f" Only runs with {', '.join(chosen)}."
 
@@ -106,7 +106,8 @@ def _seeds(comparison: Comparison) -> str:
     least, most = min(sizes), max(sizes)
     if most == 0:
         return "No run has finished."
-    return f"{least} to {most} seeds a cell." if least < most else f"{count(most, 'seed')} a cell."
+    seeds = f"{least} to {most} seeds" if least < most else count(most, "seed")
+    return f"{seeds} per cell."
 
 
 def _notes(comparisons: Sequence[Comparison]) -> Markup:

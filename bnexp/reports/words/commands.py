@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bnexp.analysis.results import Comparison
 from bnexp.runs.record import RunRecord, Scalar
-from bnexp.wording import command_to_paste, write_value
+from bnexp.wording import command_to_paste
 
 
 def train_command(environment: Mapping[str, Scalar]) -> str | None:
@@ -38,9 +38,9 @@ def _options(comparisons: Sequence[Comparison]) -> list[str]:
     # One table may stand for one value of --by: its conditions then hold that value.
     conditions = first.where if by is None else asked.where
     words = ["--metric", first.metric]
-    for key, value in conditions.items():
-        for choice in write_value(value).split(" or "):
-            words += ["--where", f"{key}={choice}"]
+    for key, values in conditions.items():
+        for value in values:
+            words += ["--where", f"{key}={value}"]
     words += [] if by is None else ["--by", by]
     baseline = first.baseline if by is None else asked.baseline
     words += [] if baseline is None else ["--baseline", baseline]

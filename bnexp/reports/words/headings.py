@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from bnexp.analysis.metrics import SUMMARY_METRICS
-from bnexp.analysis.results import Comparison
+from bnexp.analysis.results import Choices, Comparison
 from bnexp.config.sweep.names import short_names
-from bnexp.runs.record import Scalar
 
 
 def describe_title(comparisons: Sequence[Comparison]) -> str:
@@ -30,13 +29,19 @@ def describe_part(comparison: Comparison, comparisons: Sequence[Comparison]) -> 
     return describe_conditions(own)
 
 
-def describe_conditions(where: Mapping[str, Scalar]) -> str:
-    """Returns `norm = batch, batch_size = 8`; nothing without conditions."""
+def describe_conditions(where: Choices) -> str:
+    """Returns `norm = batch, batch_size = 8 or 16`; nothing without conditions."""
     names = short_names(list(where))
-    return ", ".join(f"{name} = {value}" for name, value in zip(names, where.values(), strict=True))
+    choices = map(join_choices, where.values())
+    return ", ".join(f"{name} = {choice}" for name, choice in zip(names, choices, strict=True))
 
 
-def _shared_conditions(comparisons: Sequence[Comparison]) -> dict[str, Scalar]:
+def join_choices(values: Iterable[str]) -> str:
+    """Returns the values that a key may have as `8 or 16`."""
+    return " or ".join(values)
+
+
+def _shared_conditions(comparisons: Sequence[Comparison]) -> dict[str, tuple[str, ...]]:
     first, *others = (comparison.where for comparison in comparisons)
     return {
         key: value

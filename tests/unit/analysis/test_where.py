@@ -53,7 +53,7 @@ def test_conditions_on_one_key_are_alternatives_and_on_several_all_hold():
     both, _ = select_runs(runs(), ["norm=batch", "norm=none"])
 
     assert {run.cell for run in one} == {"norm=batch,learning_rate=0.1"}
-    assert where == {"model.norm.name": "batch", "optim.learning_rate": "1e-1"}
+    assert where == {"model.norm.name": ("batch",), "optim.learning_rate": ("1e-1",)}
     assert len(both) == 12
 
 
@@ -81,8 +81,8 @@ def test_one_comparison_a_value_with_holms_family_over_all_of_them():
     differences = [table.cells[1].difference for table in (low, high)]
 
     assert [dict(table.where) for table in (low, high)] == [
-        {"optim.learning_rate": "0.01"},
-        {"optim.learning_rate": "0.1"},
+        {"optim.learning_rate": ("0.01",)},
+        {"optim.learning_rate": ("0.1",)},
     ]
     assert low.differing == ("model.norm.name",)
     assert tuple(one.p_holm for one in differences) == holm([one.p for one in differences])

@@ -326,7 +326,7 @@ def test_long_names_stay_within_the_figure(is_wide):
 
 
 def test_figures_that_stand_alone_say_which_runs_were_chosen():
-    comparison = compare_runs(runs_of(), Question(where={"data.batch_size": "8"}))
+    comparison = compare_runs(runs_of(), Question(where={"data.batch_size": ("8",)}))
     for chart in (build_curves(comparison), build_effects(comparison)):
         sheet = chart.draw_alone(is_wide=True)
         assert {chart.title, "where batch_size = 8"} <= set(texts_of(sheet))

@@ -23,12 +23,12 @@ def test_a_figure_of_the_whole_run_is_not_said_to_be_of_the_last_epoch():
 
 
 def test_conditions_that_all_tables_share_stand_in_the_title():
-    tables = parts({"a.x": "1", "b.y": "2"}, {"a.x": "1", "b.y": "3"})
+    tables = parts({"a.x": ("1",), "b.y": ("2",)}, {"a.x": ("1",), "b.y": ("3",)})
     assert describe_title(tables).endswith("epoch, where x = 1")
     assert [describe_part(table, tables) for table in tables] == ["y = 2", "y = 3"]
 
 
 def test_a_single_table_has_all_of_its_conditions_in_the_title():
-    (table,) = parts({"model.norm.name": "batch"})
+    (table,) = parts({"model.norm.name": ("batch",)})
     assert describe_title([table]).endswith("where norm = batch")
     assert describe_part(table, [table]) == ""

@@ -40,7 +40,7 @@ def test_the_compare_command_of_a_split_comparison_says_by(records):
 
 
 def test_the_compare_command_of_a_split_comparison_says_all_that_was_asked(records):
-    where = {"data.batch_size": "8 or 16"}
+    where = {"data.batch_size": ("8", "16")}
     question = Question("test/accuracy", "norm", 0.1 + 0.2, 0.0123456789, where)
     grid = build_cell("norm,batch_size=8", [0.3]) + build_cell("norm,batch_size=16", [0.4])
     comparisons = compare_by(grid, "data.batch_size", question)
@@ -57,6 +57,6 @@ def test_a_flattened_config_is_nested_again():
 
 
 def test_the_compare_command_repeats_the_conditions(records):
-    where = {"data.batch_size": "8 or 16"}
+    where = {"data.batch_size": ("8", "16")}
     command = compare_command([compare_runs(records, Question(where=where))], records)
     assert "--where data.batch_size=8 --where data.batch_size=16" in command

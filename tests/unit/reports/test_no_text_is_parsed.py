@@ -28,7 +28,6 @@ ALLOWED = {
     "figures/files.py": "makes a file's name of any metric",
     "figures/style.py": "breaks any cell's name into lines",
     "html/marks.py": "breaks any cell's name into lines",
-    "words/commands.py": "several values of one --where, which a comparison holds as one text",
     "words/cell_names.py": "breaks names, which the sweep wrote, into lines and parts with options",
     "words/claims.py": "an author's source may end in a full stop",
     "words/formatting.py": "a margin of one point has no s",

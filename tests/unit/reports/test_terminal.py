@@ -161,7 +161,7 @@ def test_what_holds_for_all_tables_is_said_once():
 
 
 def test_the_title_says_which_runs_were_chosen(comparison):
-    chosen = compare_runs(grid()[:6], Question(where={"data.batch_size": "8"}))
+    chosen = compare_runs(grid()[:6], Question(where={"data.batch_size": ("8",)}))
     first = render_text(chosen).splitlines()[0]
     assert first == "study: test/accuracy after the last epoch, where batch_size = 8"
 
