@@ -19,7 +19,7 @@ from bnexp.reports.figures.sheet import (
     NARROW,
     WIDE,
     Sheet,
-    format_tick,
+    format_ticks,
     marker,
     pad_limits,
     round_ticks,
@@ -43,6 +43,8 @@ LEAST_FOR_BAND = 3
 """Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
 _TOP, _BOTTOM = 34.0, 46.0
+_BELOW = 8.0
+"""Pixels between the axes' words and the names below them."""
 _GAP = 4.0
 """Pixels between two names."""
 
@@ -198,7 +200,7 @@ def _describe(comparison: Comparison, shown: MetricFormat) -> str:
 
 def _draw(curves: Curves, *, is_wide: bool) -> Sheet:
     rows = round_ticks(*curves.limits, 6 if is_wide else 5)
-    left = 18 + text_width(map(format_tick, rows))
+    left = 18 + text_width(format_ticks(rows))
     names = [line.name(is_wide=is_wide) for line in curves.lines]
     below = sum(LINE_HEIGHT * len(name) + _GAP for name in names)
     if is_wide:
@@ -206,7 +208,7 @@ def _draw(curves: Curves, *, is_wide: bool) -> Sheet:
         height = max(400.0, below + _TOP + _BOTTOM)
         sheet = Sheet(WIDE, height, (left, _TOP, beside, _BOTTOM))
     else:
-        sheet = Sheet(NARROW, 300 + below, (left, _TOP, 14, _BOTTOM + below))
+        sheet = Sheet(NARROW, 300 + _BELOW + below, (left, _TOP, 14, _BOTTOM + _BELOW + below))
     _draw_axes(sheet, curves, rows, is_wide=is_wide)
     for line in curves.lines:
         _draw_line(sheet.axes, line, curves)
@@ -313,7 +315,7 @@ def _write_beside(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) 
 
 def _write_below(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
     """Writes each cell's name below the axes, after a piece of its line."""
-    top = sheet.bottom - _BOTTOM
+    top = sheet.bottom - _BOTTOM - _BELOW
     for line, name in zip(curves.lines, names, strict=True):
         middle = top - LINE_HEIGHT * len(name) / 2
         sheet.mark(line.style, LEGEND_LINE / 2, top - LINE_HEIGHT / 2, has_line=True)

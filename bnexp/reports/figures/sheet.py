@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
+from math import floor, log10
 from statistics import fmean
 from textwrap import wrap
 from typing import Any
@@ -68,7 +69,7 @@ class Sheet:
     def set_ticks(self, axis: str, values: Sequence[float]) -> None:
         """Labels these values on the axis `x` or `y`."""
         chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
-        chosen.set_ticks(values, [format_tick(value) for value in values])
+        chosen.set_ticks(values, format_ticks(values))
 
     def write(
         self,
@@ -179,9 +180,13 @@ def round_ticks(low: float, high: float, most: int, *, is_whole: bool = False) -
     return tuple(float(value) for value in locator.tick_values(low, high) if low <= value <= high)
 
 
-def format_tick(value: float) -> str:
-    """Returns a round value without trailing zeros: `0.5`, `20,000`."""
-    return f"{value:,.6g}"
+def format_ticks(values: Sequence[float]) -> list[str]:
+    """Returns evenly spaced round values, all with the decimals that their step needs."""
+    step = abs(values[1] - values[0]) if len(values) > 1 else 0.0
+    if not 1e-6 < step < 1e7:
+        return [f"{value:.4g}" for value in values]
+    decimals = max(0, -floor(log10(step * 1.000001)))
+    return [f"{round(value, decimals) + 0.0:,.{decimals}f}" for value in values]
 
 
 def pad_limits(

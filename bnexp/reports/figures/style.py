@@ -23,7 +23,7 @@ FONT_SIZE = 13.0
 """In points, which are pixels on a sheet."""
 LINE_WIDTH = 2.2
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
+_COLOURS = ("#0a7bc2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
 _LINES: tuple[LineStyleType, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1.2, 1.2)))
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p")
 
@@ -77,10 +77,11 @@ def figure_settings() -> Iterator[None]:
 def cell_styles(comparison: Comparison) -> dict[str, Style]:
     """Returns a style for each cell, the same one in every figure, no two alike.
 
-    The colours are Okabe and Ito's without yellow, with orange and sky blue darkened: each
-    has a contrast of at least 3 on white and on the HTML page's dark paper. The baseline has
-    the colour of the text and round markers. If there are more cells than colours and the
-    settings allow it, colour and marker stand for one setting and the dashes for the rest.
+    The colours are Okabe and Ito's without yellow, blue a little lighter, orange and sky
+    blue darker: each has a contrast of at least 3 on white and on the HTML page's dark
+    paper. The baseline has the colour of the text and round markers. If there are more cells
+    than colours and the settings allow it, colour and marker stand for one setting and the
+    dashes for the rest.
     """
     others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
     if len(others) > len(_COLOURS):

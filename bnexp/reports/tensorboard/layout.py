@@ -25,10 +25,9 @@ _DOTS_PER_INCH = 144
 _HOW_TO_READ = f"""\
 **How to read the curves.** `…/mean` is the mean over the finished seeds after each epoch; `…/low`
 and `…/high` are the ends of its 95 % t interval. The page Custom Scalars draws them as bands.
-On the page Images, tick *Show actual image size* to read the figures.
 
-**One colour a cell.** `bnexp tb` prints a link that sets it. By hand, on the page Time Series: the
-palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
+**One colour per cell.** `bnexp tb` prints a link that sets it. By hand, on the page Time Series:
+the palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
 """
 
 

@@ -37,7 +37,7 @@ from bnexp.runs.tensorboard_events import (
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"

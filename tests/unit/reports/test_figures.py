@@ -13,7 +13,7 @@ from bnexp.errors import UsageError
 from bnexp.reports.figures.curves import MOST_WITH_BANDS, build_curves
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.files import write_figures
-from bnexp.reports.figures.sheet import format_tick, round_ticks, spread, text_width, wrap_label
+from bnexp.reports.figures.sheet import format_ticks, round_ticks, spread, text_width, wrap_label
 from bnexp.reports.figures.style import INK, PAPER, cell_styles, figure_settings
 
 HISTORIES = {
@@ -350,10 +350,17 @@ def test_ticks_are_round_and_within_the_range():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(-0.5, "-0.5"), (0.0, "0"), (20_000, "20,000"), (0.1 + 0.2, "0.3")]
+    ("values", "texts"),
+    [
+        ((-0.5, 0.0, 0.5), ["-0.5", "0.0", "0.5"]),
+        ((0.0, 20_000.0), ["0", "20,000"]),
+        ((1.0, 5.0, 10.0), ["1", "5", "10"]),
+        ((0.1 + 0.2,), ["0.3"]),
+        ((0.0, 1e-9), ["0", "1e-09"]),
+    ],
 )
-def test_ticks_are_written_without_trailing_zeros(value, text):
-    assert format_tick(value) == text
+def test_ticks_have_the_decimals_of_their_step(values, texts):
+    assert format_ticks(values) == texts
 
 
 def test_labels_are_moved_apart_in_their_order_around_where_they_belong():
