@@ -38,7 +38,7 @@ def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
     """Returns the cells in order of first appearance.
 
     With several experiments a label is `<experiment>/<cell>`, with the folder in the
-    experiment's place where two folders hold experiments of the same name.
+    experiment's place if two folders hold experiments of the same name.
     """
     prefixes = _experiment_prefixes(records)
     groups: dict[str, list[RunRecord]] = {}
@@ -82,7 +82,7 @@ def value_of(run: RunRecord, key: str) -> Scalar:
 def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:
     """Returns the named cell; without a name the first one without a norm, else the first.
 
-    A part of the name will do, such as `norm=none`, where one cell alone has it. `place`
+    A part of the name will do, such as `norm=none`, if one cell alone has it. `place`
     names the table among several, for the error.
 
     Raises:

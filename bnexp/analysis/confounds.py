@@ -171,7 +171,7 @@ def _differing_code(cells: Collection[Sequence[RunRecord]]) -> tuple[str, ...]:
 
 
 def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
-    """Tells whether a key of the environment has not the same set of values in all cells.
+    """Tells whether a key of the environment has different sets of values in the cells.
 
     Seeds that were added to every cell after a commit leave the cells alike. What is not
     recorded counts as null.
@@ -229,7 +229,7 @@ def _describe(
 
 
 def _describe_values(key: str, cells: Mapping[str, Mapping[int, Mapping[str, Scalar]]]) -> str:
-    """Returns `5 (norm=none), 10 (norm=batch)`, naming seeds where a cell is of two minds."""
+    """Returns `5 (norm=none), 10 (norm=batch)`, naming the seeds if they differ within a cell."""
     holders: dict[str, list[str]] = {}
     for label, by_seed in cells.items():
         seeds: dict[str, list[int]] = {}

@@ -47,7 +47,7 @@ class Contrast:
 
     @property
     def by_seed(self) -> dict[int, float]:
-        """The difference of each common seed; empty where the seeds don't pair."""
+        """The difference of each common seed; empty if the seeds don't pair."""
         pairs = zip(self.seeds, self.treatment, self.control, strict=False)
         return {seed: after - before for seed, after, before in pairs}
 

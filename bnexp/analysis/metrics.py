@@ -27,14 +27,14 @@ def is_cost(metric: str) -> bool:
 
 
 def better_direction(metric: str) -> int:
-    """Returns 1 where a higher value is better, -1 where a lower one is, 0 where unknown."""
+    """Returns 1 if a higher value is better, -1 if a lower one is, 0 if unknown."""
     if any(_is_kind(metric, kind) for kind in _HIGHER):
         return 1
     return -1 if any(_is_kind(metric, kind) for kind in _LOWER) else 0
 
 
 def final_value(run: RunRecord, metric: str) -> float | None:
-    """Returns the metric at the last epoch, or None where it is absent or no such metric's value.
+    """Returns the metric at the last epoch, or None if it is absent or no such metric's value.
 
     A value must be finite, and an accuracy in [0, 1].
     """
@@ -49,7 +49,7 @@ def final_value(run: RunRecord, metric: str) -> float | None:
 
 
 def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
-    """Returns the metric after each epoch, NaN where it was not finite, or nothing.
+    """Returns the metric after each epoch, NaN if it was not finite, or nothing.
 
     An accuracy outside [0, 1] is NaN as well.
     """
@@ -79,7 +79,7 @@ def known_metrics(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
     """Returns the mean of train minus test accuracy, both in evaluation mode, in [-1, 1].
 
-    None where no run measured both.
+    None if no run measured both.
     """
     pairs = [
         (final_value(run, "train_eval/accuracy"), final_value(run, "test/accuracy")) for run in runs

@@ -23,8 +23,8 @@ Verdict = Literal[
     "confounded",
     "not tested",
 ]
-"""`higher` and `lower` stand where nobody can say which of them is better; `equivalent` where the
-difference is shown to lie within the margin that was asked for."""
+"""`higher` and `lower` are for metrics of which neither direction is better; `equivalent` is for a
+difference that is shown to lie within the margin that was asked for."""
 
 Choices = Mapping[str, tuple[str, ...]]
 """Keys, each with the values that runs were chosen by: a run has one of them."""
@@ -83,9 +83,9 @@ class Difference:
     verdict: Verdict
     is_paired: bool
     n: int
-    """Pairs of seeds where paired, else the runs of both cells together."""
+    """Pairs of seeds if paired, else the runs of both cells together."""
     by_seed: Mapping[int, float] = field(default_factory=dict)
-    """The difference of each common seed; empty where the seeds don't pair."""
+    """The difference of each common seed; empty if the seeds don't pair."""
     confounds: tuple[str, ...] = ()
     """Keys of config and environment that differ from the baseline's, though not swept."""
     unchecked: int = 0
@@ -96,10 +96,10 @@ class Difference:
     """p of the two one-sided tests against the margin, adjusted by Holm; None without margin."""
     smallest_detectable: float | None = None
     """The true difference that runs as many and as spread as these find with 80 % power, at
-    the strictest of Holm's steps; only where the verdict is `no clear difference`."""
+    the strictest of Holm's steps; only if the verdict is `no clear difference`."""
     seeds_needed: int | None = None
     """Seeds a cell with which a true difference of the margin is found with 80 % power, at
-    the strictest of Holm's steps; only where the verdict is `no clear difference` and there
+    the strictest of Holm's steps; only if the verdict is `no clear difference` and there
     is a margin."""
 
 
@@ -120,7 +120,7 @@ class EpochsToTarget:
     restricted_mean: float | None = None
     horizon: float | None = None
     steps_per_epoch: float | None = None
-    """Optimiser steps of an epoch; None where the finished runs differ in it, or there are none."""
+    """Optimiser steps of an epoch; None if the finished runs differ in it, or there are none."""
 
     @property
     def median_steps(self) -> float | None:
@@ -149,7 +149,7 @@ class Divergence:
     baseline_n: int
     p: float
     p_holm: float
-    """`p`, adjusted over all cells where a run of either side diverged."""
+    """`p`, adjusted over all cells for which a run of either side diverged."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,13 @@ class CellResult:
     peak_memory_bytes: float | None = None
     """Median peak memory of the finished runs."""
     parameters: int | None = None
-    """Trainable numbers of the network; None where runs of the cell differ in it."""
+    """Trainable numbers of the network; None if runs of the cell differ in it."""
     damaged: int = 0
     """Runs among the failed ones that ended, but whose summary cannot be read."""
     silent: int = 0
     """Runs among the running ones that have probably died."""
     divergence: Divergence | None = None
-    """None for the baseline, and where no run of the two diverged."""
+    """None for the baseline, and if no run of either diverged."""
     curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     """The metric after each epoch, by seed, of finished and of diverged runs."""
 

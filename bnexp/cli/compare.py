@@ -38,7 +38,7 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="CELL",
-        help="Cell to compare with, or a part of its name that no other has, as norm=none; by "
+        help="Cell to compare with, or a part of its name that no other has, e.g. norm=none; by "
         "default the first without a norm, else the first.",
         show_default=False,
     ),
@@ -46,15 +46,15 @@ Baseline = Annotated[
 Target = Annotated[
     float | None,
     typer.Option(
-        help="Value that epochs are counted to, as 0.7 for 70 %; by default the baseline's mean.",
+        help="Value that epochs are counted to, e.g. 0.7 for 70 %; by default the baseline's mean.",
         show_default=False,
     ),
 ]
 Margin = Annotated[
     float | None,
     typer.Option(
-        help="Smallest difference that matters, as 0.01 for one point: with it, cells can be shown "
-        "to be equivalent.",
+        help="Smallest difference that matters, e.g. 0.01 for one point: with it, cells can prove "
+        "equivalent.",
         show_default=False,
     ),
 ]
@@ -62,7 +62,7 @@ By = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="One table for each value of a config key, as batch_size.",
+        help="One table per value of a config key, e.g. batch_size.",
         show_default=False,
     ),
 ]
@@ -70,7 +70,7 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Only runs with this value, as norm=batch; repeatable. Several values of one key: any "
+        help="Only runs with this value, e.g. norm=batch; repeatable. Several values per key: any "
         "of them.",
         show_default=False,
     ),

@@ -83,7 +83,7 @@ def _recorded(runs: Sequence[RunRecord]) -> list[Mapping[str, object]]:
 
 
 def _read(raw: Mapping[str, object]) -> ClaimConfig | None:
-    """Returns the claim as it was recorded, or None where this version cannot read it."""
+    """Returns the claim as it was recorded, or None if this version cannot read it."""
     try:
         return ClaimConfig.model_validate(dict(raw))
     except ValidationError:

@@ -73,7 +73,7 @@ class _Measure:
         return {seed: value for seed, value in found.items() if value is not None}
 
     def _value(self, run: RunRecord) -> float | None:
-        """Returns what a run counts as, or None where it has no figure."""
+        """Returns what a run counts as, or None if it has no figure."""
         if self.claim.metric == DIVERGED:
             return float(run.state == "diverged") if run.summary else None
         if self.budget is not None:
@@ -108,7 +108,7 @@ class _Measure:
     def _largest_stable(
         self, reduction: ReductionConfig, runs: Mapping[float, RunRecord]
     ) -> float | None:
-        """Returns the largest stable place, a notch below the axis where none is stable."""
+        """Returns the largest stable place, or a notch below the axis if none is stable."""
         finals = {
             place: None if run.state == "diverged" else final_value(run, self.claim.metric)
             for place, run in runs.items()

@@ -25,10 +25,10 @@ from bnexp.config.claim.config import DIVERGED, ClaimConfig
 
 
 def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
-    """Tests the difference of the two sides, or returns None where they have too few seeds.
+    """Tests the difference of the two sides, or returns None if they have too few seeds.
 
     Fisher's exact test for divergence, the sign-flip test for paired values on an axis's
-    grid (which takes seeds in common), the paired t test where at least two seeds are on
+    grid (which takes seeds in common), the paired t test if at least two seeds are on
     both sides, else Welch's.
     """
     if claim.metric == DIVERGED:
@@ -108,8 +108,8 @@ def count_seeds_needed(
 ) -> int | None:
     """Returns the seeds a side that find an effect of the margin, of equality none at all.
 
-    With 80 % power at that significance. None where no number of seeds is known to do, as
-    where there was no spread to tell it by.
+    With 80 % power at that significance. None if no number of seeds is known to do so, e.g.
+    if there was no spread to estimate it from.
     """
     if test.p is None or not any((test.mean, *test.by_seed.values())):
         return None

@@ -73,7 +73,7 @@ def seeds_for_welch_equivalence(
 def _power(margin: float, error: float, degrees: float, significance: float) -> float:
     """Returns the chance that both one-sided tests reject if the true difference is 0.
 
-    Both do where |mean| < margin - t · error; the mean over its error is taken to follow
+    Both do if |mean| < margin - t · error; the mean over its error is taken to follow
     Student's t, which is close unless the power is small.
 
     Source: Schuirmann 1987, A comparison of the two one-sided tests procedure; Phillips

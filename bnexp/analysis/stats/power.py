@@ -97,7 +97,7 @@ def seeds_for_paired_power(
 ) -> int | None:
     """Returns the fewest pairs, at least 2, whose paired t test has the power.
 
-    None where there is no effect, or it takes more than 100,000.
+    None if there is no effect, or it takes more than 100,000.
 
     Raises:
         ValueError: The spread is below 0, or power or significance not within (0, 1).
@@ -115,7 +115,7 @@ def seeds_for_welch_power(
 ) -> int | None:
     """Returns the fewest seeds an arm, the same in both, whose Welch test has the power.
 
-    None where there is no effect, or it takes more than 100,000.
+    None if there is no effect, or it takes more than 100,000.
 
     Raises:
         ValueError: A spread is below 0, or power or significance not within (0, 1).
@@ -236,7 +236,7 @@ def _tail(degrees: int, shift: float, cutoff: float) -> float:
     """Returns the probability that a noncentral t lies above the cutoff.
 
     A noncentral t is a normal number around `shift` over the root of a mean square.
-    SciPy is asked only where the answer is not 0 or 1 within 1e-8, and where the normal
+    SciPy is asked only if the answer is not 0 or 1 within 1e-8, and where the normal
     number's own spread counts: elsewhere it may give NaN or take minutes.
     """
     from scipy.special import chdtr, chdtri, nctdtr

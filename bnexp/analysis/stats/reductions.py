@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from statistics import linear_regression
 
 Points = Sequence[tuple[float, float | None]]
-"""Axis value and metric of each run; None where the run diverged."""
+"""Axis value and metric of each run; None if the run diverged."""
 
 
 def largest_stable(points: Points, threshold: float | None, direction: int) -> float | None:
     """Returns the largest axis value whose run did not diverge and reached the threshold.
 
     Without a threshold, not to diverge is enough. Direction 1 asks for a metric at or
-    above the threshold, -1 for one at or below. None where no run was stable.
+    above the threshold, -1 for one at or below. None if no run was stable.
 
     Raises:
         ValueError: There is a threshold, and the direction is neither 1 nor -1.
@@ -31,7 +31,7 @@ def largest_stable(points: Points, threshold: float | None, direction: int) -> f
 def value_range(points: Points) -> float | None:
     """Returns the largest minus the smallest metric.
 
-    None where there are fewer than two values, or where any run diverged.
+    None if there are fewer than two values, or if any run diverged.
     """
     values = [value for _, value in _measured(points)]
     return max(values) - min(values) if len(values) > 1 else None
@@ -41,7 +41,7 @@ def slope(points: Points) -> float | None:
     """Returns the least-squares slope of the metric over the axis.
 
     The axis is taken as it is: a caller that wants the slope per factor of ten gives
-    logarithms. None where there are fewer than two distinct axis values, or where any
+    logarithms. None if there are fewer than two distinct axis values, or where any
     run diverged.
     """
     measured = _measured(points)
@@ -65,7 +65,7 @@ def best_axis_value(means: Mapping[float, float | None], direction: int) -> floa
 
 
 def _measured(points: Points) -> list[tuple[float, float]]:
-    """Returns all points, or none of them where any run diverged."""
+    """Returns all points, or none of them if any run diverged."""
     measured = [(axis, value) for axis, value in points if value is not None]
     return measured if len(measured) == len(points) else []
 

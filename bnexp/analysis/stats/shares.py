@@ -47,10 +47,10 @@ def fisher_exact(treatment: Count, control: Count) -> float:
 
 
 def share_difference(treatment: Count, control: Count, confidence: float = 0.95) -> Interval | None:
-    """Returns the interval of treatment's share minus control's, or None where one has no run.
+    """Returns the interval of treatment's share minus control's, or None if one has no run.
 
     It joins the score intervals of the two shares; it stays within [-1, 1] and has a
-    width even where nothing or everything happened.
+    width even if nothing or everything happened.
 
     Source: Newcombe 1998, Interval estimation for the difference between independent
     proportions, method 10.
@@ -144,7 +144,7 @@ def _binomial(n: int, share: float) -> list[float]:
 def _rejection_bounds(n: int, significance: float) -> tuple[int, ...]:
     """Returns for each count of one arm the smallest larger count of the other that rejects.
 
-    n + 1 where none does. Arms of one size make the distribution symmetric, so the
+    n + 1 if none does. Arms of one size make the distribution symmetric, so the
     two-sided p is twice the tail; and the bound never falls as the count rises.
     """
     row = [comb(n, count) for count in range(n + 1)]

@@ -1,4 +1,4 @@
-"""Time to a target where some runs never get there: Kaplan-Meier estimates.
+"""Time to a target if some runs never get there: Kaplan-Meier estimates.
 
 A run that stopped before it reached the target is censored: all that is known is that
 its time is longer than the time it was watched for.
