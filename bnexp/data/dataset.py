@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Say = Callable[[str], None]
-"""Takes one line that tells the user what is going on."""
+"""Takes one line that says what is going on."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What is known of a dataset before it is loaded."""
+    """What is known about a dataset before it is loaded."""
 
     image_shape: tuple[int, int, int]
     """Height, width, channels."""
@@ -81,7 +81,7 @@ class DatasetConfig(Part):
     batch_size: int = Field(default=128, ge=1)
     """Images in one optimiser step."""
     drop_last: bool = False
-    """Leave out an epoch's last batch where it is smaller than `batch_size`."""
+    """Leave out an epoch's last batch if it is smaller than `batch_size`."""
 
     def count_training_images(self, facts: DatasetFacts) -> int:
         """Returns how many images an epoch has."""
@@ -93,15 +93,22 @@ class DatasetConfig(Part):
 
     @abstractmethod
     def load(self, say: Say) -> Dataset:
-        """Returns the dataset, fetching or decoding it first where needed.
+        """Returns the dataset, fetching or decoding it first if needed.
 
         Raises:
             DataError: The data is missing, damaged or cannot be fetched.
         """
 
     def facts(self) -> DatasetFacts | None:
-        """Returns what is known without touching the disk; None where nothing is."""
+        """Returns what is known without touching the disk, or None."""
         return None
+
+    def stored_files(self) -> tuple[Path, ...]:
+        """Returns where the data lies, any of these files being enough to load it.
+
+        It is empty if the data is made by the program.
+        """
+        return ()
 
 
 def count_steps(images: int, batch_size: int, drop_last: bool) -> int:

@@ -6,8 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
@@ -15,15 +13,6 @@ from bnexp.data import DATASETS
 from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.parts import part_name
-
-
-@runtime_checkable
-class StoredDataset(Protocol):
-    """A dataset config whose data is kept in files of its own."""
-
-    def stored_files(self) -> tuple[Path, ...]:
-        """Returns the places of its files; any of them is enough to load it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -116,9 +105,9 @@ def _describe(member: type[DatasetConfig]) -> DatasetEntry:
         config = _configure(member, None)
     except UsageError:
         return DatasetEntry(name, "the folder that `root` names", None, 0, None)
-    if not isinstance(config, StoredDataset):
-        return DatasetEntry(name, "made by the program", True, 0, config.facts())
     files = config.stored_files()
+    if not files:
+        return DatasetEntry(name, "made by the program", True, 0, config.facts())
     sizes = [path.stat().st_size for path in files if path.exists()]
     return DatasetEntry(name, str(files[0].parent), bool(sizes), sum(sizes), config.facts())
 

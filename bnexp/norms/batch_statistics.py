@@ -1,15 +1,16 @@
-"""What the norms share whose statistics span the images of a batch."""
+"""What norms share if their statistics span the images of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import Field
 
 from bnexp.norms.norm import NormConfig
 
 COLD_SHARE = 0.05
-"""A share of the initial running statistics above this, left at the end, is warned of."""
+"""If more than this share of the initial running statistics is left at the end, bnexp warns."""
 
 
 class BatchStatisticsConfig(NormConfig):
@@ -24,7 +25,12 @@ class BatchStatisticsConfig(NormConfig):
     null is the plain average over all batches so far.
     """
     affine: bool = True
-    """Learn γ and β, one of each a channel, from 1 and 0."""
+    """Learn γ and β, one of each per channel, from 1 and 0."""
+
+    @property
+    def common_settings(self) -> dict[str, Any]:
+        """The arguments that the layers of all such norms take."""
+        return {"eps": self.eps, "momentum": self.momentum, "affine": self.affine}
 
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the batch size: all images of a batch share statistics."""

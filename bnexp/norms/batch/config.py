@@ -76,24 +76,16 @@ class BatchNormConfig(BatchStatisticsConfig):
 
         from bnexp.norms.batch.layer import BatchNorm
 
+        settings = {**self.common_settings, "track_running_stats": self.track_running_stats}
         if self.momentum is None or self.normalization_batch_size or self.frozen:
             return BatchNorm(
                 num_features,
-                eps=self.eps,
-                momentum=self.momentum,
-                affine=self.affine,
-                track_running_stats=self.track_running_stats,
                 normalization_batch_size=self.normalization_batch_size,
                 is_frozen=self.frozen,
+                **settings,
             )
         kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-        return kind(
-            num_features,
-            eps=self.eps,
-            momentum=self.momentum,
-            affine=self.affine,
-            track_running_stats=self.track_running_stats,
-        )
+        return kind(num_features, **settings)
 
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the images of a group: the batch where there are no ghost batches."""

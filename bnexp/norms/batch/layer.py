@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,14 +23,11 @@ class BatchNorm(_BatchNorm):
         self,
         num_features: int,
         *,
-        eps: float,
-        momentum: float | None,
-        affine: bool = True,
-        track_running_stats: bool = True,
         normalization_batch_size: int | None = None,
         is_frozen: bool = False,
+        **settings: Any,  # noqa: ANN401 - those of PyTorch's layer
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        super().__init__(num_features, **settings)
         self.normalization_batch_size = normalization_batch_size
         self.is_frozen = is_frozen
 

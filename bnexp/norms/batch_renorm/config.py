@@ -69,11 +69,9 @@ class BatchRenormConfig(BatchStatisticsConfig):
 
         return BatchRenorm(
             num_features,
-            eps=self.eps,
-            momentum=self.momentum,
-            affine=self.affine,
             r_limit=Limit(1.0, self.r_max, self.warmup_steps, self.r_max_steps),
             d_limit=Limit(0.0, self.d_max, self.warmup_steps, self.d_max_steps),
+            **self.common_settings,
         )
 
     def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:

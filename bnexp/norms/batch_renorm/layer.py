@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,13 +40,11 @@ class BatchRenorm(BatchNorm):
         self,
         num_features: int,
         *,
-        eps: float,
-        momentum: float | None,
-        affine: bool = True,
         r_limit: Limit,
         d_limit: Limit,
+        **settings: Any,  # noqa: ANN401 - those of PyTorch's layer
     ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum, affine=affine)
+        super().__init__(num_features, **settings)
         self.r_limit = r_limit
         self.d_limit = d_limit
 

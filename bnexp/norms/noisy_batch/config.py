@@ -57,11 +57,9 @@ class NoisyBatchNormConfig(BatchStatisticsConfig):
 
         return NoisyBatchNorm(
             num_features,
-            eps=self.eps,
-            momentum=self.momentum,
-            affine=self.affine,
             mean_range=self.mean_range,
             scale_max=self.scale_max,
             sample_mean_range=self.sample_mean_range,
             sample_scale_std=self.sample_scale_std,
+            **self.common_settings,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ class NoisyBatchNorm(BatchNorm):
     """Batch norm of `(N, C, H, W)` or `(N, C)`, then s · y + m with random s and m in training.
 
     The distributions stand in `bnexp.norms.noisy_batch.config.NoisyBatchNormConfig`. The noise
-    comes from PyTorch's global generator, so that it repeats where that is seeded.
+    comes from PyTorch's global generator, so that it repeats if that is seeded.
     """
 
     draws = True
@@ -22,15 +24,13 @@ class NoisyBatchNorm(BatchNorm):
         self,
         num_features: int,
         *,
-        eps: float,
-        momentum: float | None,
-        affine: bool = True,
         mean_range: float,
         scale_max: float,
         sample_mean_range: float,
         sample_scale_std: float,
+        **settings: Any,  # noqa: ANN401 - those of PyTorch's layer
     ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum, affine=affine)
+        super().__init__(num_features, **settings)
         self.mean_range = mean_range
         self.scale_max = scale_max
         self.sample_mean_range = sample_mean_range
