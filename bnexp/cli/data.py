@@ -159,8 +159,7 @@ def _join(values: tuple[float, ...]) -> str:
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from bnexp.reports.console import open_console, open_table
 
-    texts = ("dataset", "class", "here", "where")
-    table = open_table({title: "left" if title in texts else "right" for title in header})
+    table = open_table(*header, numbers=("size", "training", "test", "classes"))
     for row in rows:
         table.add_row(*row)
     open_console().print(table)

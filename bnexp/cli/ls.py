@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import JustifyMethod
 
 from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import FoldedName, accept_any_text, open_console, open_table
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
-EXPERIMENT_COLUMNS: Mapping[str, JustifyMethod] = {
-    "experiment": "left",
-    "cells": "right",
-    "runs": "right",
-    "states": "left",
-    "last sign of life": "left",
-}
-RUN_COLUMNS: Mapping[str, JustifyMethod] = {
-    "cell": "left",
-    "seed": "right",
-    "state": "left",
-    "epochs": "right",
-    "test accuracy": "right",
-    "last sign of life": "left",
-}
+RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")
+NUMBERS = ("cells", "runs", "seed", "epochs", "test accuracy")
 
 MOST_ROWS_OF_A_TABLE = 500
 """Beyond this many runs, rows are printed without Rich, which takes seconds for thousands."""
@@ -59,7 +45,8 @@ def ls(
     if not experiments:
         typer.echo(f"no runs in {runs_dir}; train some first: bnexp train CONFIG", err=True)
         return
-    table = open_table(EXPERIMENT_COLUMNS)
+    headers = ("experiment", "cells", "runs", "states", "last sign of life")
+    table = open_table(*headers, numbers=NUMBERS)
     for key, records in experiments.items():
         cells = len({record.cell for record in records})
         newest = max(records, key=lambda record: record.heartbeat or 0.0)
@@ -74,9 +61,9 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         return
     rows = [_summarise_run(record) for record in records]
     if len(rows) > MOST_ROWS_OF_A_TABLE:
-        _print_plainly([[*RUN_COLUMNS], *rows])
+        _print_plainly([RUN_HEADERS, *rows])
     else:
-        table = open_table(RUN_COLUMNS)
+        table = open_table(*RUN_HEADERS, numbers=NUMBERS)
         before = None
         for name, *others in rows:
             table.add_row("" if name == before else FoldedName(name), *others)
@@ -87,7 +74,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
 
 
 def _summarise_run(record: RunRecord) -> tuple[str, ...]:
-    """Returns a run's row, in the order of RUN_COLUMNS."""
+    """Returns a run's row, in the order of RUN_HEADERS."""
     summary = record.summary
     accuracy = summary.final.get("test/accuracy") if summary else None
     return (

@@ -12,6 +12,7 @@ from bnexp.cli.run_states import count_states, describe_state
 from bnexp.errors import UsageError
 from bnexp.runs import read_run
 from bnexp.runs.removal import Removal, plan_removal, remove
+from bnexp.wording import count
 
 MOST_LISTED = 20
 
@@ -35,31 +36,31 @@ def rm(
     removals = plan_removal(targets, runs_dir)
     for removal in removals:
         _announce(removal)
-    count = len({run for removal in removals for run in removal.runs})
+    number = len({run for removal in removals for run in removal.runs})
     if not is_sure:
-        _ask(count)
+        _ask(number)
     for removal in removals:
         left = remove(_still_there(removal))
         if left:
             names = ", ".join(path.name for path in left)
-            typer.echo(f"kept, not of bnexp: {names} in {removal.folder}", err=True)
-    typer.echo(f"removed {_runs(count)}", err=True)
+            typer.echo(f"kept, not created by bnexp: {names} in {removal.folder}", err=True)
+    typer.echo(f"removed {count(number, 'run')}", err=True)
 
 
 def _announce(removal: Removal) -> None:
     records = [read_run(path, with_config=False) for path in removal.runs]
-    typer.echo(f"{removal.folder}: {_runs(len(records))}, {count_states(records)}", err=True)
+    typer.echo(f"{removal.folder}: {count(len(records), 'run')}, {count_states(records)}", err=True)
     for record in records[:MOST_LISTED]:
         typer.echo(f"  {record.path}  {describe_state(record)}", err=True)
     if len(records) > MOST_LISTED:
         typer.echo(f"  and {len(records) - MOST_LISTED} more", err=True)
 
 
-def _ask(count: int) -> None:
+def _ask(number: int) -> None:
     try:
         if sys.stdin is None:  # closed before Python began, as with <&-
             raise typer.Abort
-        agreed = typer.confirm(f"Remove {_runs(count)} for good?", err=True)
+        agreed = typer.confirm(f"Remove {count(number, 'run')} for good?", err=True)
     except typer.Abort:
         raise UsageError("nothing removed: nobody answered; --yes removes without asking") from None
     if not agreed:
@@ -70,7 +71,3 @@ def _ask(count: int) -> None:
 def _still_there(removal: Removal) -> Removal:
     """Leaves out what another target has removed, an experiment and one of its runs, say."""
     return Removal(removal.folder, tuple(run for run in removal.runs if run.exists()))
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import JustifyMethod
 
 from bnexp.cli.show_run import show_run
 from bnexp.cli.train import RunsDirOption, SetOption
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
     from bnexp.data.dataset import DatasetFacts
     from bnexp.models.summary import LayerSummary, NetworkSummary
-
-_LAYER_COLUMNS: Mapping[str, JustifyMethod] = {
-    "layer": "left",
-    "kind": "left",
-    "output": "left",
-    "norm": "center",
-    "bias": "left",
-    "parameters": "right",
-    "FLOPs": "right",
-}
 
 
 def show(
@@ -152,7 +141,10 @@ def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     height, width, channels = facts.image_shape
     model = spec.config.model
     title = f"{spec.config.name}, {spec.cell}: {model.name} on {height}×{width}×{channels}"
-    table = open_table(_LAYER_COLUMNS, title)
+    numbers = ("parameters", "FLOPs")
+    table = open_table(
+        "layer", "kind", "output", "norm", "bias", *numbers, numbers=numbers, title=title
+    )
     for layer in summary.layers:
         table.add_row(*_as_row(layer))
     table.add_row("all", "", "", "", "", f"{summary.parameters:,}", f"{summary.flops:,}")
@@ -182,6 +174,6 @@ def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
         f"{count(summary.norm_parameters, 'parameter')}",
         f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
         "linear layers",
-        f"FLOPs:  {summary.flops / 1e6:,.1f} million an image forward, two a multiply-add, of "
-        "convolutions and linear layers",
+        f"FLOPs:  {summary.flops / 1e6:,.1f} million per image in a forward pass, two per "
+        "multiply-add, convolutions and linear layers only",
     ]

@@ -129,7 +129,7 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     _warn([*experiment.warnings, *_describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
-    table = open_table({"cell": "left", "seeds": "left", "to do": "right", "done": "right"}, title)
+    table = open_table("cell", "seeds", "to do", "done", numbers=("to do", "done"), title=title)
     cells: dict[str, list[PlannedRun]] = {}
     for run in planned:
         cells.setdefault(run.spec.cell, []).append(run)

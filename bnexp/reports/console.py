@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from rich import box
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
@@ -37,10 +37,10 @@ def accept_any_text() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def open_table(columns: Mapping[str, JustifyMethod] | None = None, title: str = "") -> Table:
+def open_table(*headers: str, numbers: Collection[str] = (), title: str = "") -> Table:
     """Returns an empty table in the one style of all commands: a line below the header.
 
-    `columns` says on which side each column's texts begin; long ones are folded, never cut.
+    Columns whose headers are among `numbers` are flush right; long texts are folded, never cut.
     """
     table = Table(
         title=title or None,
@@ -52,7 +52,8 @@ def open_table(columns: Mapping[str, JustifyMethod] | None = None, title: str = 
         header_style="",
         padding=(0, 1, 0, 0),
     )
-    for header, side in (columns or {}).items():
+    for header in headers:
+        side: JustifyMethod = "right" if header in numbers else "left"
         table.add_column(header, justify=side, overflow="fold")
     return table
 

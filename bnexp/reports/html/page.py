@@ -44,7 +44,7 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
     """Returns the page as HTML; the same comparisons and records give the same text.
 
     The page loads nothing, runs no script, and holds every text that it shows. What the
-    runs ran on and how to repeat them is told where their records are given.
+    runs ran on and how to reproduce them is shown if their records are given.
     """
     first = comparisons[0]
     title = f"{first.experiment}: {first.metric}"
@@ -116,7 +116,7 @@ def _notes(comparisons: Sequence[Comparison]) -> Markup:
 
 
 def _rest_for_training(shared: Callable[[str, str], str | None]) -> str | None:
-    """Returns how many images are left where validation took some."""
+    """Returns how many images are left for training after validation took some."""
     total, held_out = (
         shared("dataset.train_images", "environment"),
         shared("data.val_size", "config"),
@@ -170,7 +170,7 @@ def _parts(comparison: Comparison, heading: str) -> Iterable[Markup]:
     for title, drawn in (
         ("Learning curves", render_curves(comparison)),
         ("Effect against the baseline", render_effects(comparison)),
-        ("Price", render_cost(comparison)),
+        ("Cost", render_cost(comparison)),
     ):
         if drawn is not None:
             yield tag(heading, title) + drawn
@@ -185,7 +185,7 @@ def _ending(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> 
     described = render_environment(records)
     if described is not None:
         yield tag("section", tag("h2", "What it ran on"), described)
-    yield tag("section", tag("h2", "How to repeat it"), render_repetition(comparisons, records))
+    yield tag("section", tag("h2", "How to reproduce it"), render_repetition(comparisons, records))
 
 
 def _footer(records: Sequence[RunRecord]) -> Markup:

@@ -38,7 +38,7 @@ class _HtmlColumn:
 
 @dataclass(frozen=True)
 class _Cost:
-    """One figure of the price: how it is read from a cell and written."""
+    """One kind of cost: how it is read from a cell and written."""
 
     header: str
     read: Callable[[CellResult], float | None]
@@ -46,7 +46,7 @@ class _Cost:
 
 
 _COSTS = (
-    _Cost("time a run", lambda cell: cell.elapsed_seconds, format_duration),
+    _Cost("time per run", lambda cell: cell.elapsed_seconds, format_duration),
     _Cost("images/s", lambda cell: cell.images_per_second, format_speed),
     _Cost("peak memory", lambda cell: cell.peak_memory_bytes, format_bytes),
     _Cost("parameters", lambda cell: cell.parameters, lambda size: f"{size:,.0f}"),

@@ -105,7 +105,7 @@ def test_files_of_ones_own_beside_the_runs_are_kept(here):
 
     done = run("many", "--yes")
 
-    assert f"kept, not of bnexp: {NONE}, notes.md in runs/many" in done.stderr
+    assert f"kept, not created by bnexp: {NONE}, notes.md in runs/many" in done.stderr
     assert sorted(path.name for path in Path("runs").rglob("*") if path.is_file()) == [
         "many.yaml",
         "notes.md",
