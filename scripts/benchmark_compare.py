@@ -30,7 +30,7 @@ from typing import Any
 
 from bnexp.config.load import RunSpec, load_experiment
 from bnexp.launch.plan import resolved_config
-from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs import RunDir, Summary
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.tensorboard import EventWriter
 
@@ -124,9 +124,8 @@ def _make_run(
     folder: Path, spec: RunSpec, cell: int, rows: int, environment: Mapping[str, Any]
 ) -> None:
     epochs = spec.config.train.epochs
-    identity = RunIdentity("compared", spec.cell, spec.settings, spec.seed, "f" * 64, cell)
-    run = RunDir.of(folder, identity)
-    run.create(identity, "# made up\n", {**environment, "config": resolved_config(spec)})
+    run = RunDir.of(folder, {**spec.identity, "fingerprint": "f" * 64})
+    run.create("# made up\n", {**environment, "config": resolved_config(spec)})
     noise = random.Random(1000 * spec.seed + cell).gauss(0, 0.01)
     best = 0.5 + cell / 1000 + noise
     curve = tuple(best * (1 - 0.9 ** (epoch + 1)) for epoch in range(epochs))

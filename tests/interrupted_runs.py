@@ -4,6 +4,7 @@ from bnexp.config.load import load_experiment
 from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.prepare import start_over
+from bnexp.launch.screen.events import Said
 
 CONFIG = """\
 name: small
@@ -12,22 +13,6 @@ model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05}
 train: {epochs: 3, device: cpu, threads: 1, log_every: 2, checkpoint_every: 1}
 """
-
-
-class Listener:
-    """Keeps what is said."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, line):
-        self.lines.append(line)
-
-    def progress(self, step):
-        pass
-
-    def epoch_done(self, epoch, epochs, scalars):
-        pass
 
 
 def plan(folder, *overrides, **options):
@@ -48,9 +33,9 @@ def train(run, stop_at_step=None):
         asked += 1
         return stop_at_step is not None and asked > stop_at_step
 
-    listener = Listener()
-    state = train_one(run, should_stop, listener)
-    return state, listener.lines
+    events = []
+    state = train_one(run, 0, should_stop, events.append)
+    return state, [event.line for event in events if isinstance(event, Said)]
 
 
 def interrupt(folder, steps=8, *overrides):

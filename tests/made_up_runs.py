@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bnexp.config.load import load_experiment
 from bnexp.launch.plan import resolved_config
-from bnexp.runs import RunDir, RunIdentity, Summary
+from bnexp.runs import RunDir, Summary
 
 CONFIG = """\
 name: many
@@ -58,11 +58,10 @@ def make_runs(runs_dir, cells=2, seeds=3, epochs=10):
     order = {cell: index for index, cell in enumerate(experiment.cells)}
     for spec in experiment.runs:
         index = order[spec.cell]
-        identity = RunIdentity("many", spec.cell, spec.settings, spec.seed, "f" * 64, index)
-        folder = RunDir.of(runs_dir, identity)
+        folder = RunDir.of(runs_dir, {**spec.identity, "fingerprint": "f" * 64})
         folder.path.mkdir(parents=True)
         summary = make_summary(epochs, final_accuracy(index, spec.seed))
-        status = {**asdict(identity), "state": "finished", "heartbeat": time.time(), "pid": 1}
+        status = {**folder.identity, "state": "finished", "heartbeat": time.time(), "pid": 1}
         write(folder.status, {**status, "host": "elsewhere"})
         write(folder.environment, {**ENVIRONMENT, "config": resolved_config(spec)})
         write(folder.summary, {key: value for key, value in asdict(summary).items() if value})

@@ -39,6 +39,25 @@ class RunSpec:
     seed: int
     config: ExperimentConfig
     """Without a sweep, its `train.seed` being `seed`."""
+    cell_index: int = 0
+    """The place of the cell in its sweep, so that tables keep the sweep's order."""
+
+    @property
+    def name(self) -> str:
+        """The run within its experiment, e.g. `norm=batch seed=0`."""
+        return f"{self.cell} seed={self.seed}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the run's status on disk says it is."""
+        return {
+            "experiment": self.config.name,
+            "cell": self.cell,
+            "settings": dict(self.settings),
+            "seed": self.seed,
+            "fingerprint": self.config.fingerprint(),
+            "cell_index": self.cell_index,
+        }
 
 
 @dataclass(frozen=True)
@@ -135,7 +154,7 @@ def _build_runs(
                 failing.setdefault(problem, []).append(cell.name)
         else:
             settings = _find_settings(cell, swept, tree, config)
-            runs += [_build_run(cell.name, settings, config, seed) for seed in seeds]
+            runs += [_build_run(cell.name, settings, config, seed, checked - 1) for seed in seeds]
     at_least = "at least " if checked < len(cells) else ""
     for problem, names in failing.items():
         others = f" and {at_least}{count(len(names) - 1, 'other')}" if len(names) > 1 else ""
@@ -179,10 +198,10 @@ def _find_default(config: Any, key: str) -> Any:  # noqa: ANN401 - any plain val
 
 
 def _build_run(
-    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int
+    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int, index: int
 ) -> RunSpec:
     train = config.train.model_copy(update={"seed": seed})
-    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}))
+    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}), index)
 
 
 def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list[Problem]:

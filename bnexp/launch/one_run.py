@@ -1,7 +1,6 @@
-"""Trains one run in its folder: begins it, or goes on with it, and never raises for its failure.
+"""Trains one run in its folder: starts or resumes it, and never raises when it fails.
 
-Takes plain values that can be pickled, besides what it calls back, so that other processes can
-be given it.
+A planned run can be pickled, so that it can be sent to other processes.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from bnexp.launch.plan import (
     repeatable_config,
     resolved_config,
 )
-from bnexp.launch.recorder import RunDisplay, RunRecorder
+from bnexp.launch.recorder import RunRecorder
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
-from bnexp.launch.screen.events import say_nothing
+from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, Hold, LostLockError, hold_lock, is_held
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.training.checkpoint import read_tensors, restore, write_tensors
 from bnexp.training.conditions import describe_conditions
-from bnexp.training.device import describe_device, make_deterministic, resolve_device
+from bnexp.training.device import describe_device, free_memory, make_deterministic, resolve_device
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
@@ -43,61 +42,70 @@ from bnexp.training.setup import TrainingParts, build_parts
 CONFIG_HEADER = "# The resolved config of one run: every default is written out.\n"
 
 
-def train_one(run: PlannedRun, should_stop: Callable[[], bool], display: RunDisplay) -> State:
+def train_one(
+    run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
+) -> State:
     """Trains a run while no other process can, and returns how it ended.
 
-    One that another process has finished meanwhile is left as it is. A failure is told,
-    logged and written into the run's status.
+    A run that another process has finished in the meantime is left as it is. A failure is shown,
+    logged and written into the run's status. `send` takes what happens, from the start of the
+    run with this `index` to its end.
     """
+    send(RunStarted(index))
+    state: State = "pending"
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_lock(run.folder.lock, display.say, should_stop) as hold:
-            return _train_held(run, hold, should_stop, display)
+        with hold_lock(run.folder.lock, lambda line: send(Said(line)), should_stop) as hold:
+            state = _train_held(run, hold, index, should_stop, send)
     except GivenUpError:
-        return "pending"
+        pass
     except LostLockError as error:
         # Nothing is written any more: the run may be another's by now.
-        display.say(str(error))
-        return "pending"
+        send(Said(str(error)))
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
-        _report_failure(run, display, error)
-        return "failed"
+        state = _report_failure(run, lambda line: send(Said(line)), error)
+    free_memory()
+    send(RunEnded(index, state))
+    return state
 
 
 def _train_held(
-    run: PlannedRun, hold: Hold, should_stop: Callable[[], bool], display: RunDisplay
+    run: PlannedRun,
+    hold: Hold,
+    index: int,
+    should_stop: Callable[[], bool],
+    send: Callable[[Event], None],
 ) -> State:
-    run = replace(run, folder=RunDir(run.folder.path, hold.check))
+    run = replace(run, folder=RunDir(run.folder.path, run.folder.identity, hold.check))
     try:
-        # Decided anew: another process may have worked on it since it was planned.
+        # Decided again: another process may have worked on it since it was planned.
         action = decide(run.spec, run.folder).action
         if action == "skip":
-            display.say(f"another process has finished it: {run.folder.path}")
+            send(Said(f"another process has finished it: {run.folder.path}"))
             return read_run(run.folder.path).state
-        attempt = _Attempt(run, display, action == "resume")
-        return attempt.train(should_stop)
+        recorder = RunRecorder(run.folder, index, send)
+        return _Attempt(run, recorder, action == "resume").train(should_stop)
     except LostLockError:
         raise
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
         hold.check()
-        _report_failure(run, display, error)
-        return "failed"
+        return _report_failure(run, lambda line: send(Said(line)), error)
 
 
 class _Attempt:
-    """One attempt at a run, from its beginning or from a checkpoint, in a folder that is held."""
+    """One attempt at a run, from its start or from a checkpoint, in a folder that is held."""
 
-    def __init__(self, run: PlannedRun, display: RunDisplay, is_resumed: bool) -> None:
+    def __init__(self, run: PlannedRun, recorder: RunRecorder, is_resumed: bool) -> None:
         config = run.spec.config
         self.run = run
-        self.display = display
+        self.recorder = recorder
         self.is_resumed = is_resumed
         self.device = prepare_device(run)
         # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
         self.dataset = config.data.load(say_nothing)
         self.conditions = describe_conditions(self.device, self.dataset.fingerprint)
         if is_resumed:
-            run.folder.reopen(run.identity)
+            run.folder.reopen()
         else:
             self._begin()
 
@@ -107,14 +115,14 @@ class _Attempt:
         parts = build_parts(config, self.dataset, self.device)
         point = self._find_resume_point(parts)
         rows, progress = self._go_on(point) if point else ([], None)
-        group = f"{run.identity.experiment}/{run.identity.cell}"
-        recorder = RunRecorder(run.folder, group, hyperparameters(config), self.display, rows)
+        recorder = self.recorder
+        recorder.open(f"{config.name}/{run.spec.cell}", hyperparameters(config), rows)
 
         def save(progress: Progress) -> None:
             recorder.sync()
             tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
             metadata = CheckpointMetadata(
-                fingerprint=run.identity.fingerprint, conditions=self.conditions, progress=progress
+                fingerprint=config.fingerprint(), conditions=self.conditions, progress=progress
             )
             run.folder.check()
             run.folder.checkpoints.save(tensors, metadata.to_bytes())
@@ -126,7 +134,7 @@ class _Attempt:
             training = Training(config, parts, recorder, should_stop, save, progress)
             summary = training.run()
             state = summary.status
-            self._finish(summary, recorder)
+            self._finish(summary)
         except StoppedError as error:
             state = "interrupted"
             run.folder.set_state(state, step=error.step)
@@ -136,10 +144,9 @@ class _Attempt:
         return state
 
     def _begin(self) -> None:
-        run, folder = self.run, self.run.folder
+        folder = self.run.folder
         refused = [path.name for path in folder.checkpoints.find()] if self.is_resumed else []
         folder.create(
-            run.identity,
             self._write_config(),
             self._describe_environment() | ({"refused_checkpoints": refused} if refused else {}),
         )
@@ -159,7 +166,7 @@ class _Attempt:
 
         if not self.is_resumed:
             return None
-        point = find_resume_point(self.run, self.conditions, self._say, use)
+        point = find_resume_point(self.run, self.conditions, self.recorder.say, use)
         if point is None:
             self._begin()
         return point
@@ -172,15 +179,15 @@ class _Attempt:
             folder.checkpoints.discard(path)
         self._restore_config()
         if not folder.note_resume(point.describe(), self._describe_environment()):
-            self._say(
+            self.recorder.say(
                 f"warning: {folder.environment} could not be read and is written anew; what it "
                 "said of earlier attempts is lost"
             )
         rows, problems = rewind_metrics(folder.metrics, progress.step, progress.rows)
         for problem in problems:
-            self._say(f"warning: {problem}")
-        self._say(f"goes on after step {progress.step}: {folder.path}")
-        self.display.progress(progress.step)
+            self.recorder.say(f"warning: {problem}")
+        self.recorder.say(f"goes on after step {progress.step}: {folder.path}")
+        self.recorder.show_step(progress.step)
         progress.rows = len(rows)
         return rows, progress
 
@@ -190,22 +197,17 @@ class _Attempt:
             read_yaml_file(folder.config)
         except BnexpError as error:
             folder.write_config(self._write_config())
-            self._say(f"warning: {str(error).splitlines()[0]}; it is written anew")
+            self.recorder.say(f"warning: {str(error).splitlines()[0]}; it is written anew")
 
     def _write_config(self) -> str:
         return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
 
-    def _finish(self, summary: Summary, recorder: RunRecorder) -> None:
+    def _finish(self, summary: Summary) -> None:
         # Closed first: the summary says that all is written, and a run that has one is done.
-        recorder.close(summary.status)
+        self.recorder.close(summary.status)
         self.run.folder.write_summary(summary)
         if summary.reason:
-            spec = self.run.spec
-            self._say(f"diverged: {summary.reason} ({spec.cell} seed={spec.seed})")
-
-    def _say(self, line: str) -> None:
-        self.run.folder.say(line)
-        self.display.say(line)
+            self.recorder.say(f"diverged: {summary.reason} ({self.run.spec.name})")
 
     def _describe_environment(self) -> dict[str, Any]:
         return {
@@ -249,8 +251,8 @@ def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> None:
-    """Says why a run failed, and writes it down as far as the disk lets it."""
+def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exception) -> State:
+    """Says why a run failed, and records it as far as the disk allows; returns its state."""
     reason = str(error) if isinstance(error, BnexpError) else f"{type(error).__name__}: {error}"
     if _is_out_of_memory(error):
         reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
@@ -261,7 +263,8 @@ def _report_failure(run: PlannedRun, display: RunDisplay, error: Exception) -> N
         with contextlib.suppress(OSError):
             run.folder.set_failed(reason)
     run.folder.say("".join(traceback.format_exception(error)))
-    display.say(_describe_failure(run, reason))
+    say(_describe_failure(run, reason))
+    return "failed"
 
 
 def mark_lost(run: PlannedRun, reason: str) -> str:
@@ -271,7 +274,7 @@ def mark_lost(run: PlannedRun, reason: str) -> str:
         run.folder.say(f"failed: {reason}")
         # Where another process has taken the run over, it is that one's to say how it fares.
         if not is_held(run.folder.lock):
-            run.folder.reopen(run.identity)
+            run.folder.reopen()
             run.folder.set_state("failed", reason=reason)
     return _describe_failure(run, reason)
 
@@ -285,4 +288,4 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _describe_failure(run: PlannedRun, reason: str) -> str:
     first_line = next(iter(reason.splitlines()), "")
     log = f" (see {run.folder.log})" if run.folder.log.exists() else ""
-    return f"failed: {run.spec.cell} seed={run.spec.seed}: {first_line}{log}"
+    return f"failed: {run.spec.name}: {first_line}{log}"

@@ -13,7 +13,7 @@ from bnexp.config.load import Experiment, RunSpec
 from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
 from bnexp.locks import describe_holder, is_held
-from bnexp.runs import ENDED, RunDir, RunIdentity, RunRecord, Scalar, flatten, read_run
+from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, flatten, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count, write_value
 
@@ -38,7 +38,6 @@ class PlannedRun:
     """A run, its folder, and what to do for it; can be pickled, for other processes."""
 
     spec: RunSpec
-    identity: RunIdentity
     folder: RunDir
     action: Action
     damage: str | None = None
@@ -69,19 +68,10 @@ def plan_runs(
     Raises:
         UsageError: A folder holds a run of another config, or one that trains right now.
     """
-    cells = {cell: index for index, cell in enumerate(experiment.cells)}
     seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
     planned = []
     for spec in experiment.runs:
-        identity = RunIdentity(
-            experiment=experiment.name,
-            cell=spec.cell,
-            settings=dict(spec.settings),
-            seed=spec.seed,
-            fingerprint=spec.config.fingerprint(),
-            cell_index=cells[spec.cell],
-        )
-        folder = RunDir.of(runs_dir, identity)
+        folder = RunDir.of(runs_dir, spec.identity)
         _refuse_links(folder)
         decision = Decision("train") if is_forced else decide(spec, folder)
         if decision.action != "skip":
@@ -89,14 +79,13 @@ def plan_runs(
         planned.append(
             PlannedRun(
                 spec,
-                identity,
                 folder,
                 decision.action,
                 decision.damage,
                 is_forced,
                 may_differ,
                 planned_seeds=seeds,
-                planned_cells=len(cells),
+                planned_cells=len(experiment.cells),
             )
         )
     return planned
@@ -156,7 +145,7 @@ def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
             continue
         state = read_run(run.folder.path, with_config=False).state
         try:
-            run.folder.restore_status(run.identity, state)
+            run.folder.restore_status(state)
         except OSError as error:
             yield f"{run.folder.status} cannot be written: {error.strerror or error}"
 

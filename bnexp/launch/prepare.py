@@ -61,10 +61,10 @@ def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[P
     """
     forced = [run for run in runs if run.is_forced and run.folder.is_begun]
     if forced:
-        say(f"--force: removing what {count(len(forced), 'run')} of before hold")
+        say(f"--force: deleting {count(len(forced), 'earlier run')}")
     for run in forced:
         with hold_lock(run.folder.lock, say):
-            run.folder.start_over(run.identity)
+            run.folder.start_over()
     return [replace(run, is_forced=False) for run in runs]
 
 

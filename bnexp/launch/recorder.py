@@ -1,54 +1,48 @@
-"""Writes what a run measures into its folder, and shows it."""
+"""Writes what a run measures and says into its folder, and shows it."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
+from bnexp.launch.screen.events import EpochEnded, Event, RunProgressed, Said
 from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
 from bnexp.runs.tensorboard import EventWriter
 from bnexp.runs.tensorboard_events import GraphNode, Image
 
 SECONDS_BETWEEN_BEATS = 5.0
-
-
-class RunDisplay(Protocol):
-    """Shows one run as it goes."""
-
-    def say(self, line: str) -> None:
-        """Shows a line."""
-
-    def progress(self, step: int) -> None:
-        """Shows how many steps are done."""
-
-    def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
-        """Shows an epoch's figures."""
+SECONDS_BETWEEN_STEPS = 0.2
+"""Steps are shown no more often than this."""
 
 
 class RunRecorder:
-    """Takes the loop's scalars: metrics.jsonl, TensorBoard, heartbeat and display.
+    """Reports one run: into its log, metrics.jsonl, TensorBoard and status, and to the screen.
 
-    The events of a run that goes on are written anew from its `rows`, so that no point
-    stands there twice whatever the old files held.
+    `send` takes the events of the run with this `index`. Metrics can be recorded after `open`.
     """
 
-    def __init__(
-        self,
-        folder: RunDir,
-        group: str,
-        hyperparameters: Mapping[str, Scalar],
-        display: RunDisplay,
-        rows: Sequence[MetricsRow] = (),
-    ) -> None:
-        folder.check()
+    def __init__(self, folder: RunDir, index: int, send: Callable[[Event], None]) -> None:
         self._folder = folder
-        self._display = display
-        self._metrics = MetricsLog(folder.metrics)
-        folder.remove_events()
-        self._events = EventWriter(folder.path, self.say)
+        self._index = index
+        self._send = send
+        self._is_open = False
+        self._last_beat = time.monotonic()
+        self._last_shown = 0.0
+
+    def open(
+        self, group: str, hyperparameters: Mapping[str, Scalar], rows: Sequence[MetricsRow]
+    ) -> None:
+        """Opens metrics and events; `rows` are those that a resumed run keeps.
+
+        The events are rewritten from them, so that no point appears twice, whatever the old
+        files held.
+        """
+        self._folder.check()
+        self._metrics = MetricsLog(self._folder.metrics)
+        self._folder.remove_events()
+        self._events = EventWriter(self._folder.path, self.say)
         self._is_open = True
         started = time.time() - (rows[-1].elapsed_seconds if rows else 0.0)
         if rows:
@@ -57,7 +51,6 @@ class RunRecorder:
         for row in rows:
             values = {tag: math.nan if v is None else v for tag, v in row.scalars.items()}
             self._events.write_scalars(row.step, started + row.elapsed_seconds, values)
-        self._last_beat = time.monotonic()
 
     def record(
         self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
@@ -68,16 +61,23 @@ class RunRecorder:
         self._events.write_scalars(step, time.time(), scalars)
 
     def progress(self, step: int, total_steps: int) -> None:
-        """Shows the step and says, every few seconds, that the run lives."""
-        self._display.progress(step)
-        if time.monotonic() - self._last_beat >= SECONDS_BETWEEN_BEATS:
+        """Shows the step a few times per second and, every few seconds, renews the heartbeat."""
+        now = time.monotonic()
+        if now - self._last_shown >= SECONDS_BETWEEN_STEPS:
+            self.show_step(step)
+        if now - self._last_beat >= SECONDS_BETWEEN_BEATS:
             self._folder.set_state("running", step=step, total_steps=total_steps)
             self._events.flush()
             self._last_beat = time.monotonic()
 
+    def show_step(self, step: int) -> None:
+        """Shows how many steps are done."""
+        self._send(RunProgressed(self._index, step))
+        self._last_shown = time.monotonic()
+
     def epoch_done(self, epoch: int, epochs: int, scalars: Mapping[str, float]) -> None:
-        """Shows the epoch and makes what was written readable for others."""
-        self._display.epoch_done(epoch, epochs, scalars)
+        """Shows and logs the epoch, and flushes what was written."""
+        self._send(EpochEnded(self._index, epoch, epochs, dict(scalars)))
         self._events.flush()
         figures = "  ".join(f"{tag} {value:.6g}" for tag, value in scalars.items())
         self._folder.say(f"epoch {epoch}/{epochs}  {figures}")
@@ -91,9 +91,9 @@ class RunRecorder:
         self._events.write_graph(nodes, time.time())
 
     def say(self, line: str) -> None:
-        """Says a line, in the log as well."""
+        """Logs and shows a line."""
         self._folder.say(line)
-        self._display.say(line)
+        self._send(Said(line))
 
     def sync(self) -> None:
         """Waits until the rows are on the disk."""

@@ -103,7 +103,7 @@ def find_differences(there: Conditions, here: Conditions) -> list[str]:
 
 def _read(run: PlannedRun, path: Path) -> CheckpointMetadata:
     metadata = CheckpointMetadata.read(run.folder.checkpoints.read_metadata(path))
-    if metadata.fingerprint != run.identity.fingerprint:
+    if metadata.fingerprint != run.folder.identity["fingerprint"]:
         raise CheckpointError("belongs to a run of another config")
     return metadata
 

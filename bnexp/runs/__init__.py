@@ -4,7 +4,7 @@ from bnexp.runs.checkpoint_files import CheckpointError, CheckpointFiles, Damage
 from bnexp.runs.metrics_log import MetricsLog, MetricsRow, rewind_metrics
 from bnexp.runs.reading import list_experiments, read_experiments, read_run
 from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
-from bnexp.runs.run_dir import ENDED, RunDir, RunIdentity
+from bnexp.runs.run_dir import ENDED, RunDir
 
 __all__ = [
     "ENDED",
@@ -15,7 +15,6 @@ __all__ = [
     "MetricsLog",
     "MetricsRow",
     "RunDir",
-    "RunIdentity",
     "RunRecord",
     "Scalar",
     "State",

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,6 @@ ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 
 
-@dataclass(frozen=True)
-class RunIdentity:
-    """What a run is: its experiment, cell, swept settings, seed and config's fingerprint."""
-
-    experiment: str
-    cell: str
-    settings: Mapping[str, Scalar]
-    seed: int
-    fingerprint: str
-    cell_index: int = 0
-    """The place of the cell in its sweep, so that tables keep the sweep's order."""
-
-
 def _allow() -> None:
     pass
 
@@ -54,15 +41,23 @@ class RunDir:
     hand, so that another process may hold it.
     """
 
-    def __init__(self, path: Path, check: Callable[[], None] = _allow) -> None:
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any] | None = None,
+        check: Callable[[], None] = _allow,
+    ) -> None:
         self.path = path
+        self.identity = identity or {}
+        """What the status says of its run: experiment, cell, settings, seed and fingerprint."""
         self.check = check
         self._last_status: dict[str, Any] = {}
 
     @classmethod
-    def of(cls, runs_dir: Path, identity: RunIdentity) -> RunDir:
+    def of(cls, runs_dir: Path, identity: Mapping[str, Any]) -> RunDir:
         """Returns the folder of a run, which need not exist."""
-        return cls(runs_dir / identity.experiment / identity.cell / f"seed={identity.seed}")
+        cell = runs_dir / identity["experiment"] / identity["cell"]
+        return cls(cell / f"seed={identity['seed']}", identity)
 
     @property
     def config(self) -> Path:
@@ -99,9 +94,7 @@ class RunDir:
         """Everything said about the run, tracebacks included."""
         return self.path / "log.txt"
 
-    def create(
-        self, identity: RunIdentity, config_yaml: str, environment: Mapping[str, Any]
-    ) -> None:
+    def create(self, config_yaml: str, environment: Mapping[str, Any]) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
 
         Files of an earlier attempt at the same run are removed first, but for its log: it says
@@ -113,24 +106,24 @@ class RunDir:
         self.check()
         with self._telling_what_cannot_be_written():
             self.path.mkdir(parents=True, exist_ok=True)
-            self._begin_anew(identity)
+            self._begin_anew()
             self.write_config(config_yaml)
             write_json_atomically(self.environment, environment)
 
-    def start_over(self, identity: RunIdentity) -> None:
-        """Marks a begun run as pending under this identity, and removes what it holds.
+    def start_over(self) -> None:
+        """Marks a begun run as pending, and removes what it holds.
 
         Raises:
             UsageError: The folder cannot be written; what the run holds is whole then.
         """
         self.check()
         with self._telling_what_cannot_be_written():
-            self._begin_anew(identity)
+            self._begin_anew()
             remove_or_set_aside(self.log)
 
-    def _begin_anew(self, identity: RunIdentity) -> None:
+    def _begin_anew(self) -> None:
         set_aside_a_folder(self.status)
-        self._last_status = asdict(identity)
+        self._last_status = dict(self.identity)
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is neither taken for finished nor for somebody else's.
         self._write_state("pending", lambda: remove_or_set_aside(self.summary))
@@ -188,22 +181,22 @@ class RunDir:
         write_json_atomically(self.summary, content)
         self.set_state(summary.status)
 
-    def reopen(self, identity: RunIdentity) -> None:
+    def reopen(self) -> None:
         """Takes a folder up again whose run goes on; what was measured stays.
 
         A folder in the place of one of its files gets another name.
         """
         for path in (self.status, self.summary, self.environment, self.config, self.metrics):
             set_aside_a_folder(path)
-        self._last_status = asdict(identity)
+        self._last_status = dict(self.identity)
         self.set_state("running")
         for stale in self.path.glob(".*.tmp"):
             stale.unlink()
 
-    def restore_status(self, identity: RunIdentity, state: State) -> None:
+    def restore_status(self, state: State) -> None:
         """Writes the status anew of a run that has ended and lost it."""
         set_aside_a_folder(self.status)
-        self._last_status = asdict(identity)
+        self._last_status = dict(self.identity)
         self.set_state(state)
 
     def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:

@@ -29,14 +29,14 @@ FILL = """
 import errno
 from pathlib import Path
 from bnexp.launch import one_run
-from bnexp.runs import RunDir, RunIdentity
+from bnexp.runs import RunDir
 
 class Run:
-    folder = RunDir(Path("disk/seed=0"))
+    folder = RunDir(Path("disk/seed=0"), {"fingerprint": "f"})
     class spec:
-        cell, seed = "base", 0
+        name = "base seed=0"
 
-Run.folder.create(RunIdentity("disk", "base", {}, 0, "f"), "", {})
+Run.folder.create("", {})
 try:
     with (Run.folder.path / "events.out.tfevents.1.host.2").open("wb", buffering=0) as events:
         while True:
@@ -47,7 +47,7 @@ try:
     Run.folder.set_state("failed")
 except OSError as error:
     print(errno.errorcode[error.errno])
-one_run._report_failure(Run, type("Display", (), {"say": print})(), full)
+one_run._report_failure(Run, print, full)
 """
 
 

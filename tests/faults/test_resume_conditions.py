@@ -136,7 +136,7 @@ def test_a_retry_keeps_the_log_of_the_failure_until_it_is_forced(tmp_path, monke
 
 def test_a_failed_run_goes_on_where_it_was_saved(tmp_path):
     run = interrupt(tmp_path, 3)
-    run.folder.reopen(run.identity)
+    run.folder.reopen()
     run.folder.set_state("failed", reason="out of memory")
 
     state, said = train(plan(tmp_path))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display, Reporter, RunEnded, RunStarted
+from bnexp.launch.screen.events import Display
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
 
@@ -23,7 +23,5 @@ def run_all(
     ledger = Ledger(runs, display, stop.is_set, is_failing_fast)
     while order := ledger.take():
         index, run = order
-        ledger.show(RunStarted(index))
-        state = train_one(run, ledger.notice_stop, Reporter(index, ledger.show))
-        ledger.show(RunEnded(index, state))
+        train_one(run, index, ledger.notice_stop, ledger.show)
     return ledger.ended

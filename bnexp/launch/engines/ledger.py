@@ -81,8 +81,7 @@ class Ledger:
                 self.show(RunEnded(index, "interrupted"))
         elif self._deaths[index] < ATTEMPTS:
             self._waiting.appendleft(index)
-            name = f"{run.spec.cell} seed={run.spec.seed}"
-            self.show(Said(f"{name}: {reason}; it is tried once more"))
+            self.show(Said(f"{run.spec.name}: {reason}; trying it once more"))
         else:
             self.show(Said(mark_failed(run, f"{reason}, {ATTEMPTS} times")))
             self.show(RunEnded(index, "failed"))

@@ -19,7 +19,7 @@ from bnexp.launch.engines.ray_worker import Channel, Origin, train_remotely
 from bnexp.launch.one_run import mark_lost
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display, RunEnded, RunStarted
+from bnexp.launch.screen.events import Display, RunStarted
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import RunDir, State
 from bnexp.wording import count
@@ -71,7 +71,7 @@ class RayLauncher:
             threads = run.spec.config.train.threads or run.threads or THREADS
             if device != "cuda" and threads > self.cpus:
                 raise UsageError(f"a run with {threads} threads does not fit {self.cpus} Ray CPUs")
-            folder = RunDir(run.folder.path.absolute())
+            folder = RunDir(run.folder.path.absolute(), run.folder.identity)
             placed.append(replace(run, device=device, threads=threads, folder=folder))
         return placed
 
@@ -149,16 +149,13 @@ class _Session:
 
     def _end(self, task: Any, index: int) -> None:  # noqa: ANN401 - a reference to a task
         try:
-            state = self._ray.get(task)
+            self._ray.get(task)
         except self._ray.exceptions.TaskCancelledError:
             return
         except self._ray.exceptions.RayTaskError as error:
             self._ledger.lose(index, f"its Ray task failed: {_last_line(error)}", mark_lost)
         except self._ray.exceptions.RayError as error:
             self._ledger.lose(index, f"its Ray worker died ({type(error).__name__})", mark_lost)
-        else:
-            if state != "pending":
-                self._ledger.show(RunEnded(index, state))
 
     def _cancel_what_waits(self) -> None:
         for task, index in self._running.items():

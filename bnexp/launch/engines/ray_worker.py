@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Event, Reporter, RunStarted
-from bnexp.runs import State
+from bnexp.launch.screen.events import Event
 
 SECONDS_BETWEEN_CALLS = 0.5
 
@@ -56,17 +55,16 @@ class Channel:
         return events
 
 
-def train_remotely(channel: Any, index: int, run: PlannedRun, origin: Origin) -> State:  # noqa: ANN401 - an actor's handle
-    """Trains a run and returns how it ended; pending where it was not begun."""
+def train_remotely(channel: Any, index: int, run: PlannedRun, origin: Origin) -> None:  # noqa: ANN401 - an actor's handle
+    """Trains a run, unless it is to stop before that."""
     origin.take_over()
     link = _Link(channel)
     try:
         if link.stop.is_set():
-            return "pending"
+            return
         from bnexp.launch.one_run import train_one
 
-        link.send(RunStarted(index))
-        return train_one(run, link.stop.is_set, Reporter(index, link.send))
+        train_one(run, index, link.stop.is_set, link.send)
     finally:
         link.close()
 

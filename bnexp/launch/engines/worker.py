@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Event, Reporter, RunEnded, RunStarted
+from bnexp.launch.screen.events import Event
 
 Order = tuple[int, PlannedRun]
 
@@ -36,7 +36,6 @@ def work(connection: Connection) -> None:
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.one_run import train_one
-    from bnexp.training.device import free_memory
 
     def send(event: Event | Ready) -> None:
         # Where the parent is gone, the inbox notices; the run is to be saved first.
@@ -46,10 +45,7 @@ def work(connection: Connection) -> None:
     send(Ready())
     while (order := inbox.next()) is not None:
         index, run = order
-        send(RunStarted(index))
-        state = train_one(run, inbox.stop.is_set, Reporter(index, send))
-        free_memory()
-        send(RunEnded(index, state))
+        train_one(run, index, inbox.stop.is_set, send)
 
 
 class _Inbox:

@@ -118,7 +118,7 @@ def begun(here):
     """Leaves what runs that were begun leave."""
     for planned in plan_runs(load_experiment(here / "c.yaml"), here / "runs", False):
         content = resolved_config(planned.spec)
-        planned.folder.create(planned.identity, write_yaml(content), {"config": content})
+        planned.folder.create(write_yaml(content), {"config": content})
     return here
 
 

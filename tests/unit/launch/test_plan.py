@@ -45,7 +45,7 @@ def plan(experiment, tmp_path, is_forced=False):
 
 
 def create(run, state, **status):
-    run.folder.create(run.identity, "", {"config": resolved_config(run.spec)})
+    run.folder.create("", {"config": resolved_config(run.spec)})
     run.folder.set_state(state)
     content = json.loads(run.folder.status.read_text())
     run.folder.status.write_text(json.dumps({**content, **status}))
@@ -93,9 +93,9 @@ def test_a_planned_run_can_be_sent_to_another_process(experiment, tmp_path):
 
     again = pickle.loads(pickle.dumps(run))
 
-    assert (again.spec, again.identity, again.folder.path) == (
+    assert (again.spec, again.folder.identity, again.folder.path) == (
         run.spec,
-        run.identity,
+        run.folder.identity,
         run.folder.path,
     )
 
@@ -138,7 +138,7 @@ def test_a_folder_that_was_cut_off_at_its_birth_is_begun_anew(experiment, tmp_pa
     run.folder.path.mkdir(parents=True)
     assert plan(experiment, tmp_path)[0].action == "train"
 
-    run.folder.create(run.identity, "", {})
+    run.folder.create("", {})
     run.folder.environment.unlink()
     run.folder.config.unlink()
     assert plan(experiment, tmp_path)[0].action == "train"

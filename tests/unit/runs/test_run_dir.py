@@ -9,16 +9,23 @@ from records import build_summary
 
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically, write_text_atomically
-from bnexp.runs import MetricsLog, RunDir, RunIdentity, read_experiments, read_run
+from bnexp.runs import MetricsLog, RunDir, read_experiments, read_run
 
-IDENTITY = RunIdentity("exp", "norm=batch", {"model.norm.name": "batch"}, 3, "f" * 64, 1)
+IDENTITY = {
+    "experiment": "exp",
+    "cell": "norm=batch",
+    "settings": {"model.norm.name": "batch"},
+    "seed": 3,
+    "fingerprint": "f" * 64,
+    "cell_index": 1,
+}
 SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
 
 
 @pytest.fixture
 def run(tmp_path):
     run = RunDir.of(tmp_path, IDENTITY)
-    run.create(IDENTITY, "name: exp\n", {"threads": 2, "config": {"train": {"epochs": 2}}})
+    run.create("name: exp\n", {"threads": 2, "config": {"train": {"epochs": 2}}})
     return run
 
 
@@ -152,13 +159,13 @@ def test_creating_again_removes_what_an_earlier_attempt_left(run):
     (run.path / "events.out.tfevents.1.host.2").write_text("x")
     (run.path / "notes.md").write_text("the user's own")
 
-    run.create(IDENTITY, "name: exp\n", {})
+    run.create("name: exp\n", {})
 
     left = ["config.yaml", "environment.json", "log.txt", "notes.md", "status.json"]
     assert sorted(path.name for path in run.path.iterdir()) == left
     assert run.log.read_text().endswith("what was said\n")
 
-    run.start_over(IDENTITY)
+    run.start_over()
 
     assert sorted(path.name for path in run.path.iterdir()) == ["notes.md", "status.json"]
     assert read_run(run.path).state == "pending"
@@ -218,8 +225,8 @@ def test_an_atomic_write_follows_the_umask(tmp_path):
 def test_runs_come_in_the_order_in_which_they_were_planned(tmp_path):
     for index, cell in enumerate(["norm=none", "norm=batch"]):
         for seed in (10, 2):
-            identity = RunIdentity("exp", cell, {}, seed, "f", index)
-            RunDir.of(tmp_path, identity).create(identity, "", {})
+            run = {"cell": cell, "seed": seed, "cell_index": index}
+            RunDir.of(tmp_path, {**IDENTITY, **run}).create("", {})
 
     records = read_experiments(["exp"], tmp_path)
 

@@ -8,7 +8,7 @@ import pytest
 from records import build_summary
 
 from bnexp.locks import hold_lock
-from bnexp.runs import RunDir, RunIdentity
+from bnexp.runs import RunDir
 from bnexp.runs.reading import read_run
 
 SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
@@ -16,9 +16,8 @@ SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
 
 @pytest.fixture
 def run(tmp_path):
-    identity = RunIdentity("exp", "norm=batch", {"model.norm.name": "batch"}, 3, "f" * 64)
-    folder = RunDir.of(tmp_path, identity)
-    folder.create(identity, "name: exp\n", {"platform": "Linux"})
+    folder = RunDir.of(tmp_path, {"experiment": "exp", "cell": "norm=batch", "seed": 3})
+    folder.create("name: exp\n", {"platform": "Linux"})
     folder.write_summary(SUMMARY)
     return folder
 
