@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.config.load import RunSpec, load_experiment
-from bnexp.launch.plan import resolved_config
+from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.tensorboard import EventWriter

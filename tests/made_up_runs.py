@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bnexp.config.load import load_experiment
-from bnexp.launch.plan import resolved_config
+from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 
 CONFIG = """\

@@ -102,14 +102,14 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
-    from bnexp.launch.plan import restore_statuses
+    from bnexp.launch.notices import describe_folder, restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = open_output(sys.stderr)
-    _warn([*experiment.warnings, *_describe_folder(planned), *restore_statuses(planned)], console)
+    _warn([*experiment.warnings, *describe_folder(planned), *restore_statuses(planned)], console)
     if not to_do:
         console.print(f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
@@ -126,8 +126,10 @@ def plan(
     force: ForceOption = False,
 ) -> None:
     """Check a config and list its runs; writes and trains nothing."""
+    from bnexp.launch.notices import describe_folder
+
     experiment, planned = _load(config, settings, runs_dir, device, force)
-    _warn([*experiment.warnings, *_describe_folder(planned)], open_output(sys.stderr))
+    _warn([*experiment.warnings, *describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     table = open_table("cell", "seeds", "to do", "done", numbers=("to do", "done"), title=title)
     cells: dict[str, list[PlannedRun]] = {}
@@ -138,15 +140,6 @@ def plan(
         seeds = " ".join(str(run.spec.seed) for run in runs)
         table.add_row(FoldedName(cell), seeds, str(len(runs) - done), str(done))
     open_console().print(table)
-
-
-def _describe_folder(planned: list[PlannedRun]) -> list[str]:
-    """Returns how existing runs deviate from the config, and what is damaged in them."""
-    from bnexp.launch.plan import describe_late_claims, describe_strays
-
-    damages = [run.damage for run in planned]
-    found = (describe_late_claims(planned), *damages, describe_strays(planned))
-    return [line for line in found if line]
 
 
 def _warn(warnings: list[str], console: Console) -> None:

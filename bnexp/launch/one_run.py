@@ -19,14 +19,9 @@ from bnexp.config.yaml.writer import write_yaml
 from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
 from bnexp.launch.first_look import show_first_look
-from bnexp.launch.plan import (
-    PlannedRun,
-    decide,
-    hyperparameters,
-    repeatable_config,
-    resolved_config,
-)
+from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.recorder import RunRecorder
+from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, Hold, LostLockError, hold_lock, is_held

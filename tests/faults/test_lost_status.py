@@ -31,7 +31,7 @@ def test_a_run_without_a_status_goes_on_from_its_checkpoint(is_torn, forks, tmp_
     assert "interrupted" in listed.said
     assert f"warning: {status.relative_to(tmp_path)}" in listed.said
     assert done.code == 0, done.said
-    assert "the run is known by its config, and gets a new status" in done.said
+    assert "the run is recognized by its config and gets a new status" in done.said
     assert "goes on after step 8" in done.said
     assert read_results(run.folder.path) == read_results(whole.folder.path)
     assert read_run(run.folder.path).problems == ()
@@ -48,7 +48,7 @@ def test_a_finished_run_whose_summary_is_damaged_gets_the_same_one_again(forks, 
     assert done.code == 0, done.said
     (warning,) = find_warnings(done, run)
     assert "summary.json cannot be read: " in warning
-    assert warning.endswith("; it is made again from its last checkpoint")
+    assert warning.endswith("; it is rebuilt from its last checkpoint")
     assert read_results(run.folder.path) == whole
 
 

@@ -147,7 +147,7 @@ def test_another_config_in_the_same_folder_is_refused_with_the_difference(sweep,
     assert done.stderr.strip().splitlines() == [
         "error: runs/sweep/norm=none/seed=0 holds a run of another config: train.epochs is 2 "
         "there and 3 here. Give this experiment another name (-s name=…), remove this run alone "
-        "(bnexp rm 'runs/sweep/norm=none/seed=0'), or start all over with --force"
+        "(bnexp rm 'runs/sweep/norm=none/seed=0'), or start all runs over with --force"
     ]
     assert read_run(first_run(folder)).config["train.epochs"] == 2
 

@@ -12,7 +12,8 @@ from bnexp.cli.show import show
 from bnexp.config.load import load_experiment
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import UsageError
-from bnexp.launch.plan import plan_runs, resolved_config
+from bnexp.launch.plan import plan_runs
+from bnexp.launch.resolved_config import resolved_config
 
 CONFIG = """\
 name: trial

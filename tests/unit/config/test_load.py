@@ -6,7 +6,7 @@ import yaml
 from bnexp.config.load import load_experiment
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import BnexpError, ConfigError
-from bnexp.launch.plan import resolved_config
+from bnexp.launch.resolved_config import resolved_config
 
 BASE = """\
 name: trial

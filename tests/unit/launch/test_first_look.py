@@ -37,7 +37,7 @@ class Fickle(nn.Module):
 def look(*, channels=3, model=None, with_graph=False):
     images = LabelledImages(np.zeros((8, 6, 6, channels), np.uint8), np.zeros(8, np.int64))
     statistics, device = ChannelStatistics.of(images), torch.device("cpu")
-    config = SimpleNamespace(augment=(), batch_size=4, drop_last=False)
+    config = SimpleNamespace(augment=(), batch_size=4, count_steps=lambda images: images // 4)
     parts = SimpleNamespace(
         learner=SimpleNamespace(model=model or nn.Flatten()),
         batches=TrainingBatches(images, statistics, config, 0, device),

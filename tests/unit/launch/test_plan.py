@@ -11,15 +11,9 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
-from bnexp.launch.plan import (
-    describe_late_claims,
-    describe_strays,
-    hyperparameters,
-    plan_runs,
-    repeatable_config,
-    resolved_config,
-    restore_statuses,
-)
+from bnexp.launch.notices import describe_late_claims, describe_strays, restore_statuses
+from bnexp.launch.plan import plan_runs
+from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.reading import read_status
@@ -153,7 +147,7 @@ def test_a_folder_that_does_not_say_its_config_is_never_taken_for_this_one(
     (run.folder.path / name).write_text("{damaged")
     run.folder.environment.write_text("{damaged")
 
-    with pytest.raises(UsageError, match=r"of which it cannot be read whether it is this one \(.*"):
+    with pytest.raises(UsageError, match=r"whose config cannot be read, so .*another one \(.*"):
         plan(experiment, tmp_path)
 
 
@@ -201,7 +195,7 @@ def test_runs_that_the_config_does_not_ask_for_are_named(experiment, tmp_path):
     folder = tmp_path / "runs/exp"
     assert describe_strays(plan(other, tmp_path)) == (
         f"{folder} also holds 1 run that this config does not ask for (base/seed=0); "
-        "bnexp compare counts them in, and bnexp rm removes them"
+        "bnexp compare includes them, and bnexp rm removes them"
     )
 
 
@@ -303,5 +297,5 @@ def test_runs_that_were_begun_before_a_claim_was_written_are_told(tmp_path):
     finish(planned[0])
 
     assert without is None
-    assert with_claim.startswith("2 of 2 runs were begun without the claims as they stand now")
+    assert with_claim.startswith("2 of 2 runs were started without the claims that the config")
     assert describe_late_claims(plan(load_experiment(path), tmp_path)).startswith("1 of 2 runs")

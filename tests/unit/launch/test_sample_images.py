@@ -10,7 +10,7 @@ from PIL import Image
 
 from bnexp.data.batches import ChannelStatistics, TrainingBatches
 from bnexp.data.dataset import LabelledImages
-from bnexp.training.sample_images import draw_first_batch
+from bnexp.launch.first_look import draw_first_batch
 
 NAMES = tuple("abcdefghij")
 
@@ -20,7 +20,9 @@ def build_batches(*, count=40, side=32, channels=3, batch_size=40, augment=(), s
     generator = np.random.default_rng(1)
     pixels = generator.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
     images = LabelledImages(pixels, np.arange(count) % 10)
-    config = SimpleNamespace(augment=augment, batch_size=batch_size, drop_last=False)
+    config = SimpleNamespace(
+        augment=augment, batch_size=batch_size, count_steps=lambda images: images // batch_size
+    )
     statistics = ChannelStatistics.of(images)
     return TrainingBatches(images, statistics, config, seed, torch.device("cpu")), pixels
 

@@ -1,0 +1,62 @@
+"""What a command says about the runs that an experiment's folder already holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bnexp.launch.plan import PlannedRun
+from bnexp.runs import read_run
+from bnexp.runs.reading import find_runs
+from bnexp.wording import count
+
+
+def describe_folder(planned: Sequence[PlannedRun]) -> list[str]:
+    """Returns a warning for each thing in the folder that is not as the config asks."""
+    damages = [run.damage for run in planned]
+    found = (describe_late_claims(planned), *damages, describe_strays(planned))
+    return [line for line in found if line]
+
+
+def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
+    """Returns a warning if runs were started without the present claims, else None.
+
+    They are not trained again for that, and `bnexp compare` gives such claims no verdict.
+    """
+    claims = planned[0].spec.config.claim
+    begun = [run for run in planned if run.action in ("skip", "resume")] if claims else []
+    now = [claim.model_dump(mode="json") for claim in claims]
+    late = [run for run in begun if [*read_run(run.folder.path).claims] != now]
+    if not late:
+        return None
+    return (
+        f"{len(late)} of {len(planned)} runs were started without the claims that the config makes "
+        "now, which therefore get no verdict; --force trains them again, to the same figures, "
+        "with the claims recorded"
+    )
+
+
+def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
+    """Rewrites lost statuses of runs that have ended; yields a warning for each that it cannot."""
+    for run in planned:
+        if run.damage is None or run.action != "skip":
+            continue
+        state = read_run(run.folder.path, with_config=False).state
+        try:
+            run.folder.restore_status(state)
+        except OSError as error:
+            yield f"{run.folder.status} cannot be written: {error.strerror or error}"
+
+
+def describe_strays(planned: Sequence[PlannedRun]) -> str | None:
+    """Returns a warning if the experiment's folder holds runs that are not in the config."""
+    folder = planned[0].folder.path.parent.parent
+    asked = {run.folder.path for run in planned}
+    strays = [path for path in find_runs(folder) if path not in asked] if folder.is_dir() else []
+    if not strays:
+        return None
+    names = sorted({f"{path.parent.name}/{path.name}" for path in strays})
+    shown = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
+    return (
+        f"{folder} also holds {count(len(strays), 'run')} that this config does not ask for "
+        f"({shown}); bnexp compare includes them, and bnexp rm removes them"
+    )
