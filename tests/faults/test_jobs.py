@@ -48,7 +48,7 @@ def test_row_14_a_run_whose_worker_is_killed_is_tried_again_and_ends_with_the_sa
     in_process.run_all(whole, Listener(), StopSignal())
 
     assert ended == {"failed": 1, "finished": 3}
-    said = "base seed=1: its process was killed by signal 9, perhaps out of memory; it is tried"
+    said = "base seed=1: its process was killed by signal 9, perhaps out of memory; trying it once"
     assert sum(line.startswith(said) for line in listener.lines) == 1
     for one, other in zip(runs[1:], whole[1:], strict=True):
         assert read_results(one.folder.path) == read_results(other.folder.path)
