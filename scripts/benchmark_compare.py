@@ -33,6 +33,7 @@ from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.tensorboard import EventWriter
+from bnexp.runs.tensorboard_events import scalars_event
 
 SEEDS = 5
 EPOCHS = 100
@@ -136,9 +137,9 @@ def _make_run(
             file.write(
                 json.dumps({"step": step, "epoch": 1, "elapsed_seconds": 1.0, **values}) + "\n"
             )
-            events.write_scalars(step, 1.0, values)
+            events.write(scalars_event, step, 1.0, values)
     for epoch, value in enumerate(curve, start=1):
-        events.write_scalars(epoch * rows // epochs, 1.0, {"test/accuracy": value})
+        events.write(scalars_event, epoch * rows // epochs, 1.0, {"test/accuracy": value})
     events.close()
     history = dict.fromkeys(("train/accuracy", "test/accuracy", "train/loss", "test/loss"), curve)
     final = {tag: values[-1] for tag, values in history.items()}

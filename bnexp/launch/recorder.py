@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from bnexp.launch.screen.events import EpochEnded, Event, RunProgressed, Said
 from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
 from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import GraphNode, Image
+from bnexp.runs.tensorboard_events import (
+    GraphNode,
+    Image,
+    graph_event,
+    image_event,
+    restart_event,
+    scalars_event,
+    session_end_event,
+    session_start_event,
+)
 
 SECONDS_BETWEEN_BEATS = 5.0
 SECONDS_BETWEEN_STEPS = 0.2
@@ -46,11 +55,11 @@ class RunRecorder:
         self._is_open = True
         started = time.time() - (rows[-1].elapsed_seconds if rows else 0.0)
         if rows:
-            self._events.write_restart(started)
-        self._events.write_session_start(group, hyperparameters, started)
+            self._events.write(restart_event, started)
+        self._events.write(session_start_event, group, hyperparameters, started)
         for row in rows:
             values = {tag: math.nan if v is None else v for tag, v in row.scalars.items()}
-            self._events.write_scalars(row.step, started + row.elapsed_seconds, values)
+            self._events.write(scalars_event, row.step, started + row.elapsed_seconds, values)
 
     def record(
         self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
@@ -58,7 +67,7 @@ class RunRecorder:
         """Writes a row of metrics and the same points for TensorBoard."""
         self._folder.check()
         self._metrics.write(step, epoch, elapsed_seconds, scalars)
-        self._events.write_scalars(step, time.time(), scalars)
+        self._events.write(scalars_event, step, time.time(), scalars)
 
     def progress(self, step: int, total_steps: int) -> None:
         """Shows the step a few times per second and, every few seconds, renews the heartbeat."""
@@ -84,11 +93,11 @@ class RunRecorder:
 
     def show_image(self, tag: str, image: Image, description: str) -> None:
         """Puts a picture into TensorBoard, at step 0, with a description in Markdown."""
-        self._events.write_image(tag, image, description, time.time())
+        self._events.write(image_event, tag, image, description, time.time())
 
     def show_graph(self, nodes: Sequence[GraphNode]) -> None:
         """Puts the network's graph into TensorBoard."""
-        self._events.write_graph(nodes, time.time())
+        self._events.write(graph_event, nodes, time.time())
 
     def say(self, line: str) -> None:
         """Logs and shows a line."""
@@ -105,7 +114,7 @@ class RunRecorder:
             return
         self._folder.check()
         self._is_open = False
-        self._events.write_session_end(state, time.time())
+        self._events.write(session_end_event, state, time.time())
         self._events.close()
         with contextlib.suppress(OSError):  # the disk that is full has been reported
             self._metrics.close()

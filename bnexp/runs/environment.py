@@ -37,7 +37,7 @@ def describe_environment() -> dict[str, Any]:
 
 @functools.cache
 def describe_own_code() -> dict[str, Any]:
-    """Returns commit and changes as they were when first asked: as loaded, not as edited since."""
+    """Returns commit and changes as they were at the first call: as loaded, not as edited since."""
     return _describe_code(Path(__file__).parent.parent)
 
 
@@ -61,8 +61,7 @@ def describe_processor() -> str:
 def _describe_code(package: Path) -> dict[str, Any]:
     """Returns commit, dirty flag and a digest of what is uncommitted in a git checkout.
 
-    All are None where the package itself does not lie in one; without a change the digest
-    is None too.
+    All are None if the package itself is not in one; without a change the digest is None too.
     """
     is_tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py") is not None
     commit = _git(package, "rev-parse", "HEAD") if is_tracked else None

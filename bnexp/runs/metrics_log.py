@@ -14,7 +14,7 @@ from bnexp.files import write_text_atomically
 
 @dataclass(frozen=True)
 class MetricsRow:
-    """What was measured at a step; `scalars` holds None where a value was not a finite number."""
+    """What was measured at a step; `scalars` holds None for a value that was not finite."""
 
     step: int
     epoch: int
@@ -49,23 +49,24 @@ class MetricsLog:
 def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow], list[str]]:
     """Cuts the file back to the first `count` rows, none beyond `step`; returns them.
 
-    Rows that are torn or damaged are left out and named in the words that come second,
-    as are rows that are missing. The file is replaced at once.
+    Torn or damaged rows are left out; the second list says which, and how many are missing.
+    The file is replaced in one step.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         content = b""
-    # Not `splitlines`, which a flipped byte could make see other ends of lines.
+    # Not `splitlines`, which a flipped byte could make split elsewhere.
     lines = content.removesuffix(b"\n").split(b"\n")[:count] if content else []
     found = [_read_row(line) for line in lines]
     rows = [row for row in found if row is not None and row.step <= step]
     damaged = [number for number, row in enumerate(found, start=1) if row is None]
     write_text_atomically(path, "".join(_format(row) for row in rows))
-    return rows, [f"{path}: {said}" for said in _tell_losses(damaged, count - len(lines), count)]
+    losses = _describe_losses(damaged, count - len(lines), count)
+    return rows, [f"{path}: {loss}" for loss in losses]
 
 
-def _tell_losses(damaged: Sequence[int], missing: int, count: int) -> Iterator[str]:
+def _describe_losses(damaged: Sequence[int], missing: int, count: int) -> Iterator[str]:
     """Yields which lines are damaged, and how many of `count` rows are not there at all."""
     if len(damaged) == 1:
         yield f"line {damaged[0]} cannot be read and is left out"
@@ -82,7 +83,7 @@ def _format(row: MetricsRow) -> str:
 
 
 def _read_row(line: bytes) -> MetricsRow | None:
-    """Returns the row, or None where the line is not one that `MetricsLog` writes."""
+    """Returns the row, or None if the line is not one that `MetricsLog` writes."""
     try:
         content = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -16,21 +16,21 @@ from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
 from bnexp.runs.summary_reading import check_summary
 
 TRASH = ".trash-"
-"""What the name of a folder that is being removed starts with."""
+"""What the name of a folder that is being deleted starts with."""
 
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "experiment": (str, "text"),
     "cell": (str, "text"),
-    "seed": (int, "number"),
-    "settings": (dict, "mapping"),
+    "seed": (int, "a number"),
+    "settings": (dict, "a mapping"),
     "fingerprint": (str, "text"),
-    "cell_index": (int, "number"),
-    "heartbeat": ((int, float), "number"),
+    "cell_index": (int, "a number"),
+    "heartbeat": ((int, float), "a number"),
 }
-"""What a status.json says of its run besides the state: the type of each value, and its name."""
+"""What a status.json says about its run besides the state: the type of each value, and its name."""
 
 _NAMES = {"experiment", "cell", "seed"}
-"""What the names of a run's folders tell too."""
+"""What the names of a run's folders say too."""
 
 
 def list_experiments(runs_dir: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def read_experiments(
 
 
 def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
-    """Returns the record of one run's folder; without its config and environment if told so."""
+    """Returns the record of a run's folder; `with_config`, also its config and environment."""
     problems: list[str] = []
     # Texts, since thousands of paths take longer than the files they lead to.
     status_path, summary_path, environment = (
@@ -96,7 +96,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
 
 
 def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Returns what a run says it is; what it does not say soundly is taken from its folders."""
+    """Returns what a run says it is; the rest is taken from its folders' names."""
     known = {}
     for key in _KINDS.keys() & status.keys():
         kind, word = _KINDS[key]
@@ -104,7 +104,7 @@ def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> d
         if isinstance(value, kind) and not isinstance(value, bool):
             known[key] = flatten(value) if value and key == "settings" else value
         else:
-            problems.append(f"{path / STATUS}: {key} is no {word}")
+            problems.append(f"{path / STATUS}: {key} must be {word}")
     if not known.keys() >= _NAMES:
         known.setdefault("experiment", path.parent.parent.name)
         known.setdefault("cell", path.parent.name)
@@ -113,14 +113,14 @@ def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> d
 
 
 def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
-    """Yields what a run says of itself that its folders' names contradict, as after a copy."""
+    """Yields what a run says about itself that its folders' names contradict, e.g. after a copy."""
     for said, folder in ((f"seed={seed}", path.name), (cell, path.parent.name)):
-        if folder not in ("", "..", said):  # a relative path may not tell
-            yield f"{path} holds a run that says it is '{said}': was it copied or renamed?"
+        if folder not in ("", "..", said):  # a relative path may not say
+            yield f"{path} holds a run whose status names it '{said}': was it copied or renamed?"
 
 
 def _find_state(path: Path, status: Mapping[str, Any], summary: Summary | None) -> State:
-    """Returns the run's state; one that does not say runs where somebody holds it."""
+    """Returns the run's state; a run without a status is running if somebody holds its lock."""
     if summary is not None:
         return summary.status
     if not status:
@@ -132,7 +132,7 @@ def _find_state(path: Path, status: Mapping[str, Any], summary: Summary | None) 
 def read_status(path: Path) -> dict[str, Any]:
     """Returns what a run's status.json says besides what the record holds: step, reason, pid.
 
-    Nothing where it cannot be read; the record's problems say so.
+    It is empty if it cannot be read; the record's problems say so.
     """
     return _read_json(str(RunDir(path).status), [])
 
@@ -174,7 +174,7 @@ def _list_candidates(folder: Path) -> Iterator[Path]:
 
 
 def _list_folders(folder: Path, prefix: str = "") -> list[Path]:
-    """Returns the folders in a folder whose name starts with `prefix`, what is being removed not.
+    """Returns a folder's folders whose name starts with `prefix`, except those being deleted.
 
     Raises:
         UsageError: The folder cannot be read.
@@ -182,7 +182,7 @@ def _list_folders(folder: Path, prefix: str = "") -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _is_folder(entry)]
-    except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
+    except (FileNotFoundError, NotADirectoryError):  # deleted in the meantime
         return []
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
@@ -215,7 +215,7 @@ def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{path} cannot be read: {error}")
         return {}
     if not isinstance(content, dict):
-        problems.append(f"{path} holds no JSON object")
+        problems.append(f"{path} is not a JSON object")
         return {}
     return content
 
@@ -241,7 +241,7 @@ def _flatten(path: str, content: dict[str, Any], problems: list[str]) -> dict[st
 
 
 def _take_claims(described: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Takes the claims out of a run's config, so that they are no settings of it."""
+    """Takes the claims out of a run's config, so that they are not settings of it."""
     config = described.get("config")
     claims = config.pop("claim", None) if isinstance(config, dict) else None
     return tuple(claim for claim in claims or () if isinstance(claim, dict))
@@ -253,7 +253,7 @@ def _read_summary(path: str, problems: list[str]) -> tuple[Summary | None, bool]
     content = _read_json(path, problems)
     if len(problems) > noticed:
         return None, True
-    if not content and not os.path.exists(path):  # noqa: PTH110 - False where it may not be seen
+    if not content and not os.path.exists(path):  # noqa: PTH110 - False if it may not be seen
         return None, False
     try:
         return check_summary(content), False

@@ -26,9 +26,9 @@ Scalar = str | int | float | bool | None
 class Summary:
     """The content of `summary.json`: what a finished or diverged run measured.
 
-    Accuracies are in [0, 1], losses in nats an image. `history` holds one value an
+    Accuracies are in [0, 1], losses in nats per image. `history` holds one value per
     epoch for each tag, `final` the last of them, `best` those of the epoch with the
-    highest validation accuracy (empty where there is no validation set).
+    highest validation accuracy (empty if there is no validation set).
     """
 
     status: Literal["finished", "diverged"]
@@ -63,9 +63,9 @@ class RunRecord:
     environment: Mapping[str, Scalar] = field(default_factory=dict)
     summary: Summary | None = None
     heartbeat: float | None = None
-    """Seconds since 1970 when the run last said that it lives."""
+    """Seconds since 1970 when the run was last active."""
     fingerprint: str | None = None
-    """SHA-256 of the config that the run was begun with; None where it cannot be read."""
+    """SHA-256 of the config that the run began with; None if it cannot be read."""
     cell_index: int = 0
     """The place of the cell in its sweep, counted from 0."""
     claims: tuple[Mapping[str, Any], ...] = ()
@@ -73,9 +73,9 @@ class RunRecord:
     is_damaged: bool = False
     """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
     is_silent: bool = False
-    """Whether the run is said to be running, but no process holds it: its process has died."""
+    """Whether its status says running, but no process holds its lock: the process has died."""
     problems: tuple[str, ...] = ()
-    """What could not be read, in words."""
+    """What could not be read, in sentences."""
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 - any YAML or JSON
@@ -90,7 +90,7 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 -
 
 def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # noqa: ANN401
     # A comparison flattens the configs of thousands of runs: most values are scalars, which
-    # are told by their type alone.
+    # their type alone shows.
     children: Iterable[tuple[object, Any]]
     if type(tree) is dict or isinstance(tree, Mapping):
         children, empty = tree.items(), "{}"

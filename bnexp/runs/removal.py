@@ -1,4 +1,4 @@
-"""Removes runs from disk, and nothing but runs."""
+"""Deletes runs from disk, and nothing but runs."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Removal:
 
 
 def plan_removal(targets: Sequence[str], runs_dir: Path) -> list[Removal]:
-    """Returns what would be removed for each target, a name or a path; removes nothing.
+    """Returns what would be deleted for each target, a name or a path; deletes nothing.
 
     Raises:
-        UsageError: A target holds no runs, is or leads through a symbolic link, or has a run
+        UsageError: A target holds no runs, is in or behind a symbolic link, or has a run
             that a process is training.
     """
     removals = []
@@ -48,13 +48,13 @@ def plan_removal(targets: Sequence[str], runs_dir: Path) -> list[Removal]:
 
 
 def remove(removal: Removal) -> list[Path]:
-    """Removes the runs and what bnexp wrote beside them; returns what is left of the folder.
+    """Deletes the runs and what bnexp wrote beside them; returns what is left of the folder.
 
     Each run is first renamed to a hidden folder, in one step: one that is cut off half-way
-    is never taken for a run. Folders go where nothing but what bnexp wrote was in them.
+    is never taken for a run. Folders that hold nothing else are deleted too.
 
     Raises:
-        BnexpError: Something cannot be removed, or a process began to train the run.
+        BnexpError: Something cannot be deleted, or a process began to train the run.
     """
     try:
         for run in removal.runs:
@@ -64,20 +64,22 @@ def remove(removal: Removal) -> list[Path]:
             _remove_leftovers(folder)
     except OSError as error:
         place = error.filename or removal.folder
-        raise BnexpError(f"cannot remove {place}: {error.strerror or error}") from error
+        raise BnexpError(f"cannot delete {place}: {error.strerror or error}") from error
     return sorted(removal.folder.iterdir()) if removal.folder.exists() else []
 
 
 def _refuse_outside(target: str, folder: Path, runs_dir: Path) -> None:
     if ".." in Path(target).parts:
-        raise UsageError(f"'{target}' leads out of a folder; name the run by its own path")
+        raise UsageError(f"'{target}' contains '..'; name the run by its own path")
     if folder.resolve() in (runs_dir.resolve(), *runs_dir.resolve().parents):
         raise UsageError(f"{folder} is where all runs are kept; name an experiment, cell or run")
 
 
 def _refuse_link(path: Path) -> None:
     if path.is_symlink():
-        raise UsageError(f"{path} is a symbolic link; what it leads to is not removed. Unlink it")
+        raise UsageError(
+            f"{path} is a symbolic link; its target is not deleted; remove the link itself"
+        )
 
 
 def _refuse_held(run: Path, where: Path) -> None:
@@ -90,7 +92,7 @@ def _remove_run(run: Path) -> None:
     grave = run.with_name(f"{TRASH}{run.name}-{os.getpid()}-{time.monotonic_ns()}")
     run.rename(grave)
     try:
-        _refuse_held(run, grave)  # one who began just before it was renamed
+        _refuse_held(run, grave)  # a process that began just before it was renamed
     except UsageError:
         grave.rename(run)
         raise
@@ -98,7 +100,7 @@ def _remove_run(run: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes what an earlier removal left, a comparison, and the folder if nothing else is in."""
+    """Deletes what an earlier deletion left, a comparison, and then an empty folder."""
     for path in _find_own(folder):
         shutil.rmtree(path)
     with contextlib.suppress(OSError):  # the user's own files are in it

@@ -76,7 +76,7 @@ class RunDir:
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a row."""
+        """One JSON object per row."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -91,47 +91,47 @@ class RunDir:
 
     @property
     def log(self) -> Path:
-        """Everything said about the run, tracebacks included."""
+        """Everything that was said about the run, including tracebacks."""
         return self.path / "log.txt"
 
     def create(self, config_yaml: str, environment: Mapping[str, Any]) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
 
-        Files of an earlier attempt at the same run are removed first, but for its log: it says
+        Files of an earlier attempt at the same run are deleted first, except its log, which says
         why that attempt failed.
 
         Raises:
             UsageError: The folder cannot be made or written.
         """
         self.check()
-        with self._telling_what_cannot_be_written():
+        with self._reporting_what_cannot_be_written():
             self.path.mkdir(parents=True, exist_ok=True)
-            self._begin_anew()
+            self._reset()
             self.write_config(config_yaml)
             write_json_atomically(self.environment, environment)
 
     def start_over(self) -> None:
-        """Marks a begun run as pending, and removes what it holds.
+        """Marks a run as pending, and deletes what it holds.
 
         Raises:
-            UsageError: The folder cannot be written; what the run holds is whole then.
+            UsageError: The folder cannot be written; nothing was deleted then.
         """
         self.check()
-        with self._telling_what_cannot_be_written():
-            self._begin_anew()
+        with self._reporting_what_cannot_be_written():
+            self._reset()
             remove_or_set_aside(self.log)
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         set_aside_a_folder(self.status)
         self._last_status = dict(self.identity)
         # The summary goes when the new status is on the disk and before it stands: a folder cut
-        # off anywhere in between is neither taken for finished nor for somebody else's.
+        # off anywhere in between is taken neither for finished nor for another run's.
         self._write_state("pending", lambda: remove_or_set_aside(self.summary))
         for stale in self._files_of_an_earlier_attempt():
             remove_or_set_aside(stale)
 
     @contextlib.contextmanager
-    def _telling_what_cannot_be_written(self) -> Iterator[None]:
+    def _reporting_what_cannot_be_written(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -142,7 +142,7 @@ class RunDir:
 
     @property
     def is_open(self) -> bool:
-        """Whether this object has made the folder or taken it up again, so that it may write."""
+        """Whether this object has created or reopened the folder, so that it may write."""
         return bool(self._last_status)
 
     def set_state(self, state: State, **details: Scalar) -> None:
@@ -164,13 +164,13 @@ class RunDir:
         write_json_atomically(self.status, status, before_it_stands)
 
     def set_failed(self, reason: str) -> None:
-        """Writes that the run failed, on a full disk too if its events, removed, make room."""
+        """Writes that the run failed, on a full disk too if deleting its events makes room."""
         try:
             self.set_state("failed", reason=reason)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            # They are written anew from the metrics when the run goes on.
+            # They are rewritten from the metrics when the run continues.
             self.remove_events()
             self.set_state("failed", reason=reason)
 
@@ -182,7 +182,7 @@ class RunDir:
         self.set_state(summary.status)
 
     def reopen(self) -> None:
-        """Takes a folder up again whose run goes on; what was measured stays.
+        """Reopens the folder of a run that continues; what was measured stays.
 
         A folder in the place of one of its files gets another name.
         """
@@ -194,7 +194,7 @@ class RunDir:
             stale.unlink()
 
     def restore_status(self, state: State) -> None:
-        """Writes the status anew of a run that has ended and lost it."""
+        """Rewrites the lost status of a run that has ended."""
         set_aside_a_folder(self.status)
         self._last_status = dict(self.identity)
         self.set_state(state)
@@ -202,7 +202,7 @@ class RunDir:
     def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:
         """Adds a resume to the list in `environment.json`, which `environment` is if damaged.
 
-        Returns whether it was sound.
+        Returns whether the file was sound.
         """
         self.check()
         is_sound = True
@@ -220,12 +220,12 @@ class RunDir:
         write_text_atomically(self.config, config_yaml)
 
     def remove_events(self) -> None:
-        """Removes the TensorBoard events, which are written anew from the metrics."""
+        """Deletes the TensorBoard events, which are rewritten from the metrics."""
         for path in self.path.glob("events.out.tfevents.*"):
             path.unlink()
 
     def say(self, line: str) -> None:
-        """Appends a line to the log, with the time; a log that cannot be written stops nothing."""
+        """Appends a line to the log, with the time; the run continues if that fails."""
         self.check()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
@@ -238,13 +238,13 @@ class RunDir:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the folder holds anything of a run; one cut off at its birth does not."""
+        """Whether the folder holds anything of a run, even of one that was cut off early."""
         if os.path.exists(f"{self.path}{os.sep}{STATUS}"):  # noqa: PTH110 - of thousands of runs
             return True
         known = (self.summary, self.metrics, self.config, self.environment)
         try:
             return any(path.exists() for path in known)
-        except PermissionError:  # what it holds, nobody may see
+        except PermissionError:  # its content may not be read
             return True
 
     def _files_of_an_earlier_attempt(self) -> Iterable[Path]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 from bnexp.runs.record import Summary
+from bnexp.runs.run_dir import ENDED
 
-_ENDS = Literal["finished", "diverged"]
 _KEYS = tuple(field.name for field in fields(Summary) if field.name != "reason")
 _COUNTS = ("epochs", "steps", "peak_memory_bytes", "parameters")
 _AMOUNTS = ("elapsed_seconds", "images_per_second")
@@ -22,43 +22,25 @@ def check_summary(content: Mapping[str, Any]) -> Summary:
         ValueError: A key is missing, or its value is of another kind or out of range; the
             message names it.
     """
-    for key in _KEYS:
-        if key not in content:
-            raise ValueError(f"{key} is missing")
-    found = {key: content[key] for key in _KEYS}
-    if found["status"] not in get_args(_ENDS):
+    if missing := [key for key in _KEYS if key not in content]:
+        raise ValueError(f"{missing[0]} is missing")
+    found = {"reason": None, **{key: content[key] for key in (*_KEYS, "reason") if key in content}}
+    if found["status"] not in ENDED:
         raise ValueError(f"unknown status '{found['status']}'")
     for key in (*_COUNTS, *_AMOUNTS):
-        _check_size(key, found[key], is_count=key in _COUNTS)
+        _check_numbers(key, (found[key],))
+        _require(key in _AMOUNTS or type(found[key]) is int, key, "a whole number", found[key])
+        _require(found[key] >= 0, key, "at least 0", found[key])
+    for key in ("final", "best", "history"):
+        _require(isinstance(found[key], dict), key, "a JSON object", found[key])
     for key in ("final", "best"):
-        _check_numbers(key, _mapping(key, found[key]).values())
-    history = _mapping("history", found["history"])
-    found["history"] = {tag: _sequence(tag, values) for tag, values in history.items()}
-    reason = content.get("reason")
-    if reason is not None and not isinstance(reason, str):
-        raise ValueError(f"reason is no text but {_show(reason)}")
-    return Summary(**found, reason=reason)
-
-
-def _check_size(key: str, value: Any, *, is_count: bool) -> None:  # noqa: ANN401 - any JSON
-    _check_numbers(key, (value,))
-    if is_count and type(value) is not int:
-        raise ValueError(f"{key} is no whole number but {value}")
-    if value < 0:
-        raise ValueError(f"{key} is below 0: {value}")
-
-
-def _mapping(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    if not isinstance(value, dict):
-        raise ValueError(f"{key} is no JSON object but {_show(value)}")
-    return value
-
-
-def _sequence(tag: str, values: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON
-    if not isinstance(values, list):
-        raise ValueError(f"{tag} in history is no list but {_show(values)}")
-    _check_numbers(f"{tag} in history", values)
-    return tuple(values)
+        _check_numbers(key, found[key].values())
+    for tag, values in found["history"].items():
+        _require(isinstance(values, list), f"{tag} in history", "a list", values)
+        _check_numbers(f"{tag} in history", values)
+    found["history"] = {tag: tuple(values) for tag, values in found["history"].items()}
+    _require(isinstance(found["reason"], str | None), "reason", "text", found["reason"])
+    return Summary(**found)
 
 
 def _check_numbers(key: str, values: Any) -> None:  # noqa: ANN401 - any JSON
@@ -69,13 +51,15 @@ def _check_numbers(key: str, values: Any) -> None:  # noqa: ANN401 - any JSON
     except OverflowError as error:
         raise ValueError(f"{key} is a number too large") from error
     odd = next(value for value in values if not _is_finite(value))
-    raise ValueError(f"{key} is no finite number but {_show(odd)}")
+    _require(False, key, "a finite number", odd)
 
 
 def _is_finite(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def _require(is_right: bool, key: str, kind: str, value: object) -> None:
+    if not is_right:
+        text = repr(value)
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise ValueError(f"{key} must be {kind}, not {shown}")

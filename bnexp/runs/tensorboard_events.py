@@ -1,7 +1,7 @@
 """TensorBoard's events, and the file that holds them, made without TensorFlow.
 
 Only TensorBoard's protocol buffers are imported. Its record writer would add 0.3 s to
-`bnexp compare`, its event writer writes from a thread, where nobody can catch an error, and
+`bnexp compare`, its event writer writes from a thread, in which nobody can catch an error, and
 its summary functions for text, images and layouts import TensorFlow.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RUN_COLOURS = r"([^/]+)/[^/]+$"
 """Gives the seeds of a cell, and its mean, low and high curves, the same color.
 
-TensorBoard puts those runs together whose names' captured groups are equal: here the last
-folder but one.
+TensorBoard groups runs whose names have equal captured groups: here the second-to-last
+folder.
 """
 
 _POLYNOMIAL = 0x82F63B78
@@ -57,7 +57,7 @@ class MarginChart:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines of all runs that have a tag which one of the regular expressions matches."""
+    """Lines of all runs that have a tag that matches one of the regular expressions."""
 
     title: str
     tags: tuple[str, ...]
@@ -261,7 +261,7 @@ def _chart(chart: MarginChart | LineChart) -> object:
 
 
 def _as_hyperparameter(value: Scalar) -> str | float:
-    """Returns numbers as they are and all else as text, which is what the page can filter."""
+    """Returns numbers as they are and everything else as text, which the page can filter."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
     return value

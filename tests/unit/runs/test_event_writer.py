@@ -16,6 +16,8 @@ from bnexp.runs.tensorboard_events import (
     graph_event,
     image_event,
     scalars_event,
+    session_end_event,
+    session_start_event,
     text_event,
 )
 
@@ -36,16 +38,16 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once(tmp_path):
     warnings = []
 
     writer = EventWriter(tmp_path / "file", warnings.append)
-    writer.write_scalars(1, 0.0, {"train/loss": 1.0})
-    writer.write_session_start("cell", {"a": 1}, 0.0)
-    writer.write_image("samples", Image(draw_png(2, 1)), "", 0.0)
-    writer.write_graph([GraphNode("input", "Input", ())], 0.0)
-    writer.write_session_end("finished", 0.0)
+    writer.write(scalars_event, 1, 0.0, {"train/loss": 1.0})
+    writer.write(session_start_event, "cell", {"a": 1}, 0.0)
+    writer.write(image_event, "samples", Image(draw_png(2, 1)), "", 0.0)
+    writer.write(graph_event, [GraphNode("input", "Input", ())], 0.0)
+    writer.write(session_end_event, "finished", 0.0)
     writer.flush()
     writer.close()
 
     assert len(warnings) == 1
-    assert "the run goes on without them" in warnings[0]
+    assert "the run continues without them" in warnings[0]
     assert f"warning: TensorBoard events cannot be written to {tmp_path / 'file'} (" in warnings[0]
 
 
@@ -60,7 +62,7 @@ def test_a_disk_that_fails_later_is_warned_of_once(tmp_path, monkeypatch):
     writer.close()
     monkeypatch.setattr(writer, "_file", Full())
     for step in range(3):
-        writer.write_scalars(step, 0.0, {"train/loss": 1.0})
+        writer.write(scalars_event, step, 0.0, {"train/loss": 1.0})
 
     assert len(warnings) == 1
     assert "No space left on device" in warnings[0]
