@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import mean, median, stdev
@@ -12,7 +12,6 @@ from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
 from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import (
     Contrast,
-    Values,
     compare_divergence,
     contrast_with_baseline,
     judge_contrasts,
@@ -36,6 +35,7 @@ from bnexp.analysis.results import (
     Divergence,
     Question,
 )
+from bnexp.analysis.seed_difference import Values
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
@@ -108,10 +108,10 @@ def _compare(
     parts: Sequence[tuple[tuple[RunRecord, ...], Choices]], question: Question
 ) -> tuple[Comparison, ...]:
     _check(question)
-    tables = [_build_table(records, where, question) for records, where in parts]
-    contrasts = [contrast for table in tables for contrast in table.contrasts]
     swept = swept_keys([record for records, _ in parts for record in records])
-    judged = iter(judge_contrasts(contrasts, question.metric, swept, question.margin))
+    tables = [_build_table(records, where, question, swept) for records, where in parts]
+    contrasts = [contrast for table in tables for contrast in table.contrasts]
+    judged = iter(judge_contrasts(contrasts, question))
     return tuple(
         _conclude(
             table,
@@ -122,7 +122,9 @@ def _compare(
     )
 
 
-def _build_table(records: tuple[RunRecord, ...], where: Choices, question: Question) -> _Table:
+def _build_table(
+    records: tuple[RunRecord, ...], where: Choices, question: Question, swept: Collection[str]
+) -> _Table:
     if not records:
         raise UsageError("there are no runs to compare")
     cells = group_cells(records)
@@ -134,7 +136,7 @@ def _build_table(records: tuple[RunRecord, ...], where: Choices, question: Quest
     reference = choose_baseline(cells, question.baseline, ", ".join(own))
     _check_metric(cells, question.metric)
     values = {cell.label: _final_values(cell, question.metric) for cell in cells}
-    contrasts = contrast_with_baseline(cells, reference, values, question.margin)
+    contrasts = contrast_with_baseline(cells, reference, values, question, swept)
     return _Table(records, cells, reference, values, contrasts, where)
 
 

@@ -81,7 +81,6 @@ class Difference:
     p_holm: float | None
     """`p`, adjusted over all cells that are tested against the baseline and not confounded."""
     verdict: Verdict
-    is_paired: bool
     n: int
     """Pairs of seeds if paired, else the runs of both cells together."""
     by_seed: Mapping[int, float] = field(default_factory=dict)
@@ -98,9 +97,14 @@ class Difference:
     """The true difference that runs as many and as spread as these find with 80 % power, at
     the strictest of Holm's steps; only if the verdict is `no clear difference`."""
     seeds_needed: int | None = None
-    """Seeds a cell with which a true difference of the margin is found with 80 % power, at
+    """Seeds per cell with which a true difference of the margin is found with 80 % power, at
     the strictest of Holm's steps; only if the verdict is `no clear difference` and there
     is a margin."""
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the seeds were compared one by one."""
+        return bool(self.by_seed)
 
 
 @dataclass(frozen=True)

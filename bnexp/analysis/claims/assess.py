@@ -45,10 +45,11 @@ def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
 
 
 def _assess(cases: Sequence[_Case]) -> list[ClaimResult]:
-    ps = _adjust([_deciding_p(case) for case in cases])
-    equivalences = _adjust([case.test.p_equivalence if case.test else None for case in cases])
+    family = len(cases)
+    ps = holm([_deciding_p(case) for case in cases], family)
+    equivalences = holm([case.test.p_equivalence if case.test else None for case in cases], family)
     return [
-        _conclude(case, p, equivalence, len(cases))
+        _conclude(case, p, equivalence, family)
         for case, p, equivalence in zip(cases, ps, equivalences, strict=True)
     ]
 
@@ -131,11 +132,6 @@ def _deciding_p(case: _Case) -> float | None:
     if case.test is None:
         return None
     return case.test.p_beyond if case.claim.direction == "equal" else case.test.p
-
-
-def _adjust(values: Sequence[float | None]) -> list[float | None]:
-    adjusted = holm([1.0 if value is None else value for value in values])
-    return [None if value is None else after for value, after in zip(values, adjusted, strict=True)]
 
 
 def _conclude(

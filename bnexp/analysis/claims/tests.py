@@ -1,19 +1,13 @@
-"""The test of a claim: from one number a seed on each side to a difference and its p-values."""
+"""The test of a claim: from one number per seed on each side to a difference and its p-values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import copysign
-from statistics import mean, stdev
+from statistics import mean
 
 from bnexp.analysis.results import ClaimSide, ClaimTest
-from bnexp.analysis.stats.equivalence import (
-    equivalence_p,
-    seeds_for_paired_equivalence,
-    seeds_for_welch_equivalence,
-)
-from bnexp.analysis.stats.intervals import DifferenceEstimate, paired_difference, welch_difference
-from bnexp.analysis.stats.power import POWER, seeds_for_paired_power, seeds_for_welch_power
+from bnexp.analysis.seed_difference import SeedDifference, compare_seeds
+from bnexp.analysis.stats.equivalence import equivalence_p
 from bnexp.analysis.stats.shares import (
     Count,
     fisher_exact,
@@ -33,54 +27,39 @@ def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) 
     """
     if claim.metric == DIVERGED:
         return _test_shares(treatment, control)
-    common = sorted(treatment.values.keys() & control.values.keys())
-    if claim.is_on_a_grid and len(common) < 2:
+    if not (treatment.values and control.values):
         return None
-    if len(common) > 1:
-        by_seed = {seed: treatment.values[seed] - control.values[seed] for seed in common}
-        if claim.is_on_a_grid:
-            return _test_signs(by_seed)
-        after, before = ([side.values[seed] for seed in common] for side in (treatment, control))
-        difference = paired_difference(after, before)
-        return _test_means(claim, "paired t test", difference, len(common), by_seed)
-    sizes = len(treatment.values), len(control.values)
-    if min(sizes) < 2:
+    found = compare_seeds(treatment.values, control.values)
+    if found.estimate.error is None or (claim.is_on_a_grid and not found.by_seed):
         return None
-    difference = welch_difference([*treatment.values.values()], [*control.values.values()])
-    return _test_means(claim, "Welch's t test", difference, sum(sizes), {})
+    return _test_signs(found) if claim.is_on_a_grid else _test_means(claim, found)
 
 
-def _test_means(
-    claim: ClaimConfig,
-    name: str,
-    difference: DifferenceEstimate,
-    n: int,
-    by_seed: Mapping[int, float],
-) -> ClaimTest:
-    interval, centre, margin = difference.interval, difference.mean, claim.margin
+def _test_means(claim: ClaimConfig, found: SeedDifference) -> ClaimTest:
+    difference, margin = found.estimate, claim.margin
+    interval, centre = difference.interval, difference.mean
     equivalence = equivalence_p(difference, margin)
-    if difference.is_zero and by_seed:
+    if difference.is_zero and found.by_seed:
         # Without spread t has no footing; that all of n pairs are equal is worth what n signs are.
-        equivalence = 0.5**n
+        equivalence = 0.5**found.n
     return ClaimTest(
-        name=name,
+        name="paired t test" if found.by_seed else "Welch's t test",
         mean=centre,
         ci_low=interval.low if interval else None,
         ci_high=interval.high if interval else None,
         p=difference.p,
         p_beyond=difference.p_of(copysign(margin, centre)) if abs(centre) > margin else 1.0,
         p_equivalence=equivalence,
-        n=n,
-        by_seed=by_seed,
+        n=found.n,
+        by_seed=found.by_seed,
     )
 
 
-def _test_signs(by_seed: Mapping[int, float]) -> ClaimTest:
+def _test_signs(found: SeedDifference) -> ClaimTest:
     """Tests places on a grid; so few values cannot show that they lie within a margin."""
-    differences = list(by_seed.values())
-    p = sign_flip_p(differences)
-    centre, n = mean(differences), len(differences)
-    return ClaimTest("sign-flip test", centre, None, None, p, None, None, n, by_seed)
+    (differences,) = found.samples
+    centre, p = mean(differences), sign_flip_p(differences)
+    return ClaimTest("sign-flip test", centre, None, None, p, None, None, found.n, found.by_seed)
 
 
 def _test_shares(treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
@@ -106,7 +85,7 @@ def count_seeds_needed(
     test: ClaimTest,
     significance: float,
 ) -> int | None:
-    """Returns the seeds a side that find an effect of the margin, of equality none at all.
+    """Returns the seeds per side that find an effect of the margin, of equality none at all.
 
     With 80 % power at that significance. None if no number of seeds is known to do so, e.g.
     if there was no spread to estimate it from.
@@ -117,17 +96,11 @@ def count_seeds_needed(
         base = control.mean or 0.0
         shift = claim.margin if claim.direction == "higher" else -claim.margin
         share = min(1.0, max(0.0, base + shift))
-        return seeds_for_fisher_power(share, base, POWER, significance)
-    values = [list(side.values.values()) for side in (treatment, control)]
-    if test.by_seed:
-        spread = stdev(test.by_seed.values())
-        if claim.direction == "equal":
-            needed = seeds_for_paired_equivalence(claim.margin, spread, POWER, significance)
-        else:
-            needed = seeds_for_paired_power(claim.margin, spread, POWER, significance)
-        least = fewest_pairs(significance) if test.name == "sign-flip test" else 2
-        return None if needed is None else max(needed, least)
-    spreads = (stdev(values[0]), stdev(values[1]))
+        return seeds_for_fisher_power(share, base, significance=significance)
+    design = compare_seeds(treatment.values, control.values).design
     if claim.direction == "equal":
-        return seeds_for_welch_equivalence(claim.margin, *spreads, POWER, significance)
-    return seeds_for_welch_power(claim.margin, *spreads, POWER, significance)
+        return design.seeds_for_equivalence(claim.margin, significance=significance)
+    needed = design.seeds_needed(claim.margin, significance=significance)
+    if needed is None or test.name != "sign-flip test":
+        return needed
+    return max(needed, fewest_pairs(significance))

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from statistics import mean, stdev
+from typing import TypeVar
+
+P = TypeVar("P", float, float | None)
 
 NO_SPREAD = 1e-13
 """A standard deviation below this share of the values is rounding, not spread."""
@@ -131,19 +134,21 @@ def welch_degrees(errors: Sequence[float], sizes: Sequence[int]) -> float:
     return 1 / sum(share**2 / (size - 1) for share, size in zip(shares, sizes, strict=True))
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+def holm(p_values: Sequence[P], family: int | None = None) -> tuple[P, ...]:
     """Returns the p-values adjusted by Holm's step-down method, in the order given.
+
+    None stays None. The family is the p-values that are not None; a larger `family` counts
+    tests that have no p yet as the least significant ones.
 
     Formula: with p(1) <= … <= p(m), the i-th becomes max over j <= i of
     min(1, (m - j + 1) · p(j)).
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * p_values[index]))
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    adjusted, highest = list(p_values), 0.0
+    for rank, (p, index) in enumerate(known):
+        highest = max(highest, min(1.0, ((family or len(known)) - rank) * p))
         adjusted[index] = highest
     return tuple(adjusted)
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
-from bnexp.analysis.stats.power import seeds_for_paired_power, smallest_detectable_paired
+from bnexp.analysis.stats.power import Design
 from bnexp.errors import UsageError
 
 NONE = [0.45, 0.46, 0.44]
@@ -529,8 +529,8 @@ def test_what_could_be_found_is_told_at_the_strictest_of_holms_steps():
     ]
     found = difference_of(compare_runs(records, Question(margin=0.01)))
     spread = stdev(found.by_seed.values())
-    assert found.smallest_detectable == smallest_detectable_paired(spread, 4, 0.8, 0.025)
-    assert found.seeds_needed == seeds_for_paired_power(0.01, spread, 0.8, 0.025)
+    assert found.smallest_detectable == Design((spread,), (4,)).smallest_detectable(0.8, 0.025)
+    assert found.seeds_needed == Design((spread,), (2,)).seeds_needed(0.01, 0.8, 0.025)
 
 
 def test_a_cell_that_diverged_before_its_first_evaluation_never_reached_the_target():

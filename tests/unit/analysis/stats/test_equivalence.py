@@ -8,12 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bnexp.analysis.stats.equivalence import (
-    equivalence_p,
-    seeds_for_paired_equivalence,
-    seeds_for_welch_equivalence,
-)
+from bnexp.analysis.stats.equivalence import equivalence_p
 from bnexp.analysis.stats.intervals import paired_difference, welch_degrees, welch_difference
+from bnexp.analysis.stats.power import Design
 
 BATCH = [0.712, 0.705, 0.721, 0.698, 0.731]
 GROUP = [0.709, 0.711, 0.713, 0.702, 0.722]
@@ -167,7 +164,7 @@ def share_shown_equivalent(n, margin, spread, source):
 @pytest.mark.parametrize(("margin", "spread"), [(0.01, 0.01), (0.01, 0.02), (0.5, 0.4)])
 def test_the_seeds_found_have_the_power_and_fewer_have_not(margin, spread):
     source = np.random.default_rng(7)
-    n = seeds_for_paired_equivalence(margin, spread)
+    n = Design((spread,), (2,)).seeds_for_equivalence(margin)
 
     assert share_shown_equivalent(n, margin, spread, source) >= 0.78
     assert share_shown_equivalent(n - 2, margin, spread, source) < 0.8
@@ -175,18 +172,18 @@ def test_the_seeds_found_have_the_power_and_fewer_have_not(margin, spread):
 
 def test_unpaired_seeds_take_about_twice_as_many_a_side():
     # The variance of a difference of two independent runs is the sum of their variances.
-    assert seeds_for_welch_equivalence(0.01, 0.01, 0.01) == pytest.approx(
-        seeds_for_paired_equivalence(0.01, 0.01 * 2**0.5), abs=1
+    assert Design((0.01, 0.01), (2, 2)).seeds_for_equivalence(0.01) == pytest.approx(
+        Design((0.01 * 2**0.5,), (2,)).seeds_for_equivalence(0.01), abs=1
     )
 
 
 def test_no_spread_takes_the_fewest_seeds_and_hopeless_ones_are_not_counted():
-    assert seeds_for_paired_equivalence(0.01, 0.0) == 2
-    assert seeds_for_paired_equivalence(0.001, 100.0) is None
+    assert Design((0.0,), (2,)).seeds_for_equivalence(0.01) == 2
+    assert Design((100.0,), (2,)).seeds_for_equivalence(0.001) is None
 
 
 def test_more_spread_never_takes_fewer_seeds():
     source = random.Random(0)
     spreads = sorted(source.uniform(0.001, 0.1) for _ in range(50))
-    seeds = [seeds_for_paired_equivalence(0.01, spread) for spread in spreads]
+    seeds = [Design((spread,), (2,)).seeds_for_equivalence(0.01) for spread in spreads]
     assert seeds == sorted(seeds)

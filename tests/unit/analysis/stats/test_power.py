@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bnexp.analysis.stats.power import (
-    paired_power,
-    seeds_for_paired_power,
-    seeds_for_welch_power,
-    smallest_detectable_paired,
-    smallest_detectable_welch,
-    welch_power,
-)
+from bnexp.analysis.stats.power import Design
 
 
 def integrated_power(degrees, shift, cutoff):
@@ -41,7 +34,7 @@ def test_paired_power_is_scipys_noncentral_t(n, shift, significance):
     cutoff = stats.t.isf(significance / 2, n - 1)
     noncentral = stats.nct(n - 1, shift)
 
-    found = paired_power(shift * 0.1 / sqrt(n), 0.1, n, significance)
+    found = Design((0.1,), (n,)).power(shift * 0.1 / sqrt(n), significance)
 
     assert found == pytest.approx(noncentral.sf(cutoff) + noncentral.cdf(-cutoff), abs=1e-5)
 
@@ -51,57 +44,63 @@ def test_paired_power_is_scipys_noncentral_t(n, shift, significance):
 def test_paired_power_is_the_integral_also_at_shifts_at_which_scipy_may_fail(n, shift):
     expected = integrated_power(n - 1, shift, stats.t.isf(0.0005, n - 1))
 
-    assert paired_power(shift / sqrt(n), 1.0, n, 0.001) == pytest.approx(expected, abs=1e-5)
+    assert Design((1.0,), (n,)).power(shift / sqrt(n), 0.001) == pytest.approx(expected, abs=1e-5)
 
 
 def test_no_effect_at_all_is_found_as_often_as_the_significance_says():
-    assert paired_power(0.0, 1.0, 5, 0.03) == pytest.approx(0.03)
+    assert Design((1.0,), (5,)).power(0.0, 0.03) == pytest.approx(0.03)
 
 
 def test_a_huge_effect_is_always_found():
-    assert paired_power(1e9, 1.0, 3) == 1.0
-    assert welch_power(1e9, 1.0, 2.0, 3, 4) == pytest.approx(1.0, abs=1e-12)
+    assert Design((1.0,), (3,)).power(1e9) == 1.0
+    assert Design((1.0, 2.0), (3, 4)).power(1e9) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("effect", "power"), [(0.1, 1.0), (-0.1, 1.0), (0.0, 0.0)])
 def test_without_spread_any_effect_is_found(effect, power):
-    assert paired_power(effect, 0.0, 2) == power
-    assert welch_power(effect, 0.0, 0.0, 2, 2) == power
+    assert Design((0.0,), (2,)).power(effect) == power
+    assert Design((0.0, 0.0), (2, 2)).power(effect) == power
 
 
 def test_one_seed_has_no_power():
-    assert paired_power(1.0, 0.1, 1) == 0.0
-    assert welch_power(1.0, 0.1, 0.1, 5, 1) == 0.0
+    assert Design((0.1,), (1,)).power(1.0) == 0.0
+    assert Design((0.1, 0.1), (5, 1)).power(1.0) == 0.0
 
 
 def test_the_sign_of_the_effect_does_not_matter():
-    assert paired_power(-0.3, 0.2, 5) == paired_power(0.3, 0.2, 5)
-    assert welch_power(-0.3, 0.2, 0.1, 5, 4) == welch_power(0.3, 0.2, 0.1, 5, 4)
+    assert Design((0.2,), (5,)).power(-0.3) == Design((0.2,), (5,)).power(0.3)
+    assert Design((0.2, 0.1), (5, 4)).power(-0.3) == Design((0.2, 0.1), (5, 4)).power(0.3)
 
 
 def test_swapping_the_arms_leaves_the_welch_power():
-    assert welch_power(0.3, 0.2, 0.1, 5, 4) == pytest.approx(welch_power(0.3, 0.1, 0.2, 4, 5))
+    assert Design((0.2, 0.1), (5, 4)).power(0.3) == pytest.approx(
+        Design((0.1, 0.2), (4, 5)).power(0.3)
+    )
 
 
 def test_units_do_not_matter():
-    assert welch_power(30, 20, 10, 5, 4) == pytest.approx(welch_power(0.3, 0.2, 0.1, 5, 4))
+    assert Design((20, 10), (5, 4)).power(30) == pytest.approx(
+        Design((0.2, 0.1), (5, 4)).power(0.3)
+    )
 
 
 def test_an_arm_without_spread_leaves_the_test_of_the_other_arm_alone():
-    assert welch_power(0.3, 0.2, 0.0, 5, 3) == pytest.approx(paired_power(0.3, 0.2, 5))
-    assert welch_power(0.3, 0.0, 0.2, 3, 5) == pytest.approx(paired_power(0.3, 0.2, 5))
+    assert Design((0.2, 0.0), (5, 3)).power(0.3) == pytest.approx(Design((0.2,), (5,)).power(0.3))
+    assert Design((0.0, 0.2), (3, 5)).power(0.3) == pytest.approx(Design((0.2,), (5,)).power(0.3))
 
 
 @pytest.mark.parametrize("n", [3, 4, 5])
 def test_an_arm_with_almost_no_spread_is_as_good_as_one_without(n):
-    assert welch_power(0.3, 0.2, 1e-9, n, 3) == pytest.approx(paired_power(0.3, 0.2, n), abs=1e-6)
+    assert Design((0.2, 1e-9), (n, 3)).power(0.3) == pytest.approx(
+        Design((0.2,), (n,)).power(0.3), abs=1e-6
+    )
 
 
 def test_many_seeds_have_the_power_of_the_normal_distribution():
     shift = 0.02 / hypot(1 / sqrt(40_000), 2 / sqrt(50_000))
     expected = stats.norm.sf(1.959964 - shift) + stats.norm.cdf(-1.959964 - shift)
 
-    assert welch_power(0.02, 1.0, 2.0, 40_000, 50_000) == pytest.approx(expected, abs=1e-4)
+    assert Design((1.0, 2.0), (40_000, 50_000)).power(0.02) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("n", "effect", "spread"), [(3, 0.3, 0.1), (5, 0.2, 0.15), (12, 0.1, 0.1)])
@@ -110,7 +109,7 @@ def test_paired_power_is_the_share_of_simulated_experiments_that_find_the_effect
 
     found = (stats.ttest_1samp(differences, 0, axis=1).pvalue <= 0.05).mean()
 
-    power = paired_power(effect, spread, n)
+    power = Design((spread,), (n,)).power(effect)
     assert abs(found - power) <= 3 * sqrt(power * (1 - power) / 4000)
 
 
@@ -127,58 +126,61 @@ def test_welch_power_is_the_share_of_simulated_experiments(sizes, spreads, signi
 
     p = stats.ttest_ind(treatment, control, axis=1, equal_var=False).pvalue
 
-    power = welch_power(effect, *spreads, *sizes, significance)
+    power = Design(spreads, sizes).power(effect, significance)
     assert abs((p <= significance).mean() - power) <= 3 * sqrt(power * (1 - power) / 20_000)
 
 
 @pytest.mark.parametrize(("effect", "n"), [(0.2, 199), (0.5, 34), (0.8, 15)])
 def test_pairs_for_small_medium_and_large_effects_are_the_published_ones(effect, n):
     # Cohen's conventional effects at 80 % power and 5 % significance, as G*Power gives them.
-    assert seeds_for_paired_power(effect, 1.0) == n
+    assert Design((1.0,), (2,)).seeds_needed(effect) == n
 
 
 @pytest.mark.parametrize(("effect", "n"), [(0.2, 394), (0.5, 64), (0.8, 26)])
 def test_seeds_an_arm_for_small_medium_and_large_effects_are_the_published_ones(effect, n):
     # Published for Student's test; Welch's takes as many at these sizes.
-    assert seeds_for_welch_power(effect, 1.0, 1.0) == n
+    assert Design((1.0, 1.0), (2, 2)).seeds_needed(effect) == n
 
 
 def test_an_effect_of_24_points_at_a_spread_of_16_takes_nine_seeds_an_arm():
-    assert seeds_for_welch_power(0.24, 0.16, 0.16) == 9
+    assert Design((0.16, 0.16), (2, 2)).seeds_needed(0.24) == 9
 
 
 def test_an_effect_of_2_points_at_a_spread_of_2_and_a_half_takes_26_seeds_an_arm():
-    assert seeds_for_welch_power(2.0, 2.5, 2.5) == 26
+    assert Design((2.5, 2.5), (2, 2)).seeds_needed(2.0) == 26
 
 
 @pytest.mark.parametrize("power", [0.02, 0.5, 0.8, 0.99])
 @pytest.mark.parametrize("effect", [0.05, 0.4, 1.0, 20.0])
 def test_the_seeds_found_are_the_fewest_that_have_the_power(effect, power):
-    paired = seeds_for_paired_power(effect, 1.0, power)
-    welch = seeds_for_welch_power(effect, 1.0, 0.5, power)
+    paired = Design((1.0,), (2,)).seeds_needed(effect, power)
+    welch = Design((1.0, 0.5), (2, 2)).seeds_needed(effect, power)
 
-    assert paired_power(effect, 1.0, paired) >= power
-    assert paired == 2 or paired_power(effect, 1.0, paired - 1) < power
-    assert welch_power(effect, 1.0, 0.5, welch, welch) >= power
-    assert welch == 2 or welch_power(effect, 1.0, 0.5, welch - 1, welch - 1) < power
+    assert Design((1.0,), (paired,)).power(effect) >= power
+    assert paired == 2 or Design((1.0,), (paired - 1,)).power(effect) < power
+    assert Design((1.0, 0.5), (welch, welch)).power(effect) >= power
+    assert welch == 2 or Design((1.0, 0.5), (welch - 1, welch - 1)).power(effect) < power
 
 
 def test_without_spread_two_seeds_are_enough():
-    assert seeds_for_paired_power(0.1, 0.0) == 2
-    assert seeds_for_welch_power(0.1, 0.0, 0.0) == 2
+    assert Design((0.0,), (2,)).seeds_needed(0.1) == 2
+    assert Design((0.0, 0.0), (2, 2)).seeds_needed(0.1) == 2
 
 
 @pytest.mark.parametrize("effect", [0.0, 1e-6])
 def test_no_number_of_seeds_up_to_a_hundred_thousand_finds_next_to_nothing(effect):
-    assert seeds_for_paired_power(effect, 1.0) is None
-    assert seeds_for_welch_power(effect, 1.0, 1.0) is None
+    assert Design((1.0,), (2,)).seeds_needed(effect) is None
+    assert Design((1.0, 1.0), (2, 2)).seeds_needed(effect) is None
 
 
 @pytest.mark.parametrize("spread", [1e-300, 1e-320])
 def test_the_smallest_detectable_effect_scales_with_a_spread_near_the_smallest_float(spread):
     for smallest, unit in (
-        (smallest_detectable_paired(spread, 4), smallest_detectable_paired(1.0, 4)),
-        (smallest_detectable_welch(spread, 0.0, 4, 2), smallest_detectable_welch(1.0, 0.0, 4, 2)),
+        (Design((spread,), (4,)).smallest_detectable(), Design((1.0,), (4,)).smallest_detectable()),
+        (
+            Design((spread, 0.0), (4, 2)).smallest_detectable(),
+            Design((1.0, 0.0), (4, 2)).smallest_detectable(),
+        ),
     ):
         # So small a float is a multiple of 5e-324, and three roundings add up.
         assert smallest == pytest.approx(unit * spread, rel=1e-6, abs=1.5e-323)
@@ -187,38 +189,40 @@ def test_the_smallest_detectable_effect_scales_with_a_spread_near_the_smallest_f
 @pytest.mark.parametrize("n", [2, 3, 5, 40, 100_000])
 @pytest.mark.parametrize(("power", "significance"), [(0.8, 0.05), (0.95, 0.001), (0.3, 0.2)])
 def test_the_smallest_detectable_effect_is_found_with_just_that_power(n, power, significance):
-    paired = smallest_detectable_paired(0.3, n, power, significance)
-    welch = smallest_detectable_welch(0.3, 0.2, n, 2 * n, power, significance)
+    paired = Design((0.3,), (n,)).smallest_detectable(power, significance)
+    welch = Design((0.3, 0.2), (n, 2 * n)).smallest_detectable(power, significance)
 
-    assert paired_power(paired, 0.3, n, significance) == pytest.approx(power, abs=1e-6)
-    assert welch_power(welch, 0.3, 0.2, n, 2 * n, significance) == pytest.approx(power, abs=1e-6)
+    assert Design((0.3,), (n,)).power(paired, significance) == pytest.approx(power, abs=1e-6)
+    assert Design((0.3, 0.2), (n, 2 * n)).power(welch, significance) == pytest.approx(
+        power, abs=1e-6
+    )
 
 
 def test_a_significance_above_the_power_detects_an_effect_of_nothing():
-    assert smallest_detectable_paired(0.3, 5, power=0.04) == 0.0
+    assert Design((0.3,), (5,)).smallest_detectable(power=0.04) == 0.0
 
 
 def test_without_spread_any_effect_is_detectable():
-    assert smallest_detectable_paired(0.0, 2) == 0.0
-    assert smallest_detectable_welch(0.0, 0.0, 2, 2) == 0.0
+    assert Design((0.0,), (2,)).smallest_detectable() == 0.0
+    assert Design((0.0, 0.0), (2, 2)).smallest_detectable() == 0.0
 
 
 def test_one_seed_detects_nothing():
-    assert smallest_detectable_paired(0.1, 1) is None
-    assert smallest_detectable_welch(0.1, 0.1, 1, 5) is None
+    assert Design((0.1,), (1,)).smallest_detectable() is None
+    assert Design((0.1, 0.1), (1, 5)).smallest_detectable() is None
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 80.0, float("nan")])
 def test_a_power_or_significance_that_is_no_share_is_refused(value):
     with pytest.raises(ValueError, match="power must lie"):
-        seeds_for_paired_power(1.0, 1.0, power=value)
+        Design((1.0,), (2,)).seeds_needed(1.0, power=value)
     with pytest.raises(ValueError, match="significance must lie"):
-        welch_power(1.0, 1.0, 1.0, 5, 5, significance=value)
+        Design((1.0, 1.0), (5, 5)).power(1.0, significance=value)
 
 
 @pytest.mark.parametrize("spread", [-0.1, float("nan")])
 def test_a_spread_below_zero_is_refused(spread):
     with pytest.raises(ValueError, match="standard deviation"):
-        paired_power(1.0, spread, 5)
+        Design((spread,), (5,)).power(1.0)
     with pytest.raises(ValueError, match="standard deviation"):
-        smallest_detectable_welch(1.0, spread, 5, 5)
+        Design((1.0, spread), (5, 5)).smallest_detectable()
