@@ -6,11 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def describe_torchvision_mismatch(error: Exception) -> str:
-    """Returns why importing torchvision failed with `error`, and how to mend it."""
+    """Returns why importing torchvision failed with `error`, and how to fix it."""
     first_line = str(error).partition("\n")[0]
     return (
         f"torchvision {_version('torchvision')} does not work with torch {_version('torch')} "
-        f"({first_line}): reinstall the two together, as in `pip install --upgrade "
+        f"({first_line}): reinstall the two together, e.g. with `pip install --upgrade "
         "--force-reinstall torch torchvision`, both from one package index"
     )
 

@@ -110,15 +110,15 @@ def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
 
 
 def _load_plugin(entry: EntryPoint, group: str, base: type[P]) -> type[P]:
-    plugin, mend = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
+    plugin, fix = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
     try:
         member = entry.load()
     except Exception as error:
-        raise UsageError(f"{plugin} cannot be imported ({error}); {mend}") from error
+        raise UsageError(f"{plugin} cannot be imported ({error}); {fix}") from error
     if isinstance(member, type) and issubclass(member, base) and part_name(member):
         return member
     kind = f"{base.__module__}.{base.__name__}"
-    raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {mend}")
+    raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {fix}")
 
 
 def part_name(member: type[Part]) -> str | None:

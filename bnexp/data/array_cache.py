@@ -34,7 +34,7 @@ def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say)
     """Returns the dataset kept at `path`, or builds it and keeps it there.
 
     A damaged file is built again, and one that cannot be kept (a full disk) only costs
-    the building; `say` is told of both. The arrays are read-only, as all callers in a
+    the building; `say` hears of both. The arrays are read-only, as all callers in a
     process may share them.
     """
     try:
@@ -47,7 +47,7 @@ def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(path, dataset)
     except OSError as error:
-        say(f"cannot keep the decoded images in {path} ({error.strerror}); going on without")
+        say(f"cannot keep the decoded images in {path} ({error.strerror}); continuing without")
     _protect(dataset.train, dataset.test)
     return dataset
 

@@ -51,7 +51,7 @@ class ResidentImages:
     """A labelled set on the device, from which batches are gathered.
 
     Inputs are float32 `(N, C, H, W)` in channels-last memory, normalised to mean 0 and
-    standard deviation 1 a channel; targets are int64 `(N,)`.
+    standard deviation 1 per channel; targets are int64 `(N,)`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ResidentImages:
         padded = np.pad(images.images, widths) if padding else images.images
         self._row_length = padded.shape[2]
         self._pixels_per_image = padded.shape[1] * padded.shape[2]
-        # One row a pixel, so that crop and mirror are a choice of rows.
+        # One row per pixel, so that crop and mirror are a choice of rows.
         flat = np.ascontiguousarray(padded).reshape(-1, padded.shape[3])
         self._pixels = _to_device(flat, device)
         self._labels = _to_device(images.labels, device)

@@ -104,9 +104,9 @@ class DatasetConfig(Part):
         return None
 
     def stored_files(self) -> tuple[Path, ...]:
-        """Returns where the data lies, any of these files being enough to load it.
+        """Returns where the data is; any of these files is enough to load it.
 
-        It is empty if the data is made by the program.
+        It is empty if the data is generated.
         """
         return ()
 

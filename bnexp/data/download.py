@@ -26,12 +26,12 @@ class UnreachableError(DataError):
 
 
 def download_file(url: str, path: Path) -> None:
-    """Downloads `url` to `path`, with a bar on stderr where that is a terminal.
+    """Downloads `url` to `path`, with a bar on stderr if that is a terminal.
 
     What arrives is not checked: a connection that breaks can leave a shorter file.
 
     Raises:
-        UnreachableError: The URL is no http or https address, or does not answer, or not in
+        UnreachableError: The URL is not an http or https address, or does not answer, or not in
             time, or not with the file.
         OSError: The file cannot be written.
         DataError: The installed torchvision does not work with the installed torch.

@@ -1,4 +1,4 @@
-"""Which datasets there are, which of them lie on this machine, and what they hold."""
+"""Which datasets there are, which of them are on this machine, and what they hold."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class DatasetEntry:
     name: str
     location: str
     is_present: bool | None
-    """None where that depends on the folder that a config names."""
+    """None if that depends on the folder that a config names."""
     size_bytes: int
     facts: DatasetFacts | None
-    """None where that depends on the folder that a config names."""
+    """None if that depends on the folder that a config names."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def summarise(dataset: Dataset) -> DatasetSummary:
 
 def _is_folder(name: str) -> bool:
     path = os.path.expanduser(name)  # noqa: PTH111 - it leaves ~nobody as it is
-    return os.path.isdir(path)  # noqa: PTH112 - False too where the name is too long
+    return os.path.isdir(path)  # noqa: PTH112 - False too if the name is too long
 
 
 def _configure(member: type[DatasetConfig], root: str | None) -> DatasetConfig:
@@ -104,10 +104,10 @@ def _describe(member: type[DatasetConfig]) -> DatasetEntry:
     try:
         config = _configure(member, None)
     except UsageError:
-        return DatasetEntry(name, "the folder that `root` names", None, 0, None)
+        return DatasetEntry(name, "the folder in `root`", None, 0, None)
     files = config.stored_files()
     if not files:
-        return DatasetEntry(name, "made by the program", True, 0, config.facts())
+        return DatasetEntry(name, "generated", True, 0, config.facts())
     sizes = [path.stat().st_size for path in files if path.exists()]
     return DatasetEntry(name, str(files[0].parent), bool(sizes), sum(sizes), config.facts())
 

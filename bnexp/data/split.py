@@ -22,8 +22,8 @@ def stratified_split(
     """Returns the indices of training and of validation images, ascending and disjoint.
 
     Validation is taken out first, then training out of the rest; both hold each
-    class in proportion to its frequency, equally where the classes are equally
-    frequent, and to within one image where sizes do not divide. A smaller
+    class in proportion to its frequency, equally if the classes are equally
+    frequent, and to within one image if sizes do not divide. A smaller
     `train_size` is a subset of a larger one. A `train_size` of None takes all that
     validation leaves. `labels` is `(N,)`.
 

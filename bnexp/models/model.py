@@ -28,7 +28,7 @@ class NormSite:
     """Keys below `model` that lead to the layer, for messages."""
     norm: NormConfig
     shape: tuple[int, int, int]
-    """H = W = 1 where the norm is in 1-d form and sees `(N, C)`."""
+    """H = W = 1 if the norm is in 1-d form and sees `(N, C)`."""
 
 
 class ImpossibleModelError(Exception):
@@ -73,7 +73,7 @@ class ModelConfig(Part):
     def find_norm_sites(
         self, image_shape: tuple[int, int, int], num_classes: int
     ) -> list[NormSite]:
-        """Returns all sites, building the network where `norm_sites` cannot know them.
+        """Returns all sites, building the network if `norm_sites` cannot know them.
 
         Raises:
             ImpossibleModelError: There is no such network, or it does not fit these images.

@@ -26,9 +26,9 @@ class LayerSummary:
     output_shape: tuple[int, ...]
     """Without the batch: `(C, H, W)` or `(features,)`."""
     parameters: int
-    """Trained values of its own; 0 where an image passes it again."""
+    """Trained values of its own; 0 if an image passes it again."""
     flops: int
-    """Floating-point operations for an image, two a multiply-add; 0 but for convolutions and
+    """Floating-point operations for an image, two per multiply-add; 0 but for convolutions and
     linear layers."""
     is_norm: bool = False
     """Whether it normalizes."""
@@ -51,7 +51,7 @@ class NetworkSummary:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of an image's forward pass, two a multiply-add."""
+        """Floating-point operations of an image's forward pass, two per multiply-add."""
         return sum(layer.flops for layer in self.layers)
 
     @property
@@ -136,7 +136,7 @@ def _find_norms(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]
 
 
 def _build_forms(site: NormSite) -> Iterator[nn.Module]:
-    """Yields what may stand at a site: the 1-d form too where there is no space."""
+    """Yields what may stand at a site: the 1-d form too if there is no space."""
     channels, height, width = site.shape
     yield site.norm.build(channels)
     if height * width == 1:

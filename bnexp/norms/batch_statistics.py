@@ -54,12 +54,12 @@ class BatchStatisticsConfig(NormConfig):
 def describe_single_value(
     norm: NormConfig, shape: tuple[int, int, int], images: int, noun: str
 ) -> str | None:
-    """Returns that statistics over `images` images see one value a channel, if they do."""
+    """Returns that statistics over `images` images see one value per channel, if they do."""
     channels, height, width = shape
     if images * height * width > 1:
         return None
     return (
-        f"{norm.name} norm would see one value a channel ({noun} of 1, {channels} channels of "
+        f"{norm.name} norm would see one value per channel ({noun} of 1, {channels} channels of "
         f"1×1 pixels); use a larger {noun} or drop_last"
     )
 
@@ -69,7 +69,7 @@ def _find_cold_statistics(momentum: float, steps: int) -> Iterator[tuple[str, st
     if left > COLD_SHARE:
         reason = (
             f"after {steps} steps at BN momentum {momentum:g}, {left:.0%} of the running "
-            "statistics is still their initial value; train longer or raise the momentum"
+            "statistics are still their initial value; train longer or raise the momentum"
         )
         yield "momentum", reason
 

@@ -16,7 +16,7 @@ def is_channels_last(tensor: Tensor) -> bool:
 
 
 def keep_memory_format(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """Returns the outputs in channels-last memory where the inputs are."""
+    """Returns the outputs in channels-last memory if the inputs are."""
     if is_channels_last(inputs) and not is_channels_last(outputs):
         return outputs.contiguous(memory_format=torch.channels_last)
     return outputs

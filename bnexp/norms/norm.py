@@ -41,7 +41,7 @@ class NormConfig(Part):
         """Returns a layer that keeps its input's shape: `(N, C, H, W)`, or `(N, C)` in 1-d form."""
 
     def statistics_batch(self, batch_size: int) -> int | None:
-        """Returns how many images share statistics in training; None where each has its own."""
+        """Returns how many images share statistics in training; None if each has its own."""
         return None
 
     @property
@@ -52,13 +52,13 @@ class NormConfig(Part):
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns whether the mean over space is β in training, whatever image comes in.
 
-        It is where each channel of each image is normalized by itself. Global average pooling
+        It is if each channel of each image is normalized by itself. Global average pooling
         right after such a layer sees nothing of the image.
         """
         return False
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
-        """Returns why the layer cannot train on such inputs, with the mend; None where it can.
+        """Returns why the layer cannot train on such inputs, with the fix; None if it can.
 
         `shape` is `(C, H, W)`, with H = W = 1 in 1-d form; `batch_size` is a batch that it
         would see.

@@ -1,7 +1,7 @@
 """Batch norm from its definition, in NumPy: the oracle of the tests, and to be read.
 
 Every function takes inputs of any shape and the axis of the channels: 1 for channels first,
--1 for channels last. Statistics are one a channel, over all other axes.
+-1 for channels last. Statistics are one per channel, over all other axes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _values_by_channel(x: Array, channel_axis: int) -> Array:
 
 
 def _shape_along(x: Array, channel_axis: int) -> tuple[int, ...]:
-    """Returns the shape that lines one value a channel up with `x`."""
+    """Returns the shape that lines one value per channel up with `x`."""
     shape = [1] * x.ndim
     shape[channel_axis] = -1
     return tuple(shape)

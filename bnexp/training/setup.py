@@ -24,7 +24,7 @@ from bnexp.training.population import Evaluator
 
 @dataclass(frozen=True)
 class TrainingParts:
-    """What a run works with; all of it lies on `device`."""
+    """What a run works with; all of it is on `device`."""
 
     device: torch.device
     learner: Learner
@@ -54,7 +54,7 @@ def find_facts(dataset: Dataset) -> DatasetFacts:
 
 
 def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> list[str]:
-    """Checks a config against a dataset's facts, building the model where it must be to know.
+    """Checks a config against a dataset's facts, building the model if it must be to know.
 
     Returns what is suspicious, each with its key.
 
@@ -145,7 +145,7 @@ def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.devic
 
 
 def _find_norm_parameters(model: nn.Module) -> set[str]:
-    """Returns the names of γ and β: the parameters of all that is no convolution or linear map."""
+    """Returns the names of γ and β: the parameters outside convolutions and linear maps."""
     plain = (nn.Conv2d, nn.Linear, nn.PReLU)
     return {
         f"{prefix}.{name}"

@@ -106,7 +106,7 @@ def test_row_10_a_cut_download_leaves_nothing_and_is_tried_again(site, server):
     code, said = site.fetch()
 
     assert code == 1
-    assert f"the download from {server.url} was cut or is wrong, nothing was kept" in said
+    assert f"the download from {server.url} was cut off or is wrong, nothing was kept" in said
     assert f"it has 1,000 of {site.archive.size:,} bytes" in said
     assert site.everything() == ["here", "home"]
     server.content, server.claimed_length = whole, None
@@ -121,7 +121,7 @@ def test_row_10_a_download_with_another_hash_is_refused_with_both_ways_out(site,
     code, said = site.fetch()
 
     assert code == 1
-    assert f"where {site.archive.sha256} is expected" in said
+    assert f"but should have {site.archive.sha256}" in said
     assert "run `bnexp data fetch cifar10` again" in said
     assert "`bnexp data import PATH`" in said
     assert site.everything() == ["here", "home"]

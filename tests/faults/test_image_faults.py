@@ -42,7 +42,7 @@ def claim_a_huge_size(path, side=60_000):
 
 
 def save_16_bit(path):
-    """A PNG with 16 bits a channel, which Pillow reads but cannot write."""
+    """A PNG with 16 bits per channel, which Pillow reads but cannot write."""
     rows = b"".join(b"\0" + bytes(6 * 8) for _ in range(6))
     header = (8).to_bytes(4, "big") + (6).to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -70,8 +70,8 @@ DAMAGES = {
         lambda path: save(path, transparency=(1, 2, 3)),
         "has a transparent colour, not",
     ),
-    "16-bit grey": ("png", lambda path: save(path, 0, mode="I;16"), "has 16 bits a channel, not"),
-    "16-bit RGB": ("png", save_16_bit, "has 16 bits a channel, not"),
+    "16-bit grey": ("png", lambda path: save(path, 0, mode="I;16"), "has 16 bits per channel, not"),
+    "16-bit RGB": ("png", save_16_bit, "has 16 bits per channel, not"),
     "1 bit": ("png", lambda path: save(path, 0, mode="1"), "has black and white without greys"),
     "bomb": ("png", claim_a_huge_size, "has far too many pixels"),
     "half a bomb": ("png", lambda path: claim_a_huge_size(path, 11_000), "has far too many pixels"),
@@ -96,7 +96,7 @@ def test_row_17_an_image_that_cannot_be_used_is_named_with_the_reason(
     assert "\n" not in message
     assert f"1 of 8 files in the image folder {folder} cannot be used: " in message
     assert f"train/cat/{name}.{suffix} {reason}" in message
-    assert "remove them or save them anew" in message
+    assert "remove them or save them again" in message
     assert not (data_folder / "image_folder").exists()
 
 

@@ -78,7 +78,7 @@ def test_list_knows_an_imported_archive_and_its_size(archive, home):
 def test_list_says_that_an_image_folder_lies_where_its_config_says():
     entry = find_entry("image_folder")
     assert entry["is_present"] is None
-    assert entry["location"] == "the folder that `root` names"
+    assert entry["location"] == "the folder in `root`"
 
 
 def test_list_shows_a_table_with_every_dataset():

@@ -386,7 +386,7 @@ def test_pictures_that_are_too_small_for_the_network_are_told_before_any_run(bne
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "error: model.layers.1: a pooling of 8 finds only 6×6 pixels left; take a pooling or a "
+        "error: model.layers.1: a pooling of 8 gets only 6×6 pixels; remove a pooling or a "
         "stride out"
     )
     assert not (tmp_path / "runs").exists()

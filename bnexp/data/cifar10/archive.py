@@ -59,17 +59,17 @@ def official_archive() -> Archive:
 
 
 def find_mismatch(path: Path, archive: Archive) -> str | None:
-    """Returns how the file differs from the archive, or None where its SHA-256 is right.
+    """Returns how the file differs from the archive, or None if its SHA-256 is right.
 
     Raises:
-        DataError: It cannot be read, or is no regular file.
+        DataError: It cannot be read, or is not a regular file.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"cannot read {path} (not a regular file)")
         if status.st_size > archive.size:
-            return f"it has {status.st_size:,} bytes, where {archive.size:,} are expected"
+            return f"it has {status.st_size:,} bytes, but should have {archive.size:,}"
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return _compare(path.stat().st_size, digest, archive)
@@ -102,7 +102,7 @@ def _compare(size: int, digest: str, archive: Archive) -> str | None:
     if digest == archive.sha256:
         return None
     found = f"{size:,} of {archive.size:,} bytes" if size < archive.size else f"{size:,} bytes"
-    return f"it has {found} and the SHA-256 {digest}, where {archive.sha256} is expected"
+    return f"it has {found} and the SHA-256 {digest}, but should have {archive.sha256}"
 
 
 def _unpickle_members(content: bytes) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _build_dtype(code: str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
 
 def _encode(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"the encoding {encoding} is not admitted")
+        raise pickle.UnpicklingError(f"the encoding {encoding} is not allowed")
     return _codecs.encode(text, encoding)
 
 
@@ -147,7 +147,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     """Builds NumPy arrays and plain values; whatever else a pickle asks for is refused."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """Returns what stands for the global `module.name`, if it is admitted."""
+        """Returns what stands for the global `module.name`, if it is allowed."""
         admitted = _ADMITTED.get((module, name))
         if admitted is None:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")

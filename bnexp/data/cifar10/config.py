@@ -24,7 +24,7 @@ class Cifar10Config(DatasetConfig):
     """Random changes of training images; crop and mirror are He et al. (2015), section 4.2."""
 
     def load(self, say: Say) -> Dataset:
-        """Returns the dataset, downloaded, verified and decoded first where it is not here.
+        """Returns the dataset, downloaded, verified and decoded first if needed.
 
         Raises:
             DataError: It cannot be downloaded, or what arrived is not CIFAR-10.
@@ -38,7 +38,7 @@ class Cifar10Config(DatasetConfig):
         return DatasetFacts((32, 32, 3), 10, 50_000, 10_000)
 
     def stored_files(self) -> tuple[Path, ...]:
-        """Returns where the archive and the decoded images lie; either is enough to load it."""
+        """Returns where the archive and the decoded images are; either is enough to load it."""
         from bnexp.data.cifar10.store import archive_path, cache_path
 
         home = data_home(self.root)

@@ -119,8 +119,8 @@ def _fetch_verified(partial: Path, archive: Archive) -> None:
     mismatch = find_mismatch(partial, archive)
     if mismatch:
         raise DataError(
-            f"the download from {archive.url} was cut or is wrong, nothing was kept: {mismatch}; "
-            f"run `bnexp data fetch cifar10` again, or {elsewhere}"
+            f"the download from {archive.url} was cut off or is wrong, nothing was kept: "
+            f"{mismatch}; run `bnexp data fetch cifar10` again, or {elsewhere}"
         )
 
 

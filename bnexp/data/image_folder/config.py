@@ -1,4 +1,4 @@
-"""Images of your own: a folder of JPEG or PNG files, one folder a class."""
+"""Images of your own: a folder of JPEG or PNG files, one folder per class."""
 
 from __future__ import annotations
 

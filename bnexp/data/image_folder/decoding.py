@@ -40,13 +40,13 @@ _MODES = {
     "PA": "a colour palette",
     "RGBA": "an alpha channel",
     "LA": "an alpha channel",
-    "I": "16 bits a channel",
-    "I;16": "16 bits a channel",
+    "I": "16 bits per channel",
+    "I;16": "16 bits per channel",
 }
 
 
 def load_image_folder(root: Path, say: Say) -> Dataset:
-    """Returns the images below `root`, from the cache where the folder has not changed.
+    """Returns the images below `root`, from the cache if the folder has not changed.
 
     Calls for the same unchanged folder share one read-only dataset in a process.
 
@@ -152,7 +152,7 @@ def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
     except MemoryError as error:
         raise DataError(
             f"{count:,} images of {size[0]}x{size[1]} pixels take "
-            f"{np.prod(shape, dtype=float) / 1e9:,.1f} GB of memory, which is not there: "
+            f"{np.prod(shape, dtype=float) / 1e9:,.1f} GB of memory, which is not available: "
             "make the images smaller or fewer"
         ) from error
 
@@ -212,7 +212,7 @@ def _check_mode(image: Image.Image, start: bytes) -> None:
         raise _UnusableError(f"has {_MODES.get(image.mode, image.mode)}, not 8-bit RGB or grey")
     if image.format == "PNG" and start[_PNG_DEPTH] > 8:
         # Pillow would drop the lower eight bits without a word.
-        raise _UnusableError("has 16 bits a channel, not 8-bit RGB or grey")
+        raise _UnusableError("has 16 bits per channel, not 8-bit RGB or grey")
     if "transparency" in image.info:
         raise _UnusableError("has a transparent colour, not 8-bit RGB or grey")
 
@@ -225,7 +225,7 @@ def _decode(image: Image.Image) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _plain_reasons() -> Iterator[None]:
-    """Turns what Pillow raises on files that are damaged or no images into a reason."""
+    """Turns what Pillow raises on files that are damaged or not images into a reason."""
     try:
         yield
     except UnidentifiedImageError as error:
@@ -242,5 +242,5 @@ def _unusable(paths: Sequence[str], root: Path, problems: dict[int, str]) -> Dat
     )
     return DataError(
         f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be used: "
-        f"{named}; remove them or save them anew as 8-bit RGB or grey JPEG or PNG of one size"
+        f"{named}; remove them or save them again as 8-bit RGB or grey JPEG or PNG of one size"
     )

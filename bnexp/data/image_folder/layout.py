@@ -36,7 +36,7 @@ class ImageFolder:
     train: ImageFiles
     test: ImageFiles
     fingerprint: str
-    """SHA-256 over root, names, sizes and times of change: another one where a file changed."""
+    """SHA-256 over root, names, sizes and times of change: a changed file gives another one."""
 
 
 def scan_image_folder(root: Path) -> ImageFolder:
@@ -46,7 +46,7 @@ def scan_image_folder(root: Path) -> ImageFolder:
 
     Raises:
         DataError: It is not laid out as train/<class>/* and test/<class>/* with the same
-            classes in both, a class is empty, or something lies there that is no image.
+            classes in both, a class is empty, or something there is not an image.
     """
     try:
         resolved = root.resolve(strict=True)
@@ -94,7 +94,7 @@ def _list_classes(split: Path) -> tuple[str, ...]:
     stray = sorted({entry.name for entry in entries}.difference(folders))
     if stray:
         raise DataError(
-            f"{split} must hold one folder a class and nothing else; move these out of it: "
+            f"{split} must hold one folder per class and nothing else; move these out of it: "
             f"{name_some(stray)}"
         )
     if not folders:
@@ -132,7 +132,7 @@ def _list_images(split: Path, class_names: tuple[str, ...]) -> list[list[_Entry]
         listings.append([_stat(entry) for entry in images])
     if foreign:
         raise DataError(
-            f"not images by their names ({', '.join(SUFFIXES)}), so move them out of the "
+            f"not named like images ({', '.join(SUFFIXES)}), so move them out of the "
             f"image folder: {name_some(foreign)}"
         )
     return listings
@@ -166,7 +166,7 @@ def _stat(entry: os.DirEntry[str]) -> _Entry:
 
 def _unreadable(path: str | Path, error: Exception) -> DataError:
     reason = getattr(error, "strerror", None) or error
-    return DataError(f"cannot read {path} ({reason}): mend it or move it out of the image folder")
+    return DataError(f"cannot read {path} ({reason}): fix it or move it out of the image folder")
 
 
 def _to_files(listings: list[list[_Entry]]) -> ImageFiles:

@@ -139,7 +139,7 @@ def first_colour_share(texture: str, pose: Pose) -> Floats:
 
 @cache
 def draw_shapes(train_count: int, test_count: int) -> Dataset:
-    """Draws the dataset once a process; its arrays are read-only, as all callers share them.
+    """Draws the dataset once per process; its arrays are read-only, as all callers share them.
 
     Both counts are multiples of 1,000. Training and test images come from independent streams
     of random numbers.

@@ -115,15 +115,15 @@ class BorrowedNetwork:
 def _find_foreign_norm(network: nn.Module, probes: Sequence[NormProbe]) -> str | None:
     """Returns what the network normalizes that our norms cannot; None if all is well."""
     if not probes:
-        return "has no norm that could be replaced"
+        return "has no norm to replace"
     if not all(probe.sees_features for probe in probes):
-        return "also normalizes what is no feature map (N, C, H, W), which the norms here are for"
+        return "also normalizes tensors that are not feature maps (N, C, H, W)"
     for module in network.modules():
         kind = type(module).__name__
         # Containers such as torchvision's Conv2dNormActivation are named after what they hold.
         is_container = any(True for _ in module.children())
         if "norm" in kind.lower() and not is_container and not isinstance(module, NormProbe):
-            return f"keeps norms of its own ({kind}) beside the one that can be chosen"
+            return f"keeps norms of its own ({kind}) in addition to the one you choose"
     return None
 
 

@@ -118,9 +118,9 @@ class PlainCnnConfig(ConvolutionalConfig):
         for index, layer in enumerate(self.list_layers()):
             if isinstance(layer, PoolLayer):
                 if layer.size > min(height, width):
-                    reason = f"a pooling of {layer.size} finds only {height}×{width} pixels left"
+                    reason = f"a pooling of {layer.size} gets only {height}×{width} pixels"
                     raise ImpossibleModelError(
-                        ("layers", index), f"{reason}; take a pooling or a stride out"
+                        ("layers", index), f"{reason}; remove a pooling or a stride"
                     )
                 height, width = height // layer.size, width // layer.size
                 yield PoolPlan(layer.pool, layer.size, (height, width))
@@ -146,7 +146,7 @@ class CnnConfig(PlainCnnConfig):
     """Convolutions and poolings in a row, then one linear layer.
 
     Each convolution is a block: conv-norm-activation (`before_activation`) or
-    conv-activation-norm (`after_activation`). A convolution has no bias where a norm
+    conv-activation-norm (`after_activation`). A convolution has no bias if a norm
     follows at once, since the norm would subtract it.
     """
 

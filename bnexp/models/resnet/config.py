@@ -60,8 +60,8 @@ ORDERS: dict[Order, BlockOrder] = {
 class ResNetConfig(ConvolutionalConfig):
     """A 3×3 convolution, three stages of residual blocks, the mean over space, a linear layer.
 
-    Depth 6n+2 has n blocks a stage, each with two 3×3 convolutions; the second and third
-    stage halve the image and double the channels. Where there is a norm no convolution has
+    Depth 6n+2 has n blocks per stage, each with two 3×3 convolutions; the second and third
+    stage halve the image and double the channels. With a norm no convolution has
     a bias; without one (`norm: none`) each has.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2.
@@ -77,7 +77,7 @@ class ResNetConfig(ConvolutionalConfig):
     """How convolution, norm and activation follow each other in a block (He et al. 2016,
     "Identity Mappings", figure 4)."""
     shortcut: Literal["identity", "projection"] = "identity"
-    """Where a block changes the shape: the input subsampled and padded with channels of zeros
+    """If a block changes the shape: the input subsampled and padded with channels of zeros
     (the paper's option A), or a 1×1 convolution (option B)."""
     residual: Residual = "plain"
     """How a block starts: plain as drawn; zero_gamma with γ = 0 in the branch's last norm
@@ -89,7 +89,9 @@ class ResNetConfig(ConvolutionalConfig):
     def _check_depth(cls, depth: int) -> int:
         if (depth - 2) % 6:
             below = depth - (depth - 2) % 6
-            reason = "must be 6n+2, as 20, 32, 44, 56 and 110; the nearest are {below} and {above}"
+            reason = (
+                "must be 6n+2, e.g. 20, 32, 44, 56 and 110; the nearest are {below} and {above}"
+            )
             raise PydanticCustomError("depth", reason, {"below": below, "above": below + 6})
         return depth
 
@@ -197,24 +199,24 @@ def _with_shifts(layers: Layers) -> Layers:
 
 
 def _find_conflict(residual: Residual, info: ValidationInfo) -> str | None:
-    """Returns why this start of a block does not go with the other fields; None where it does."""
+    """Returns why this start of a block does not go with the other fields; None if it does."""
     norm, order = info.data["norm"], info.data["order"]
     if residual == "fixup" and norm.normalizes:
-        return "fixup stands in for the norm; set norm: none, or take zero_gamma or skipinit"
+        return "fixup stands in for the norm; set norm: none, or use zero_gamma or skipinit"
     if residual == "fixup" and ORDERS[order].branch[-1] == "activation":
         return (
             "fixup starts the last convolution at 0, where the activation that ends this order's "
-            "branch passes no gradient on; take another order, or skipinit"
+            "branch passes no gradient on; use another order, or skipinit"
         )
     if residual == "fixup" and info.data["weight_standardization"]:
-        return "weight standardization undoes the weights' scale that fixup sets; leave one out"
+        return "weight standardization undoes the weights' scale that fixup sets; remove one"
     if residual != "zero_gamma":
         return None
     if not norm.normalizes:
-        return "zero_gamma starts the γ of a norm at 0, but norm is none; take plain or skipinit"
+        return "zero_gamma starts the γ of a norm at 0, but norm is none; use plain or skipinit"
     if not getattr(norm, "affine", True):
         return "zero_gamma starts the norm's γ at 0; set norm.affine: true"
     if ORDERS[order].branch[-1] != "norm":
         ends = ", ".join(name for name, each in ORDERS.items() if each.branch[-1] == "norm")
-        return f"zero_gamma needs a branch that ends with its norm (order: {ends}); take skipinit"
+        return f"zero_gamma needs a branch that ends with its norm (order: {ends}); use skipinit"
     return None

@@ -165,5 +165,5 @@ def _find_last_gamma(block: ResidualBlock) -> nn.Parameter:
     for name, parameter in norm.named_parameters():
         if name.rpartition(".")[2] == "weight":
             return parameter
-    reason = f"{type(norm).__name__} has no γ that could start at 0; take skipinit"
+    reason = f"{type(norm).__name__} has no γ that could start at 0; use skipinit"
     raise ImpossibleModelError(("residual",), reason)

@@ -62,7 +62,7 @@ class VggConfig(PlainCnnConfig):
             halvings = len(STAGES[self.depth])
             reason = f"{height}×{width} pixels cannot be halved {halvings} times"
             if self.depth != "small":
-                reason += "; take depth: small, which halves 3 times"
+                reason += "; use depth: small, which halves 3 times"
             raise ImpossibleModelError(("depth",), reason) from error
 
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:

@@ -66,7 +66,7 @@ class BatchNormConfig(BatchStatisticsConfig):
             )
         if self.frozen and self.normalization_batch_size:
             raise PydanticCustomError(
-                "frozen", "frozen uses no batch statistics; take normalization_batch_size out"
+                "frozen", "frozen uses no batch statistics; remove normalization_batch_size"
             )
         return self
 
@@ -88,7 +88,7 @@ class BatchNormConfig(BatchStatisticsConfig):
         return kind(num_features, **settings)
 
     def statistics_batch(self, batch_size: int) -> int | None:
-        """Returns the images of a group: the batch where there are no ghost batches."""
+        """Returns the images of a group: the batch if there are no ghost batches."""
         if self.frozen:
             return None
         return min(batch_size, self.normalization_batch_size or batch_size)

@@ -16,7 +16,7 @@ class BatchNorm(_BatchNorm):
     """Batch norm of `(N, C, H, W)` or `(N, C)` over groups of images, or with frozen statistics.
 
     Its state is that of `torch.nn.BatchNorm2d`, in buffers of the same names. The formulas
-    stand in `bnexp.norms.batch.config.BatchNormConfig`.
+    are in `bnexp.norms.batch.config.BatchNormConfig`.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ def advance_average(layer: _BatchNorm) -> Tensor | float:
     layer.num_batches_tracked.add_(1)
     if layer.momentum is not None:
         return layer.momentum
-    # A tensor, where PyTorch's own cumulative average waits for the device at every step.
+    # A tensor, since PyTorch's own cumulative average waits for the device at every step.
     return layer.num_batches_tracked.reciprocal()
 
 

@@ -36,11 +36,11 @@ class FilterResponseNormConfig(NormConfig):
     eps: float = Field(default=1e-6, gt=0)
     """Added to the mean of squares; the paper's 1e-6."""
     learn_eps: bool = False
-    """Learn a further ε a channel, from 1e-4, which the paper needs at 1×1 pixels."""
+    """Learn a further ε per channel, from 1e-4, which the paper needs at 1×1 pixels."""
     threshold: bool = True
-    """Give max(z, τ) with a τ a channel learned from 0: the paper's activation for this norm.
+    """Give max(z, τ) with a τ per channel learned from 0: the paper's activation for this norm.
 
-    The network's own activation still follows where the norm sits before it: ReLU after it
+    The network's own activation still follows if the norm sits before it: ReLU after it
     makes every τ below 0 count as 0.
     """
 

@@ -34,10 +34,10 @@ class FilterResponseNorm(nn.Module):
         """Returns the normalized inputs.
 
         Raises:
-            ValueError: There is one value a channel, which only a learned ε makes sense of.
+            ValueError: There is one value per channel, which only a learned ε makes sense of.
         """
         if inputs.shape[2:].numel() == 1 and self.learned_eps is None:
-            raise ValueError(f"one value a channel needs learn_eps, got {tuple(inputs.shape)}")
+            raise ValueError(f"one value per channel needs learn_eps, got {tuple(inputs.shape)}")
         values = inputs.to(statistics_dtype(inputs.dtype))
         weight, bias = self._per_channel(self.weight, inputs), self._per_channel(self.bias, inputs)
         scale = weight * torch.rsqrt(self._mean_square(values) + self._total_eps(inputs))

@@ -45,7 +45,7 @@ class GroupNormConfig(NormConfig):
     eps: float = Field(default=1e-5, gt=0)
     """Added to the variance; the default is PyTorch's."""
     affine: bool = True
-    """Learn γ and β, one of each a channel, from 1 and 0."""
+    """Learn γ and β, one of each per channel, from 1 and 0."""
 
     @model_validator(mode="after")
     def _refuse_both_sizes(self) -> GroupNormConfig:
@@ -90,14 +90,14 @@ class GroupNormConfig(NormConfig):
         if size in possible:
             return None
         if not possible:
-            return "group norm would see one value a group (1 channel of 1×1 pixels); use more"
+            return "group norm would see one value per group (1 channel of 1×1 pixels); use more"
         nearest = min(possible, key=lambda divisor: abs(divisor - size))
-        mend = f"the nearest {key} that can be is {nearest}"
+        fix = f"the nearest possible {key} is {nearest}"
         if channels % size:
-            return f"{key}: {size} does not divide the {channels} channels; {mend}"
-        return f"{key}: {size} leaves one value a group (1 channel of 1×1 pixels); {mend}"
+            return f"{key}: {size} does not divide the {channels} channels; {fix}"
+        return f"{key}: {size} leaves one value per group (1 channel of 1×1 pixels); {fix}"
 
 
 def _count_channels(key: str, divisor: int, channels: int) -> int:
-    """Returns the channels of a group where `divisor` is the value of `key`."""
+    """Returns the channels of a group if `divisor` is the value of `key`."""
     return divisor if key == "channels_per_group" else channels // divisor

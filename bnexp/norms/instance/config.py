@@ -26,7 +26,7 @@ class InstanceNormConfig(NormConfig):
 
     Evaluation: as in training; there are no running statistics.
 
-    Shapes: (N, C, H, W), kept, of more than one pixel; there is no 1-d form, where the one
+    Shapes: (N, C, H, W), kept, of more than one pixel; there is no 1-d form, in which the one
     value of a channel would be its own mean.
 
     Parameters: γ and β, 2·C; unlike PyTorch's, they are learned by default.
@@ -40,7 +40,7 @@ class InstanceNormConfig(NormConfig):
     eps: float = Field(default=1e-5, gt=0)
     """Added to the variance; the default is PyTorch's."""
     affine: bool = True
-    """Learn γ and β, one of each a channel, from 1 and 0; PyTorch's own default is false."""
+    """Learn γ and β, one of each per channel, from 1 and 0; PyTorch's own default is false."""
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns group norm with as many groups as channels.
@@ -67,6 +67,6 @@ class InstanceNormConfig(NormConfig):
 
 def _describe_single_pixels(channels: int) -> str:
     return (
-        f"instance norm would see one value a channel and image ({channels} channels of 1×1 "
-        "pixels); use another norm here, or take a pooling or a stride out"
+        f"instance norm would see one value per channel and image ({channels} channels of 1×1 "
+        "pixels); use another norm here, or remove a pooling or a stride"
     )

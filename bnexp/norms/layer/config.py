@@ -39,7 +39,7 @@ class LayerNormConfig(NormConfig):
     eps: float = Field(default=1e-5, gt=0)
     """Added to the variance; the default is PyTorch's."""
     affine: bool = True
-    """Learn γ and β, one of each a channel, from 1 and 0."""
+    """Learn γ and β, one of each per channel, from 1 and 0."""
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns group norm with one group."""
@@ -52,4 +52,4 @@ class LayerNormConfig(NormConfig):
         channels, height, width = shape
         if channels * height * width > 1:
             return None
-        return "layer norm would see one value an image (1 channel of 1×1 pixels); use more"
+        return "layer norm would see one value per image (1 channel of 1×1 pixels); use more"

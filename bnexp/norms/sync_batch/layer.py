@@ -14,7 +14,7 @@ from bnexp.norms.formats import statistics_dtype
 class SyncBatchNorm(nn.SyncBatchNorm):
     """`torch.nn.SyncBatchNorm` of `(N, C, …)`, which also works between processes on CPUs.
 
-    PyTorch's refuses a CPU tensor where several processes run, so that a training could not
+    PyTorch's refuses a CPU tensor if several processes run, so that a training could not
     be tried out there; this computes the same from two sums over the processes.
     """
 

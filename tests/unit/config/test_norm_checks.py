@@ -118,14 +118,14 @@ def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
             TWO_LAYERS,
             64,
             "c.yaml:5:12: model.layers.0: num_groups: 32 does not divide the 8 channels; the "
-            "nearest num_groups that can be is 8",
+            "nearest possible num_groups is 8",
         ),
         (
             "instance",
             ONE_PIXEL,
             64,
-            "c.yaml:5:46: model.layers.2: instance norm would see one value a channel and image "
-            "(16 channels of 1×1 pixels); use another norm here, or take a pooling or a stride out",
+            "c.yaml:5:46: model.layers.2: instance norm would see one value per channel and image "
+            "(16 channels of 1×1 pixels); use another norm here, or remove a pooling or a stride",
         ),
         (
             "filter_response",
@@ -138,14 +138,14 @@ def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
             "noisy_batch",
             ONE_PIXEL,
             1,
-            "c.yaml:5:46: model.layers.2: noisy_batch norm would see one value a channel (batch "
+            "c.yaml:5:46: model.layers.2: noisy_batch norm would see one value per channel (batch "
             "of 1, 16 channels of 1×1 pixels); use a larger batch or drop_last",
         ),
         (
             "{name: batch, normalization_batch_size: 1}",
             ONE_PIXEL,
             64,
-            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel "
+            "c.yaml:5:46: model.layers.2: batch norm would see one value per channel "
             "(normalization_batch_size of 1, 16 channels of 1×1 pixels); use a larger "
             "normalization_batch_size or drop_last",
         ),
@@ -154,7 +154,7 @@ def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
             "{name: batch, normalization_batch_size: 5}",
             ONE_PIXEL,
             16,
-            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel "
+            "c.yaml:5:46: model.layers.2: batch norm would see one value per channel "
             "(normalization_batch_size of 1, 16 channels of 1×1 pixels); use a larger "
             "normalization_batch_size or drop_last",
         ),

@@ -35,7 +35,7 @@ def num_groups(channels):
     nearest = min(channels, 32)
     return (
         f"model.layers.0: num_groups: 32 does not divide the {channels} channels; the nearest "
-        f"num_groups that can be is {nearest}"
+        f"possible num_groups is {nearest}"
     )
 
 

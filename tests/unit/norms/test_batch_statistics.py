@@ -70,7 +70,7 @@ def test_evaluation_without_running_statistics_uses_the_batchs_and_nothing_else(
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_one_value_a_channel_is_told_before_training(config):
-    assert "one value a channel (batch of 1" in config.find_problem((C, 1, 1), 1)
+    assert "one value per channel (batch of 1" in config.find_problem((C, 1, 1), 1)
     assert config.find_problem((C, 1, 1), 2) is None
     assert config.find_problem((C, 1, 2), 1) is None
 

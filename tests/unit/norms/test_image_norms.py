@@ -120,13 +120,17 @@ def test_groups_are_given_in_one_way():
         ({}, (16, 4, 4), "num_groups: 32 does not divide the 16 channels; the nearest .* is 16"),
         ({}, (16, 1, 1), "num_groups: 32 does not divide the 16 channels; the nearest .* is 8"),
         ({}, (48, 4, 4), "num_groups: 32 does not divide the 48 channels; the nearest .* is 24"),
-        ({"num_groups": 8}, (20, 4, 4), "does not divide .*; the nearest num_groups .* is 10"),
-        ({"num_groups": 12}, (12, 1, 1), "num_groups: 12 leaves one value a group .* is 6"),
+        (
+            {"num_groups": 8},
+            (20, 4, 4),
+            "does not divide .*; the nearest possible num_groups is 10",
+        ),
+        ({"num_groups": 12}, (12, 1, 1), "num_groups: 12 leaves one value per group .* is 6"),
         ({"num_groups": 12}, (12, 1, 2), None),
-        ({"channels_per_group": 16}, (24, 4, 4), "nearest channels_per_group that can be is 12"),
-        ({"channels_per_group": 1}, (24, 1, 1), "leaves one value a group .* can be is 2"),
+        ({"channels_per_group": 16}, (24, 4, 4), "nearest possible channels_per_group is 12"),
+        ({"channels_per_group": 1}, (24, 1, 1), "leaves one value per group .* is 2"),
         ({"channels_per_group": 8}, (24, 1, 1), None),
-        ({"num_groups": 1}, (1, 1, 1), "one value a group"),
+        ({"num_groups": 1}, (1, 1, 1), "one value per group"),
     ],
 )
 def test_groups_that_do_not_divide_the_channels_are_told_with_the_nearest_that_do(
@@ -149,14 +153,14 @@ def test_groups_that_do_not_divide_are_not_built():
 
 
 def test_instance_norm_has_no_form_for_features_and_needs_two_pixels():
-    with pytest.raises(UsageError, match=r"one value a channel and image .*; use another norm"):
+    with pytest.raises(UsageError, match=r"one value per channel and image .*; use another norm"):
         InstanceNormConfig().build(C, 1)
     assert "1×1 pixels" in InstanceNormConfig().find_problem((C, 1, 1), 8)
     assert InstanceNormConfig().find_problem((C, 1, 2), 8) is None
 
 
 def test_layer_norm_needs_two_values():
-    assert "one value an image" in LayerNormConfig().find_problem((1, 1, 1), 8)
+    assert "one value per image" in LayerNormConfig().find_problem((1, 1, 1), 8)
     assert LayerNormConfig().find_problem((2, 1, 1), 1) is None
 
 

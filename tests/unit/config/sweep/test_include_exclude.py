@@ -284,7 +284,7 @@ WRONG = {
         [GRID, "include: [{model.norm.name: group, model.norm.num_groups: 3}]"],
         [
             "c.yaml:3:29: model.layers.0: num_groups: 3 does not divide the 8 channels; the "
-            "nearest num_groups that can be is 2 (in cell norm=group,num_groups=3)"
+            "nearest possible num_groups is 2 (in cell norm=group,num_groups=3)"
         ],
     ),
     "an include of a cell that is there": (

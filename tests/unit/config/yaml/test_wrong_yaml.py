@@ -171,8 +171,8 @@ WRONG = {
     "a pooling too many": (
         replaced("{conv: 8}", "{conv: 8}, {pool: max, size: 32}"),
         [
-            "c.yaml:5:46: model.layers.2: a pooling of 2 finds only 1×1 pixels left; take a "
-            "pooling or a stride out"
+            "c.yaml:5:46: model.layers.2: a pooling of 2 gets only 1×1 pixels; remove a "
+            "pooling or a stride"
         ],
     ),
     "an unknown model": (
@@ -199,14 +199,14 @@ WRONG = {
     "a depth that no residual network has": (
         "name: trial\ndata: {name: cifar10}\nmodel: {name: resnet, depth: 21}\n",
         [
-            "c.yaml:3:30: model.depth: must be 6n+2, as 20, 32, 44, 56 and 110; the nearest are "
+            "c.yaml:3:30: model.depth: must be 6n+2, e.g. 20, 32, 44, 56 and 110; the nearest are "
             "20 and 26"
         ],
     ),
     "fixup beside a norm": (
         "name: trial\ndata: {name: cifar10}\nmodel: {name: resnet, residual: fixup}\n",
         [
-            "c.yaml:3:33: model.residual: fixup stands in for the norm; set norm: none, or take "
+            "c.yaml:3:33: model.residual: fixup stands in for the norm; set norm: none, or use "
             "zero_gamma or skipinit"
         ],
     ),
@@ -301,10 +301,10 @@ WRONG = {
             "train_size or batch_size"
         ],
     ),
-    "one value a channel": (
+    "one value per channel": (
         replaced("batch_size: 64", "batch_size: 1").replace("{pool: max}", "{pool: max, size: 32}"),
         [
-            "c.yaml:5:46: model.layers.2: batch norm would see one value a channel (batch of 1, "
+            "c.yaml:5:46: model.layers.2: batch norm would see one value per channel (batch of 1, "
             "16 channels of 1×1 pixels); use a larger batch or drop_last"
         ],
     ),

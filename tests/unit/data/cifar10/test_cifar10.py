@@ -102,7 +102,7 @@ def test_nothing_is_unpickled_before_the_hash_is_verified(tmp_path, monkeypatch)
     content[-1] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(content)
     monkeypatch.setattr(cifar10_archive, "_unpickle", lambda *_: pytest.fail("unpickled"))
-    with pytest.raises(DataError, match=f"SHA-256 [0-9a-f]+, where {archive.sha256} is expected"):
+    with pytest.raises(DataError, match=f"SHA-256 [0-9a-f]+, but should have {archive.sha256}"):
         read_archive(tmp_path / "a.tar.gz", archive)
 
 
@@ -212,7 +212,7 @@ def test_a_file_larger_than_the_archive_is_refused_unread(tmp_path):
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(CIFAR10.size + 1)
     mismatch = find_mismatch(tmp_path / "huge", CIFAR10)
-    assert mismatch == "it has 170,498,072 bytes, where 170,498,071 are expected"
+    assert mismatch == "it has 170,498,072 bytes, but should have 170,498,071"
 
 
 def test_the_decoded_images_alone_are_enough(source, data_folder, said):

@@ -219,14 +219,14 @@ def test_foreign_files_in_a_class_are_named(folder):
         (folder / f"train/cat/notes{number}.txt").touch()
     (folder / "train/dog/more.png").mkdir()
     message = error_of(folder)
-    assert "not images by their names (.jpg, .jpeg, .png)" in message
+    assert "not named like images (.jpg, .jpeg, .png)" in message
     assert f"{folder}/train/cat/notes4.txt and 3 more" in message
 
 
 def test_files_beside_the_classes_are_named(folder):
     (folder / "train/labels.csv").touch()
     message = error_of(folder)
-    assert message.startswith(f"{folder / 'train'} must hold one folder a class")
+    assert message.startswith(f"{folder / 'train'} must hold one folder per class")
     assert message.endswith(": labels.csv")
 
 

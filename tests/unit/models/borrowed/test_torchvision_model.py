@@ -83,12 +83,12 @@ def test_other_families_are_taken_too(architecture):
         (
             {"architecture": "swin_t"},
             "architecture",
-            "'swin_t' also normalizes what is no feature map",
+            "'swin_t' also normalizes tensors that are not feature maps",
         ),
         (
             {"architecture": "convnext_tiny"},
             "architecture",
-            r"'convnext_tiny' keeps norms of its own \(LayerNorm\) beside the one",
+            r"'convnext_tiny' keeps norms of its own \(LayerNorm\) in addition to the one",
         ),
         (
             {"architecture": "vit_b_16"},
@@ -129,7 +129,7 @@ def test_norms_that_cannot_work_are_found_once_the_network_is_built():
 
 def test_a_batch_of_one_at_one_pixel_is_found_once_the_network_is_built():
     # ImageNet's stem leaves 1×1 of 32×32 pixels in the last stage.
-    with pytest.raises(UsageError, match=r"^model.norm: .* one value a channel"):
+    with pytest.raises(UsageError, match=r"^model.norm: .* one value per channel"):
         check({"name": "torchvision"}, batch_size=1, train_size=100, val_size=0)
     check({"name": "torchvision", "cifar_stem": True}, batch_size=1, train_size=100, val_size=0)
 
@@ -150,7 +150,7 @@ def test_a_torchvision_that_does_not_match_torch_is_told_in_one_line(tmp_path, m
 
     assert str(caught.value) == (
         "model.name: torchvision 0.28.0+cu130 does not work with torch 2.13.0+cpu "
-        "(operator torchvision::nms does not exist): reinstall the two together, as in "
+        "(operator torchvision::nms does not exist): reinstall the two together, e.g. with "
         "`pip install --upgrade --force-reinstall torch torchvision`, both from one package index"
     )
 

@@ -123,7 +123,7 @@ def test_norm_sites_name_the_layers_and_the_shapes_they_see():
 def test_a_pooling_with_nothing_left_to_pool_is_impossible():
     config = CnnConfig(layers=(ConvLayer(conv=4), *[PoolLayer(pool="max")] * 4))
 
-    with pytest.raises(ImpossibleModelError, match="finds only 1×1 pixels left") as caught:
+    with pytest.raises(ImpossibleModelError, match="gets only 1×1 pixels") as caught:
         config.build((8, 8, 3), 10)
     assert caught.value.path == ("layers", 4)
 

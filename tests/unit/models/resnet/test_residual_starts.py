@@ -123,7 +123,7 @@ def test_variants_share_the_weights_of_their_convolutions(residual):
     ("fields", "reason"),
     [
         ({"norm": BATCH, "residual": "fixup"}, "fixup stands in for the norm; set norm: none"),
-        ({"norm": NONE, "residual": "zero_gamma"}, "but norm is none; take plain or skipinit"),
+        ({"norm": NONE, "residual": "zero_gamma"}, "but norm is none; use plain or skipinit"),
         (
             {"norm": BatchNormConfig(affine=False), "residual": "zero_gamma"},
             "zero_gamma starts the norm's γ at 0; set norm.affine: true",
@@ -131,7 +131,7 @@ def test_variants_share_the_weights_of_their_convolutions(residual):
         (
             {"order": "full_preactivation", "residual": "zero_gamma"},
             "needs a branch that ends with its norm "
-            r"\(order: original, activation_only_preactivation\); take skipinit",
+            r"\(order: original, activation_only_preactivation\); use skipinit",
         ),
         (
             {"order": "activation_before_add", "residual": "zero_gamma"},
@@ -141,7 +141,7 @@ def test_variants_share_the_weights_of_their_convolutions(residual):
             {"norm": NONE, "residual": "fixup", "weight_standardization": True},
             "weight standardization undoes the weights' scale that fixup sets",
         ),
-        ({"depth": 21}, "must be 6n[+]2, as 20, 32, 44, 56 and 110; the nearest are 20 and 26"),
+        ({"depth": 21}, "must be 6n[+]2, e.g. 20, 32, 44, 56 and 110; the nearest are 20 and 26"),
     ],
 )
 def test_combinations_that_cannot_be_are_refused_with_the_mend(fields, reason):

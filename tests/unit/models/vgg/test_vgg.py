@@ -57,7 +57,7 @@ def test_images_too_small_for_five_poolings_are_impossible_with_a_mend():
 
     assert caught.value.path == ("depth",)
     assert str(caught.value) == (
-        "28×28 pixels cannot be halved 5 times; take depth: small, which halves 3 times"
+        "28×28 pixels cannot be halved 5 times; use depth: small, which halves 3 times"
     )
 
 

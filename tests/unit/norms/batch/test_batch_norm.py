@@ -179,7 +179,7 @@ def test_batch_norm_refuses_inputs_of_another_form():
     ("options", "mend"),
     [
         ({"frozen": True, "track_running_stats": False}, "set track_running_stats: true"),
-        ({"frozen": True, "normalization_batch_size": 4}, "take normalization_batch_size out"),
+        ({"frozen": True, "normalization_batch_size": 4}, "remove normalization_batch_size"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_with_the_mend(options, mend):

@@ -92,7 +92,7 @@ def test_one_value_a_channel_needs_a_learned_eps(shape):
     config = FilterResponseNormConfig()
 
     assert config.find_problem((5, 1, 1), 8).endswith("set learn_eps: true")
-    with pytest.raises(ValueError, match="one value a channel needs learn_eps"):
+    with pytest.raises(ValueError, match="one value per channel needs learn_eps"):
         config.build(5, 2 if len(shape) == 4 else 1)(torch.randn(shape))
     assert config.find_problem((5, 1, 2), 8) is None
     assert FilterResponseNormConfig(learn_eps=True).find_problem((5, 1, 1), 8) is None
