@@ -20,7 +20,7 @@ from bnexp.reports.words.phrases import NO_BREAK, Figure, Phrase, plain
 from bnexp.runs.record import STATES, State
 from bnexp.wording import format_speed, write_value
 
-Kind = Literal["name", "number", "mean", "difference", "speed", "text"]
+Kind = Literal["name", "number", "mean", "difference", "speed", "verdict", "text"]
 
 Lines = tuple[Phrase, ...]
 """One cell of the table: a phrase per line."""
@@ -37,7 +37,7 @@ class Column:
     @property
     def is_text(self) -> bool:
         """Whether it reads from the left: words, not numbers."""
-        return self.kind in ("name", "text")
+        return self.kind in ("name", "verdict", "text")
 
     def text(self, row: int, separator: str) -> str:
         """Returns a row's lines as one text."""
@@ -128,7 +128,7 @@ def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column
 def _verdict_column(comparison: Comparison) -> Column:
     differences = (cell.difference for cell in comparison.cells)
     verdicts = ((found.verdict if found else NOTHING,) for found in differences)
-    return _column("verdict", verdicts, "text")
+    return _column("verdict", verdicts, "verdict")
 
 
 def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, ...]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
+from functools import cache
 
-from bnexp.analysis.results import ClaimResult, Comparison
+from markupsafe import Markup
+
 from bnexp.reports.figures.chart import Chart
-from bnexp.reports.figures.curves import build_curves
-from bnexp.reports.figures.effects import build_claim_effect, build_effects
 from bnexp.reports.figures.files import encode_svg
-from bnexp.reports.figures.sheet import Sheet
-from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER, figure_settings
-from bnexp.reports.html.markup import Markup, join, number, tag
+from bnexp.reports.figures.sheet import Sheet, draw_swatch
+from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER, Style, figure_settings
 
 _COLOURS: Mapping[str, str] = {
     INK: "currentColor",
@@ -25,25 +24,39 @@ _COLOURS: Mapping[str, str] = {
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 
-
-def render_curves(comparison: Comparison) -> Markup | None:
-    """Returns the learning curves with their caption, or None if no run has a curve."""
-    return _render(build_curves(comparison))
+Element = ElementTree.Element
+Known = Mapping[str, Element]
 
 
-def render_effects(comparison: Comparison) -> Markup | None:
-    """Returns the differences to the baseline with their caption, or None without any."""
-    return _render(build_effects(comparison))
+def draw_chart(chart: Chart, *, is_wide: bool) -> Markup:
+    """Returns the figure with its title and description as an SVG element that scales."""
+    label = f"{chart.title}. {chart.description}"
+    with figure_settings():
+        drawing = _embed(
+            chart.draw(is_wide), {"class": "chart", "role": "img", "aria-label": label}
+        )
+    for place, (name, words) in enumerate((("title", chart.title), ("desc", chart.description))):
+        element = Element(name)
+        element.text = words
+        drawing.insert(place, element)
+    return _write(drawing)
 
 
-def render_claim_effect(claim: ClaimResult) -> Markup | None:
-    """Returns the claim's difference and margin, or None without a figure."""
-    chart = build_claim_effect(claim)
-    return None if chart is None else _draw(chart, is_wide=False)
+@cache
+def draw_mark(style: Style) -> Markup:
+    """Returns a piece of a cell's line with its marker, to stand beside the cell's name."""
+    attributes = {"class": "swatch", "width": "34", "height": "16", "aria-hidden": "true"}
+    with figure_settings():
+        return _write(_embed(draw_swatch(style), attributes))
 
 
-def embed(sheet: Sheet, *words: Markup, **attributes: str) -> Markup:
-    """Returns the drawing as an SVG element that scales with the page, after the words.
+def _write(drawing: Element) -> Markup:
+    """Returns the drawing as it stands in a page, its texts escaped."""
+    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
+
+
+def _embed(sheet: Sheet, attributes: Mapping[str, str]) -> Element:
+    """Returns the drawing as an SVG element.
 
     matplotlib's SVG is read as XML and built again. It needs no id, so that any number of
     drawings can stand on one page: each reference is replaced by what it stands for.
@@ -51,73 +64,52 @@ def embed(sheet: Sheet, *words: Markup, **attributes: str) -> Markup:
     sheet.figure.patch.set_visible(False)
     root = ElementTree.fromstring(encode_svg(sheet))
     known = {element.get("id", ""): element for element in root.iter()}
-    size = f"0 0 {number(sheet.width)} {number(sheet.height)}"
-    return tag("svg", *words, *_children(root, known), **attributes, viewBox=size)
+    size = f"0 0 {_number(sheet.width)} {_number(sheet.height)}"
+    drawing = Element("svg", {**attributes, "viewBox": size})
+    drawing.extend(_children(root, known))
+    return drawing
 
 
-def _render(chart: Chart | None) -> Markup | None:
-    if chart is None:
-        return None
-    drawings = [
-        tag("div", _draw(chart, is_wide=is_wide), class_="wide" if is_wide else "narrow")
-        for is_wide in (True, False)
-    ]
-    return tag("figure", *drawings, tag("figcaption", chart.caption))
-
-
-def _draw(chart: Chart, *, is_wide: bool) -> Markup:
-    words = (tag("title", chart.title), tag("desc", chart.description))
-    label = f"{chart.title}. {chart.description}"
-    with figure_settings():
-        return embed(chart.draw(is_wide), *words, class_="chart", role="img", aria_label=label)
-
-
-Known = Mapping[str, ElementTree.Element]
-
-
-def _children(element: ElementTree.Element, known: Known) -> Iterator[Markup]:
+def _children(element: Element, known: Known) -> Iterator[Element]:
     for child in element:
         kind = child.tag.removeprefix(_NAMESPACE)
         if kind in ("g", "path", "text", "use"):
-            yield _convert(child, kind, known)
+            drawn = _convert(child, kind, known)
+            clip = child.get("clip-path")
+            yield from drawn if clip is None else [_clip(drawn, known[clip[len("url(#") : -1]])]
 
 
-def _convert(element: ElementTree.Element, kind: str, known: Known) -> Markup:
-    content: list[str] = [element.text or ""] if kind == "text" else []
-    content += _children(element, known)
+def _convert(element: Element, kind: str, known: Known) -> list[Element]:
     style = _declarations(element)
-    attributes: dict[str, str | None] = {}
-    if kind == "use":
-        shape = known[element.get(_LINK, "").removeprefix("#")]
-        style = _declarations(shape) | style
-        place = [number(float(element.get(name, "0"))) for name in "xy"]
-        attributes |= {
-            "d": _round(shape.get("d", "")),
-            "transform": f"translate({' '.join(place)})",
-        }
-    elif kind == "path":
-        attributes["d"] = _round(element.get("d", ""))
-    elif kind == "text":
-        attributes |= {name: number(float(element.get(name, "0"))) for name in "xy"}
-    attributes["style"] = ";".join(f"{name}:{value}" for name, value in style.items()) or None
-    if kind == "g" and not style:
-        drawn = join(content)
-    else:
-        drawn = tag("path" if kind == "use" else kind, *content, **attributes)
-    clip = element.get("clip-path")
-    return drawn if clip is None else _clip(drawn, known[clip[len("url(#") : -1]])
+    attributes: dict[str, str] = {}
+    place = {name: _number(element.get(name, "0")) for name in "xy"}
+    match kind:
+        case "use":
+            shape = known[element.get(_LINK, "").removeprefix("#")]
+            kind, style = "path", _declarations(shape) | style
+            attributes["d"] = _round(shape.get("d", ""))
+            attributes["transform"] = f"translate({' '.join(place.values())})"
+        case "path":
+            attributes["d"] = _round(element.get("d", ""))
+        case "text":
+            attributes |= place
+    if style:
+        attributes["style"] = ";".join(f"{name}:{value}" for name, value in style.items())
+    drawn = Element(kind, attributes)
+    drawn.text = element.text if kind == "text" else None
+    drawn.extend(_children(element, known))
+    return list(drawn) if kind == "g" and not style else [drawn]
 
 
-def _clip(drawn: Markup, clip: ElementTree.Element) -> Markup:
+def _clip(drawn: list[Element], clip: Element) -> Element:
     """Returns the drawing in an SVG element of the size of the clip path, which cuts it off."""
-    rectangle = clip[0]
-    frame = {
-        name: number(float(rectangle.get(name, "0"))) for name in ("x", "y", "width", "height")
-    }
-    return tag("svg", drawn, viewBox=" ".join(frame.values()), **frame)
+    frame = {name: _number(clip[0].get(name, "0")) for name in ("x", "y", "width", "height")}
+    framed = Element("svg", {**frame, "viewBox": " ".join(frame.values())})
+    framed.extend(drawn)
+    return framed
 
 
-def _declarations(element: ElementTree.Element) -> dict[str, str]:
+def _declarations(element: Element) -> dict[str, str]:
     """Returns the element's CSS, with the page's colours."""
     pairs = (part.partition(":") for part in element.get("style", "").split(";") if part.strip())
     found = {name.strip(): value.strip() for name, _, value in pairs}
@@ -126,6 +118,11 @@ def _declarations(element: ElementTree.Element) -> dict[str, str]:
 
 def _round(path: str) -> str:
     """Returns the data of a path with two decimals."""
-    return "".join(
-        word if word.isalpha() else f"{number(float(word))} " for word in path.split()
-    ).strip()
+    words = (word if word.isalpha() else f"{_number(word)} " for word in path.split())
+    return "".join(words).strip()
+
+
+def _number(value: str | float) -> str:
+    """Returns a coordinate with at most two decimals."""
+    shown = f"{float(value):.2f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown

@@ -1,16 +1,13 @@
-"""What the runs ran on and how to repeat them, as HTML."""
+"""What the runs ran on and their configs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from bnexp.analysis.results import Comparison
 from bnexp.config.yaml.writer import write_yaml
-from bnexp.reports.html.markup import Markup, breakable, join, tag, text
-from bnexp.reports.words.commands import compare_command, train_command
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import count, write_value
 
@@ -34,42 +31,75 @@ _MOST_VALUES = 4
 """Different values of a key that are listed; the rest is counted."""
 
 
-def render_environment(records: Sequence[RunRecord]) -> Markup | None:
-    """Returns what all runs share, and if they differ, how many runs have which value.
+class Fact(NamedTuple):
+    """What is known of the runs' surroundings under one label."""
 
-    None if nothing is recorded.
-    """
-    versions = [key for key in _keys(records) if key.startswith(_VERSIONS)]
-    shared = [key for key in versions if len({run.environment.get(key) for run in records}) == 1]
-    named = [f"{key.removeprefix(_VERSIONS)} {records[0].environment[key]}" for key in shared]
-    rows = [("versions", text(", ".join(named)))] if named else []
-    labels = {key: key.removeprefix(_VERSIONS) for key in versions if key not in shared}
-    rows += [
-        (label, _values([run.environment.get(key) for run in records]))
-        for key, label in {**labels, **_KEYS}.items()
+    label: str
+    value: str
+    differs: bool = False
+
+
+def list_facts(records: Sequence[RunRecord]) -> list[Fact]:
+    """Returns what all runs share, and if they differ, how many runs have which value."""
+    keys = dict.fromkeys(key for record in records for key in record.environment)
+    versions = {key: key.removeprefix(_VERSIONS) for key in keys if key.startswith(_VERSIONS)}
+    shared = {key: shared_value(records, "environment", key) for key in versions}
+    named = [f"{versions[key]} {value}" for key, value in shared.items() if value is not None]
+    facts = [Fact("versions", ", ".join(named))] if named else []
+    others = {key: name for key, name in versions.items() if shared[key] is None}
+    facts += [
+        _fact(label, [run.environment.get(key) for run in records])
+        for key, label in {**others, **_KEYS}.items()
         if any(run.environment.get(key) is not None for run in records)
     ]
-    dates = sorted(
-        str(record.environment["created"])
-        for record in records
-        if record.environment.get("created")
-    )
-    if dates:
-        first, last = _moment(dates[0]), _moment(dates[-1])
-        rows.append(("begun", text(first if first == last else f"{first} to {last}")))
-    if not rows:
-        return None
-    items = (tag("div", tag("dt", label), tag("dd", value)) for label, value in rows)
-    return tag("dl", *items, class_="facts")
+    begun = [record.environment.get("created") for record in records]
+    moments = [_moment(date) for date in sorted(str(date) for date in begun if date)]
+    if moments:
+        ends = dict.fromkeys((moments[0], moments[-1]))
+        facts.append(Fact("begun", " to ".join(ends)))
+    return facts
 
 
-def render_repetition(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> Markup:
-    """Returns the commands that made the runs and this comparison, and one config each."""
-    trained = dict.fromkeys(train_command(record.environment) for record in records)
-    lines = [*filter(None, trained), compare_command(comparisons, records)]
-    return tag("pre", tag("code", "\n".join(lines))) + join(
-        _config(record) for record in _first_of_each(records)
-    )
+def shared_value(
+    records: Iterable[RunRecord], source: Literal["environment", "config"], key: str
+) -> Scalar:
+    """Returns what all records have under the key, None if some lack it or they differ."""
+    values = {getattr(record, source).get(key) for record in records}
+    return values.pop() if len(values) == 1 else None
+
+
+def describe_data(records: Sequence[RunRecord]) -> str:
+    """Returns `cifar10, images: 45,000 for training`; nothing if the runs differ in it."""
+
+    def size(source: Literal["environment", "config"], key: str) -> int:
+        value = shared_value(records, source, key)
+        return value if isinstance(value, int) else 0
+
+    name = shared_value(records, "environment", "dataset.name")
+    name = name or shared_value(records, "config", "data.name")
+    if name is None:
+        return ""
+    rest = size("environment", "dataset.train_images") - size("config", "data.val_size")
+    sizes = {
+        "for training": size("config", "data.train_size") or rest,
+        "for testing": size("environment", "dataset.test_images"),
+    }
+    parts = [f"{number:,} {kind}" for kind, number in sizes.items() if number > 0]
+    return write_value(name) + (f", images: {', '.join(parts)}" if parts else "")
+
+
+def write_configs(records: Sequence[RunRecord]) -> dict[str, str]:
+    """Returns the resolved config of the first run of each experiment's folder, by its title."""
+    firsts: dict[object, RunRecord] = {}
+    for record in records:
+        if record.config:
+            firsts.setdefault(record.path.parent.parent, record)
+    return {
+        f"Resolved config of {run.experiment}: {run.cell}, seed {run.seed}": write_yaml(
+            nest(run.config)
+        )
+        for run in firsts.values()
+    }
 
 
 def nest(flat: Mapping[str, Scalar]) -> Any:  # noqa: ANN401 - any YAML
@@ -86,19 +116,15 @@ def nest(flat: Mapping[str, Scalar]) -> Any:  # noqa: ANN401 - any YAML
     return children
 
 
-def _keys(records: Sequence[RunRecord]) -> dict[str, None]:
-    return dict.fromkeys(key for record in records for key in record.environment)
-
-
-def _values(values: Sequence[Scalar]) -> Markup:
+def _fact(label: str, values: Sequence[Scalar]) -> Fact:
     counts = Counter(_write(value) for value in values)
     if len(counts) == 1:
-        return breakable(next(iter(counts)))
+        return Fact(label, next(iter(counts)))
     most = counts.most_common(_MOST_VALUES)
     shown = [f"{value} ({count(number, 'run')})" for value, number in most]
     more = len(counts) - _MOST_VALUES
     shown += [f"{more} more"] if more > 0 else []
-    return tag("em", "differs: ") + breakable(", ".join(shown))
+    return Fact(label, ", ".join(shown), differs=True)
 
 
 def _write(value: Scalar) -> str:
@@ -113,21 +139,3 @@ def _moment(date: str) -> str:
         return f"{datetime.fromisoformat(date):%Y-%m-%d %H:%M %z}".strip()
     except ValueError:
         return date
-
-
-def _first_of_each(records: Sequence[RunRecord]) -> Iterable[RunRecord]:
-    """Returns the first run of each experiment's folder that has a config."""
-    firsts: dict[object, RunRecord] = {}
-    for record in records:
-        if record.config:
-            firsts.setdefault(record.path.parent.parent, record)
-    return firsts.values()
-
-
-def _config(record: RunRecord) -> Markup:
-    title = f"Resolved config of {record.experiment}: {record.cell}, seed {record.seed}"
-    return tag(
-        "details",
-        tag("summary", breakable(title)),
-        tag("pre", tag("code", write_yaml(nest(record.config)))),
-    )

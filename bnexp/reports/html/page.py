@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from importlib.resources import files
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from bnexp.analysis.results import Comparison
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
-from bnexp.reports.html.charts import render_curves, render_effects
-from bnexp.reports.html.environment import render_environment, render_repetition
-from bnexp.reports.html.markup import Markup, breakable, join, tag
-from bnexp.reports.html.tables import render_cost, render_results
-from bnexp.reports.html.verdict import render_verdict
+from bnexp.reports.figures.curves import build_curves
+from bnexp.reports.figures.effects import build_claim_effect, build_effects
+from bnexp.reports.figures.sheet import space_label
+from bnexp.reports.figures.style import cell_styles
+from bnexp.reports.html.charts import draw_chart, draw_mark
+from bnexp.reports.html.environment import describe_data, list_facts, shared_value, write_configs
+from bnexp.reports.html.tables import align, build_costs
+from bnexp.reports.table import Column, build_table
 from bnexp.reports.words.cell_names import shorten_cell_names
-from bnexp.reports.words.commands import split_key
+from bnexp.reports.words.claims import describe_claim
+from bnexp.reports.words.commands import compare_command, split_key, train_command
+from bnexp.reports.words.formatting import NOTHING
 from bnexp.reports.words.headings import describe_moment, describe_part, join_choices
 from bnexp.reports.words.notes import describe_notes
+from bnexp.reports.words.phrases import CellName
+from bnexp.reports.words.sentences import CellText, describe_cells
 from bnexp.runs.record import RunRecord
-from bnexp.wording import count, write_value
+from bnexp.wording import count, printable
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing but the style inside it."""
+_SIGNS: Mapping[Verdict, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "higher": "▲",
+    "lower": "▼",
+    "equivalent": "≈",
+    "no clear difference": "○",
+    "identical": "=",
+    "confounded": "!",
+    "not tested": "–",
+}
+"""A sign for each verdict, so that grey print tells them apart; always beside the word."""
+
+_CLAIM_SIGNS: Mapping[ClaimVerdict, str] = {
+    "supported": "✓",
+    "contradicted": "✗",
+    "equivalent": "≈",
+    "inconclusive": "?",
+}
+_CLEAR = ("better", "worse", "higher", "lower")
+_SAME = ("equivalent", "identical")
+
+_MOST_LARGE = 4
+"""Clear sentences that are set large; more of them would shout."""
 
 
 def write_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord], file: Path) -> Path:
@@ -43,62 +77,105 @@ def write_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord], 
 def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] = ()) -> str:
     """Returns the page as HTML; the same comparisons and records give the same text.
 
-    The page loads nothing, runs no script, and holds every text that it shows. What the
-    runs ran on and how to reproduce them is shown if their records are given.
+    The page loads nothing, runs no script, and holds every text that it shows, escaped. What
+    the runs ran on and how to reproduce them is shown if their records are given.
     """
-    first = comparisons[0]
-    title = f"{first.experiment}: {first.metric}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", title),
-        tag("style", Markup(_style())),
-    )
-    body = tag(
-        "body",
-        tag("header", *_header(comparisons, records)),
-        tag("main", *_sections(comparisons), *_ending(comparisons, records)),
-        tag("footer", _footer(records)),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _style() -> str:
-    return files("bnexp.reports.html").joinpath("page.css").read_text(encoding="utf-8")
-
-
-def _header(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> Iterable[str]:
-    first = comparisons[0]
-    yield tag("p", "Comparison of trained networks", class_="eyebrow")
-    yield tag("h1", breakable(first.experiment))
-    by = split_key(comparisons)
-    yield tag("p", *_asked(first, by, records), class_="asked")
-    if len(comparisons) > 1:
-        links = (
-            tag("li", _link(describe_part(part, comparisons), place), _gist(part))
-            for place, part in enumerate(comparisons, start=1)
+    first, by = comparisons[0], split_key(comparisons)
+    trained = dict.fromkeys(train_command(record.environment) for record in records)
+    page = (
+        _templates()
+        .get_template("page.html")
+        .render(
+            parts=[_part(comparison, comparisons) for comparison in comparisons],
+            by=by,
+            moment=describe_moment(first.metric),
+            chosen=[f"{key} = {join_choices(to)}" for key, to in first.where.items() if key != by],
+            notes=describe_notes(comparisons, is_best_marked=True),
+            records=records,
+            data=describe_data(records),
+            facts=list_facts(records),
+            commands=[*filter(None, trained), compare_command(comparisons, records)],
+            configs=write_configs(records),
+            version=shared_value(records, "environment", "versions.bnexp"),
         )
-        yield tag("nav", tag("ul", *links, class_="contents"), aria_label="Sections")
+    )
+    return f"{printable(page)}\n"
 
 
-def _link(name: str, place: int) -> Markup:
-    return tag("a", breakable(name), href=f"#part-{place}")
+@cache
+def _templates() -> Environment:
+    """Returns the templates of this folder, which escape every text but the SVGs."""
+    templates = Environment(
+        loader=PackageLoader("bnexp.reports.html", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"breakable": _breakable, "count": count}
+    templates.tests["cell_name"] = lambda piece: isinstance(piece, CellName)
+    templates.globals |= {
+        "draw": draw_chart,
+        "signs": _SIGNS,
+        "claim_signs": _CLAIM_SIGNS,
+        "nothing": NOTHING,
+    }
+    return templates
 
 
-def _asked(first: Comparison, by: str | None, records: Sequence[RunRecord]) -> Iterable[str]:
-    """Says what was compared, on what data, and over how many seeds."""
-    cells = count(len(first.cells), "cell")
-    yield tag("b", breakable(first.metric))
-    yield f" {describe_moment(first.metric)}: {cells}, each against "
-    yield tag("b", shorten_cell_names(first)[first.baseline])
-    yield "." if by is None else f", for each value of {by}."
-    yield f" {_seeds(first)}"
-    yield _data(records)
-    chosen = [f"{key} = {join_choices(values)}" for key, values in first.where.items() if key != by]
-    if chosen:
-        yield f" Only runs with {', '.join(chosen)}."
+def _breakable(content: str) -> Markup:
+    """Returns a cell's or key's name that may be broken after its commas and before its dots."""
+    return Markup(re.sub(r"([,/_])(?=\S)|(?=\.\D)", r"\1<wbr>", str(escape(content))))
+
+
+def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Returns what the template shows of one comparison."""
+    table, names, styles = (
+        build_table(comparison),
+        shorten_cell_names(comparison),
+        cell_styles(comparison),
+    )
+    # Speed has a column in the table of costs.
+    costs = [column for column in table.costs if column.kind != "speed"]
+    labels = tuple(((space_label(names[cell.cell]),),) for cell in comparison.cells)
+    charts = {
+        "Learning curves": build_curves(comparison),
+        "Effect against the baseline": build_effects(comparison),
+    }
+    return {
+        "comparison": comparison,
+        "name": describe_part(comparison, comparisons),
+        "baseline": names[comparison.baseline],
+        "seeds": _seeds(comparison),
+        "gist": _gist(comparison),
+        "claims": [
+            (claim, describe_claim(claim), chart and draw_chart(chart, is_wide=False))
+            for claim in comparison.claims
+            for chart in [build_claim_effect(claim)]
+        ],
+        "sentences": _sentences(comparison),
+        "table": table,
+        "results": [*table.names, *table.results, table.verdicts, *costs],
+        "aligned": {
+            column: align(column) for column in (*table.results, *costs) if not column.is_text
+        },
+        "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
+        "charts": {title: chart for title, chart in charts.items() if chart is not None},
+        "labels": Column(("cell",), labels, "name"),
+        "costs": build_costs(comparison),
+    }
+
+
+def _sentences(comparison: Comparison) -> list[tuple[CellText, str]]:
+    """Returns what is said of each cell and in which size, clear sentences first."""
+
+    def rank(cell: CellText) -> int:
+        return 0 if cell.verdict in _CLEAR else 1 if cell.verdict in _SAME else 2
+
+    ranked = sorted(describe_cells(comparison), key=rank)
+    clear = [cell for cell in ranked if rank(cell) < 2]
+    is_large = len(clear) <= _MOST_LARGE and not comparison.claims
+    return [(cell, "large" if is_large and cell in clear else "small") for cell in ranked]
 
 
 def _seeds(comparison: Comparison) -> str:
@@ -110,89 +187,11 @@ def _seeds(comparison: Comparison) -> str:
     return f"{seeds} per cell."
 
 
-def _notes(comparisons: Sequence[Comparison]) -> Markup:
-    notes = describe_notes(comparisons, is_best_marked=True)
-    return join(tag("p", note, class_="method") for note in notes)
-
-
-def _rest_for_training(shared: Callable[[str, str], str | None]) -> str | None:
-    """Returns how many images are left for training after validation took some."""
-    total, held_out = (
-        shared("dataset.train_images", "environment"),
-        shared("data.val_size", "config"),
-    )
-    return total if total is None or held_out is None else str(int(total) - int(held_out))
-
-
-def _data(records: Sequence[RunRecord]) -> str:
-    def shared(key: str, source: str) -> str | None:
-        values = {getattr(record, source).get(key) for record in records}
-        return write_value(values.pop()) if len(values) == 1 and None not in values else None
-
-    name = shared("dataset.name", "environment") or shared("data.name", "config")
-    if name is None:
-        return ""
-    used = shared("data.train_size", "config") or _rest_for_training(shared)
-    tested = shared("dataset.test_images", "environment")
-    parts = [
-        f"{int(size):,} {kind}"
-        for size, kind in ((used, "for training"), (tested, "for testing"))
-        if size is not None and size.isdecimal()
-    ]
-    return f" Data: {name}" + (f", images: {', '.join(parts)}." if parts else ".")
-
-
 def _gist(comparison: Comparison) -> str:
     """Returns how many of the differences are clear."""
     differences = [cell.difference for cell in comparison.cells if cell.difference]
-    clear = sum(found.verdict in ("better", "worse", "higher", "lower") for found in differences)
+    clear = sum(found.verdict in _CLEAR for found in differences)
     warned = f", {count(len(comparison.caveats), 'warning')}" if comparison.caveats else ""
     if not differences:
-        return f": nothing to compare{warned}"
-    return f": {clear} of {count(len(differences), 'difference')} clear{warned}"
-
-
-def _sections(comparisons: Sequence[Comparison]) -> Iterable[Markup]:
-    for place, comparison in enumerate(comparisons, start=1):
-        if len(comparisons) == 1:
-            yield tag("section", *_parts(comparison, "h2"))
-        else:
-            name = breakable(describe_part(comparison, comparisons))
-            title = tag("h2", name, class_="part", id=f"part-{place}")
-            yield tag("section", title, *_parts(comparison, "h3"))
-
-
-def _parts(comparison: Comparison, heading: str) -> Iterable[Markup]:
-    yield tag(heading, "Verdict", class_="unseen") + render_verdict(comparison)
-    yield tag(heading, "Results") + render_results(comparison)
-    if heading == "h2":
-        yield _notes([comparison])
-    for title, drawn in (
-        ("Learning curves", render_curves(comparison)),
-        ("Effect against the baseline", render_effects(comparison)),
-        ("Cost", render_cost(comparison)),
-    ):
-        if drawn is not None:
-            yield tag(heading, title) + drawn
-
-
-def _ending(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> Iterable[Markup]:
-    if len(comparisons) > 1:
-        heading = tag("h2", "How to read the tables", class_="part")
-        yield tag("section", heading, _notes(comparisons))
-    if not records:
-        return
-    described = render_environment(records)
-    if described is not None:
-        yield tag("section", tag("h2", "What it ran on"), described)
-    yield tag("section", tag("h2", "How to reproduce it"), render_repetition(comparisons, records))
-
-
-def _footer(records: Sequence[RunRecord]) -> Markup:
-    parts = ["Made by bnexp compare --html"]
-    versions = {record.environment.get("versions.bnexp") for record in records}
-    if records:
-        parts.append(f"from {count(len(records), 'run')}")
-    if len(versions) == 1 and None not in versions:
-        parts.append(f"of bnexp {versions.pop()}")
-    return tag("p", f"{' '.join(parts)}.")
+        return f"nothing to compare{warned}"
+    return f"{clear} of {count(len(differences), 'difference')} clear{warned}"

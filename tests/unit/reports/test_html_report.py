@@ -286,7 +286,7 @@ def test_a_claim_is_told_first_with_verdict_evidence_and_notes(comparison, verdi
     claim = claim_of(verdict, found(0.05, 0.03, 0.07), "it is so" if verdict[0] == "i" else None)
     text = Page(render_html([replace(comparison, claims=(claim,))])).text
     described = describe_claim(claim)
-    headline = f"{verdict.capitalize()}{claim.claim.statement}"
+    headline = f"{verdict.capitalize()} {claim.claim.statement}"
     assert text.index(headline) < text.index("is better than")
     assert all(" ".join(paragraph.split()) in text for paragraph in described.paragraphs)
 

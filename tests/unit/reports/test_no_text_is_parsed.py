@@ -31,7 +31,7 @@ ALLOWED = {
     "words/formatting.py": "a margin of one point has no s",
     "html/charts.py": "makes the SVG that Matplotlib wrote part of the page",
     "html/environment.py": "dotted keys of configs and environments are nested again",
-    "html/markup.py": "escapes any text, and lets long names break",
+    "html/page.py": "lets long names break, and escapes them",
     "latex.py": "escapes any text, and turns any name into a label",
     "markdown.py": "escapes any text and puts it on one line",
     "tensorboard/layout.py": "tags, which are a contract of prefix and kind",
