@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bnexp.cli.options import JsonOption
 from bnexp.wording import count, format_bytes
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ RootOption = Annotated[
     str | None,
     typer.Option(help="Data folder. [default: $BNEXP_DATA if set, else the user's cache folder]"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
+]
 
 
 @app.callback()
@@ -47,9 +51,7 @@ def list_command(as_json: JsonOption = False) -> None:
 
 @app.command("fetch")
 def fetch_command(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
-    ] = "cifar10",
+    name: NameArgument = "cifar10",
     root: RootOption = None,
 ) -> None:
     """Download, verify and decode a dataset, unless it is already there."""
@@ -78,9 +80,7 @@ def import_command(
 
 @app.command("info")
 def info_command(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
-    ],
+    name: NameArgument,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,17 +99,11 @@ def _say(line: str) -> None:
 
 
 def _entry_as_json(entry: DatasetEntry) -> dict[str, Any]:
-    facts = entry.facts
-    return {
-        "name": entry.name,
-        "location": entry.location,
-        "is_present": entry.is_present,
-        "size_bytes": entry.size_bytes,
-        "image_shape": list(facts.image_shape) if facts else None,
-        "num_classes": facts.num_classes if facts else None,
-        "train_count": facts.train_count if facts else None,
-        "test_count": facts.test_count if facts else None,
-    }
+    from bnexp.data.dataset import DatasetFacts
+
+    content = asdict(entry)
+    facts = content.pop("facts") or dict.fromkeys(field.name for field in fields(DatasetFacts))
+    return {**content, **facts}
 
 
 def _entry_as_row(entry: DatasetEntry) -> tuple[str, ...]:
@@ -123,21 +117,14 @@ def _entry_as_row(entry: DatasetEntry) -> tuple[str, ...]:
 
 def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
     return {
-        "name": summary.name,
-        "image_shape": list(summary.image_shape),
+        **asdict(summary),
         "num_classes": len(summary.train_counts),
         "train_count": sum(summary.train_counts.values()),
         "test_count": sum(summary.test_counts.values()),
-        "train_counts": summary.train_counts,
-        "test_counts": summary.test_counts,
-        "channel_means": list(summary.channel_means),
-        "channel_stds": list(summary.channel_stds),
-        "fingerprint": summary.fingerprint,
     }
 
 
 def _print_summary(summary: DatasetSummary) -> None:
-
     height, width, channels = summary.image_shape
     typer.echo(f"{summary.name}: {height}x{width} pixels, {count(channels, 'channel')}")
     typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")

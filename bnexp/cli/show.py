@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.cli.show_run import show_run
-from bnexp.cli.train import RunsDirOption, SetOption
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.console import open_console, open_table
 from bnexp.runs import RunDir, RunRecord, read_experiments

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import typer
 
+from bnexp.cli.options import RunsDirOption
 from bnexp.errors import UsageError
 from bnexp.runs import list_experiments, read_experiments
 from bnexp.runs.tensorboard_events import RUN_COLOURS
@@ -27,7 +28,7 @@ def tb(
         list[str] | None,
         typer.Argument(metavar="NAME", help="Experiments, cells or runs. [default: all]"),
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    runs_dir: RunsDirOption = Path("runs"),
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to serve on; 0 picks a free one.")
     ] = 6006,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 ConfigArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.")
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Replace a value; repeatable."),
-]
-RunsDirOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Start over: delete what these runs hold, train again.")
 ]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
-from bnexp.models import ImpossibleModelError, ModelConfig, NormSite
+from bnexp.models import ImpossibleModelError, NormSite
 from bnexp.models.cnn.config import PlainCnnConfig
-from bnexp.models.plans import BlockPlan, PoolPlan
+from bnexp.models.plans import BlockPlan
 from bnexp.norms import NormConfig
 
 KeyPath = tuple[str | int, ...]
@@ -22,7 +22,7 @@ class Finding:
 
     path: KeyPath
     reason: str
-    is_error: bool
+    is_error: bool = True
 
 
 def check_experiment(
@@ -40,9 +40,12 @@ def check_experiment(
         return findings
     findings += _check_split(config.data, facts)
     try:
-        sites = _find_sites(config.model, facts, may_build)
+        if may_build:
+            sites = config.model.find_norm_sites(facts.image_shape, facts.num_classes)
+        else:
+            sites = config.model.norm_sites(facts.image_shape)
     except ImpossibleModelError as error:
-        return [*findings, Finding(("model", *error.path), error.reason, is_error=True)]
+        return [*findings, Finding(("model", *error.path), error.reason)]
     if not any(finding.is_error for finding in findings):
         findings += _check_batches(config, facts, sites)
         findings += _check_evaluation(config, facts, sites)
@@ -51,30 +54,24 @@ def check_experiment(
     return findings
 
 
-def _find_sites(model: ModelConfig, facts: DatasetFacts, may_build: bool) -> list[NormSite]:
-    if may_build:
-        return model.find_norm_sites(facts.image_shape, facts.num_classes)
-    return model.norm_sites(facts.image_shape)
-
-
 def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
     left = facts.train_count - data.val_size
     if left < 1:
-        reason = f"takes all of the {facts.train_count:,} training images; make it smaller"
-        yield Finding(("data", "val_size"), reason, is_error=True)
+        reason = f"takes all {facts.train_count:,} training images; make it smaller"
+        yield Finding(("data", "val_size"), reason)
     elif data.train_size and data.train_size > left:
         reason = (
             f"{data.train_size:,} is more than the {left:,} images that are left of "
             f"{facts.train_count:,} after val_size takes {data.val_size:,}"
         )
-        yield Finding(("data", "train_size"), reason, is_error=True)
+        yield Finding(("data", "train_size"), reason)
     elif data.drop_last and data.batch_size > data.count_training_images(facts):
         reason = "is larger than the training set, and drop_last drops its only batch"
-        yield Finding(("data", "batch_size"), reason, is_error=True)
+        yield Finding(("data", "batch_size"), reason)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
         if size and size < facts.num_classes:
             reason = f"{size} images are too few for {facts.num_classes} classes"
-            yield Finding(("data", key), reason, is_error=True)
+            yield Finding(("data", key), reason)
 
 
 def _check_batches(
@@ -88,7 +85,7 @@ def _check_batches(
         for seen in dict.fromkeys((smallest, min(batch_size, images))):
             reason = site.norm.find_problem(site.shape, seen)
             if reason:
-                yield Finding(("model", *site.path), reason, is_error=True)
+                yield Finding(("model", *site.path), reason)
                 return
     shared = [site.norm for site in sites if (site.norm.statistics_batch(batch_size) or 1) > 1]
     if shared and smallest == 1 < batch_size:
@@ -97,7 +94,7 @@ def _check_batches(
             f"{shared[0].name} norm cannot normalize well; set data.drop_last: true or "
             "change train_size or batch_size"
         )
-        yield Finding(("data", "batch_size"), reason, is_error=True)
+        yield Finding(("data", "batch_size"), reason)
 
 
 def _check_evaluation(
@@ -109,7 +106,7 @@ def _check_evaluation(
             reason = site.norm.find_problem(site.shape, seen)
             if reason:
                 shown = f"evaluation would leave a batch of {seen}: {reason}"
-                yield Finding(path, shown, is_error=True)
+                yield Finding(path, shown)
                 return
 
 
@@ -137,21 +134,20 @@ def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]
             "standardized filters have variance 1, so that without a norm after them the "
             "activations explode; set model.norm, e.g. to group, or leave this out"
         )
-        yield Finding(("model", "weight_standardization"), reason, is_error=True)
+        yield Finding(("model", "weight_standardization"), reason)
 
 
 def _check_doubtful_norms(
     config: ExperimentConfig, facts: DatasetFacts, sites: list[NormSite]
 ) -> Iterator[Finding]:
-    """Finds what the norms themselves warn of, once for each norm that the config writes."""
+    """Finds what the norms themselves warn about, once for each norm in the config."""
     images = config.data.count_training_images(facts)
     steps = config.train.epochs * config.data.count_steps(images)
-    found = {
-        Finding((*_norm_path(config, site), key), reason, is_error=False): None
+    yield from dict.fromkeys(
+        Finding((*_norm_path(config, site), key), reason, is_error=False)
         for site in sites
         for key, reason in site.norm.find_warnings(config.data.batch_size, steps)
-    }
-    yield from found
+    )
 
 
 def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
@@ -160,7 +156,7 @@ def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> I
     if not isinstance(model, PlainCnnConfig) or model.head != "global_avg_pool":
         return
     steps = model.plan(facts.image_shape)
-    last = next(step for step in reversed(steps) if _is_convolution_or_max(step))
+    last = next(s for s in reversed(steps) if isinstance(s, BlockPlan) or s.pool == "max")
     if not isinstance(last, BlockPlan) or last.placement == "before_activation":
         return
     if last.norm.fixes_channel_means(last.out_channels, config.data.batch_size):
@@ -169,11 +165,7 @@ def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> I
             "global average pooling sees only that; set model.head: flatten or model.placement: "
             "before_activation, or use another norm"
         )
-        yield Finding(("model", *last.path), reason, is_error=True)
-
-
-def _is_convolution_or_max(step: BlockPlan | PoolPlan) -> bool:
-    return isinstance(step, BlockPlan) or step.pool == "max"
+        yield Finding(("model", *last.path), reason)
 
 
 def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:
@@ -189,7 +181,7 @@ def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
             f"the warm-up of {config.optim.schedule.warmup_epochs:g} epochs is longer than the "
             f"training of {config.train.epochs}"
         )
-        yield Finding(("optim", "schedule", "warmup_epochs"), reason, is_error=True)
+        yield Finding(("optim", "schedule", "warmup_epochs"), reason)
     if config.optim.decay_norm and config.optim.weight_decay:
         reason = "weight decay also pulls γ and β of the norms towards zero"
         yield Finding(("optim", "decay_norm"), reason, is_error=False)

@@ -31,7 +31,7 @@ def read_interval(value: int | str | None) -> CheckpointInterval:
     """Returns what `train.checkpoint_every` says.
 
     Raises:
-        ValueError: It is no interval; the message says what one looks like.
+        ValueError: It is not an interval; the message says what one looks like.
     """
     if value is None:
         return CheckpointInterval()
@@ -76,7 +76,7 @@ class TrainConfig(Part):
     log_every: int = Field(default=50, ge=1)
     """Steps from one row of training metrics to the next; each epoch ends with a row."""
     divergence_loss: float = Field(default=1000.0, gt=0)
-    """A batch's mean loss (nats an image) above this, or one that is not finite, ends the run."""
+    """A batch's mean loss (nats per image) above this, or one that is not finite, ends the run."""
 
     checkpoint_every: int | str | None = "30s"
     """Steps (`500`) or time (`30s`, `5min`, `1h`) from one checkpoint to the next; null: only at
@@ -125,7 +125,7 @@ class EvaluateConfig(Part):
         if "ema" not in kinds:
             raise PydanticCustomError(
                 "ema",
-                "must include ema, on which test/accuracy is based; the others are added to it",
+                "must include ema, which test/accuracy uses; add the others to it",
             )
         if len(set(kinds)) < len(kinds):
             raise PydanticCustomError("twice", "the same statistics are listed twice")

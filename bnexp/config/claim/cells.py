@@ -69,7 +69,7 @@ def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iter
         yield from find_axis_mismatch(claim.reduction, sides)
     both = [variant.name for variant in sides["treatment"] if variant in sides["control"]]
     if both:
-        yield ClaimProblem(("control",), f"cell {both[0]} is in the treatment as well")
+        yield ClaimProblem(("control",), f"cell {both[0]} is in the treatment too")
     yield from _find_selection_problems(claim, [*sides["treatment"], *sides["control"]])
 
 
@@ -105,8 +105,8 @@ def _find_axis_problems(
     numbers = [place for place in places if place is not None]
     twice = [place for place in numbers if numbers.count(place) > 1]
     if twice:
-        reason = f"matches {len(found)} cells, some with the same {reduction.over}; name more keys"
-        yield ClaimProblem((side,), reason)
+        reason = f"matches {len(found)} cells, some of them with the same {reduction.over}"
+        yield ClaimProblem((side,), f"{reason}; name more keys")
     elif len(numbers) < 2:
         yield ClaimProblem(path, f"the {side} has one value of {reduction.over}; sweep it")
     elif reduction.scale != "linear" and min(numbers) <= 0:

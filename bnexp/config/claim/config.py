@@ -34,7 +34,7 @@ METRICS = (
 
 
 class ReductionConfig(Part):
-    """How the values along a swept axis become one number a seed."""
+    """How the values along a swept axis become one number per seed."""
 
     name: Literal["largest_stable", "best", "range", "slope"]
     """`largest_stable`: the largest axis value whose run neither diverged nor missed `threshold`.
@@ -54,7 +54,7 @@ class ReductionConfig(Part):
     @model_validator(mode="after")
     def _check_fields(self) -> ReductionConfig:
         if self.threshold is not None and self.name != "largest_stable":
-            raise PydanticCustomError("threshold", "threshold belongs to largest_stable alone")
+            raise PydanticCustomError("threshold", "threshold is only for largest_stable")
         if self.select_by not in ("val/accuracy", "val/loss"):
             raise PydanticCustomError(
                 "select_by",
@@ -85,7 +85,7 @@ class ClaimConfig(Part):
     margin: float = Field(gt=0)
     """The smallest difference that matters, in the metric's unit: 0.01 is one point of accuracy."""
     reduction: ReductionConfig | None = None
-    """What makes one number a seed out of several cells; null compares one cell with one."""
+    """How several cells become one number per seed; null compares one cell with one."""
     target: float | None = None
     """For `epochs_to_target` and `steps_to_target`: the value of test/accuracy to reach."""
     diverged_as: float | None = None
@@ -123,11 +123,15 @@ class ClaimConfig(Part):
         if name and self.metric == DIVERGED:
             return "the share of diverged runs has no reduction; use largest_stable on an accuracy"
         if name == "largest_stable" and self.metric in TO_TARGET:
-            return "largest_stable asks whether a run trains; its metric is an accuracy or a loss"
+            return (
+                "largest_stable checks whether a run trains, so its metric must be an accuracy "
+                "or a loss"
+            )
         if self.direction == "equal" and (self.is_on_a_grid or self.metric == DIVERGED):
             return (
                 "equality cannot be shown for a share of runs, for epochs, or for places on an "
-                "axis, which have few values; predict higher or lower, or compare an accuracy"
+                "axis, because they have too few values; predict higher or lower, or compare an "
+                "accuracy"
             )
         return None
 

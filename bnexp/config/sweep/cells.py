@@ -97,7 +97,7 @@ def _find_wrong_keys(swept: Sequence[Choice], includes: Sequence[Include]) -> It
     every = {*parts, *(choice.key for choice in added)}
     around = {outer: key for key in parts for outer in outer_keys(key)}
     for choice in swept:
-        twice = f"is swept by {parts[choice.key]} as well"
+        twice = f"is also swept by {parts[choice.key]}"
         yield from _find_clash(choice, parts, twice if choice.part != parts[choice.key] else None)
     for choice in added:
         inner = around.get(choice.key)
@@ -107,7 +107,7 @@ def _find_wrong_keys(swept: Sequence[Choice], includes: Sequence[Include]) -> It
 
 def _find_clash(choice: Choice, keys: Collection[str], other: str | None) -> Iterator[Problem]:
     outer = next((key for key in outer_keys(choice.key) if key in keys), None)
-    inside = f"lies inside '{outer}', which is swept as well" if outer else None
+    inside = f"lies inside '{outer}', which is also swept" if outer else None
     if reason := find_key_problem(choice.key) or other or inside:
         yield choice.place.problem(reason, choice.path)
 

@@ -101,7 +101,7 @@ def find_key_problem(key: str) -> str | None:
     if key.split(".")[0] in ("name", "sweep", "extends", "claim"):
         return "cannot be swept"
     if key.count(".") >= MAX_DEPTH:
-        return f"leads deeper than {MAX_DEPTH} levels"
+        return f"goes deeper than {MAX_DEPTH} levels"
     return None
 
 

@@ -23,10 +23,22 @@ _LIMITS = {
     "less_than_equal": "at most",
 }
 
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a name or a mapping with a name",
+}
+
 
 @contextmanager
 def collecting(problems: list[Problem]) -> Iterator[None]:
-    """Adds to `problems` what is wrong inside of the block, and goes on after it."""
+    """Adds to `problems` what is wrong inside the block, and continues after it."""
     try:
         yield
     except ConfigError as error:
@@ -34,9 +46,9 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
 
 
 def explain(error: ValidationError, tree: Node, root: type[BaseModel]) -> list[Problem]:
-    """Returns one problem a finding, placed at the value (or key) of `tree` that is wrong."""
+    """Returns one problem per finding, placed at the value (or key) of `tree` that is wrong."""
     details = error.errors(include_url=False)
-    # A list whose items are wrong is found to be too short as well; that is no news.
+    # A list whose items are wrong is reported as too short too; that is not news.
     news = [detail for detail in details if detail["type"] != "too_short" or not detail["input"]]
     return [_explain_one(detail, tree, root) for detail in news]
 
@@ -63,11 +75,13 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
         return _explain_key(kind, location, tree, root)
     path, node = _resolve(tree, location)
     if kind == "union_tag_not_found":
-        reason = f"{REQUIRED}: {_one_of(_part_names(root, location))}"
+        models = _models_at(root, location)
+        names = dict.fromkeys(name for model in models if (name := part_name(model)))  # type: ignore[arg-type]
+        reason = f"{REQUIRED}: {'one of ' * (len(names) > 1)}{', '.join(names)}"
         return node.position.problem(reason, dotted((*path, "name")))
     if kind == "union_tag_invalid":
         path, node = (*path, "name"), (node.mapping or {}).get("name", node)
-    elif _is_left_out(path, location, root):  # its default is no answer: it must be given
+    elif _is_left_out(path, location, root):  # it has no usable default: it must be given
         path = (*path, location[-1])
     return node.position.problem(_reason(kind, detail, node), dotted(path))
 
@@ -78,17 +92,8 @@ def _is_left_out(path: Location, location: Location, root: type[BaseModel]) -> b
     return any(location[-1] in model.model_fields for model in _models_at(root, location[:-1]))
 
 
-def _part_names(root: type[BaseModel], location: Location) -> list[str]:
-    names = (part_name(model) for model in _models_at(root, location))  # type: ignore[arg-type]
-    return list(dict.fromkeys(name for name in names if name))
-
-
-def _one_of(names: list[str]) -> str:
-    return "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names)
-
-
 def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel]) -> Problem:
-    """Explains a key that is missing, or that nobody knows."""
+    """Explains a key that is missing or unknown."""
     key = str(location[-1])
     if kind == "missing":
         path, node = _resolve(tree, location[:-1])
@@ -119,24 +124,16 @@ def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydant
     got = describe(node.value)
     if kind in ("union_tag_invalid", "literal_error"):
         return _reason_of_choice(context, node.value)
-    words = {
-        "int_type": f"must be a whole number, not {got}",
-        "int_from_float": f"must be a whole number, not {got}",
-        "float_type": f"must be a number, not {got}",
-        "bool_type": f"must be true or false, not {got}",
-        "string_type": f"must be a text, not {got}{_quote_hint(node)}",
-        "tuple_type": f"must be a list, not {got}",
-        "dict_type": f"must be a mapping, not {got}",
-        "model_type": f"must be a mapping, not {got}",
-        "model_attributes_type": f"must be a name or a mapping with a name, not {got}",
-        "finite_number": "must be a finite number",
-        "too_short": "must not be empty",
-    }
     if kind in _LIMITS:
         (bound,) = context.values()
         return f"must be {_LIMITS[kind]} {float(bound):.12g}, not {got}"
+    if kind in _KINDS:
+        needs_quotes = kind == "string_type" and isinstance(node.value, int | float)
+        return f"must be {_KINDS[kind]}, not {got}" + "; put it in quotes" * needs_quotes
     message: str = detail["msg"]
-    return words.get(kind, message)
+    return {"finite_number": "must be a finite number", "too_short": "must not be empty"}.get(
+        kind, message
+    )
 
 
 def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic's details
@@ -144,11 +141,6 @@ def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic
     known = [choice.strip("' ") for choice in choices.split(",")]
     hint = did_you_mean(got, known) if isinstance(got, str) else ""
     return f"{describe(got)} is not one of {', '.join(known)}" + hint
-
-
-def _quote_hint(node: Node) -> str:
-    is_word = isinstance(node.value, int | float)
-    return "; put it in quotes" if is_word else ""
 
 
 def _resolve(node: Node, location: Location) -> tuple[Location, Node]:

@@ -134,11 +134,11 @@ def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
     that stood there. A shorthand (`norm: batch`) is written out first.
 
     Raises:
-        ConfigError: The key leads through a value that is not a mapping, outside a list, or
+        ConfigError: The key goes through a value that is not a mapping, outside a list, or
             deeper than a config goes.
     """
     if key.count(".") >= MAX_DEPTH:
-        raise ConfigError([place.problem(f"leads deeper than {MAX_DEPTH} levels", key)])
+        raise ConfigError([place.problem(f"goes deeper than {MAX_DEPTH} levels", key)])
     return _assign(tree, key.split("."), value, place, key)
 
 
@@ -146,11 +146,11 @@ def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem
     """Returns the tree with each `key=value` applied; values are typed as in YAML.
 
     Outer keys are set before inner ones and a part's name before its options,
-    whatever their order on the command line. Where a value is not YAML or its key leads
-    nowhere, that goes to `problems` and the override is left out.
+    whatever their order on the command line. If a value is not YAML or its key goes
+    nowhere, that is added to `problems` and the override is left out.
 
     Raises:
-        UsageError: An override has no `=`, no key, or a character that is none.
+        UsageError: An override has no `=`, no key, or a character that is not allowed.
     """
     assignments = []
     for override in overrides:
@@ -209,7 +209,7 @@ def _assign_item(tree: Node, parts: list[str], value: Node, place: Position, who
     head, rest = parts[0], parts[1:]
     if not head.isdecimal() or int(head) >= len(tree.value):
         last = len(tree.value) - 1
-        reason = f"'{head}' is not an index of this list; its indices are 0 to {last}"
+        reason = f"'{head}' is not an index of this list; use 0 to {last}"
         raise ConfigError([place.problem(reason, whole)])
     items = list(tree.value)
     index = int(head)
@@ -228,7 +228,7 @@ def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
         return {}
     if isinstance(tree.value, str):  # `norm: batch` is short for {name: batch}
         return dict(_write_out(tree).value)
-    reason = f"leads through {describe(tree.value)}, which has no keys"
+    reason = f"goes through {describe(tree.value)}, which has no keys"
     raise ConfigError([place.problem(reason, whole)])
 
 

@@ -132,8 +132,8 @@ def test_a_key_too_deep_is_refused(here):
     key = ".".join("a" * 3000)
 
     assert refused(here, GOOD + f"sweep: {{grid: {{? {key} : [1]}}}}\n")[-1].endswith(
-        "leads deeper than 20 levels"
+        "goes deeper than 20 levels"
     )
     (here / "c.yaml").write_text(GOOD)
-    with pytest.raises(ConfigError, match="leads deeper than 20 levels"):
+    with pytest.raises(ConfigError, match="goes deeper than 20 levels"):
         load_experiment(here / "c.yaml", [f"{key}=1"])

@@ -178,7 +178,7 @@ SEVERAL = {
             "zip: {train.epochs: [2]}",
             "exclude: [{train.epochs: 2}]",
         ],
-        ["c.yaml:9:10: sweep.grid.train.epochs: is swept by sweep.zip as well"],
+        ["c.yaml:9:10: sweep.grid.train.epochs: is also swept by sweep.zip"],
     ),
     "an unknown key that may be the grid": (
         ["gird: {train.epochs: [1, 2]}", "exclude: [{train.epochs: 2}]"],

@@ -69,7 +69,7 @@ def test_a_side_of_several_cells_needs_a_reduction(tmp_path):
 
 def test_a_cell_cannot_be_on_both_sides(tmp_path):
     found = problems(tmp_path, CLAIM.replace("name: none", "name: batch"))
-    assert "is in the treatment as well" in found[0][2]
+    assert "is in the treatment too" in found[0][2]
 
 
 def wide(reduction):
@@ -84,7 +84,7 @@ def test_a_reduction_takes_the_cells_along_its_axis(tmp_path):
 def test_an_axis_that_is_not_swept_is_refused(tmp_path):
     found = problems(tmp_path, wide("{name: range, over: data.batch_size}"))
     assert {
-        (path, "some with the same data.batch_size" in reason) for _, path, reason in found
+        (path, "some of them with the same data.batch_size" in reason) for _, path, reason in found
     } == {
         ("claim.treatment", True),
         ("claim.control", True),

@@ -263,7 +263,7 @@ WRONG = {
         [GRID, "include: [{optim.schedule: constant}, {optim.schedule.name: cosine}]"],
         [
             "c.yaml:7:42: sweep.include.1.optim.schedule.name: lies inside 'optim.schedule', "
-            "which is swept as well"
+            "which is also swept"
         ],
     ),
     "an include with an unknown key": (

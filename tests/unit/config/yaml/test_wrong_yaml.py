@@ -337,10 +337,7 @@ WRONG = {
     ),
     "a sweep over a key and its inside": (
         GOOD + "sweep: {grid: {model.norm: [none, batch], model.norm.eps: [1e-3, 1e-5]}}\n",
-        [
-            "c.yaml:8:43: sweep.grid.model.norm.eps: lies inside 'model.norm', which is swept "
-            "as well"
-        ],
+        ["c.yaml:8:43: sweep.grid.model.norm.eps: lies inside 'model.norm', which is also swept"],
     ),
     "a zip of unequal lists": (
         GOOD + "sweep: {zip: {model.norm.name: [none, batch], train.epochs: [2, 3, 4]}}\n",
@@ -355,7 +352,7 @@ WRONG = {
     ),
     "a key in grid and zip": (
         GOOD + "sweep: {grid: {train.epochs: [1]}, zip: {train.epochs: [2]}}\n",
-        ["c.yaml:8:16: sweep.grid.train.epochs: is swept by sweep.zip as well"],
+        ["c.yaml:8:16: sweep.grid.train.epochs: is also swept by sweep.zip"],
     ),
     "a sweep over the name": (
         GOOD + "sweep: {grid: {name: [a, b]}}\n",
