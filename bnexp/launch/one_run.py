@@ -210,10 +210,7 @@ class _Attempt:
             **describe_device(self.device),
             "dataset": _describe_dataset(self.dataset),
             # What a claim's verdict has to wait for.
-            "planned": {
-                "seeds": " ".join(map(str, self.run.planned_seeds)),
-                "cells": self.run.planned_cells,
-            },
+            "planned": {"seeds": self.run.planned_seeds, "cells": self.run.planned_cells},
             # The resolved config again, as JSON: a comparison reads a thousand of these.
             "config": resolved_config(self.run.spec),
         }

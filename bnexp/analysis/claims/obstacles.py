@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bnexp.analysis.cells import Cell, swept_keys
 from bnexp.analysis.claims.sides import as_variant
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
+from bnexp.analysis.differing_keys import is_below
 from bnexp.analysis.results import Caveat
 from bnexp.analysis.targets import find_budget
 from bnexp.config.claim.cells import find_axis_mismatch
@@ -159,9 +160,11 @@ def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | N
 
 
 def _planned_seeds(run: RunRecord) -> tuple[int, ...]:
-    planned = run.environment.get("planned.seeds")
-    words = planned.split() if isinstance(planned, str) else []
-    return tuple(int(word) for word in words if word.isdecimal())
+    return tuple(
+        value
+        for key, value in run.environment.items()
+        if is_below(key, "planned.seeds") and isinstance(value, int)
+    )
 
 
 def _planned_cells(run: RunRecord) -> int:

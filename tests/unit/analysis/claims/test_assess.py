@@ -10,6 +10,7 @@ from scipy import stats
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.stats.intervals import holm
 from bnexp.reports.words.claims import describe_measure
+from bnexp.runs.record import flatten
 
 CLAIM = {
     "statement": "batch norm is better",
@@ -226,7 +227,7 @@ def test_swept_keys_that_the_claim_does_not_name_are_told():
 
 
 def planned(records, seeds, cells=2):
-    environment = {"planned.seeds": " ".join(map(str, seeds)), "planned.cells": cells}
+    environment = flatten({"planned": {"seeds": list(seeds), "cells": cells}})
     return [replace(record, environment=environment) for record in records]
 
 
