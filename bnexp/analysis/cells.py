@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bnexp.analysis.confounds import differing_config_keys, is_explained
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import RunRecord, Scalar
+from bnexp.runs.record import RunRecord, Scalar, find_value
 
 _MOST_TELLING = 3
 """More keys than these between experiments are named in a warning, not shown as columns."""
@@ -68,15 +68,6 @@ def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
 def _merge_name(key: str, keys: Collection[str]) -> str:
     part = key.removesuffix(".name")
     return part if part in keys else key
-
-
-def value_of(run: RunRecord, key: str) -> Scalar:
-    """Returns a run's value of a whole key, a part's name for a part, None without such a key."""
-    for found in (run.settings, run.config):
-        for name in (key, f"{key}.name"):
-            if name in found:
-                return found[name]
-    return None
 
 
 def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:
@@ -144,7 +135,9 @@ def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path],
 def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
     # Of two runs of one seed the last counts: the one that is where it says it belongs.
     ordered = tuple(sorted(runs, key=lambda run: (run.seed, not run.problems, str(run.path))))
-    return Cell(label, {key: value_of(ordered[0], key) for key in keys}, ordered)
+    first = ordered[0]
+    settings = {key: find_value(key, first.settings, first.config) for key in keys}
+    return Cell(label, settings, ordered)
 
 
 def _has_no_norm(cell: Cell) -> bool:

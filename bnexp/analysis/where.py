@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isclose
 
-from bnexp.analysis.cells import swept_keys, value_of
+from bnexp.analysis.cells import swept_keys
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import RunRecord, Scalar
+from bnexp.runs.record import RunRecord, Scalar, find_value
 from bnexp.wording import write_value
-
-_MOST_SHOWN = 12
 
 
 def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
@@ -54,10 +52,10 @@ def select_runs(
     left = tuple(records)
     for key, values in wanted.items():
         found = tuple(
-            run for run in left if any(_is_value(value_of(run, key), text) for text in values)
+            run for run in left if any(_is_value(_value(run, key), text) for text in values)
         )
         if not found:
-            there = ", ".join(dict.fromkeys(write_value(value_of(run, key)) for run in left))
+            there = ", ".join(dict.fromkeys(write_value(_value(run, key)) for run in left))
             raise UsageError(f"--where: no run has {key} = {' or '.join(values)}; it is {there}")
         left = found
     return left, {key: tuple(values) for key, values in wanted.items()}
@@ -74,8 +72,12 @@ def split_runs(
     key = find_key(name, records, "--by")
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        groups.setdefault(write_value(value_of(record, key)), []).append(record)
+        groups.setdefault(write_value(_value(record, key)), []).append(record)
     return key, {value: tuple(runs) for value, runs in groups.items()}
+
+
+def _value(run: RunRecord, key: str) -> Scalar:
+    return find_value(key, run.settings, run.config)
 
 
 def _is_value(value: Scalar, text: str) -> bool:

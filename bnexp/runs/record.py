@@ -78,6 +78,18 @@ class RunRecord:
     """What could not be read, in sentences."""
 
 
+def find_value(key: str, *mappings: Mapping[str, Scalar], default: Scalar = None) -> Scalar:
+    """Returns the value of a whole key in the first mapping that has it, else `default`.
+
+    The value of a part such as `model.norm` is its name.
+    """
+    for mapping in mappings:
+        for name in (key, f"{key}.name"):
+            if name in mapping:
+                return mapping[name]
+    return default
+
+
 def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 - any YAML or JSON
     """Returns nested mappings and lists as one mapping from dotted keys to scalars.
 

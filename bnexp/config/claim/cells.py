@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
-from bnexp.runs.record import Scalar
+from bnexp.runs.record import Scalar, find_value
 
 _ABSENT = "no such key"
 """What is shown for the value of a key that a cell lacks."""
@@ -20,20 +20,12 @@ class Variant:
     settings: Mapping[str, Scalar]
     config: Mapping[str, Scalar]
 
-    def find_value(self, key: str, default: Scalar) -> Scalar:
-        """Returns the value of a key, or `default`; of a part such as `model.norm`, its name."""
-        for mapping in (self.settings, self.config):
-            for name in (key, f"{key}.name"):
-                if name in mapping:
-                    return mapping[name]
-        return default
-
     def has(self, wanted: Mapping[str, Scalar]) -> bool:
         """Whether the variant has all of these values; 1 and 1.0 are the same."""
         return all(self._has_one(key, value) for key, value in wanted.items())
 
     def _has_one(self, key: str, wanted: Scalar) -> bool:
-        own = self.find_value(key, _ABSENT)
+        own = find_value(key, self.settings, self.config, default=_ABSENT)
         return (
             own is not _ABSENT
             and isinstance(own, bool) == isinstance(wanted, bool)
@@ -80,14 +72,17 @@ def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> lis
 
 def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
     """Returns the variant's place on the axis, or None if that is not a number."""
-    value = variant.find_value(reduction.over, None)
+    value = find_value(reduction.over, variant.settings, variant.config)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> str:
     for key in wanted:
-        values = dict.fromkeys(variant.find_value(key, _ABSENT) for variant in variants)
+        values = dict.fromkeys(
+            find_value(key, variant.settings, variant.config, default=_ABSENT)
+            for variant in variants
+        )
         if not any(variant.has({key: wanted[key]}) for variant in variants):
             shown = ", ".join(map(str, list(values)[:8]))
             return f"no cell has {key} = {wanted[key]}; the cells have {shown}"
