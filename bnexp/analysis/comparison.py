@@ -116,7 +116,7 @@ def _compare(
         _conclude(
             table,
             question,
-            {contrast.cell.label: next(judged) for contrast in table.contrasts},
+            {contrast.cell: next(judged) for contrast in table.contrasts},
         )
         for table in tables
     )
@@ -181,31 +181,24 @@ def _conclude(
 
 
 def _check_metric(cells: Sequence[Cell], metric: str) -> None:
-    finished = [run for cell in cells for run in cell.finished if run.summary is not None]
-    known = known_metrics(finished)
-    if finished and metric not in known:
-        raise UsageError(
-            f"--metric: no finished run has '{metric}'{did_you_mean(metric, known)}; "
-            f"they have {', '.join(known)}"
-        )
-    if not finished:
-        _check_metric_of_diverged(cells, metric)
+    """Refuses a metric that no finished run has, or if none finished, of which none kept a history.
 
-
-def _check_metric_of_diverged(cells: Sequence[Cell], metric: str) -> None:
-    """Refuses a metric of which no run kept a history, where no run got to the end.
-
-    Where none got to its first evaluation, any loss or accuracy may be meant.
+    If no run got to its first evaluation, any loss or accuracy may be meant.
     """
     summaries = [run.summary for cell in cells for run in cell.measured if run.summary is not None]
-    known = sorted({*SUMMARY_METRICS, *(tag for one in summaries for tag in one.history)})
-    is_evaluated = len(known) > len(SUMMARY_METRICS)
-    if not summaries or metric in known or (not is_evaluated and better_direction(metric)):
-        return
-    raise UsageError(
-        f"--metric: no run has '{metric}'{did_you_mean(metric, known)}; they have "
-        f"{', '.join(known)}"
-    )
+    known = known_metrics([run for cell in cells for run in cell.finished])
+    if not known:
+        known = tuple(
+            sorted({*SUMMARY_METRICS, *(tag for one in summaries for tag in one.history)})
+        )
+        is_evaluated = len(known) > len(SUMMARY_METRICS)
+        if not summaries or (not is_evaluated and better_direction(metric)):
+            return
+    if metric not in known:
+        raise UsageError(
+            f"--metric: no run has '{metric}'{did_you_mean(metric, known)}; they have "
+            f"{', '.join(known)}"
+        )
 
 
 def _check(question: Question) -> None:

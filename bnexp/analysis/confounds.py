@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from bnexp.analysis.differing_keys import differing_keys, distinct, is_below
 from bnexp.analysis.metrics import is_cost
@@ -69,7 +71,7 @@ _WITHIN = "runs of one cell differ in more than the seed"
 
 
 def is_explained(key: str, swept: Iterable[str]) -> bool:
-    """Tells whether varying the swept keys makes a difference in `key` expected.
+    """Returns whether varying the swept keys makes a difference in `key` expected.
 
     A swept key explains itself and all below it; a swept `part.name` explains the
     whole `part`, since another part has other fields.
@@ -96,16 +98,12 @@ def confounding_keys(
     """Returns the keys, besides the swept ones, that could explain a difference of two cells.
 
     Among them are swept keys that differ within one of the cells, the dataset's
-    fingerprint where no swept key changes the pictures, and the code and its versions where
+    fingerprint if no swept key changes the pictures, and the code and its versions if
     the two cells were not made with the same ones; of speed, time and memory also the machine.
     Runs whose config or environment cannot be read are passed over: see `unchecked_runs`.
     """
-    both = [*treatment, *control]
-    unexplained = [key for key in differing_config_keys(both) if not is_explained(key, swept)]
-    within = [key for runs in (treatment, control) for key in differing_config_keys(runs)]
-    data = _differing_dataset(both, swept)
-    deciding = _deciding_keys((treatment, control), swept, metric)
-    return tuple(dict.fromkeys((*unexplained, *within, *data, *deciding)))
+    differences = _find_differences((treatment, control), swept, metric)
+    return tuple(dict.fromkeys(key for found in differences for key in found.keys))
 
 
 def unchecked_runs(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
@@ -115,32 +113,45 @@ def unchecked_runs(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
 
 def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple[Caveat, ...]:
     """Returns one caveat for each kind of unplanned difference: keys, values, cells."""
+    differences = _find_differences(groups.values(), swept, metric)
+    decisive = {key for found in differences for key in found.keys}
     runs = [run for members in groups.values() for run in members]
-    configs = {
-        label: {run.seed: run.config for run in members if run.config}
-        for label, members in groups.items()
-    }
-    environments = {
-        label: {run.seed: run.environment for run in members if run.environment}
-        for label, members in groups.items()
-    }
-    unexplained = [key for key in differing_config_keys(runs) if not is_explained(key, swept)]
-    within = {key: None for members in groups.values() for key in differing_config_keys(members)}
-    code = _differing_code(groups.values())
-    deciding = _deciding_keys(groups.values(), swept, metric)
-    machine = [key for key in deciding if key not in code]
-    others = [key for key in _differing_circumstances(runs) if key not in deciding]
-    scope = "cells differ in more than the sweep" if len(groups) > 1 else _WITHIN
+    others = [key for key in _differing_circumstances(runs) if key not in decisive]
+    circumstances = _Difference("the runs were not made alike", others, "environment")
     found = (
-        _describe(scope, unexplained, configs),
-        _describe(_WITHIN, [key for key in within if key not in unexplained], configs),
-        _describe("the data differ", _differing_dataset(runs, swept), environments),
-        _describe("the code or its versions differ", code, environments),
-        _describe(f"machines that {metric} depends on differ", machine, environments),
+        *(_describe(difference, groups, "confounded") for difference in differences),
         _describe_unchecked(groups),
-        _describe("the runs were not made alike", others, environments, "circumstances"),
+        _describe(circumstances, groups, "circumstances"),
     )
     return tuple(caveat for caveat in found if caveat)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Keys of one kind in which runs differ."""
+
+    subject: str
+    keys: Sequence[str]
+    place: Literal["config", "environment"]
+
+
+def _find_differences(
+    cells: Collection[Sequence[RunRecord]], swept: Collection[str], metric: str
+) -> tuple[_Difference, ...]:
+    """Returns what could explain a difference between the cells, besides the swept keys."""
+    runs = [run for members in cells for run in members]
+    unexplained = [key for key in differing_config_keys(runs) if not is_explained(key, swept)]
+    within = dict.fromkeys(key for members in cells for key in differing_config_keys(members))
+    others = [key for key in within if key not in unexplained]
+    scope = "cells differ in more than the sweep" if len(cells) > 1 else _WITHIN
+    machine = f"machines that {metric} depends on differ"
+    return (
+        _Difference(scope, unexplained, "config"),
+        _Difference(_WITHIN, others, "config"),
+        _Difference("the data differ", _differing_dataset(runs, swept), "environment"),
+        _Difference("the code or its versions differ", _differing_code(cells), "environment"),
+        _Difference(machine, _differing_machine(cells, swept, metric), "environment"),
+    )
 
 
 def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple[str, ...]:
@@ -150,20 +161,18 @@ def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple
     return tuple(key for key in _differing_environment(runs) if key == _DATASET)
 
 
-def _deciding_keys(
+def _differing_machine(
     cells: Collection[Sequence[RunRecord]], swept: Collection[str], metric: str
-) -> tuple[str, ...]:
-    """Returns what differs between the cells in code, and of a cost also in the machine."""
-    code = _differing_code(cells)
+) -> list[str]:
+    """Returns what differs between the cells in the machine, if the metric is a cost."""
     if not is_cost(metric):
-        return code
+        return []
     free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
-    machine = [
+    return [
         key
         for key in _differing_circumstances(run for runs in cells for run in runs)
         if any(is_below(key, root) for root in free) and _differs_between(cells, key)
     ]
-    return (*code, *machine)
 
 
 def _differing_code(cells: Collection[Sequence[RunRecord]]) -> tuple[str, ...]:
@@ -171,7 +180,7 @@ def _differing_code(cells: Collection[Sequence[RunRecord]]) -> tuple[str, ...]:
 
 
 def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
-    """Tells whether a key of the environment has different sets of values in the cells.
+    """Returns whether a key of the environment has different sets of values in the cells.
 
     Seeds that were added to every cell after a commit leave the cells alike. What is not
     recorded counts as null.
@@ -214,27 +223,27 @@ def _describe_unchecked(groups: Groups) -> Caveat | None:
     )
 
 
-def _describe(
-    subject: str,
-    keys: Sequence[str],
-    cells: Mapping[str, Mapping[int, Mapping[str, Scalar]]],
-    kind: CaveatKind = "confounded",
-) -> Caveat | None:
+def _describe(difference: _Difference, groups: Groups, kind: CaveatKind) -> Caveat | None:
+    keys = difference.keys
     if not keys:
         return None
-    named = [f"{key} is {_describe_values(key, cells)}" for key in keys[:_MOST_NAMED]]
+    named = [
+        f"{key} is {_describe_values(key, groups, difference.place)}" for key in keys[:_MOST_NAMED]
+    ]
     if len(keys) > _MOST_NAMED:
         named.append(f"and {len(keys) - _MOST_NAMED} more: {', '.join(keys[_MOST_NAMED:])}")
-    return Caveat(kind, subject, tuple(named), _VERDICT if kind == "confounded" else "")
+    consequence = _VERDICT if kind == "confounded" else ""
+    return Caveat(kind, difference.subject, tuple(named), consequence)
 
 
-def _describe_values(key: str, cells: Mapping[str, Mapping[int, Mapping[str, Scalar]]]) -> str:
+def _describe_values(key: str, groups: Groups, place: str) -> str:
     """Returns `5 (norm=none), 10 (norm=batch)`, naming the seeds if they differ within a cell."""
     holders: dict[str, list[str]] = {}
-    for label, by_seed in cells.items():
+    for label, runs in groups.items():
         seeds: dict[str, list[int]] = {}
-        for seed, mapping in by_seed.items():
-            seeds.setdefault(_show(mapping, key), []).append(seed)
+        for run in runs:
+            if mapping := getattr(run, place):
+                seeds.setdefault(_show(mapping, key), []).append(run.seed)
         for value, having in seeds.items():
             whose = f" {_write_seeds(having)}" if len(seeds) > 1 else ""
             holders.setdefault(value, []).append(label + whose)

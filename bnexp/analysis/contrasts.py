@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import confounding_keys, unchecked_runs
@@ -20,18 +20,15 @@ from bnexp.analysis.stats.shares import Count, fisher_exact
 class Contrast:
     """A cell beside the baseline, before the p-values of the family are adjusted."""
 
-    cell: Cell
-    baseline: Cell
+    cell: str
     found: SeedDifference
-    p_equivalence: float | None
-    confounds: tuple[str, ...]
-    unchecked: int
-    """Runs of which it cannot be known what they ran on."""
+    difference: Difference
+    """Its p-values are not adjusted yet, and it has no verdict."""
 
     @property
     def is_confounded(self) -> bool:
         """Whether something else may explain the difference, so that no cause can be named."""
-        return bool(self.confounds or self.unchecked)
+        return bool(self.difference.confounds or self.difference.unchecked)
 
     @property
     def is_asked(self) -> bool:
@@ -63,23 +60,50 @@ def contrast_with_baseline(
     ]
 
 
+def _contrast(
+    cell: Cell,
+    baseline: Cell,
+    found: SeedDifference,
+    question: Question,
+    swept: Collection[str],
+) -> Contrast:
+    estimate, margin, interval = found.estimate, question.margin, found.estimate.interval
+    difference = Difference(
+        mean=estimate.mean,
+        ci_low=interval.low if interval else None,
+        ci_high=interval.high if interval else None,
+        p=estimate.p,
+        p_holm=estimate.p,
+        verdict="not tested",
+        n=found.n,
+        by_seed=found.by_seed,
+        confounds=confounding_keys(cell.measured, baseline.measured, swept, question.metric),
+        unchecked=len(unchecked_runs((*cell.measured, *baseline.measured))),
+        changed=_changed_keys(cell, baseline),
+        p_equivalence=None if margin is None else equivalence_p(estimate, margin),
+    )
+    return Contrast(cell.label, found, difference)
+
+
+def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
+    keys = dict.fromkeys((*baseline.settings, *treatment.settings))
+    return tuple(key for key in keys if treatment.settings.get(key) != baseline.settings.get(key))
+
+
 def judge_contrasts(contrasts: Sequence[Contrast], question: Question) -> list[Difference]:
     """Returns each contrast with its adjusted p-values and its verdict.
 
     Holm's family is all the contrasts at hand that could be tested and can have a verdict;
     the others do not enlarge it, and keep their p as it is.
     """
-    ps = [contrast.found.estimate.p for contrast in contrasts]
-    tested = sum(
-        contrast.is_asked and p is not None for contrast, p in zip(contrasts, ps, strict=True)
-    )
-    # A smallest p has to meet that of the strictest of Holm's steps.
+    ps = _adjust(contrasts, [contrast.difference.p for contrast in contrasts])
+    equivalences = _adjust(contrasts, [contrast.difference.p_equivalence for contrast in contrasts])
+    tested = sum(contrast.is_asked and contrast.difference.p is not None for contrast in contrasts)
+    # A smallest p has to meet the strictest of Holm's steps.
     significance = SIGNIFICANCE / max(1, tested)
-    adjusted = _adjust(contrasts, ps)
-    equivalences = _adjust(contrasts, [contrast.p_equivalence for contrast in contrasts])
     return [
         _judge(contrast, p, p_equivalence, question, significance)
-        for contrast, p, p_equivalence in zip(contrasts, adjusted, equivalences, strict=True)
+        for contrast, p, p_equivalence in zip(contrasts, ps, equivalences, strict=True)
     ]
 
 
@@ -89,24 +113,6 @@ def _adjust(contrasts: Sequence[Contrast], p_values: Sequence[float | None]) -> 
     return [p if after is None else after for p, after in zip(p_values, adjusted, strict=True)]
 
 
-def _contrast(
-    cell: Cell,
-    baseline: Cell,
-    found: SeedDifference,
-    question: Question,
-    swept: Collection[str],
-) -> Contrast:
-    margin, runs, others = question.margin, cell.measured, baseline.measured
-    return Contrast(
-        cell,
-        baseline,
-        found,
-        None if margin is None else equivalence_p(found.estimate, margin),
-        confounding_keys(runs, others, swept, question.metric),
-        len(unchecked_runs((*runs, *others))),
-    )
-
-
 def _judge(
     contrast: Contrast,
     p_holm: float | None,
@@ -114,44 +120,29 @@ def _judge(
     question: Question,
     significance: float,
 ) -> Difference:
-    found, margin = contrast.found, question.margin
-    estimate, interval = found.estimate, found.estimate.interval
     verdict = _verdict(contrast, p_holm, p_equivalence, question.metric)
-    design = found.design if verdict == "no clear difference" else None
-    return Difference(
-        mean=estimate.mean,
-        ci_low=interval.low if interval else None,
-        ci_high=interval.high if interval else None,
-        p=estimate.p,
-        p_holm=p_holm,
-        verdict=verdict,
-        n=found.n,
-        by_seed=found.by_seed,
-        confounds=contrast.confounds,
-        unchecked=contrast.unchecked,
-        changed=_changed_keys(contrast.cell, contrast.baseline),
-        p_equivalence=p_equivalence,
-        smallest_detectable=(
-            design.smallest_detectable(significance=significance) if design else None
-        ),
+    judged = replace(
+        contrast.difference, p_holm=p_holm, p_equivalence=p_equivalence, verdict=verdict
+    )
+    if verdict != "no clear difference":
+        return judged
+    design, margin = contrast.found.design, question.margin
+    return replace(
+        judged,
+        smallest_detectable=design.smallest_detectable(significance=significance),
         seeds_needed=(
-            design.seeds_needed(margin, significance=significance) if design and margin else None
+            None if margin is None else design.seeds_needed(margin, significance=significance)
         ),
     )
-
-
-def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
-    keys = dict.fromkeys((*baseline.settings, *treatment.settings))
-    return tuple(key for key in keys if treatment.settings.get(key) != baseline.settings.get(key))
 
 
 def _verdict(
     contrast: Contrast, p_holm: float | None, p_equivalence: float | None, metric: str
 ) -> Verdict:
-    estimate = contrast.found.estimate
+    change = contrast.difference.mean
     if p_holm is None:
         return "not tested"
-    if estimate.is_zero:
+    if contrast.found.estimate.is_zero:
         return "identical"
     if contrast.is_confounded:
         return "confounded"
@@ -161,8 +152,8 @@ def _verdict(
         return "no clear difference"
     direction = better_direction(metric)
     if direction == 0:
-        return "higher" if estimate.mean > 0 else "lower"
-    return "better" if direction * estimate.mean > 0 else "worse"
+        return "higher" if change > 0 else "lower"
+    return "better" if direction * change > 0 else "worse"
 
 
 def compare_divergence(cells: Sequence[Cell], baseline: Cell) -> dict[str, Divergence]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -19,19 +19,6 @@ from bnexp.config.claim.config import DIVERGED, ClaimConfig
 from bnexp.runs.record import RunRecord, flatten
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A claim with its cells and values, or with the reason why it cannot be tested."""
-
-    claim: ClaimConfig
-    treatment: ClaimSide
-    control: ClaimSide
-    test: ClaimTest | None
-    obstacle: Caveat | None
-    also_differ: tuple[str, ...]
-    caveats: tuple[Caveat, ...]
-
-
 def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
     """Returns a verdict on every claim that the runs were begun with, in the config's order.
 
@@ -39,18 +26,21 @@ def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
     claims of that experiment, those that cannot be tested yet counted as not shown, so
     that a verdict is not taken back when others follow.
     """
-    return tuple(
-        result for members in _by_experiment(cells) for result in _assess(_build_cases(members))
-    )
+    return tuple(result for members in _by_experiment(cells) for result in _assess(members))
 
 
-def _assess(cases: Sequence[_Case]) -> list[ClaimResult]:
-    family = len(cases)
-    ps = holm([_deciding_p(case) for case in cases], family)
-    equivalences = holm([case.test.p_equivalence if case.test else None for case in cases], family)
+def _assess(cells: Sequence[Cell]) -> list[ClaimResult]:
+    runs = [run for cell in cells for run in cell.runs]
+    read = ((_read(raw), raw) for raw in _recorded(runs))
+    open_claims = [_examine(claim, raw, cells) for claim, raw in read if claim is not None]
+    tests = [result.test for result in open_claims]
+    ps = holm([_deciding_p(result) for result in open_claims], len(open_claims))
+    equivalences = holm([test.p_equivalence if test else None for test in tests], len(open_claims))
     return [
-        _conclude(case, p, equivalence, family)
-        for case, p, equivalence in zip(cases, ps, equivalences, strict=True)
+        _conclude(
+            replace(result, p_holm=p, p_equivalence=p_equivalence), SIGNIFICANCE / len(open_claims)
+        )
+        for result, p, p_equivalence in zip(open_claims, ps, equivalences, strict=True)
     ]
 
 
@@ -71,12 +61,6 @@ def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def _build_cases(cells: Sequence[Cell]) -> list[_Case]:
-    runs = [run for cell in cells for run in cell.runs]
-    read = ((_read(raw), raw) for raw in _recorded(runs))
-    return [_build_case(claim, raw, cells) for claim, raw in read if claim is not None]
-
-
 def _recorded(runs: Sequence[RunRecord]) -> list[Mapping[str, object]]:
     """Returns every claim that a run was begun with, each once."""
     found = {tuple(sorted(flatten(claim).items())): claim for run in runs for claim in run.claims}
@@ -91,7 +75,8 @@ def _read(raw: Mapping[str, object]) -> ClaimConfig | None:
         return None
 
 
-def _build_case(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[Cell]) -> _Case:
+def _examine(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[Cell]) -> ClaimResult:
+    """Returns the claim with its test, or the reason why it cannot be tested; no verdict yet."""
     found = {side: find_cells(claim, side, cells) for side in ("treatment", "control")}
     sides = measure_sides(claim, found)
     treatment, control = sides["treatment"], sides["control"]
@@ -99,8 +84,16 @@ def _build_case(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[C
     test = None if obstacle else compare_sides(claim, treatment, control)
     if test is None and obstacle is None:
         obstacle = _why_untested(claim, sides)
-    also_differ, caveats = _find_other_keys(claim, found), find_added_seeds(found)
-    return _Case(claim, treatment, control, test, obstacle, also_differ, caveats)
+    return ClaimResult(
+        claim,
+        treatment,
+        control,
+        verdict="inconclusive",
+        obstacle=obstacle,
+        test=test,
+        also_differ=_find_other_keys(claim, found),
+        caveats=find_added_seeds(found),
+    )
 
 
 def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
@@ -127,37 +120,23 @@ def _find_other_keys(claim: ClaimConfig, found: Mapping[str, Sequence[Cell]]) ->
     return tuple(key for key, (treatment, control) in values.items() if treatment != control)
 
 
-def _deciding_p(case: _Case) -> float | None:
+def _deciding_p(result: ClaimResult) -> float | None:
     """Returns the p that the verdict rests on: apart from 0, or beyond the margin."""
-    if case.test is None:
+    if result.test is None:
         return None
-    return case.test.p_beyond if case.claim.direction == "equal" else case.test.p
+    return result.test.p_beyond if result.claim.direction == "equal" else result.test.p
 
 
-def _conclude(
-    case: _Case, p: float | None, p_equivalence: float | None, family: int
-) -> ClaimResult:
-    claim, test, obstacle, seeds_needed = case.claim, case.test, case.obstacle, None
-    verdict: ClaimVerdict = "inconclusive"
-    if test is not None:
-        verdict = _judge(claim, test.mean, p, p_equivalence)
-    if test is not None and verdict == "inconclusive":
-        obstacle = _why_open(claim, test, p)
-        significance = SIGNIFICANCE / family
-        seeds_needed = count_seeds_needed(claim, case.treatment, case.control, test, significance)
-    return ClaimResult(
-        claim=claim,
-        treatment=case.treatment,
-        control=case.control,
-        verdict=verdict,
-        obstacle=obstacle,
-        test=test,
-        p_holm=p,
-        p_equivalence=p_equivalence,
-        seeds_needed=seeds_needed,
-        also_differ=case.also_differ,
-        caveats=case.caveats,
-    )
+def _conclude(result: ClaimResult, significance: float) -> ClaimResult:
+    """Returns the claim with its verdict, or with what keeps it open."""
+    claim, test = result.claim, result.test
+    if test is None:
+        return result
+    verdict = _judge(claim, test.mean, result.p_holm, result.p_equivalence)
+    if verdict != "inconclusive":
+        return replace(result, verdict=verdict)
+    needed = count_seeds_needed(claim, result.treatment, result.control, test, significance)
+    return replace(result, obstacle=_why_open(claim, test, result.p_holm), seeds_needed=needed)
 
 
 def _judge(
