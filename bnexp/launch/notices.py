@@ -29,9 +29,9 @@ def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
     if not late:
         return None
     return (
-        f"{len(late)} of {len(planned)} runs were started without the claims that the config makes "
-        "now, which therefore get no verdict; --force trains them again, to the same figures, "
-        "with the claims recorded"
+        f"{len(late)} of {len(planned)} runs began without the claims as they now stand, so these "
+        "claims get no verdict; --force trains them again, with the same figures, and records the "
+        "claims"
     )
 
 
@@ -57,6 +57,6 @@ def describe_strays(planned: Sequence[PlannedRun]) -> str | None:
     names = sorted({f"{path.parent.name}/{path.name}" for path in strays})
     shown = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
     return (
-        f"{folder} also holds {count(len(strays), 'run')} that this config does not ask for "
-        f"({shown}); bnexp compare includes them, and bnexp rm removes them"
+        f"{folder} also holds {count(len(strays), 'run')} not in this config ({shown}); "
+        "bnexp compare includes them, bnexp rm deletes them"
     )

@@ -147,10 +147,10 @@ class _Attempt:
         )
         if folder.log.exists():
             why = f"{', '.join(refused)} cannot be used" if refused else "there is no checkpoint"
-            folder.say(f"begun anew: {why}")
+            folder.say(f"starting over: {why}")
 
     def _find_resume_point(self, parts: TrainingParts) -> ResumePoint | None:
-        """Puts the last sound checkpoint into the parts; begins anew where there is none."""
+        """Puts the last sound checkpoint into the parts; starts over if there is none."""
 
         def use(path: Path, metadata: CheckpointMetadata) -> None:
             epochs = self.run.spec.config.train.epochs
@@ -175,13 +175,13 @@ class _Attempt:
         self._restore_config()
         if not folder.note_resume(point.describe(), self._describe_environment()):
             self.recorder.say(
-                f"warning: {folder.environment} could not be read and is written anew; what it "
-                "said of earlier attempts is lost"
+                f"warning: {folder.environment} could not be read and is rewritten; its "
+                "record of earlier attempts is lost"
             )
         rows, problems = rewind_metrics(folder.metrics, progress.step, progress.rows)
         for problem in problems:
             self.recorder.say(f"warning: {problem}")
-        self.recorder.say(f"goes on after step {progress.step}: {folder.path}")
+        self.recorder.say(f"continues after step {progress.step}: {folder.path}")
         self.recorder.show_step(progress.step)
         progress.rows = len(rows)
         return rows, progress
@@ -192,7 +192,7 @@ class _Attempt:
             read_yaml_file(folder.config)
         except BnexpError as error:
             folder.write_config(self._write_config())
-            self.recorder.say(f"warning: {str(error).splitlines()[0]}; it is written anew")
+            self.recorder.say(f"warning: {str(error).splitlines()[0]}; it is rewritten")
 
     def _write_config(self) -> str:
         return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
@@ -250,7 +250,7 @@ def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exceptio
         reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
-    # What failed before the folder was taken up leaves its status, of whatever run, as it was.
+    # What fails before the folder is opened leaves its status, of whatever run, as it was.
     if run.folder.is_open:
         with contextlib.suppress(OSError):
             run.folder.set_failed(reason)
@@ -260,11 +260,11 @@ def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exceptio
 
 
 def mark_lost(run: PlannedRun, reason: str) -> str:
-    """Writes down for a process that is no more that its run failed; returns it in words."""
+    """Records the failure of a run whose process died; returns it in words."""
     with contextlib.suppress(OSError):
         run.folder.path.mkdir(parents=True, exist_ok=True)
         run.folder.say(f"failed: {reason}")
-        # Where another process has taken the run over, it is that one's to say how it fares.
+        # If another process has taken the run over, that one writes its status.
         if not is_held(run.folder.lock):
             run.folder.reopen()
             run.folder.set_state("failed", reason=reason)

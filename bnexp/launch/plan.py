@@ -64,7 +64,7 @@ def plan_runs(
     Finished and diverged runs of the same config are skipped, unless `is_forced`.
 
     Raises:
-        UsageError: A folder holds a run of another config, or one that is training now.
+        UsageError: A folder holds a run with another config, or one that is training now.
     """
     seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
     planned = []
@@ -93,7 +93,7 @@ def decide(spec: RunSpec, folder: RunDir) -> Decision:
     """Returns what to do for a run, given what its folder holds now.
 
     Raises:
-        UsageError: It holds a run of another config.
+        UsageError: It holds a run with another config.
     """
     if not folder.is_begun:
         return Decision("train")
@@ -113,7 +113,7 @@ def decide(spec: RunSpec, folder: RunDir) -> Decision:
 def _refuse_links(folder: RunDir) -> None:
     for path in (folder.path, folder.path.parent, folder.path.parent.parent):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
-            raise UsageError(f"{path} is not a folder of its own; move it away")
+            raise UsageError(f"{path} is a link or a file; move it away")
 
 
 def _choose_action(record: RunRecord, folder: RunDir) -> Action:
@@ -131,7 +131,7 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
         UsageError: The recorded config is another one, or missing too.
     """
     if record.fingerprint is None and record.config and not _find_differing_keys(record, spec):
-        return next(iter(record.problems), f"{record.path}: its status names no config")
+        return next(iter(record.problems), f"{record.path}: its status does not name its config")
     raise UsageError(
         f"{record.path} holds a run {_describe_other(record, spec)}. Give this experiment another "
         f"name (-s name=…), {how_to_start_over(record.path)}"
@@ -140,7 +140,7 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
 
 def how_to_start_over(run: Path) -> str:
     """Returns a clause about how to train one run, or its whole experiment, from the start."""
-    return f"remove this run alone (bnexp rm '{run}'), or start all runs over with --force"
+    return f"delete only this run (bnexp rm '{run}'), or start everything over with --force"
 
 
 def _refuse_if_held(folder: RunDir) -> None:
@@ -156,14 +156,14 @@ def _describe_other(record: RunRecord, spec: RunSpec) -> str:
     old, new = record.config, _flat_config(spec)
     if not old:
         problems = "".join(f" ({word})" for word in record.problems)
-        return f"whose config cannot be read, so that it may be another one{problems}"
+        return f"whose config cannot be read{problems}"
     keys = _find_differing_keys(record, spec)
     if not keys:
-        return "of the same config as read by another version of bnexp"
+        return "with the same config, read by another version of bnexp"
     words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
     if len(keys) > 5:
         words.append(f"and {len(keys) - 5} more keys differ")
-    return f"of another config: {', '.join(words)}"
+    return f"with another config: {', '.join(words)}"
 
 
 def _find_differing_keys(record: RunRecord, spec: RunSpec) -> list[str]:

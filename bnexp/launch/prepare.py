@@ -1,4 +1,4 @@
-"""What is checked, estimated and counted before the first run begins."""
+"""What is checked, estimated and counted before the first run starts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TRIAL_STEPS = 6
 
 
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
-    """Checks device, data and folder of every run, so that nothing is begun that must fail.
+    """Checks device, data and folder of every run, so that nothing starts that must fail.
 
     Runs that train on other machines (not `is_here`) check device and conditions themselves.
 
     Raises:
-        UsageError: A device is not here, a config is impossible with its dataset, the runs'
-            folder cannot be written, or a run would go on under other conditions.
+        UsageError: There is no such device, a config is impossible with its dataset, the runs'
+            folder cannot be written, or a run would continue under other conditions.
         DataError: A dataset is missing or damaged.
     """
     if is_here:
@@ -52,9 +52,9 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
 
 
 def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[PlannedRun]:
-    """Removes what forced runs hold, before any is trained, and returns them as not forced.
+    """Deletes what forced runs hold, before any is trained, and returns them as not forced.
 
-    Cut off in the middle, the same command goes on with them without --force.
+    If it is cut off, the same command without --force continues with them.
 
     Raises:
         UsageError: A folder cannot be written.
@@ -75,9 +75,9 @@ def _check_writable(folder: Path) -> None:
 
 
 def estimate_seconds(run: PlannedRun) -> float | None:
-    """Returns about how long a run's steps and evaluations take, from a few on throw-away parts.
+    """Returns about how long a run's steps and evaluations take, from a few trial steps.
 
-    None where the run cannot work; why, it says itself when its turn comes.
+    None if the run cannot work; it says why when its turn comes.
     """
     try:
         return _estimate(run)

@@ -1,4 +1,4 @@
-"""Where a run that was cut off goes on: its last sound checkpoint, if nothing else has changed."""
+"""Finds the checkpoint from which a run that was cut off continues, if nothing has changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Conditions = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The checkpoint to go on from, what is wrong with newer ones, and what differs since."""
+    """The checkpoint to continue from, what is wrong with newer ones, and what changed since."""
 
     metadata: CheckpointMetadata
     path: Path
@@ -46,14 +46,14 @@ def find_resume_point(
     say: Callable[[str], None],
     use: Callable[[Path, CheckpointMetadata], None] = lambda *_: None,
 ) -> ResumePoint | None:
-    """Returns the newest checkpoint that can be used, or None where all are damaged or gone.
+    """Returns the newest checkpoint that can be used, or None if all are damaged or gone.
 
-    `use` is called with each candidate and refuses one by raising CheckpointError. What is
-    damaged is told in one line. Changes nothing on disk.
+    `use` is called with each candidate and refuses one by raising CheckpointError. One line says
+    what is damaged. Changes nothing on disk.
 
     Raises:
-        UsageError: The run would go on under other conditions, which was not asked for; or
-            the checkpoints are whole, but are not of this run.
+        UsageError: The run would continue under other conditions, without --resume-anyway; or
+            the checkpoints are whole, but belong to another run.
     """
     refused: dict[Path, str] = {}
     is_foreign = False
@@ -70,7 +70,7 @@ def find_resume_point(
             continue
         if refused:
             step = metadata.progress.step
-            say(f"{_explain(refused)}; going on from {path.name}, step {step}")
+            say(f"{_explain(refused)}; continuing from {path.name}, step {step}")
         return ResumePoint(metadata, path, refused, tuple(differences))
     if is_foreign:
         raise UsageError(f"{_explain(refused)}; move it away, {how_to_start_over(run.folder.path)}")
@@ -82,7 +82,7 @@ def find_resume_point(
 def refuse_other_conditions(
     runs: Sequence[PlannedRun], describe: Callable[[PlannedRun], Conditions]
 ) -> None:
-    """Looks at the checkpoints of all runs that would go on, before any does.
+    """Checks all runs that would continue from a checkpoint, before any does.
 
     Raises:
         UsageError: As `find_resume_point`, for the first such run.
@@ -104,7 +104,7 @@ def find_differences(there: Conditions, here: Conditions) -> list[str]:
 def _read(run: PlannedRun, path: Path) -> CheckpointMetadata:
     metadata = CheckpointMetadata.read(run.folder.checkpoints.read_metadata(path))
     if metadata.fingerprint != run.folder.identity["fingerprint"]:
-        raise CheckpointError("belongs to a run of another config")
+        raise CheckpointError("belongs to a run with another config")
     return metadata
 
 
@@ -117,8 +117,8 @@ def _explain(refused: Mapping[Path, str]) -> str:
 
 def _explain_differences(run: PlannedRun, differences: Sequence[str]) -> str:
     return (
-        f"{run.folder.path} was cut off under other conditions: {', '.join(differences)}. Going "
-        "on would not give the bits of an uninterrupted run. Go on all the same with "
-        "--resume-anyway, which is recorded in its environment.json, "
+        f"{run.folder.path} was cut off under other conditions: {', '.join(differences)}. "
+        "Continuing would not give the bits of an uninterrupted run. Continue anyway with "
+        "--resume-anyway (recorded in environment.json), "
         f"{how_to_start_over(run.folder.path)}"
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, SIGHUP (a closed terminal): the first saves the runs, the second leaves."""
+"""Ctrl-C, SIGTERM, SIGHUP (a closed terminal): the first saves the runs, the second exits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from types import FrameType
 from typing import NoReturn
 
 SHOW_CURSOR = b"\x1b[?25h"
-"""What a terminal is told; a live display hides its cursor, and has no time left to show it."""
+"""Shows a terminal's cursor, which a live display hides and has no time left to show."""
 
-LEFT = b"\nleft at once; the same command goes on from what was saved last\n"
+LEFT = b"\nexited at once; the same command continues from the last save\n"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

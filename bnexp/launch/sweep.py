@@ -1,4 +1,4 @@
-"""Trains what is to do of an experiment: says what, launches it, says how it ended."""
+"""Trains the remaining runs of an experiment: says which, launches them, says how they ended."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def train_sweep(
     options: LaunchOptions,
     console: Console,
 ) -> int:
-    """Trains the runs that are to do and returns the exit code.
+    """Trains the runs that are left and returns the exit code.
 
     Raises:
-        UsageError: Nothing was begun, since something in it cannot work.
+        UsageError: Nothing was started, since part of it cannot work.
         DataError: A dataset is missing or damaged.
     """
     launcher = RayLauncher(options) if options.is_ray else LocalLauncher(options)
@@ -82,7 +82,7 @@ def _announce(
     runs_dir: Path,
     launcher: Launcher,
 ) -> list[str]:
-    """Returns what will be done, in how long about, and what the launcher says of itself."""
+    """Returns what will be done, in how long about, and what the launcher says about itself."""
     cells, total = len(experiment.cells), done + len(to_do)
     seconds = launcher.estimate(to_do)
     words = [
@@ -99,7 +99,7 @@ def _announce(
 def _describe_time(seconds: float | None) -> str:
     if seconds is None:
         return "duration unknown"
-    # What it takes to start a process and to take up a run comes on top, and is not measured.
+    # Starting processes and runs takes time too, which is not measured.
     return f"about {format_duration(seconds)} of training"
 
 
@@ -107,15 +107,15 @@ def _describe_begun(to_do: Sequence[PlannedRun]) -> str:
     resumed = sum(run.action == "resume" for run in to_do)
     retried = sum(run.action == "retry" for run in to_do)
     words = [f"{resumed} of them from a checkpoint"] if resumed else []
-    words += [f"{retried} begun before, from the start"] if retried else []
+    words += [f"{retried} started before, again from the start"] if retried else []
     return f" ({', '.join(words)})" if words else ""
 
 
 def _describe_end(ended: Mapping[State, int], total: int, done: int) -> str:
-    """Returns `4 finished, 2 interrupted, 6 not begun, 3 done before`."""
+    """Returns `4 finished, 2 interrupted, 6 not started, 3 already done`."""
     counts = [f"{count} {state}" for state, count in ended.items() if count]
-    counts += [f"{left} not begun"] if (left := total - sum(ended.values())) else []
-    counts += [f"{done} done before"] if done else []
+    counts += [f"{left} not started"] if (left := total - sum(ended.values())) else []
+    counts += [f"{done} already done"] if done else []
     return ", ".join(counts)
 
 
@@ -129,9 +129,9 @@ def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console:
         console.print(f"  {_same_command()}", markup=False)
     if is_left:
         why = "" if stop.is_set() or is_taken_over else " after the first failure (--fail-fast)"
-        console.print(f"stopped{why}; the same command goes on with the runs that are left:")
+        console.print(f"stopped{why}; the same command continues with the remaining runs:")
         console.print(f"  {_same_command()}", markup=False)
-    # A signal that came when all was done has stopped nothing.
+    # A signal that came when everything was done has stopped nothing.
     return (stop.exit_code if is_left else 0) or int(is_failed or is_left)
 
 

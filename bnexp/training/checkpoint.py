@@ -55,7 +55,7 @@ def read_tensors(content: bytes) -> CheckpointTensors:
     """
     loaded = _load(content)
     if not isinstance(loaded, dict) or set(loaded) != {"model", "optimizer"}:
-        raise CheckpointError("does not hold what a checkpoint holds")
+        raise CheckpointError("is not a checkpoint of bnexp")
     return CheckpointTensors(_require_tensors(loaded["model"]), _require_slots(loaded["optimizer"]))
 
 
@@ -63,7 +63,7 @@ def restore(tensors: CheckpointTensors, model: nn.Module, optimizer: torch.optim
     """Loads a checkpoint into a network and its optimiser, both freshly built.
 
     Raises:
-        CheckpointError: It belongs to another network or optimiser; nothing has been changed.
+        CheckpointError: It is from another network or optimiser; nothing has been changed.
     """
     problem = _find_model_problem(tensors.model, model.state_dict())
     problem = problem or _find_slots_problem(tensors.optimizer, optimizer)
@@ -94,7 +94,7 @@ def _refuse_packed(content: bytes) -> None:
         members = archive.infolist()
     is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if is_packed or sum(member.file_size for member in members) > len(content):
-        raise CheckpointError("holds compressed data, which no checkpoint does")
+        raise CheckpointError("holds compressed data, which a checkpoint never does")
 
 
 def _require_tensors(value: Any) -> dict[str, Tensor]:  # noqa: ANN401
@@ -123,11 +123,11 @@ def _find_model_problem(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) 
     if set(found) != set(own):
         name = min(set(found) ^ set(own))
         where = "it alone has" if name in found else "it lacks"
-        return f"belongs to another network: {where} {name}"
+        return f"is from another network: {where} {name}"
     for name, value in own.items():
         if (found[name].shape, found[name].dtype) != (value.shape, value.dtype):
             return (
-                f"belongs to another network: {name} is {_describe(found[name])} there and "
+                f"is from another network: {name} is {_describe(found[name])} there and "
                 f"{_describe(value)} here"
             )
     return None
@@ -138,13 +138,13 @@ def _find_slots_problem(slots: Slots, optimizer: torch.optim.Optimizer) -> str |
     known = _slot_names(optimizer)
     for number, slot in slots.items():
         if not 0 <= number < len(parameters) or not set(slot) <= known:
-            return "belongs to another optimiser"
+            return "is from another optimiser"
         for name, value in slot.items():
             # AdamW counts its steps in one scalar per parameter.
             shape = torch.Size() if name == "step" else parameters[number].shape
             is_known = value is None or (value.shape, value.dtype) == (shape, torch.float32)
             if not is_known:
-                return f"belongs to another network: {name} of parameter {number} does not fit"
+                return f"is from another network: {name} of parameter {number} does not fit"
     return None
 
 

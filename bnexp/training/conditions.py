@@ -1,4 +1,4 @@
-"""What the bits of a run depend on besides its config, so that a resume can tell a change."""
+"""What the bits of a run depend on besides its config, so that a resume notices a change."""
 
 from __future__ import annotations
 

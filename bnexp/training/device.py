@@ -29,9 +29,9 @@ def resolve_device(name: str) -> torch.device:
     device = torch.device(name)
     count = torch.cuda.device_count() if has_cuda else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(f"device '{name}' is not here: {_describe_devices(count, has_mps)}")
+        raise UsageError(f"there is no device '{name}': {_describe_devices(count, has_mps)}")
     if device.type == "mps" and not has_mps:
-        raise UsageError(f"device 'mps' is not here: {_describe_devices(count, has_mps)}")
+        raise UsageError(f"there is no device 'mps': {_describe_devices(count, has_mps)}")
     return device
 
 
@@ -61,14 +61,14 @@ def describe_device(device: torch.device) -> dict[str, Any]:
         return {"device": {"type": device.type, "name": name}, "threads": threads}
     return {
         "device": {"type": device.type, "name": torch.cuda.get_device_name(device)},
-        # Apart from the device: which one of several alike it was makes no difference.
+        # Apart from the device: which one of several equal ones it was makes no difference.
         "device_index": device.index or 0,
         "threads": threads,
     }
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Starts a new count of the peak memory, where the system can."""
+    """Starts a new count of the peak memory, if the system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return

@@ -5,7 +5,7 @@
   sums and sums of squares. Averaging the variances of small batches instead is biased.
 - `batch`: the statistics of each test batch itself, as in training.
 
-The layers' buffers and the model's mode are put back afterwards.
+The layers' buffers and the model's mode are restored afterwards.
 
 Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", sections 3.1 and 3.2.
 """
@@ -49,7 +49,7 @@ class Evaluator:
 def find_tracking_norms(model: nn.Module) -> list[nn.Module]:
     """Returns the layers whose running statistics stand for the population's.
 
-    Those are the ones with a `running_mean`, but for frozen ones, whose statistics are not
+    Those are the ones with a `running_mean`, except frozen ones, whose statistics are not
     meant to follow the data.
     """
     return [
@@ -72,7 +72,7 @@ def evaluate_precisely(
 
     The pass normalizes each batch of `batch_size` by its own statistics, without what
     training adds (batch renorm's correction, noise, dropout), while what reaches each
-    layer is summed up. A rest smaller than a batch is left out.
+    layer is summed up. A last, smaller batch is left out.
     """
     was_training = model.training
     kept = [
@@ -112,7 +112,7 @@ def recalibrate(
     """Sets every running statistic to the mean and variance of what reaches its layer.
 
     The variance divides by the number of values: over thousands of images the difference
-    to the unbiased one is below what can be seen.
+    to the unbiased one is too small to matter.
     """
     norms = find_tracking_norms(model)
     moments = {id(norm): _Moments.zeros(norm) for norm in norms}
@@ -165,7 +165,7 @@ class _Moments:
 
 @contextlib.contextmanager
 def _batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Evaluates the model with each batch's own statistics; its mode is put back.
+    """Evaluates the model with each batch's own statistics; its mode is restored.
 
     A layer in evaluation mode without running statistics takes the batch's, as PyTorch's
     does. In training mode it would also add what training adds: dropout, noise, updates.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from bnexp.config.train import CheckpointInterval
 
 MAX_SHARE = 0.01
-"""Saving takes at most this share of the time, where the interval is one of time."""
+"""Saving takes at most this share of the time, if the interval is in seconds."""
 
 
 class SaveSchedule:
-    """Says when a checkpoint is due, and puts it off where saving is slow."""
+    """Says when a checkpoint is due, and delays it if saving is slow."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SaveSchedule:
         return self._wait is not None and self._read_clock() - self._last_time >= self._wait
 
     def note_saved(self, step: int, seconds: float) -> None:
-        """Takes that a checkpoint of this step has been saved, and how long that took."""
+        """Notes that a checkpoint of this step has been saved, and how long that took."""
         self._last_step, self._last_time = step, self._read_clock()
         if self._interval.seconds is not None:
             self._wait = max(self._interval.seconds, seconds / MAX_SHARE)

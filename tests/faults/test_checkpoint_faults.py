@@ -162,7 +162,7 @@ def test_row_04_a_damaged_checkpoint_is_named_and_the_one_before_it_used(name, t
     assert state == "finished", said
     path = run.folder.checkpoints.newest
     assert (
-        f"{path} is damaged: it does not match its SHA-256; going on from "
+        f"{path} is damaged: it does not match its SHA-256; continuing from "
         "checkpoint.previous.pt, step 7"
     ) in said
     assert read_results(run.folder.path) == whole
@@ -184,7 +184,7 @@ def test_row_04_without_a_sound_checkpoint_the_run_starts_over_and_says_so(tmp_p
     assert read_results(run.folder.path) == whole
     log = run.folder.log.read_text()
     assert log.index("interrupted after step 8") < log.index("the run starts over")
-    assert "begun anew: checkpoint.pt, checkpoint.previous.pt cannot be used\n" in log
+    assert "starting over: checkpoint.pt, checkpoint.previous.pt cannot be used\n" in log
     environment = json.loads(run.folder.environment.read_text())
     assert environment["refused_checkpoints"] == ["checkpoint.pt", "checkpoint.previous.pt"]
 
@@ -211,7 +211,7 @@ def test_row_04_a_folder_in_a_checkpoints_place_is_set_aside(names, went_on, tmp
     state, said = train(run)
 
     assert state == "finished", said
-    assert any("goes on after step" in line for line in said) == went_on
+    assert any("continues after step" in line for line in said) == went_on
     assert read_results(run.folder.path) == whole
     for name in names:
         assert (run.folder.path / f"aside-1-{name}" / "mine.txt").exists()

@@ -53,7 +53,7 @@ def check_one_trains(forks, folder, count):
         assert "epoch " not in loser.said
     log = run.folder.log.read_text()
     assert log.count("epoch 1/1") == 1
-    assert "begun anew" not in log
+    assert "starting over" not in log
     assert "goes on" not in log
     assert len(list(run.folder.path.glob("events.out.tfevents.*"))) == 1
     (whole,) = plan(folder / "whole")

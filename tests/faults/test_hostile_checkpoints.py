@@ -108,7 +108,7 @@ def test_row_13_a_foreign_checkpoint_is_refused_and_nothing_executed(name, tmp_p
 
     assert not marker.exists()
     assert state == "failed"
-    assert any("; move it away, remove this run alone (bnexp rm " in line for line in said), said
+    assert any("; move it away, delete only this run (bnexp rm " in line for line in said), said
     assert files.read_tensors(files.newest) == content
     assert read_record(run.folder.path).state == "failed"
 
@@ -185,5 +185,5 @@ def test_row_13_with_a_sound_checkpoint_before_it_the_run_goes_on_from_that(tmp_
     state, said = train(run)
 
     assert state == "finished", said
-    assert any("going on from checkpoint.previous.pt, step 8" in line for line in said)
+    assert any("continuing from checkpoint.previous.pt, step 8" in line for line in said)
     assert read_results(run.folder.path) == whole

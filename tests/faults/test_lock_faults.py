@@ -60,7 +60,7 @@ def test_row_16_the_run_of_a_killed_process_is_free_at_once(forks, tmp_path):
 
     assert done.code == 0, done.said
     assert "waiting for" not in done.said
-    assert "goes on after step" in run.folder.log.read_text()
+    assert "continues after step" in run.folder.log.read_text()
     (whole,) = plan(tmp_path / "whole", *LENGTH)
     in_process.run_all([whole], Listener(), StopSignal())
     assert read_results(run.folder.path) == read_results(whole.folder.path)

@@ -32,7 +32,7 @@ def test_a_run_without_a_status_goes_on_from_its_checkpoint(is_torn, forks, tmp_
     assert f"warning: {status.relative_to(tmp_path)}" in listed.said
     assert done.code == 0, done.said
     assert "the run is recognized by its config and gets a new status" in done.said
-    assert "goes on after step 8" in done.said
+    assert "continues after step 8" in done.said
     assert read_results(run.folder.path) == read_results(whole.folder.path)
     assert read_run(run.folder.path).problems == ()
 
@@ -55,7 +55,7 @@ def test_a_finished_run_whose_summary_is_damaged_gets_the_same_one_again(forks, 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("environment.json", "could not be read and is written anew; what it said of earlier"),
+        ("environment.json", "could not be read and is rewritten; its record of earlier"),
         ("config.yaml", "config.yaml"),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_describes_a_run_is_written_anew_when_it_goes_on(name, said, damage
     assert done.code == 0, done.said
     (warning,) = find_warnings(done, run)
     assert said in warning
-    assert "written anew" in warning
+    assert "it is rewritten" in warning
     if name == "config.yaml":
         assert path.read_text() == sound
     assert read_run(run.folder.path).problems == ()

@@ -82,7 +82,7 @@ def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(bnex
 
     done = bnexp(*command, "--resume-anyway", cwd=tmp_path, **other)
     assert done.returncode == 0, done.stderr
-    assert "goes on after step 3" in done.stderr
+    assert "continues after step 3" in done.stderr
 
 
 def test_row_15_the_command_refuses_another_config_key_by_key_until_it_is_forced(forks, tmp_path):
@@ -94,7 +94,7 @@ def test_row_15_the_command_refuses_another_config_key_by_key_until_it_is_forced
     for option in ((), ("--resume-anyway",)):
         refused = forks.run(*other, *option, cwd=tmp_path)
         assert refused.code == 2
-        assert f"seed=0 holds a run of another config: {said}" in refused.said
+        assert f"seed=0 holds a run with another config: {said}" in refused.said
         assert "--force" in refused.said
         assert {path: path.read_bytes() for path in run.folder.path.iterdir()} == before
     forced = forks.run(*other, "--force", cwd=tmp_path)
@@ -126,12 +126,12 @@ def test_a_retry_keeps_the_log_of_the_failure_until_it_is_forced(tmp_path, monke
 
     assert train(plan(tmp_path))[0] == "finished"
     log = run.folder.log.read_text()
-    assert log.index("ZeroDivisionError") < log.index("begun anew: there is no checkpoint\n")
+    assert log.index("ZeroDivisionError") < log.index("starting over: there is no checkpoint\n")
 
     assert train(plan(tmp_path, is_forced=True))[0] == "finished"
     log = run.folder.log.read_text()
     assert "ZeroDivisionError" not in log
-    assert "begun anew" not in log
+    assert "starting over" not in log
 
 
 def test_a_failed_run_goes_on_where_it_was_saved(tmp_path):
@@ -142,7 +142,7 @@ def test_a_failed_run_goes_on_where_it_was_saved(tmp_path):
     state, said = train(plan(tmp_path))
 
     assert state == "finished"
-    assert any(line.startswith("goes on after step 3") for line in said)
+    assert any(line.startswith("continues after step 3") for line in said)
 
 
 def test_a_failure_before_the_run_goes_on_leaves_its_status_as_it_was(tmp_path, monkeypatch):

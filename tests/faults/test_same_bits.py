@@ -119,7 +119,7 @@ def check_a_killed_sweep(forks, tmp_path, seeds, kills):
     found = read_runs(tmp_path / "killed/runs")
     assert len(found) == seeds
     logs = (tmp_path / "killed/runs").rglob("log.txt")
-    assert sum("goes on after step" in log.read_text() for log in logs) > 0
+    assert sum("continues after step" in log.read_text() for log in logs) > 0
     assert found == read_runs(tmp_path / "whole/runs")
 
 

@@ -48,7 +48,7 @@ def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code
     process.send_signal(number)
 
     assert process.wait() == code
-    assert "the same command goes on with the runs that are left:" in process.said
+    assert "the same command continues with the remaining runs:" in process.said
     assert f"\n  bnexp {' '.join(command)}\n" in process.said
     assert read_run(run.folder.path).state == "interrupted"
     assert not run.folder.summary.exists()
@@ -57,7 +57,7 @@ def test_row_03_a_signal_saves_the_run_and_the_same_command_goes_on(number, code
     assert json.loads(run.folder.status.read_text())["step"] == step > 0
     assert f"interrupted after step {step}, saved: " in process.said
     again = forks.start(*command, cwd=tmp_path)
-    wait_until(lambda: f"goes on after step {step}: " in again.said)
+    wait_until(lambda: f"continues after step {step}: " in again.said)
     again.send_signal(number)
     assert again.wait() == code
 
@@ -96,7 +96,7 @@ def test_row_03_a_second_signal_leaves_in_the_middle_of_a_step_and_saves_nothing
 
     # The step ends never, and a second is what the row allows: the rest is for busy machines.
     assert process.wait(seconds=10) == code
-    assert "left at once; the same command goes on from what was saved last\n" in process.said
+    assert "exited at once; the same command continues from the last save\n" in process.said
     assert read_files(run) == before
     assert read_run(run.folder.path).state == "running"
     assert read_saved_step(run) == 7
@@ -119,9 +119,9 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     _, said = process.communicate(timeout=120)
 
     assert process.returncode == code
-    assert said.count("saving; once more leaves at once") == 1
+    assert said.count("saving; press Ctrl-C again to exit at once") == 1
     assert "2 interrupted" in said
-    assert "the same command goes on with the runs that are left" in said
+    assert "the same command continues with the remaining runs" in said
     assert "Traceback" not in said
     assert [read_run(run.folder.path).state for run in runs[:2]] == ["interrupted"] * 2
     assert not any(is_held(run.folder.lock) for run in runs)

@@ -101,8 +101,8 @@ def test_row_03_a_signal_while_the_workers_import_pytorch_is_heeded_at_once(
     _, said = process.communicate(timeout=30)  # the import takes an hour
 
     assert process.returncode == code
-    assert " not begun\n" in said
-    assert "the same command goes on with the runs that are left" in said
+    assert " not started\n" in said
+    assert "the same command continues with the remaining runs" in said
     assert "saving" not in said
     assert "Traceback" not in said
     assert not (tmp_path / "runs").exists()
@@ -123,7 +123,7 @@ def test_row_03_a_signal_saves_the_run_that_trains_beside_a_worker_that_still_st
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert said.count("saving; once more leaves at once") == 1
+    assert said.count("saving; press Ctrl-C again to exit at once") == 1
     assert "many: 1 interrupted" in said
     (begun,) = [folder for folder in folders if folder.path.exists()]
     assert read_run(begun.path).state == "interrupted"
@@ -139,4 +139,4 @@ def test_that_processes_are_starting_is_said_before_they_have_imported_pytorch(s
     os.killpg(process.pid, signal.SIGKILL)
     _, said = process.communicate()
 
-    assert said.splitlines()[-1] == "starting 2 processes, which takes seconds to load PyTorch"
+    assert said.splitlines()[-1] == "starting 2 processes; loading PyTorch takes a few seconds"

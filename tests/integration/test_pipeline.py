@@ -145,9 +145,9 @@ def test_another_config_in_the_same_folder_is_refused_with_the_difference(sweep,
 
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == [
-        "error: runs/sweep/norm=none/seed=0 holds a run of another config: train.epochs is 2 "
-        "there and 3 here. Give this experiment another name (-s name=…), remove this run alone "
-        "(bnexp rm 'runs/sweep/norm=none/seed=0'), or start all runs over with --force"
+        "error: runs/sweep/norm=none/seed=0 holds a run with another config: train.epochs is 2 "
+        "there and 3 here. Give this experiment another name (-s name=…), delete only this run "
+        "(bnexp rm 'runs/sweep/norm=none/seed=0'), or start everything over with --force"
     ]
     assert read_run(first_run(folder)).config["train.epochs"] == 2
 
@@ -174,7 +174,7 @@ def test_a_run_without_a_summary_goes_on_from_its_last_checkpoint(sweep, bnexp, 
 
     assert done.returncode == 0
     assert "8 done, 1 to do (1 of them from a checkpoint)" in done.stderr
-    assert "goes on after step 20" in done.stderr
+    assert "continues after step 20" in done.stderr
     again, original = read_run(run.path), read_run(first_run(sweep))
     assert again.summary.final["test/loss"] == original.summary.final["test/loss"]
 
@@ -290,7 +290,7 @@ def fail_in_two_ways(tmp_path):
     [
         (["train", "none.yaml"], 2, "none.yaml: cannot read the config: No such file"),
         (["train", "c.yaml"], 1, "images"),
-        (["train", "c.yaml", "--device", "cuda:7"], 2, "device 'cuda:7' is not here"),
+        (["train", "c.yaml", "--device", "cuda:7"], 2, "there is no device 'cuda:7'"),
         (["train", "c.yaml", "--device", "tpu"], 2, "'tpu' is not one of auto, cpu, mps, cuda"),
         (["train", "c.yaml", "-s", "train.epoch=1"], 2, "did you mean 'epochs'?"),
         (["compare", "nothing"], 2, "no runs of 'nothing'"),

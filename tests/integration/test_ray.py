@@ -84,7 +84,7 @@ def test_ctrl_c_saves_the_runs_that_ray_trains_and_cancels_the_others(tmp_path):
     _, said = process.communicate(timeout=120)
 
     assert process.returncode == 130, said
-    assert "the same command goes on with the runs that are left" in said
+    assert "the same command continues with the remaining runs" in said
     begun = [run for run in runs if run.folder.path.exists()]
     assert len(begun) < 6
     assert {read_run(run.folder.path).state for run in begun} == {"interrupted"}

@@ -78,7 +78,7 @@ class LocalLauncher:
         return f"{words}, {self.jobs} at a time with {threads} each"
 
     def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
-        """Returns what the thread counts mean for the bits, where it is not the config's word."""
+        """Returns what the bits depend on, unless every config sets its thread count."""
         free = [run for run in runs if run.spec.config.train.threads is None]
         if not free or resolve_device(free[0].spec.config.train.device).type != "cpu":
             return []
@@ -86,15 +86,17 @@ class LocalLauncher:
         if self._share:
             lines.append(
                 f"--jobs {self.jobs} gives each run {count(self._share, 'thread')} of "
-                f"{DEFAULT_THREADS}; another count changes the last bits of a result, so set "
-                "train.threads to get the same ones under any --jobs"
+                f"{DEFAULT_THREADS}; the count changes the last bits of a result; set "
+                "train.threads for the same bits under any --jobs"
             )
         usual = self._share or DEFAULT_THREADS
         kept = [run.threads for run in free if run.threads and run.threads != usual]
         if kept:
             counts = " or ".join(str(count) for count in sorted(set(kept)))
             begun = count(len(kept), "run")
-            lines.append(f"{begun} that were cut off go on with their own thread count, {counts}")
+            lines.append(
+                f"{begun} that were cut off continue with their own thread count, {counts}"
+            )
         return lines
 
     def run_all(

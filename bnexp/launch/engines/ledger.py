@@ -1,4 +1,4 @@
-"""Which runs wait, and how the others ended: what all launchers keep count of alike."""
+"""Which runs wait, and how the others ended: what every launcher counts in the same way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnexp.launch.screen.events import (
 from bnexp.runs import State
 
 ATTEMPTS = 2
-"""How often a run is tried whose process dies."""
+"""How often a run whose process dies is tried."""
 
 
 class Ledger:
@@ -42,7 +42,7 @@ class Ledger:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether no run is begun any more, and those in progress are to be saved and left."""
+        """Whether no further run starts, and those in progress are to be saved."""
         is_failed = self._is_failing_fast and self.ended["failed"] > 0
         return is_failed or self._is_told_to_stop()
 
@@ -50,11 +50,11 @@ class Ledger:
         """Returns whether the runs in progress are to be saved; says so, once, after a signal."""
         if self._is_told_to_stop() and not self._is_stop_said:
             self._is_stop_said = True
-            self.show(Said("saving; once more leaves at once"))
+            self.show(Said("saving; press Ctrl-C again to exit at once"))
         return self.is_stopping
 
     def take(self) -> tuple[int, PlannedRun] | None:
-        """Returns the next run with its index; None where none is left or all is to stop."""
+        """Returns the next run with its index; None if none is left or all must stop."""
         if self.is_stopping or not self._waiting:
             return None
         index = self._waiting.popleft()
@@ -69,14 +69,14 @@ class Ledger:
         self._display.show(event)
 
     def lose(self, index: int, reason: str, mark_failed: Callable[[PlannedRun, str], str]) -> None:
-        """Takes back a run whose process is no more: to be tried again once, else failed.
+        """Takes back a run whose process died: it is tried once more, then it has failed.
 
         `mark_failed` writes the failure down and returns it in words.
         """
         run = self._runs[index]
         self._deaths[index] += 1
         if self.is_stopping:
-            # One that was told to stop before it took the run up has nothing to say.
+            # A process that was stopped before it took the run up has nothing to save.
             if index in self._taken_up:
                 self.show(RunEnded(index, "interrupted"))
         elif self._deaths[index] < ATTEMPTS:

@@ -18,7 +18,7 @@ def split_threads(jobs: int) -> int | None:
     """Returns how many threads each of `jobs` runs at a time gets; None for PyTorch's choice.
 
     It depends on `jobs` and the machine alone, not on how many runs are left: the count changes
-    the last bits of a result. OMP_NUM_THREADS, where it is set, is taken as it is.
+    the last bits of a result. If OMP_NUM_THREADS is set, it decides.
     """
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         return None
@@ -26,9 +26,9 @@ def split_threads(jobs: int) -> int | None:
 
 
 def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedRun]:
-    """Returns the runs with their thread counts, where their configs name none.
+    """Returns the runs with their thread counts, if their configs name none.
 
-    A run that goes on keeps the count that it was begun with, so that it ends with the bits of
+    A run that continues keeps the count that it began with, so that it ends with the bits of
     a run that never stopped; the others get `share`.
 
     Raises:
@@ -40,7 +40,7 @@ def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedR
 def choose_device(run: PlannedRun, slot: int) -> str | None:
     """Returns the CUDA device of the `slot`-th of several runs at a time, in turn.
 
-    None where the config names one itself, or asks for none.
+    None if the config names one itself, or needs none.
     """
     device = resolve_device(run.spec.config.train.device)
     if device.type != "cuda" or device.index is not None:
@@ -52,7 +52,7 @@ def _find_threads(run: PlannedRun) -> int | None:
     is_free = run.spec.config.train.threads is None and "OMP_NUM_THREADS" not in os.environ
     if run.action != "resume" or not is_free:
         return None
-    # Whether the rest of the conditions fits is judged later, where it is told.
+    # Whether the other conditions fit is checked later.
     point = find_resume_point(replace(run, may_differ=True), {}, say_nothing)
     threads = point.metadata.conditions.get("threads") if point else None
     return threads if isinstance(threads, int) else None

@@ -39,12 +39,12 @@ def run_all(
 ) -> Mapping[State, int]:
     """Trains up to `jobs` runs at a time and returns how many ended in which state.
 
-    A run whose process dies is tried once more, from its last checkpoint, and is failed after
-    that. A stop signal, or with `is_failing_fast` a failed run, makes every run in progress save
-    itself, marked interrupted, and no other is begun.
+    A run whose process dies is tried once more, from its last checkpoint; then it has failed. A
+    stop signal, or with `is_failing_fast` a failed run, makes every run in progress save itself,
+    marked interrupted, and no other starts.
     """
     processes = count(min(jobs, len(runs)), "process")
-    display.show(Said(f"starting {processes}, which takes seconds to load PyTorch"))
+    display.show(Said(f"starting {processes}; loading PyTorch takes a few seconds"))
     pool = _Pool(Ledger(runs, display, stop.is_set, is_failing_fast), stop, jobs)
     try:
         pool.run()

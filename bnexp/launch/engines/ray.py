@@ -47,8 +47,10 @@ class RayLauncher:
                 logging_level="ERROR",
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
-            words = f"no Ray at --address {options.address or 'auto'}: {error}"
-            raise UsageError(f"{words}; start one with `ray start --head`, or take local") from None
+            raise UsageError(
+                f"no Ray at --address {options.address or 'auto'}: {error}; start one with `ray "
+                "start --head`, or use --launcher local"
+            ) from None
         resources = self._ray.cluster_resources()
         self.cpus, self.gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
         self.jobs = options.jobs or max(self.cpus, self.gpus, 1)
@@ -57,7 +59,7 @@ class RayLauncher:
         """Returns the runs with the device that they get, and folders that hold everywhere.
 
         Raises:
-            UsageError: A config names one GPU of many, or asks for what the cluster has not.
+            UsageError: A config names one GPU of many, or needs what the cluster does not have.
         """
         placed = []
         for run in give_threads(runs, THREADS):
@@ -85,10 +87,10 @@ class RayLauncher:
         return f"on Ray with {has}, up to {self.jobs} at a time"
 
     def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
-        """Returns what the thread count means for the bits, where it is not the config's word."""
+        """Returns what the bits depend on, unless every config sets its thread count."""
         if all(run.spec.config.train.threads for run in runs):
             return []
-        return [f"each run gets {count(THREADS, 'CPU thread')}, unless train.threads says more"]
+        return [f"each run gets {count(THREADS, 'CPU thread')}, unless train.threads is set"]
 
     def run_all(
         self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
@@ -102,7 +104,7 @@ class RayLauncher:
         return ledger.ended
 
     def close(self) -> None:
-        """Leaves Ray, and ends it where it was started for this command."""
+        """Leaves Ray, and ends it if it was started for this command."""
         self._ray.shutdown()
 
 
@@ -111,7 +113,7 @@ class _Session:
         self._ray = ray
         self._ledger = ledger
         self._jobs = jobs
-        # Where more runs are wanted at a time than there are GPUs, they share them.
+        # If more runs train at a time than there are GPUs, they share them.
         self._gpu_share = 1.0 if jobs <= gpus else gpus / jobs
         self._channel = ray.remote(num_cpus=0)(Channel).remote()
         # What a death means is decided by the ledger, as for every launcher.
@@ -170,7 +172,7 @@ def _import_ray() -> Any:  # noqa: ANN401 - a module without types
         import ray
     except ImportError as error:
         raise UsageError(
-            f"--launcher ray needs Ray ({error}): pip install 'bnexp[ray]', or take --jobs N"
+            f"--launcher ray needs Ray ({error}): pip install 'bnexp[ray]', or use --jobs N"
         ) from None
     return ray
 

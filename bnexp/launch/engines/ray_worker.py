@@ -1,4 +1,4 @@
-"""What runs on Ray's side: one run a task, and the channel between the tasks and the driver.
+"""What runs on Ray's side: one run per task, and the channel between the tasks and the driver.
 
 Light until a task begins, and the same file on every machine: bnexp must be installed there.
 """
@@ -37,7 +37,7 @@ class Origin:
 
 
 class Channel:
-    """An actor: takes the tasks' events for the driver, and tells the tasks when to stop."""
+    """An actor: takes the tasks' events for the driver, and answers the tasks whether to stop."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -56,7 +56,7 @@ class Channel:
 
 
 def train_remotely(channel: Any, index: int, run: PlannedRun, origin: Origin) -> None:  # noqa: ANN401 - an actor's handle
-    """Trains a run, unless it is to stop before that."""
+    """Trains a run, unless all must stop before it begins."""
     origin.take_over()
     link = _Link(channel)
     try:

@@ -30,7 +30,7 @@ def work(connection: Connection) -> None:
     boundary and marked interrupted.
     """
     # Ctrl-C, and the terminal's end, reach every process of the terminal; the parent passes
-    # them on in its own words.
+    # them on as messages.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     inbox = _Inbox(connection)
@@ -38,7 +38,7 @@ def work(connection: Connection) -> None:
     from bnexp.launch.one_run import train_one
 
     def send(event: Event | Ready) -> None:
-        # Where the parent is gone, the inbox notices; the run is to be saved first.
+        # If the parent is gone, the inbox notices; the run must be saved first.
         with contextlib.suppress(OSError):
             connection.send(event)
 
@@ -49,7 +49,7 @@ def work(connection: Connection) -> None:
 
 
 class _Inbox:
-    """Reads the pipe in a thread, so that a run in progress learns that it is to stop."""
+    """Reads the pipe in a thread, so that a run in progress learns that it must stop."""
 
     def __init__(self, connection: Connection) -> None:
         self.stop = threading.Event()
@@ -58,7 +58,7 @@ class _Inbox:
         threading.Thread(target=self._read, args=(connection,), daemon=True).start()
 
     def next(self) -> Order | None:
-        """Waits for the next run; None where none is to come."""
+        """Waits for the next run; None if none will come."""
         return None if self.stop.is_set() else self._orders.get()
 
     def _read(self, connection: Connection) -> None:

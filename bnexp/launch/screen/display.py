@@ -1,4 +1,4 @@
-"""Shows training as it goes: a live table on a terminal, one line an epoch elsewhere."""
+"""Shows training as it goes: a live table on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORDER_OF_STATES: tuple[State, ...] = ("finished", "diverged", "failed", "interru
 
 @contextlib.contextmanager
 def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]:
-    """Gives a live table on a terminal, and lines without one, or where NO_COLOR is set."""
+    """Gives a live table on a terminal, and lines without one or if NO_COLOR is set."""
     if not console.is_terminal or console.is_dumb_terminal or os.environ.get("NO_COLOR"):
         yield LineDisplay(console, progress)
         return
@@ -39,7 +39,7 @@ def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]
 
 
 class LineDisplay:
-    """Prints one line an epoch, and what is said."""
+    """Prints one line per epoch, and messages."""
 
     def __init__(self, console: Console, progress: SweepProgress) -> None:
         self._console = console
@@ -55,9 +55,9 @@ class LineDisplay:
 
 
 class LiveDisplay:
-    """Keeps a table of the runs in progress below what is said.
+    """Keeps a table of the runs in progress below the messages.
 
-    A sweep's runs get a line each when they end; a run alone gets one an epoch.
+    A sweep prints one line per finished run; a single run prints one per epoch.
     """
 
     def __init__(self, console: Console, progress: SweepProgress) -> None:
@@ -125,7 +125,7 @@ def _draw_runs(progress: SweepProgress) -> Table:
     table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
     # Widths that numbers fit that grow: a table that moves is hard to read.
     steps = max(len(f"{size.steps}") for size in progress.sizes)
-    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "accuracy": 10, "images/s": 8,
+    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "accuracy": 11, "images/s": 8,
               "left": 8}  # fmt: skip
     for title, width in widths.items():
         table.add_column(title, justify="right", no_wrap=True, min_width=width)

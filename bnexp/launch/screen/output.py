@@ -1,7 +1,7 @@
-"""Where what `bnexp train` says goes out.
+"""The output of `bnexp train`, which may lose its reader.
 
 Whoever reads it can go away: a closed pipe, a closed terminal. Then nothing more is shown and
-training goes on; what is said of a run stands in its log.
+training continues; a run's log has its messages.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ SHOWN_ACCURACIES = ("val", "test", "train")
 
 @dataclass(frozen=True)
 class RunSize:
-    """What a display must know of a run before it starts."""
+    """What a display must know about a run before it starts."""
 
     cell: str
     seed: int
@@ -39,9 +39,9 @@ class RunningRun:
     started: float
     """By the clock, in seconds."""
     first_step: int | None = None
-    """The steps that it had done when it was taken up; None before it says so."""
-    first_told: tuple[float, int] | None = None
-    """When it first told a step, by the clock, and which: what came before is its start-up."""
+    """The steps that it had done when it was taken up; None before its first step."""
+    first_seen: tuple[float, int] | None = None
+    """When a step of it was first reported, by the clock, and which; before that it starts up."""
     step: int = 0
     accuracy: str = ""
 
@@ -78,7 +78,7 @@ class SweepProgress:
 
     @property
     def to_do(self) -> int:
-        """The number of runs that nobody has taken up yet."""
+        """The number of runs that have not started."""
         return len(self._waiting)
 
     @property
@@ -100,7 +100,7 @@ class SweepProgress:
             case RunProgressed(index, step):
                 run = self.running[index]
                 run.first_step = step - 1 if run.first_step is None else run.first_step
-                run.first_told = run.first_told or (self._clock(), step)
+                run.first_seen = run.first_seen or (self._clock(), step)
                 run.step = step
             case EpochEnded(index, scalars=scalars):
                 self.running[index].accuracy = describe_accuracy(scalars)
@@ -110,7 +110,7 @@ class SweepProgress:
                     self._note_spent(self.running.pop(index), state)
 
     def speed(self, run: RunningRun) -> float | None:
-        """Returns images a second since the run's first step, evaluation included."""
+        """Returns images per second since the run's first step, evaluation included."""
         seconds, steps = self._pace(run)
         return steps * run.size.batch_size / seconds if steps and seconds > 0 else None
 
@@ -131,9 +131,9 @@ class SweepProgress:
 
     def _pace(self, run: RunningRun) -> tuple[float, int]:
         """Returns how long a run has been doing how many steps, without its start-up."""
-        if run.first_told is None:
+        if run.first_seen is None:
             return 0.0, 0
-        moment, step = run.first_told
+        moment, step = run.first_seen
         return self._clock() - moment, run.step - step
 
     def _steps_left(self) -> int:
@@ -143,7 +143,7 @@ class SweepProgress:
     def _note_spent(self, run: RunningRun, state: State) -> None:
         if run.steps_here < 1:
             return
-        if state == "finished":  # its last steps need not have been told
+        if state == "finished":  # its last steps need not have been reported
             run.step = run.size.steps
         steps = run.steps_here
         seconds, before = self._spent.get(run.size.cell, (0.0, 0))
@@ -151,7 +151,7 @@ class SweepProgress:
         self._spent[run.size.cell] = (spent, before + steps)
 
     def _seconds_per_step(self, size: RunSize) -> float | None:
-        """Returns what a step took in the run's cell, else in all cells by the image."""
+        """Returns what a step took in the run's cell, else in all cells per image."""
         seconds_by_cell = dict(self._spent)
         images = 0.0
         for run in self.running.values():

@@ -147,7 +147,7 @@ def test_a_folder_that_does_not_say_its_config_is_never_taken_for_this_one(
     (run.folder.path / name).write_text("{damaged")
     run.folder.environment.write_text("{damaged")
 
-    with pytest.raises(UsageError, match=r"whose config cannot be read, so .*another one \(.*"):
+    with pytest.raises(UsageError, match=r"whose config cannot be read \(.*"):
         plan(experiment, tmp_path)
 
 
@@ -194,8 +194,8 @@ def test_runs_that_the_config_does_not_ask_for_are_named(experiment, tmp_path):
 
     folder = tmp_path / "runs/exp"
     assert describe_strays(plan(other, tmp_path)) == (
-        f"{folder} also holds 1 run that this config does not ask for (base/seed=0); "
-        "bnexp compare includes them, and bnexp rm removes them"
+        f"{folder} also holds 1 run not in this config (base/seed=0); "
+        "bnexp compare includes them, bnexp rm deletes them"
     )
 
 
@@ -228,7 +228,7 @@ def test_a_symbolic_link_in_place_of_a_run_is_refused(experiment, tmp_path):
     for folder in (run, run.parent, run.parent.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(tmp_path)
-        with pytest.raises(UsageError, match="is not a folder of its own; move it away"):
+        with pytest.raises(UsageError, match="is a link or a file; move it away"):
             plan(experiment, tmp_path)
         shutil.rmtree(tmp_path / "runs") if folder != run.parent.parent else folder.unlink()
 
@@ -238,7 +238,7 @@ def test_a_file_in_place_of_a_run_is_refused(experiment, tmp_path):
     run.parent.mkdir(parents=True)
     run.write_text("mine")
 
-    with pytest.raises(UsageError, match="is not a folder of its own; move it away"):
+    with pytest.raises(UsageError, match="is a link or a file; move it away"):
         plan(experiment, tmp_path)
 
 
@@ -297,5 +297,5 @@ def test_runs_that_were_begun_before_a_claim_was_written_are_told(tmp_path):
     finish(planned[0])
 
     assert without is None
-    assert with_claim.startswith("2 of 2 runs were started without the claims that the config")
+    assert with_claim.startswith("2 of 2 runs began without the claims as they now stand")
     assert describe_late_claims(plan(load_experiment(path), tmp_path)).startswith("1 of 2 runs")
