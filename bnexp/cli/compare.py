@@ -12,6 +12,7 @@ import typer
 
 from bnexp.analysis.results import Comparison, Question
 from bnexp.runs.record import RunRecord
+from bnexp.runs.run_dir import COMPARISON
 
 
 class ReportFormat(StrEnum):
@@ -199,7 +200,7 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
 
     folders = {record.path.parent.parent for record in records}
     if len(folders) == 1:
-        folder = folders.pop() / "_compare"
+        folder = folders.pop() / COMPARISON
         write_to_tensorboard(comparison, records, folder, _warn)
 
 

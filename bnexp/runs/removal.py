@@ -13,10 +13,7 @@ from pathlib import Path
 from bnexp.errors import BnexpError, UsageError
 from bnexp.locks import describe_holder, is_held
 from bnexp.runs.reading import TRASH, find_folder, find_runs
-from bnexp.runs.run_dir import RunDir
-
-_COMPARISON = "_compare"
-"""The folder in an experiment that `bnexp compare` writes."""
+from bnexp.runs.run_dir import COMPARISON, RunDir
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,6 @@ def _remove_leftovers(folder: Path) -> None:
 
 def _find_own(folder: Path) -> Iterator[Path]:
     for path in list(folder.iterdir()) if folder.is_dir() else ():
-        is_own = path.name.startswith(TRASH) or path.name == _COMPARISON
+        is_own = path.name.startswith(TRASH) or path.name == COMPARISON
         if is_own and path.is_dir() and not path.is_symlink():
             yield path

@@ -26,6 +26,9 @@ STATUS = "status.json"
 SUMMARY = "summary.json"
 ENVIRONMENT = "environment.json"
 
+COMPARISON = "_compare"
+"""The folder in an experiment's folder that holds what TensorBoard shows of a comparison."""
+
 ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 

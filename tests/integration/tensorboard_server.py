@@ -9,13 +9,23 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Server:
     """A TensorBoard on a port of this machine."""
 
-    def __init__(self, port):
+    def __init__(self, port, said):
         self.address = f"http://localhost:{port}"
+        self._said = said
+
+    def find_printed_address(self):
+        """Waits for the last line that `bnexp tb` prints, and returns it."""
+        deadline = time.monotonic() + 90
+        while not (lines := self._said.read_text().splitlines()) or "http" not in lines[-1]:
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.1)
+        return lines[-1]
 
     def read(self, path, body=None):
         """Returns the bytes that a path, with its query, answers with."""
@@ -54,14 +64,16 @@ def serve_tensorboard(*arguments, cwd):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bnexp", "tb", *arguments, "--port", str(port)],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    said = Path(cwd) / f"tensorboard-{port}.txt"
+    with said.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bnexp", "tb", *arguments, "--port", str(port)],
+            cwd=cwd,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        yield Server(port)
+        yield Server(port, said)
     finally:
         process.terminate()
         process.wait(timeout=30)

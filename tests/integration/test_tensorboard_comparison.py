@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def compared(bnexp, sweep, tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(compared):
     with serve_tensorboard("sweep", cwd=compared) as server:
-        server.wait_for_runs(9 + 9)
+        server.wait_for_runs(9)
         yield server
 
 
@@ -37,32 +38,48 @@ def api(server):
     return server.ask
 
 
-def comparison_runs():
-    return {f"_compare/{cell}/{line}" for cell in CELLS for line in LINES}
+@pytest.fixture(scope="module")
+def means(compared):
+    """What `--aggregate` shows."""
+    with serve_tensorboard("sweep", "--aggregate", cwd=compared) as server:
+        server.wait_for_runs(9)
+        yield server.ask
 
 
-def test_a_mean_and_an_interval_a_cell_stand_beside_the_runs(api):
+def test_the_runs_are_shown_with_the_comparison_as_one_more_without_scalars(api):
     runs = {f"{cell}/seed={seed}" for cell in CELLS for seed in range(3)}
 
-    assert set(api("data/runs")) == runs | comparison_runs() | {"_compare"}
+    assert set(api("data/runs")) == runs | {"comparison"}
+    assert set(api("data/plugin/scalars/tags")) == runs
 
 
-def test_the_curves_have_the_tags_of_the_runs(api):
-    tags = {run: set(found) for run, found in api("data/plugin/scalars/tags").items()}
+def test_means_and_intervals_are_shown_on_request(means):
+    lines = {f"{cell}/{line}" for cell in CELLS for line in LINES}
+
+    assert set(means("data/runs")) == lines | {"comparison", "layout"}
+    assert set(means("data/plugin/scalars/tags")) == lines
+
+
+def test_the_curves_have_the_tags_of_the_runs(api, means):
+    tags = {
+        run: set(found)
+        for ask in (api, means)
+        for run, found in ask("data/plugin/scalars/tags").items()
+    }
 
     with_history = tags["norm=none/seed=0"] - {"train_eval/loss", "train_eval/accuracy"}
     for cell in CELLS:
-        assert tags[f"_compare/{cell}/low"] == tags[f"_compare/{cell}/high"] == with_history
-        assert tags[f"_compare/{cell}/mean"] >= with_history
+        assert tags[f"{cell}/low"] == tags[f"{cell}/high"] == with_history
+        assert tags[f"{cell}/mean"] >= with_history
 
 
 @pytest.mark.parametrize("tag", ["test/accuracy", "train/loss", "val/loss"])
-def test_each_point_is_the_t_interval_of_the_seeds_at_that_epoch(api, compared, tag):
+def test_each_point_is_the_t_interval_of_the_seeds_at_that_epoch(means, compared, tag):
     records = read_experiments(["sweep"], compared / "runs")
     for cell in CELLS:
         histories = [run.summary.history[tag] for run in records if run.cell == cell]
         points = {
-            line: api("data/plugin/scalars/scalars", tag=tag, run=f"_compare/{cell}/{line}")
+            line: means("data/plugin/scalars/scalars", tag=tag, run=f"{cell}/{line}")
             for line in LINES
         }
         for epoch, values in enumerate(zip(*histories, strict=True)):
@@ -74,9 +91,9 @@ def test_each_point_is_the_t_interval_of_the_seeds_at_that_epoch(api, compared, 
                 assert value == pytest.approx(expected[line], rel=1e-6)
 
 
-def test_every_chart_with_a_band_finds_its_three_tags_in_the_means(api):
-    bands, lines = api("data/plugin/custom_scalars/layout")["category"]
-    tags = api("data/plugin/scalars/tags")
+def test_every_chart_with_a_band_finds_its_three_tags_in_the_means(means):
+    bands, lines = means("data/plugin/custom_scalars/layout")["category"]
+    tags = means("data/plugin/scalars/tags")
 
     series = [series for chart in bands["chart"] for series in chart["margin"]["series"]]
     assert {one["value"] for one in series} == {
@@ -84,17 +101,17 @@ def test_every_chart_with_a_band_finds_its_three_tags_in_the_means(api):
     }
     for cell in CELLS:
         for one in series:
-            assert set(one.values()) <= set(tags[f"_compare/{cell}/mean"])
+            assert set(one.values()) <= set(tags[f"{cell}/mean"])
     assert {chart["multiline"]["tag"][0] for chart in lines["chart"]} == {
         f"^{one['value']}$" for one in series
     }
 
 
-def test_the_server_gives_a_band_its_three_lines(api):
-    found = api(
+def test_the_server_gives_a_band_its_three_lines(means):
+    found = means(
         "data/plugin/custom_scalars/scalars",
         tag="(test/accuracy)|(with_interval/test/accuracy/low)|(with_interval/test/accuracy/high)",
-        run="_compare/norm=batch/mean",
+        run="norm=batch/mean",
     )
 
     assert found["regex_valid"]
@@ -117,10 +134,10 @@ def test_the_text_is_the_table_and_how_to_colour(api):
 
 
 def test_the_images_are_the_figures(api, server):
-    tags = api("data/plugin/images/tags")["_compare"]
+    tags = api("data/plugin/images/tags")["comparison"]
 
     assert set(tags) == {"comparison/learning_curves", "comparison/effects"}
-    _, png = server.read_image("comparison/effects", "_compare")
+    _, png = server.read_image("comparison/effects", "comparison")
     width, height = Image.open(io.BytesIO(png)).size
     assert 700 < width < 1000  # twice as wide as a card
     assert 300 < height < 2 * width
@@ -143,12 +160,13 @@ def test_hparams_keeps_one_row_a_cell_and_the_metrics_of_the_runs(api):
     assert not [tag for tag in metrics if tag.startswith("with_interval")]
 
 
-def test_the_comparison_alone_is_served_on_request(compared):
-    with serve_tensorboard("sweep", "--aggregate", cwd=compared) as server:
-        server.wait_for_runs(9)
-        runs = server.ask("data/runs")
+def test_the_last_line_is_the_address_to_open(server):
+    address = urlsplit(server.find_printed_address())
+    query = parse_qs(address.query)
 
-    assert set(runs) == {run.removeprefix("_compare/") for run in comparison_runs()} | {"."}
+    assert f"http://{address.netloc}" == server.address
+    assert query["smoothing"] == ["0"]
+    assert server.read(f"?{address.query}").startswith(b"<!doctype html>")
 
 
 def test_the_comparison_is_no_run_for_the_other_commands(bnexp, compared):

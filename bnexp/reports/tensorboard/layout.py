@@ -23,11 +23,11 @@ _DOTS_PER_INCH = 144
 """Twice as many dots as pixels, so that a card shows a sharp figure."""
 
 _HOW_TO_READ = f"""\
-**How to read the curves.** `…/mean` is the mean over the finished seeds after each epoch; `…/low`
-and `…/high` are the ends of its 95 % t interval. The page Custom Scalars draws them as bands.
+**Means over seeds.** `bnexp tb NAME --aggregate` shows the mean of each cell after each epoch,
+and the ends of its 95 % t interval; its page Custom Scalars draws them as bands.
 
-**One colour per cell.** `bnexp tb` prints a link that sets it. By hand, on the page Time Series:
-the palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
+**One colour per cell.** The address that `bnexp tb` prints sets it. By hand, on the page Time
+Series: the palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
 """
 
 

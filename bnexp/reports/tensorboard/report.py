@@ -37,7 +37,7 @@ from bnexp.runs.tensorboard_events import (
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -112,7 +112,12 @@ def _encode(
     comparison: Comparison, curves: Sequence[CellCurves], now: float
 ) -> dict[PurePosixPath, bytes]:
     """Returns the content of each event file by its folder, a run of TensorBoard's."""
-    files = {PurePosixPath(): encode_event_file(_page_events(comparison, curves, now), now)}
+    layout = layout_event(build_layout(comparison, curves), now)
+    files = {
+        PurePosixPath("comparison"): encode_event_file(_page_events(comparison, now), now),
+        # Of the means: a run of its own, since it is shown with them alone.
+        PurePosixPath("layout"): encode_event_file([layout], now),
+    }
     for cell in curves:
         mains = main_tags(comparison, [cell])
         for line in ("mean", "low", "high"):
@@ -122,11 +127,8 @@ def _encode(
     return files
 
 
-def _page_events(
-    comparison: Comparison, curves: Sequence[CellCurves], now: float
-) -> Iterator[Event]:
+def _page_events(comparison: Comparison, now: float) -> Iterator[Event]:
     yield text_event("comparison", render_text(comparison), now)
-    yield layout_event(build_layout(comparison, curves), now)
     for tag, (image, description) in draw_images(comparison).items():
         yield image_event(tag, image, description, now)
 
