@@ -13,7 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -103,22 +103,18 @@ def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
     Raises:
         UsageError: A registered object cannot be imported, or is not a part of the group's kind.
     """
-    return tuple(
-        _load_plugin(entry, group, base)
-        for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)
-    )
-
-
-def _load_plugin(entry: EntryPoint, group: str, base: type[P]) -> type[P]:
-    plugin, fix = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
-    try:
-        member = entry.load()
-    except Exception as error:
-        raise UsageError(f"{plugin} cannot be imported ({error}); {fix}") from error
-    if isinstance(member, type) and issubclass(member, base) and part_name(member):
-        return member
-    kind = f"{base.__module__}.{base.__name__}"
-    raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {fix}")
+    members = []
+    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+        plugin, fix = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
+        try:
+            member = entry.load()
+        except Exception as error:
+            raise UsageError(f"{plugin} cannot be imported ({error}); {fix}") from error
+        if not (isinstance(member, type) and issubclass(member, base) and part_name(member)):
+            kind = f"{base.__module__}.{base.__name__}"
+            raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {fix}")
+        members.append(member)
+    return tuple(members)
 
 
 def part_name(member: type[Part]) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,30 +11,31 @@ from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint
 from bnexp.errors import DataError
 from bnexp.files import open_atomically
 
-# What zipfile and NumPy raise on a file whose bits were changed.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-)
+_LOADED: dict[Path, Dataset] = {}
+_MOST_LOADED = 2
 
 
 def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say) -> Dataset:
     """Returns the dataset kept at `path`, or builds it and keeps it there.
 
     A damaged file is built again, and one that cannot be kept (a full disk) only costs
-    the building; `say` hears of both. The arrays are read-only, as all callers in a
-    process may share them.
+    the building; `say` hears of both. Calls for the same path share one dataset in a process,
+    so the arrays are read-only. `path` must name the content, not only the place.
     """
+    if path not in _LOADED:
+        dataset = _load_or_build(path, name, build, say)
+        while len(_LOADED) >= _MOST_LOADED:
+            del _LOADED[next(iter(_LOADED))]
+        _LOADED[path] = dataset
+    return _LOADED[path]
+
+
+def forget_loaded() -> None:
+    """Forgets what this process has loaded, so that the next call reads it from disk."""
+    _LOADED.clear()
+
+
+def _load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say) -> Dataset:
     try:
         if kept := read_arrays(path, name):
             return kept
@@ -80,7 +79,7 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
             fingerprint = str(arrays["fingerprint"])
     except FileNotFoundError:
         return None
-    except _DAMAGE as error:
+    except Exception as error:  # zipfile and NumPy raise all kinds on changed bits
         raise DataError(f"{path} cannot be used ({error})") from error
     # The fingerprint covers values and shapes, not their types.
     is_typed = all(

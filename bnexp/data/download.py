@@ -1,19 +1,19 @@
-"""A file from the web through torchvision, whose failures become one plain reason."""
+"""A file from the web; whatever goes wrong on the way becomes one plain reason."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import io
-import socket
+import shutil
 import sys
-from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from rich.console import Console
+from rich.progress import wrap_file
 
 from bnexp.errors import DataError
-from bnexp.packages import describe_torchvision_mismatch
 
 TIMEOUT_SECONDS = 30.0
 """A server that sends nothing for this long is given up."""
@@ -22,7 +22,7 @@ _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, 
 
 
 class UnreachableError(DataError):
-    """A URL cannot be downloaded; the message is the reason alone."""
+    """A URL cannot be downloaded; the message is only the reason."""
 
 
 def download_file(url: str, path: Path) -> None:
@@ -34,52 +34,27 @@ def download_file(url: str, path: Path) -> None:
         UnreachableError: The URL is not an http or https address, or does not answer, or not in
             time, or not with the file.
         OSError: The file cannot be written.
-        DataError: The installed torchvision does not work with the installed torch.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise UnreachableError("only http and https addresses are downloaded")
-    download_url = _import_download_url()
     try:
-        with _socket_timeout(TIMEOUT_SECONDS), _bar_on_terminals_only():
-            download_url(url, str(path.parent), path.name)
-    except (OSError, HTTPException, ValueError, RuntimeError) as error:
+        with urlopen(url, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as file:
+            bar = wrap_file(
+                answer,
+                int(answer.headers.get("Content-Length") or 0),
+                description="downloading",
+                console=Console(stderr=True),
+                transient=True,
+                disable=not sys.stderr.isatty(),
+            )
+            with bar as content:
+                shutil.copyfileobj(content, file)
+    except (OSError, HTTPException, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _STORAGE:
             raise
         if isinstance(error, HTTPError):
             error.close()
         raise UnreachableError(_reason(error)) from error
-
-
-def _import_download_url() -> Callable[[str, str, str], None]:
-    try:
-        from torchvision.datasets.utils import download_url
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        raise DataError(
-            f"{describe_torchvision_mismatch(error)}; or get the archive elsewhere and run "
-            "`bnexp data import PATH`, which needs no torchvision"
-        ) from error
-    return download_url  # type: ignore[no-any-return]
-
-
-@contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    # torchvision passes no timeout on; the default is the only way to give it one.
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-@contextlib.contextmanager
-def _bar_on_terminals_only() -> Iterator[None]:
-    if sys.stderr.isatty():
-        yield
-        return
-    # Thousands of redrawn bars would fill a log file.
-    with contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 def _reason(error: Exception) -> str:

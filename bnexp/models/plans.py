@@ -93,7 +93,7 @@ class ResNetPlan:
     """The blocks of each stage."""
     norm: NormConfig
     activation: Activation
-    has_biases: bool
-    weight_standardization: bool
+    convolution_options: dict[str, bool]
+    """Whether convolutions have a `bias`, and whether they have `weight_standardization`."""
     residual: Literal["plain", "zero_gamma", "skipinit", "fixup"]
     dropout: float

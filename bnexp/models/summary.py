@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import nn
@@ -65,10 +65,23 @@ def summarize_network(
 ) -> NetworkSummary:
     """Returns what a network is made of, from passing images of zeros in evaluation mode.
 
-    Its norms are known as the kinds of layers that the configs at `sites` build;
-    `image_shape` is height, width and channels.
+    A norm counts as one layer, whatever it holds; norms are the kinds of layers that the configs
+    at `sites` build. `image_shape` is height, width and channels.
     """
-    watch = _Watch(network, _find_norms(network, sites))
+    norms = _find_norms(network, sites)
+    inside = {part for norm in norms for part in norm.modules() if part is not norm}
+    layers: list[LayerSummary] = []
+    seen: set[nn.Module] = set()
+
+    def note(name: str, module: nn.Module, _: object, output: torch.Tensor) -> None:
+        layers.append(_summarize(name, module, output, module in norms, module in seen))
+        seen.add(module)
+
+    handles = [
+        module.register_forward_hook(partial(note, name))
+        for name, module in network.named_modules()
+        if module in norms or (module not in inside and _is_layer(module))
+    ]
     height, width, channels = image_shape
     was_training = network.training
     network.eval()
@@ -76,58 +89,35 @@ def summarize_network(
         with torch.no_grad():
             network(torch.zeros(IMAGES, channels, height, width))
     finally:
-        watch.remove()
+        for handle in handles:
+            handle.remove()
         network.train(was_training)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return NetworkSummary(tuple(watch.layers), parameters)
+    return NetworkSummary(tuple(layers), parameters)
 
 
-class _Watch:
-    """Notes each layer that is passed; a norm counts as one layer, whatever it holds."""
+def _is_layer(module: nn.Module) -> bool:
+    if isinstance(module, nn.Identity | nn.Sequential):
+        return False
+    has_children = any(True for _ in module.children())
+    return not has_children or any(True for _ in module.parameters(recurse=False))
 
-    def __init__(self, network: nn.Module, norms: set[nn.Module]) -> None:
-        self.layers: list[LayerSummary] = []
-        self._norms = norms
-        self._seen: set[nn.Module] = set()
-        inside = {part for norm in norms for part in norm.modules() if part is not norm}
-        self._handles = [
-            module.register_forward_hook(self._make_hook(name))
-            for name, module in network.named_modules()
-            if module not in inside and self._is_layer(module)
-        ]
 
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _is_layer(self, module: nn.Module) -> bool:
-        if module in self._norms:
-            return True
-        if isinstance(module, nn.Identity | nn.Sequential):
-            return False
-        has_children = any(True for _ in module.children())
-        return not has_children or any(True for _ in module.parameters(recurse=False))
-
-    def _make_hook(self, name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
-        def note(module: nn.Module, _: object, output: torch.Tensor) -> None:
-            self.layers.append(self._summarize(name, module, output))
-            self._seen.add(module)
-
-        return note
-
-    def _summarize(self, name: str, module: nn.Module, output: torch.Tensor) -> LayerSummary:
-        is_norm = module in self._norms
-        own = () if module in self._seen else module.parameters(recurse=is_norm)
-        is_weighted = isinstance(module, nn.Conv2d | nn.Linear)
-        return LayerSummary(
-            name=name,
-            kind=type(module).__name__,
-            output_shape=tuple(output.shape[1:]),
-            parameters=sum(parameter.numel() for parameter in own),
-            flops=_count_flops(module, output),
-            is_norm=is_norm,
-            has_bias=module.bias is not None if is_weighted else None,
-        )
+def _summarize(
+    name: str, module: nn.Module, output: torch.Tensor, is_norm: bool, was_seen: bool
+) -> LayerSummary:
+    own = () if was_seen else module.parameters(recurse=is_norm)
+    weighted = module if isinstance(module, nn.Conv2d | nn.Linear) else None
+    return LayerSummary(
+        name=name,
+        kind=type(module).__name__,
+        output_shape=tuple(output.shape[1:]),
+        parameters=sum(parameter.numel() for parameter in own),
+        # Each output value sums up as many products as its filter has weights.
+        flops=2 * weighted.weight[0].numel() * output[0].numel() if weighted else 0,
+        is_norm=is_norm,
+        has_bias=weighted.bias is not None if weighted else None,
+    )
 
 
 def _find_norms(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]:
@@ -141,11 +131,3 @@ def _build_forms(site: NormSite) -> Iterator[nn.Module]:
     yield site.norm.build(channels)
     if height * width == 1:
         yield site.norm.build(channels, 1)
-
-
-def _count_flops(module: nn.Module, output: torch.Tensor) -> int:
-    if isinstance(module, nn.Conv2d):
-        return 2 * module.weight[0].numel() * output[0].numel()
-    if isinstance(module, nn.Linear):
-        return 2 * module.in_features * output[0].numel()
-    return 0

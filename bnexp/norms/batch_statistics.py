@@ -46,9 +46,22 @@ class BatchStatisticsConfig(NormConfig):
 
     def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
         """Yields cold running statistics and a momentum in the other convention."""
-        if self.momentum is not None:
-            yield from _find_cold_statistics(self.momentum, steps)
-            yield from _find_short_memory(self.momentum)
+        if self.momentum is None:
+            return
+        left = (1 - self.momentum) ** steps
+        if left > COLD_SHARE:
+            reason = (
+                f"after {steps} steps at BN momentum {self.momentum:g}, {left:.0%} of the running "
+                "statistics are still their initial value; train longer or raise the momentum"
+            )
+            yield "momentum", reason
+        if self.momentum > 0.5:
+            other = f" (for the other convention, write {1 - self.momentum:g})"
+            reason = (
+                f"momentum {self.momentum:g} is the weight of the new batch: the running "
+                f"statistics see little but the last batch{other if self.momentum < 1 else ''}"
+            )
+            yield "momentum", reason
 
 
 def describe_single_value(
@@ -62,23 +75,3 @@ def describe_single_value(
         f"{norm.name} norm would see one value per channel ({noun} of 1, {channels} channels of "
         f"1×1 pixels); use a larger {noun} or drop_last"
     )
-
-
-def _find_cold_statistics(momentum: float, steps: int) -> Iterator[tuple[str, str]]:
-    left = (1 - momentum) ** steps
-    if left > COLD_SHARE:
-        reason = (
-            f"after {steps} steps at BN momentum {momentum:g}, {left:.0%} of the running "
-            "statistics are still their initial value; train longer or raise the momentum"
-        )
-        yield "momentum", reason
-
-
-def _find_short_memory(momentum: float) -> Iterator[tuple[str, str]]:
-    if momentum > 0.5:
-        other = f" (for the other convention, write {1 - momentum:g})" if momentum < 1 else ""
-        reason = (
-            f"momentum {momentum:g} is the weight of the new batch: the running statistics "
-            f"see little but the last batch{other}"
-        )
-        yield "momentum", reason

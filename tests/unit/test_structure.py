@@ -21,7 +21,6 @@ LAYERS = [
         "errors",
         "locks",
         "files",
-        "packages",
         "parts",
         "seeding",
         "wording",

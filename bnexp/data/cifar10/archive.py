@@ -157,17 +157,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 def _unpickle(file: IO[bytes], member: str) -> Any:  # noqa: ANN401 - checked by the caller
     try:
         return _ArrayUnpickler(file, encoding="latin1").load()
-    except (
-        pickle.UnpicklingError,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except Exception as error:  # a hostile pickle can raise anything
         raise DataError(
             f"{member} in the archive holds more than images and labels ({error}); refused"
         ) from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from bnexp.data.array_cache import load_or_build
@@ -35,7 +33,11 @@ def load_cifar10(home: Path, say: Say) -> Dataset:
     Raises:
         DataError: It cannot be downloaded or kept, or what arrived is not CIFAR-10.
     """
-    return _load(_Request(home.absolute(), official_archive(), say))
+    path = cache_path(home.absolute())
+    try:
+        return load_or_build(path, "cifar10", lambda: _decode(home, say), say)
+    except OSError as error:
+        raise _storage_error(home, error) from error
 
 
 def import_archive(path: Path, home: Path, say: Say) -> Path:
@@ -60,45 +62,29 @@ def import_archive(path: Path, home: Path, say: Say) -> Path:
     return target
 
 
-@dataclass(frozen=True)
-class _Request:
-    home: Path
-    archive: Archive
-    say: Say = field(compare=False)
-
-
-@lru_cache(maxsize=1)
-def _load(request: _Request) -> Dataset:
-    path = cache_path(request.home)
-    try:
-        return load_or_build(path, "cifar10", lambda: _decode(request), request.say)
-    except OSError as error:
-        raise _storage_error(request.home, error) from error
-
-
-def _decode(request: _Request) -> Dataset:
-    path = archive_path(request.home)
+def _decode(home: Path, say: Say) -> Dataset:
+    path, archive = archive_path(home), official_archive()
     if path.exists():
         try:
-            return read_archive(path, request.archive)
+            return read_archive(path, archive)
         except DataError as error:
-            request.say(f"{error}; downloading it again")
-    _download(path, request)
-    return read_archive(path, request.archive)
+            say(f"{error}; downloading it again")
+    _download(path, archive, say)
+    return read_archive(path, archive)
 
 
-def _download(target: Path, request: _Request) -> None:
+def _download(target: Path, archive: Archive, say: Say) -> None:
     """Brings the verified archive to `target`; of several processes, only one downloads it."""
-    request.home.mkdir(parents=True, exist_ok=True)
-    with hold_lock(target.with_name(f".{target.name}.lock"), request.say):
-        if _is_sound(target, request.archive):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with hold_lock(target.with_name(f".{target.name}.lock"), say):
+        if _is_sound(target, archive):
             return
-        size = format_bytes(request.archive.size)
-        request.say(f"downloading CIFAR-10 ({size}) from {request.archive.url} to {request.home}")
+        size = format_bytes(archive.size)
+        say(f"downloading CIFAR-10 ({size}) from {archive.url} to {target.parent}")
         partial = target.with_name(f".{target.name}.partial")
         partial.unlink(missing_ok=True)  # of a process that was killed
         try:
-            _fetch_verified(partial, request.archive)
+            _fetch_verified(partial, archive)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

@@ -11,16 +11,15 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 
 from bnexp.data.array_cache import load_or_build
 from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint, data_home
@@ -55,30 +54,17 @@ def load_image_folder(root: Path, say: Say) -> Dataset:
     """
     folder = scan_image_folder(root)
     home = data_home().absolute() / "image_folder"
-    return _load(_Request(home, folder.fingerprint, folder, say))
-
-
-@dataclass(frozen=True)
-class _Request:
-    home: Path
-    fingerprint: str
-    folder: ImageFolder = field(compare=False)
-    say: Say = field(compare=False)
-
-
-@lru_cache(maxsize=2)
-def _load(request: _Request) -> Dataset:
-    place = hashlib.sha256(os.fsencode(request.folder.root)).hexdigest()[:16]
-    path = request.home / f"{place}-{request.fingerprint[:16]}.npz"
+    place = hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:16]
+    path = home / f"{place}-{folder.fingerprint[:16]}.npz"
 
     def build() -> Dataset:
-        count = len(request.folder.train.paths) + len(request.folder.test.paths)
-        request.say(f"decoding {count:,} images in {request.folder.root}, to be kept in {path}")
-        return decode_image_folder(request.folder, request.say)
+        count = sum(len(files.paths) for files in folder.files.values())
+        say(f"decoding {count:,} images in {folder.root}, to be kept in {path}")
+        return decode_image_folder(folder, say)
 
-    dataset = load_or_build(path, "image_folder", build, request.say)
+    dataset = load_or_build(path, "image_folder", build, say)
     # The same folder before its last change is not loaded again.
-    for old in set(request.home.glob(f"{place}-*.npz")) - {path}:
+    for old in set(home.glob(f"{place}-*.npz")) - {path}:
         with contextlib.suppress(OSError):
             old.unlink()
     return dataset
@@ -90,32 +76,28 @@ def decode_image_folder(folder: ImageFolder, say: Say) -> Dataset:
     Raises:
         DataError: Files are damaged, foreign or of another size; it names the first few.
     """
-    paths = folder.train.paths + folder.test.paths
+    paths = [path for files in folder.files.values() for path in files.paths]
     images = _decode_all(paths, folder.root, say)
-    labels = np.array(folder.train.labels + folder.test.labels, np.int64)
-    split = len(folder.train.paths)
-    train = LabelledImages(images[:split], labels[:split])
-    test = LabelledImages(images[split:], labels[split:])
-    fingerprint = compute_fingerprint(train, test, folder.class_names)
-    return Dataset("image_folder", train, test, folder.class_names, fingerprint)
+    parts = {}
+    for split, files in folder.files.items():
+        count = len(files.paths)
+        parts[split] = LabelledImages(images[:count], np.array(files.labels, np.int64))
+        images = images[count:]
+    fingerprint = compute_fingerprint(parts["train"], parts["test"], folder.class_names)
+    return Dataset("image_folder", parts["train"], parts["test"], folder.class_names, fingerprint)
 
 
 class _UnusableError(Exception):
     """An image file cannot be used; the message is the reason."""
 
 
-@dataclass
-class _Report:
-    """What decoding met, by the file's place in the list."""
+@dataclass(frozen=True)
+class _Finding:
+    """What decoding a file found."""
 
-    sizes: dict[int, Size] = field(default_factory=dict)
-    problems: dict[int, str] = field(default_factory=dict)
-    grey_count: int = 0
-
-    def add(self, other: _Report) -> None:
-        self.sizes |= other.sizes
-        self.problems |= other.problems
-        self.grey_count += other.grey_count
+    size: Size | None = None
+    problem: str = ""
+    is_grey: bool = False
 
 
 def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]:
@@ -124,16 +106,28 @@ def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         size = _find_size(paths)
         images = _allocate(len(paths), size)
-        report = _decode_in_parallel(paths, size, images)
-    usual = Counter(report.sizes.values()).most_common(1)[0][0] if report.sizes else size
-    for index, (width, height) in report.sizes.items():
-        if (width, height) != usual:
-            report.problems[index] = f"{width}x{height} pixels, not {usual[0]}x{usual[1]}"
-    if report.problems:
-        raise _unusable(paths, root, report.problems)
-    if report.grey_count:
-        say(f"{report.grey_count:,} of {len(paths):,} images are grey; widened to RGB")
+        findings = _decode_in_parallel(paths, size, images)
+    sizes = Counter(finding.size for finding in findings if finding.size)
+    usual = sizes.most_common(1)[0][0] if sizes else size
+    problems = [
+        f"{Path(path).relative_to(root)} {problem}"
+        for path, finding in zip(paths, findings, strict=True)
+        if (problem := finding.problem or _describe_size(finding.size, usual))
+    ]
+    if problems:
+        raise DataError(
+            f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be "
+            f"used: {name_some(problems)}; remove them or save them again as 8-bit RGB or grey "
+            "JPEG or PNG of one size"
+        )
+    if grey_count := sum(finding.is_grey for finding in findings):
+        say(f"{grey_count:,} of {len(paths):,} images are grey; widened to RGB")
     return images
+
+
+def _describe_size(size: Size | None, usual: Size) -> str:
+    width, height = size or usual
+    return f"{width}x{height} pixels, not {usual[0]}x{usual[1]}" if size != usual else ""
 
 
 def _find_size(paths: Sequence[str]) -> Size:
@@ -157,40 +151,41 @@ def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
         ) from error
 
 
-def _decode_in_parallel(paths: Sequence[str], size: Size, images: NDArray[np.uint8]) -> _Report:
-    report = _Report()
-    console = Console(stderr=True)
-    bar = Progress(console=console, transient=True, disable=not sys.stderr.isatty())
+def _decode_in_parallel(
+    paths: Sequence[str], size: Size, images: NDArray[np.uint8]
+) -> list[_Finding]:
+    """Decodes all files into their places in `images`."""
+
+    def decode_chunk(start: int) -> list[_Finding]:
+        chunk = paths[start : start + _CHUNK]
+        return [_decode(path, size, images[start + place]) for place, path in enumerate(chunk)]
+
+    starts = range(0, len(paths), _CHUNK)
     pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        with bar:
-            task = bar.add_task("decoding images", total=len(paths))
-            starts = range(0, len(paths), _CHUNK)
-            chunks = [pool.submit(_decode_chunk, paths, start, size, images) for start in starts]
-            for chunk in as_completed(chunks):
-                report.add(chunk.result())
-                bar.advance(task, _CHUNK)
+        chunks = track(
+            pool.map(decode_chunk, starts),
+            "decoding images",
+            total=len(starts),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        return [finding for chunk in chunks for finding in chunk]
     finally:
         pool.shutdown(cancel_futures=True)
-    return report
 
 
-def _decode_chunk(
-    paths: Sequence[str], start: int, size: Size, images: NDArray[np.uint8]
-) -> _Report:
-    """Decodes files from `start` on into their places in `images`."""
-    report = _Report()
-    for index in range(start, min(start + _CHUNK, len(paths))):
-        try:
-            with _open_image(paths[index]) as image:
-                report.sizes[index] = image.size
-                # An image of another size is reported by its size; its pixels are not needed.
-                if image.size == size:
-                    report.grey_count += image.mode == "L"
-                    images[index] = _decode(image)
-        except _UnusableError as error:
-            report.problems[index] = str(error)
-    return report
+def _decode(path: str, size: Size, place: NDArray[np.uint8]) -> _Finding:
+    try:
+        with _open_image(path) as image:
+            # An image of another size is reported by its size; its pixels are not needed.
+            if image.size == size:
+                pixels = np.asarray(image)
+                place[:] = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+            return _Finding(image.size, is_grey=image.mode == "L")
+    except _UnusableError as error:
+        return _Finding(problem=str(error))
 
 
 @contextlib.contextmanager
@@ -217,12 +212,6 @@ def _check_mode(image: Image.Image, start: bytes) -> None:
         raise _UnusableError("has a transparent colour, not 8-bit RGB or grey")
 
 
-def _decode(image: Image.Image) -> NDArray[np.uint8]:
-    """Returns the pixels `(H, W, 3)`, or `(H, W, 1)` of a grey image."""
-    pixels = np.asarray(image)
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
-
-
 @contextlib.contextmanager
 def _plain_reasons() -> Iterator[None]:
     """Turns what Pillow raises on files that are damaged or not images into a reason."""
@@ -234,13 +223,3 @@ def _plain_reasons() -> Iterator[None]:
         raise _UnusableError("has far too many pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise _UnusableError(f"is damaged: {error}") from error
-
-
-def _unusable(paths: Sequence[str], root: Path, problems: dict[int, str]) -> DataError:
-    named = name_some(
-        f"{Path(paths[index]).relative_to(root)} {problems[index]}" for index in sorted(problems)
-    )
-    return DataError(
-        f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be used: "
-        f"{named}; remove them or save them again as 8-bit RGB or grey JPEG or PNG of one size"
-    )

@@ -11,8 +11,6 @@ from bnexp.models.model import ModelConfig, NormSite
 if TYPE_CHECKING:
     from torch import nn
 
-    from bnexp.models.borrowed.network import BorrowedNetwork
-
     NormLayer = Callable[[int], nn.Module]
     """Makes the norm for a number of channels."""
 
@@ -39,19 +37,16 @@ class BorrowedConfig(ModelConfig):
             ImpossibleModelError: The architecture does not exist, its norm cannot be chosen, or
                 it does not fit these images.
         """
-        shapes = self._borrow(image_shape, num_classes).probe_norms()
+        from bnexp.models.borrowed.network import probe_norms
+
+        shapes = probe_norms(self, image_shape, num_classes)
         return [NormSite(("norm",), self.norm, shape) for shape in shapes if self.norm.normalizes]
 
     def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        return self._borrow(image_shape, num_classes).build(self.norm.build)
+        from bnexp.models.borrowed.network import build_borrowed
 
-    def _borrow(self, image_shape: tuple[int, int, int], num_classes: int) -> BorrowedNetwork:
-        from bnexp.models.borrowed.network import BorrowedNetwork
-
-        return BorrowedNetwork(
-            self.architecture, self.cifar_stem, self.make, image_shape, num_classes
-        )
+        return build_borrowed(self, self.norm.build, image_shape[2], num_classes)
 
     @abstractmethod
     def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:

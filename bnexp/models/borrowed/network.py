@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -14,6 +14,23 @@ NormLayer = Callable[[int], nn.Module]
 
 UNFIT = (TypeError, ValueError, RuntimeError, AssertionError)
 """What libraries raise if a network does not fit its arguments or its input."""
+
+_CHOOSE_ANOTHER = "choose another architecture, e.g. resnet18"
+
+
+class Borrowed(Protocol):
+    """What the config of a borrowed network says."""
+
+    @property
+    def architecture(self) -> str:
+        """The library's name for the network."""
+
+    @property
+    def cifar_stem(self) -> bool:
+        """Whether a ResNet gets a first convolution for small images."""
+
+    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+        """Returns the library's network."""
 
 
 class NormProbe(nn.Module):
@@ -37,79 +54,58 @@ class NormProbe(nn.Module):
         return inputs
 
 
-@dataclass(frozen=True)
-class BorrowedNetwork:
-    """A network of another library, not built yet."""
+def build_borrowed(
+    config: Borrowed, build_norm: NormLayer, in_channels: int, num_classes: int
+) -> nn.Module:
+    """Returns the library's network with `build_norm(channels)` wherever it normalizes.
 
-    architecture: str
-    cifar_stem: bool
-    make: Callable[[NormLayer, int, int], nn.Module]
-    """Makes the network from a norm layer, input channels and classes."""
-    image_shape: tuple[int, int, int]
-    """Height, width, channels."""
-    num_classes: int
+    Raises:
+        ImpossibleModelError: There is no such network, or its norm cannot be chosen.
+    """
 
-    def build(self, build_norm: NormLayer) -> nn.Module:
-        """Returns the library's network with `build_norm(channels)` wherever it normalizes.
+    # A plain function, and one that takes `device` and `dtype`: timm insists on both.
+    def norm_layer(num_features: int, device: None = None, dtype: None = None) -> nn.Module:
+        return build_norm(num_features)
 
-        Raises:
-            ImpossibleModelError: There is no such network, or its norm cannot be chosen.
-        """
-
-        # A plain function, and one that takes `device` and `dtype`: timm insists on both.
-        def norm_layer(num_features: int, device: None = None, dtype: None = None) -> nn.Module:
-            return build_norm(num_features)
-
-        in_channels = self.image_shape[2]
-        try:
-            network = self.make(norm_layer, in_channels, self.num_classes)
-        except UNFIT as error:
-            raise self._explain(error) from error
-        if self.cifar_stem:
-            _replace_stem(network, in_channels)
-        return network
-
-    def probe_norms(self) -> list[tuple[int, int, int]]:
-        """Returns the `(C, H, W)` that each norm of the network would see.
-
-        Raises:
-            ImpossibleModelError: There is no such network, its norm cannot be chosen, or it
-                does not fit these images.
-        """
-        probes: list[NormProbe] = []
-
-        def build_probe(num_features: int) -> nn.Module:
-            probes.append(NormProbe(num_features))
-            return probes[-1]
-
-        network = self.build(build_probe)
-        self._pass_image(network)
-        if problem := _find_foreign_norm(network, probes):
-            raise self._refuse(f"{problem}; choose another architecture, e.g. resnet18")
-        return [_widen(probe.shape) for probe in probes if probe.shape is not None]
-
-    def _pass_image(self, network: nn.Module) -> None:
-        height, width, channels = self.image_shape
-        try:
-            with torch.no_grad():
-                logits = network.eval()(torch.zeros(1, channels, height, width))
-            if logits.shape != (1, self.num_classes):
-                raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {self.num_classes})")
-        except UNFIT as error:
-            fit = f"does not fit images of {height}×{width} pixels and {channels} channels"
-            raise self._refuse(f"{fit} ({_first_line(error)})") from error
-
-    def _explain(self, error: Exception) -> ImpossibleModelError:
+    try:
+        network = config.make(norm_layer, in_channels, num_classes)
+    except UNFIT as error:
         if "norm_layer" not in _first_line(error):
-            return self._refuse(f"cannot be built ({_first_line(error)})")
-        reason = (
-            f"the norm of '{self.architecture}' cannot be chosen, since it takes no norm_layer; "
-            "choose another architecture, e.g. resnet18"
-        )
-        return ImpossibleModelError(("architecture",), reason)
+            raise _refuse(config, f"cannot be built ({_first_line(error)})") from error
+        reason = "takes no norm_layer, so its norm cannot be chosen"
+        raise _refuse(config, f"{reason}; {_CHOOSE_ANOTHER}") from error
+    if config.cifar_stem:
+        _replace_stem(network, in_channels)
+    return network
 
-    def _refuse(self, reason: str) -> ImpossibleModelError:
-        return ImpossibleModelError(("architecture",), f"'{self.architecture}' {reason}")
+
+def probe_norms(
+    config: Borrowed, image_shape: tuple[int, int, int], num_classes: int
+) -> list[tuple[int, int, int]]:
+    """Returns the `(C, H, W)` that each norm of the network would see.
+
+    Raises:
+        ImpossibleModelError: There is no such network, its norm cannot be chosen, or it
+            does not fit these images.
+    """
+    height, width, channels = image_shape
+    network = build_borrowed(config, NormProbe, channels, num_classes)
+    try:
+        with torch.no_grad():
+            logits = network.eval()(torch.zeros(1, channels, height, width))
+        if logits.shape != (1, num_classes):
+            raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {num_classes})")
+    except UNFIT as error:
+        fit = f"does not fit images of {height}×{width} pixels and {channels} channels"
+        raise _refuse(config, f"{fit} ({_first_line(error)})") from error
+    probes = [module for module in network.modules() if isinstance(module, NormProbe)]
+    if problem := _find_foreign_norm(network, probes):
+        raise _refuse(config, f"{problem}; {_CHOOSE_ANOTHER}")
+    return [_widen(probe.shape) for probe in probes if probe.shape is not None]
+
+
+def _refuse(config: Borrowed, reason: str) -> ImpossibleModelError:
+    return ImpossibleModelError(("architecture",), f"'{config.architecture}' {reason}")
 
 
 def _find_foreign_norm(network: nn.Module, probes: Sequence[NormProbe]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -114,9 +114,11 @@ class ResNetConfig(ConvolutionalConfig):
             blocks=tuple(self._plan_stages((height, width))),
             norm=self.norm,
             activation=self.activation,
-            # Fixup has learned numbers of its own.
-            has_biases=not self.norm.normalizes and self.residual != "fixup",
-            weight_standardization=self.weight_standardization,
+            convolution_options={
+                # Fixup has learned numbers of its own.
+                "bias": not self.norm.normalizes and self.residual != "fixup",
+                "weight_standardization": self.weight_standardization,
+            },
             residual=self.residual,
             dropout=self.dropout,
         )
@@ -138,14 +140,9 @@ class ResNetConfig(ConvolutionalConfig):
         """Returns the layers in order, with the learned numbers of SkipInit or Fixup."""
         order = ORDERS[self.order]
         if self.residual == "fixup":
-            order = BlockOrder(
-                stem=_with_shifts(order.stem),
-                before=_with_shifts(order.before),
-                branch=_with_shifts(order.branch),
-                after=_with_shifts(order.after),
-                # The linear layer's shift passes through the mean over space unchanged.
-                tail=(*_with_shifts(order.tail), "shift"),
-            )
+            order = BlockOrder(*(_with_shifts(layers) for layers in astuple(order)))
+            # The linear layer's shift passes through the mean over space unchanged.
+            order = replace(order, tail=(*order.tail, "shift"))
         if self.residual in ("skipinit", "fixup"):
             order = replace(order, branch=(*order.branch, "scale"))
         return order

@@ -121,7 +121,8 @@ class _LayerMaker:
 
     def _make(self, layer: str) -> nn.Module:
         if layer == "conv":
-            conv = _build_conv(self._network, self._channels, self._out_channels, 3, self._stride)
+            options = self._network.convolution_options
+            conv = build_conv(self._channels, self._out_channels, 3, stride=self._stride, **options)
             self._channels, self._stride = self._out_channels, 1
             return conv
         if layer == "norm":
@@ -134,26 +135,16 @@ class _LayerMaker:
         return Scale(0.0 if self._network.residual == "skipinit" else 1.0)
 
 
-def _build_conv(
-    network: ResNetPlan, in_channels: int, out_channels: int, kernel_size: int, stride: int
-) -> nn.Conv2d:
-    return build_conv(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        bias=network.has_biases,
-        weight_standardization=network.weight_standardization,
-    )
-
-
 def _build_shortcut(network: ResNetPlan, plan: ResidualPlan) -> nn.Module:
     if plan.stride == 1 and plan.in_channels == plan.out_channels:
         return nn.Identity()
     if not plan.has_projection:
         return ZeroPaddedShortcut(plan.in_channels, plan.out_channels, plan.stride)
     layers = OrderedDict[str, nn.Module]()
-    layers["conv"] = _build_conv(network, plan.in_channels, plan.out_channels, 1, plan.stride)
+    options = network.convolution_options
+    layers["conv"] = build_conv(
+        plan.in_channels, plan.out_channels, 1, stride=plan.stride, **options
+    )
     if network.order.normalizes_shortcut:
         layers["norm"] = network.norm.build(plan.out_channels)
     return nn.Sequential(layers)

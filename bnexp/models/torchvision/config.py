@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from bnexp.errors import did_you_mean
 from bnexp.models.borrowed.base import BorrowedConfig
 from bnexp.models.model import ImpossibleModelError
-from bnexp.packages import describe_torchvision_mismatch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,6 +48,18 @@ def _import_models() -> ModuleType:
     try:
         from torchvision import models
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
-        reason = describe_torchvision_mismatch(error)
+        first_line = str(error).partition("\n")[0]
+        reason = (
+            f"torchvision {_version('torchvision')} does not work with torch {_version('torch')} "
+            f"({first_line}): reinstall the two together, e.g. with `pip install --upgrade "
+            "--force-reinstall torch torchvision`, both from one package index"
+        )
         raise ImpossibleModelError(("name",), reason) from error
     return models  # type: ignore[no-any-return]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"

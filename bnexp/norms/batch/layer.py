@@ -41,7 +41,7 @@ class BatchNorm(_BatchNorm):
             return super().forward(input)
         outputs, mean, variance = self._normalize_groups(input, min(group, len(input)))
         if self.training and self.running_mean is not None:
-            self._update(mean, variance)
+            update_running(self, mean, variance)
         return outputs
 
     def evaluate(self, inputs: Tensor) -> Tensor:
@@ -96,11 +96,6 @@ class BatchNorm(_BatchNorm):
             variance.view(shape).mean(0),
         )
 
-    def _update(self, mean: Tensor, variance: Tensor) -> None:
-        weight = advance_average(self)
-        move_average(self.running_mean, mean, weight)
-        move_average(self.running_var, variance, weight)
-
 
 def advance_average(layer: _BatchNorm) -> Tensor | float:
     """Counts a training step and returns the weight of its batch in the running statistics."""
@@ -110,6 +105,13 @@ def advance_average(layer: _BatchNorm) -> Tensor | float:
         return layer.momentum
     # A tensor, since PyTorch's own cumulative average waits for the device at every step.
     return layer.num_batches_tracked.reciprocal()
+
+
+def update_running(layer: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """Counts a training step and moves the running statistics towards those of its batch."""
+    weight = advance_average(layer)
+    move_average(layer.running_mean, mean, weight)
+    move_average(layer.running_var, variance, weight)
 
 
 def move_average(average: Tensor | None, value: Tensor, weight: Tensor | float) -> None:

@@ -63,30 +63,24 @@ class GroupNormConfig(NormConfig):
         """
         from bnexp.norms.group.layer import GroupNorm
 
-        size = self.channels_per_group or self.num_groups or DEFAULT_GROUPS
+        key, size = self._find_size()
         if num_features % size:
             raise UsageError(str(self.find_problem((num_features, 1, 1), batch_size=2)))
-        groups = num_features // size if self.channels_per_group else size
+        groups = num_features // size if key == "channels_per_group" else size
         return GroupNorm(groups, num_features, eps=self.eps, affine=self.affine)
 
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns whether each channel is a group of its own."""
-        if self.channels_per_group:
-            return self.channels_per_group == 1
-        return (self.num_groups or DEFAULT_GROUPS) == num_features
+        return self._find_size() in (("channels_per_group", 1), ("num_groups", num_features))
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns that the groups do not divide the channels, or that one has a single value."""
         channels, height, width = shape
-        key, size = "num_groups", self.num_groups or DEFAULT_GROUPS
-        if self.channels_per_group:
-            key, size = "channels_per_group", self.channels_per_group
-        possible = [
-            divisor
-            for divisor in range(1, channels + 1)
-            if channels % divisor == 0
-            and _count_channels(key, divisor, channels) * height * width > 1
-        ]
+        key, size = self._find_size()
+        # One value per group: groups of 1×1 pixels of one channel each.
+        lone = {"num_groups": channels, "channels_per_group": 1}[key] if height * width == 1 else 0
+        divisors = (divisor for divisor in range(1, channels + 1) if channels % divisor == 0)
+        possible = [divisor for divisor in divisors if divisor != lone]
         if size in possible:
             return None
         if not possible:
@@ -97,7 +91,8 @@ class GroupNormConfig(NormConfig):
             return f"{key}: {size} does not divide the {channels} channels; {fix}"
         return f"{key}: {size} leaves one value per group (1 channel of 1×1 pixels); {fix}"
 
-
-def _count_channels(key: str, divisor: int, channels: int) -> int:
-    """Returns the channels of a group if `divisor` is the value of `key`."""
-    return divisor if key == "channels_per_group" else channels // divisor
+    def _find_size(self) -> tuple[str, int]:
+        """Returns the key that sets the groups' size, and its value."""
+        if self.channels_per_group:
+            return "channels_per_group", self.channels_per_group
+        return "num_groups", self.num_groups or DEFAULT_GROUPS

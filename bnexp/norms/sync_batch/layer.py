@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from bnexp.norms.batch.layer import advance_average, move_average
+from bnexp.norms.batch.layer import update_running
 from bnexp.norms.formats import statistics_dtype
 
 
@@ -35,16 +35,11 @@ class SyncBatchNorm(nn.SyncBatchNorm):
         mean = total[:-1] / count
         centred = values - mean.view(shape)
         variance = _sum_over_processes(centred.square().sum(dims)) / count
-        self._update(mean.detach(), variance.detach() * count / (count - 1))
+        update_running(self, mean.detach(), variance.detach() * count / (count - 1))
         scale = torch.rsqrt(variance + self.eps).view(shape)
         if not self.affine:
             return centred * scale
         return torch.addcmul(self.bias.view(shape), centred, scale * self.weight.view(shape))
-
-    def _update(self, mean: Tensor, variance: Tensor) -> None:
-        weight = advance_average(self)
-        move_average(self.running_mean, mean, weight)
-        move_average(self.running_var, variance, weight)
 
 
 def _has_other_processes() -> bool:

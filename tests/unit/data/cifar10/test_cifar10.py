@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cifar10_files import CLASS_NAMES, PER_BATCH, make_batch, make_members, write_archive
 
+from bnexp.data.array_cache import forget_loaded
 from bnexp.data.cifar10 import archive as cifar10_archive
 from bnexp.data.cifar10.archive import CIFAR10, find_mismatch, official_archive, read_archive
 from bnexp.data.cifar10.config import Cifar10Config
@@ -252,7 +253,5 @@ def test_a_data_folder_that_cannot_be_made_is_a_clear_error(source, tmp_path, sa
 
 
 def forget_and_load(home, say):
-    from bnexp.data.cifar10.store import _load
-
-    _load.cache_clear()
+    forget_loaded()
     return load_cifar10(home, say)

@@ -11,8 +11,8 @@ from image_folders import make_image_folder, save
 from PIL import Image
 from pydantic import ValidationError
 
+from bnexp.data.array_cache import forget_loaded
 from bnexp.data.image_folder.config import ImageFolderConfig
-from bnexp.data.image_folder.decoding import _load
 from bnexp.errors import DataError
 
 
@@ -28,7 +28,7 @@ def load(root, say=lambda line: None):
 
 def load_afresh(root, say=lambda line: None):
     """Loads as another process would."""
-    _load.cache_clear()
+    forget_loaded()
     return load(root, say)
 
 

@@ -76,7 +76,7 @@ def test_norm_sites_are_found_by_building(stand_in):
     [
         ("tinny", r"timm has no 'tinny' \(did you mean 'tiny'\?\)"),
         ("zzz", r"timm has no 'zzz'; see timm.list_models\(\)"),
-        ("normless", "the norm of 'normless' cannot be chosen, since it takes no norm_layer"),
+        ("normless", "'normless' takes no norm_layer, so its norm cannot be chosen"),
         ("fused", "the norms of 'fused' carry its activations"),
     ],
 )

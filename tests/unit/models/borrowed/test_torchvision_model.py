@@ -78,7 +78,7 @@ def test_other_families_are_taken_too(architecture):
         (
             {"architecture": "squeezenet1_0"},
             "architecture",
-            "the norm of 'squeezenet1_0' cannot be chosen, since it takes no norm_layer",
+            "'squeezenet1_0' takes no norm_layer, so its norm cannot be chosen",
         ),
         (
             {"architecture": "swin_t"},
@@ -143,7 +143,7 @@ def test_a_torchvision_that_does_not_match_torch_is_told_in_one_line(tmp_path, m
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     versions = {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cu130"}
-    monkeypatch.setattr("bnexp.packages.version", versions.__getitem__)
+    monkeypatch.setattr("bnexp.models.torchvision.config.version", versions.__getitem__)
 
     with pytest.raises(UsageError) as caught:
         check({"name": "torchvision"})
