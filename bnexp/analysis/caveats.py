@@ -60,14 +60,14 @@ def _missing_metric(cells: Iterable[Cell], metric: str) -> Iterable[Caveat]:
     ]
     if missing:
         wanted = f"{metric} in [0, 1]" if is_accuracy(metric) else f"finite {metric}"
-        subject = f"finished without a {wanted}, so not counted"
+        subject = f"runs without a {wanted} do not count"
         yield Caveat("no figure", subject, _names(missing))
 
 
 def _diverged(results: Iterable[CellResult]) -> Iterable[Caveat]:
     for cell in results:
         if cell.diverged:
-            rest = f"its figures are of the other {cell.n}" if cell.n else "it has no mean"
+            rest = f"its figures cover the other {cell.n}" if cell.n else "it has no mean"
             found = f"{cell.diverged} of {count(cell.runs, 'run')} diverged; {rest}"
             yield Caveat("diverged", cell.cell, (found,))
 
@@ -85,20 +85,20 @@ def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[Caveat]:
     """Yields what became of the runs whose state says less than is known of them."""
     silent = _choose(cells, lambda run: run.is_silent)
     if silent:
+        number, have = count(len(silent), "run"), "has" if len(silent) == 1 else "have"
         yield Caveat(
             "unfinished",
-            f"{count(len(silent), 'run')} {'was' if len(silent) == 1 else 'were'} cut off, though "
-            "the status says running",
+            f"{number} marked as running {have} died",
             _names(silent),
-            "the same bnexp train command continues",
+            "the same bnexp train command continues what was cut off",
         )
     damaged = _choose(cells, lambda run: run.is_damaged)
     if damaged:
         yield Caveat(
             "damaged",
-            f"{count(len(damaged), 'run')} ended, but the record is damaged, so not counted",
+            f"{count(len(damaged), 'run')} left out, because the record is damaged",
             _names(damaged),
-            f"remove what is damaged (bnexp rm {damaged[0][1].path}), then repeat the bnexp train "
+            f"delete what is damaged (bnexp rm {damaged[0][1].path}), then repeat the bnexp train "
             "command",
         )
 
@@ -132,7 +132,7 @@ def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[Caveat]:
         subject = f"fewer than two seeds in common with {baseline}, so not compared in pairs"
         yield Caveat("unpaired", subject, apart)
     if lonely:
-        subject = f"seeds that {baseline} or the other cell lacks are left out of the difference"
+        subject = f"the difference leaves out seeds that {baseline} or the other cell does not have"
         yield Caveat("unpaired", subject, lonely)
 
 

@@ -29,7 +29,7 @@ class Cell:
 
     @property
     def measured(self) -> tuple[RunRecord, ...]:
-        """The runs that finished or diverged, one a seed: those that a comparison stands on."""
+        """The runs that finished or diverged, one per seed: those that a comparison stands on."""
         ended = (run for run in self.runs if run.state in ("finished", "diverged"))
         return tuple({run.seed: run for run in ended}.values())
 
@@ -54,7 +54,7 @@ def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Returns the keys that any of the runs' cells sweeps.
 
     A part that one experiment sweeps as `model.norm` and another as `model.norm.name` is one
-    key, the shorter. Where nothing is swept, the single config key that differs between the
+    key, the shorter. If nothing is swept, the single config key that differs between the
     runs, if there is just one, is what is being compared, so it counts as swept.
     """
     keys = dict.fromkeys(key for record in records for key in record.settings)
@@ -89,7 +89,7 @@ def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") ->
     if len(found) == 1:
         return found[0]
     labels = [cell.label for cell in cells]
-    reason = "is several cells" if found else f"is unknown{did_you_mean(name, labels)}"
+    reason = "matches several cells" if found else f"is unknown{did_you_mean(name, labels)}"
     there = f"{reason} in the table of {place}" if place else reason
     raise UsageError(f"--baseline: cell '{name}' {there}; the cells are {', '.join(labels)}")
 

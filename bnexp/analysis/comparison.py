@@ -211,7 +211,8 @@ def _check(question: Question) -> None:
         raise UsageError(f"--margin: must be a number above 0, not {margin:g}")
     if margin is not None and is_accuracy(question.metric) and margin >= 1:
         raise UsageError(
-            f"--margin: accuracies are in [0, 1], so not {margin:g}; for one point write 0.01"
+            f"--margin: accuracies are in [0, 1], so the margin cannot be {margin:g}; for one "
+            "point write 0.01"
         )
 
 

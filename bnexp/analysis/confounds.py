@@ -117,7 +117,9 @@ def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple
     decisive = {key for found in differences for key in found.keys}
     runs = [run for members in groups.values() for run in members]
     others = [key for key in _differing_circumstances(runs) if key not in decisive]
-    circumstances = _Difference("the runs were not made alike", others, "environment")
+    circumstances = _Difference(
+        "the runs were not made under the same conditions", others, "environment"
+    )
     found = (
         *(_describe(difference, groups, "confounded") for difference in differences),
         _describe_unchecked(groups),

@@ -31,7 +31,7 @@ def distinct(
 ) -> list[Mapping[str, Scalar]]:
     """Returns one of each kind of mapping, less some keys: thousands of runs have few configs.
 
-    Two of a kind may be left, where the keys stand in another order.
+    Two of a kind may be left, if the keys stand in another order.
     """
     left_out = tuple(without)
     kinds = (_find_kind(_Reference(mapping), left_out) for mapping in mappings)
@@ -81,5 +81,5 @@ def _number(_: Hashable) -> int:
 
 
 def is_below(key: str, root: str) -> bool:
-    """Tells whether a dotted key is the root or one of the keys under it."""
+    """Returns whether a dotted key is the root or one of the keys under it."""
     return key == root or key.startswith(f"{root}.")

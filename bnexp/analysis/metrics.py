@@ -17,12 +17,12 @@ _COSTS = ("images_per_second", "seconds", "bytes")
 
 
 def is_accuracy(metric: str) -> bool:
-    """Tells whether the metric is a share in [0, 1] that is shown in percent."""
+    """Returns whether the metric is a share in [0, 1] that is shown in percent."""
     return _is_kind(metric, "accuracy")
 
 
 def is_cost(metric: str) -> bool:
-    """Tells whether the metric is a speed, a time or memory, which the machine decides as well."""
+    """Returns whether the metric is a speed, a time or memory, which depend on the machine."""
     return any(_is_kind(metric, kind) for kind in _COSTS)
 
 
@@ -89,9 +89,9 @@ def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
 
 
 def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
-    """Tells whether the metric is one that is measured after each epoch.
+    """Returns whether the metric is one that is measured after each epoch.
 
-    Where no run got as far as the first evaluation, any loss or accuracy may be.
+    If no run got as far as the first evaluation, any loss or accuracy may be.
     """
     histories = [run.summary.history for run in runs if run.summary is not None]
     if any(histories):

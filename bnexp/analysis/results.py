@@ -112,7 +112,7 @@ class EpochsToTarget:
     """The first epoch, counted from 1, at which runs reach the target.
 
     A run that never reaches it is censored: it counts as later than its last epoch,
-    so `median` (Kaplan and Meier's) is a lower bound wherever `is_censored` holds. The
+    so `median` (Kaplan and Meier's) is a lower bound if `is_censored`. The
     restricted mean is the mean over the first `horizon` epochs, those that every run was
     to have; a run that needs longer counts as `horizon`.
     """
@@ -212,7 +212,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class ClaimSide:
-    """The treatment or the control of a claim: its cells, and one number a seed."""
+    """The treatment or the control of a claim: its cells, and one number per seed."""
 
     wanted: Mapping[str, Scalar]
     """The keys and values that the claim names its cells by."""
@@ -315,7 +315,7 @@ class Comparison:
     where: Choices = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
     margin: float | None = None
-    """The smallest difference that matters, where the reader named one; in the metric's unit."""
+    """The smallest difference that matters, if the reader named one; in the metric's unit."""
     question: Question = Question()
     """What was asked; the other fields hold what came of it."""
 

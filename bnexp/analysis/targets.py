@@ -72,7 +72,7 @@ class Budget:
         return self.horizon if when is None else min(when, self.horizon)
 
     def has_reached(self, run: RunRecord) -> bool:
-        """Tells whether a run reached the claim's target within the budget."""
+        """Returns whether a run reached the claim's target within the budget."""
         when = self._arrival(run)
         return when is not None and when <= self.horizon
 

@@ -28,7 +28,9 @@ def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
             if len(found) == 1:
                 return found[0]
             if found:
-                raise UsageError(f"{option}: '{name}' may be {', '.join(found)}; write one of them")
+                raise UsageError(
+                    f"{option}: '{name}' could mean {' or '.join(found)}; write one of them"
+                )
     shown = f"; the swept keys are {', '.join(swept)}" if swept else ""
     raise UsageError(f"{option}: no run has a key '{name}'{did_you_mean(name, known) or shown}")
 
@@ -47,7 +49,7 @@ def select_runs(
     for condition in conditions:
         name, equals, value = condition.partition("=")
         if not equals:
-            raise UsageError(f"--where: '{condition}' is not key=value, such as norm=batch")
+            raise UsageError(f"--where: '{condition}' is not KEY=VALUE, e.g. norm=batch")
         wanted.setdefault(find_key(name.strip(), records, "--where"), []).append(value.strip())
     left = tuple(records)
     for key, values in wanted.items():

@@ -46,7 +46,7 @@ def find_added_seeds(sides: Sides) -> tuple[Caveat, ...]:
         return ()
     steps = tuple(" ".join(map(str, plan)) for plan in sorted(plans, key=len))
     consequence = (
-        "if seeds are added because of what the first ones showed, verdicts are wrong more often "
+        "if more are added because of what the first ones showed, verdicts are wrong more often "
         "than 5 %"
     )
     subject = f"the seeds were planned in {len(plans)} steps"
@@ -85,8 +85,8 @@ def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> Caveat |
         return None
     return Caveat(
         "late claim",
-        f"{len(late)} of {len(runs)} runs were not begun with this claim as it stands",
-        consequence="a claim must stand before its runs (bnexp train --force runs them again)",
+        f"{len(late)} of {len(runs)} runs did not begin with this claim as it now stands",
+        consequence="a claim must be written before its runs (bnexp train --force runs them again)",
     )
 
 
@@ -101,7 +101,7 @@ def _find_unfinished(runs: Sequence[RunRecord], sides: Sides) -> Caveat | None:
     return Caveat(
         "unfinished",
         f"{awaited} of {len(runs) + missing} planned runs have no result yet",
-        consequence="a verdict waits for all of them, since repeated looks find things by chance",
+        consequence="a verdict waits for all, because repeated looks find effects by chance",
     )
 
 
@@ -111,7 +111,9 @@ def _find_missing_cells(
     most = max((_planned_cells(run) for run in runs), default=0)
     if claim.reduction is None or num_cells >= most:
         return None
-    reason = f"the claim is about an axis, and {num_cells} of the sweep's {most} cells are here"
+    reason = (
+        f"the claim is about an axis, but only {num_cells} of the sweep's {most} cells are compared"
+    )
     return Caveat("wrong cells", reason)
 
 
@@ -142,7 +144,7 @@ def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | No
             "diverged run counts as (claim.diverged_as)",
         )
     if len(diverged) == len(runs):
-        reason = "every run diverged, so that diverged_as would be compared with itself"
+        reason = "every run diverged, so diverged_as would be compared with itself"
         return Caveat("diverged", reason)
     return None
 
@@ -152,7 +154,7 @@ def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Caveat | N
         return None
     budget = find_budget(claim, runs)
     if not budget.horizon:
-        return Caveat("no figure", "the steps per epoch are not known for every run")
+        return Caveat("no figure", "the number of steps per epoch is unknown for some runs")
     if not any(budget.has_reached(run) for run in runs):
         reason = f"no run of either side reached {claim.target:g} within {budget.horizon:g}"
         return Caveat("no figure", reason)

@@ -1,4 +1,4 @@
-"""The two sides of a claim: which cells they are, and one number a seed out of their runs."""
+"""The two sides of a claim: which cells they are, and one number per seed out of their runs."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class _Measure:
         runs = [run for cell in used for run in cell.measured]
         if self.budget is not None:
             reached = sum(self.budget.has_reached(run) for run in runs)
-            return (f"{reached} of {len(runs)} runs got there",)
+            return (f"{reached} of {len(runs)} runs reached the target",)
         diverged = sum(run.state == "diverged" for run in runs)
         if not diverged or self.claim.metric == DIVERGED or self.claim.diverged_as is None:
             return ()

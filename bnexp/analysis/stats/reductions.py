@@ -41,7 +41,7 @@ def slope(points: Points) -> float | None:
     """Returns the least-squares slope of the metric over the axis.
 
     The axis is taken as it is: a caller that wants the slope per factor of ten gives
-    logarithms. None if there are fewer than two distinct axis values, or where any
+    logarithms. None if there are fewer than two distinct axis values, or if any
     run diverged.
     """
     measured = _measured(points)

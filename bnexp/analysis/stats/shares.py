@@ -68,7 +68,7 @@ def share_difference(treatment: Count, control: Count, confidence: float = 0.95)
 def fisher_power(
     share_treatment: float, share_control: float, n: int, significance: float = 0.05
 ) -> float:
-    """Returns the exact power of Fisher's two-sided test of `n` runs an arm.
+    """Returns the exact power of Fisher's two-sided test of `n` runs per arm.
 
     It adds up the probabilities of all pairs of counts with p <= significance.
 
@@ -86,7 +86,7 @@ def fisher_power(
 def seeds_for_fisher_power(
     share_treatment: float, share_control: float, power: float = 0.8, significance: float = 0.05
 ) -> int | None:
-    """Returns the fewest runs an arm that give Fisher's test the power, None beyond 200.
+    """Returns the fewest runs per arm that give Fisher's test the power, None beyond 200.
 
     Counts are whole, so one run more can lower the power: the number returned is the
     first from which on the power holds for it and for the next five.

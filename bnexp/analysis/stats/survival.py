@@ -17,9 +17,9 @@ def censored_median(times: Sequence[float], is_reached: Sequence[bool]) -> tuple
     """Returns the Kaplan-Meier median, and whether it is only a lower bound.
 
     `times` are the times at which the target was reached, or until which a run that
-    did not reach it was watched. Where the curve stays at just 1/2 from one time to
+    did not reach it was watched. If the curve stays at just 1/2 from one time to
     the next, the median is their middle, so that without censoring it is the ordinary
-    median. Where it never falls below 1/2, the median is only known to be no smaller
+    median. If it never falls below 1/2, the median is only known to be no smaller
     than the largest time, or than the middle of the time at which it came to 1/2 and
     the largest.
 
@@ -38,7 +38,7 @@ def censored_median(times: Sequence[float], is_reached: Sequence[bool]) -> tuple
 def restricted_mean(times: Sequence[float], is_reached: Sequence[bool], horizon: float) -> float:
     """Returns the mean time until the target or the horizon, whichever comes first.
 
-    That is the area under the Kaplan-Meier curve from 0 to the horizon. Where the
+    That is the area under the Kaplan-Meier curve from 0 to the horizon. If the
     horizon is later than the last, censored time, the curve stays at its last level:
     the largest mean that the data allow.
 

@@ -169,7 +169,7 @@ def test_a_damaged_run_is_named_with_its_problem():
 def test_a_finished_run_without_a_finite_value_is_left_out_and_named(value):
     comparison = compare_runs([*both(), build_run("norm=none", 3, value, history=(0.4, value))])
     assert comparison.cells[0].n == 3
-    assert warning_of(comparison, "not counted: norm=none seed 3")
+    assert warning_of(comparison, "do not count: norm=none seed 3")
 
 
 # The baseline
@@ -227,7 +227,7 @@ def test_seeds_without_a_partner_are_left_out_of_the_difference_and_named():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH[:2])]
     comparison = compare_runs(records)
     assert difference_of(comparison).n == 2
-    assert warning_of(comparison, "left out of the difference: norm=batch (2)")
+    assert warning_of(comparison, "does not have: norm=batch (2)")
 
 
 def test_cells_without_common_seeds_are_compared_by_welch():
@@ -465,7 +465,7 @@ def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
 def test_a_run_that_is_silent_is_no_longer_said_to_be_running():
     records = [*both(), build_run("norm=batch", 9, state="running", is_silent=True)]
     comparison = compare_runs(records)
-    assert "1 run was cut off" in warning_of(comparison, "norm=batch seed 9")
+    assert "1 run marked as running has died" in warning_of(comparison, "norm=batch seed 9")
     assert not any("still running" in warning for warning in warnings_of(comparison))
     assert cell_of(comparison, "norm=batch").silent == 1
 
@@ -473,7 +473,7 @@ def test_a_run_that_is_silent_is_no_longer_said_to_be_running():
 def test_a_run_that_lost_its_summary_did_not_fail_and_can_be_mended():
     records = [*both(), build_run("norm=batch", 9, state="failed", is_damaged=True)]
     warning = warning_of(compare_runs(records), "norm=batch seed 9")
-    assert "1 run ended, but the record is damaged" in warning
+    assert "1 run left out, because the record is damaged" in warning
     assert "bnexp rm runs/study/norm=batch/seed=9" in warning
     assert "failed" not in warning
 

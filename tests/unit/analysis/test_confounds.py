@@ -212,7 +212,10 @@ def mixed_commits(none, batch):
 
 def test_cells_with_the_same_mixture_of_commits_are_only_warned_of():
     comparison = mixed_commits("aab", "aab")
-    assert "the runs were not made alike: git.commit is a" in warnings_of(comparison)[0]
+    assert (
+        "the runs were not made under the same conditions: git.commit is a"
+        in warnings_of(comparison)[0]
+    )
     assert "no causal verdict" not in warnings_of(comparison)[0]
     assert verdict_of(comparison) == "better"
 
@@ -300,7 +303,7 @@ def test_changes_that_were_not_recorded_are_no_changes():
 def test_other_machines_or_lesser_versions_are_named_but_leave_the_verdict(key):
     comparison = compare_environments({key: "a"}, {key: "b"})
     assert warnings_of(comparison) == (
-        f"the runs were not made alike: {key} is a (norm=none), b (norm=batch)",
+        f"the runs were not made under the same conditions: {key} is a (norm=none), b (norm=batch)",
     )
     assert verdict_of(comparison) == "better"
 

@@ -44,7 +44,9 @@ def test_an_unknown_key_is_refused_with_the_swept_ones():
 
 def test_a_name_that_ends_two_keys_is_refused():
     records = [build_run(settings={"a.size": 1, "b.size": 2})]
-    with pytest.raises(UsageError, match=r"'size' may be a\.size, b\.size; write one of them"):
+    with pytest.raises(
+        UsageError, match=r"'size' could mean a\.size or b\.size; write one of them"
+    ):
         find_key("size", records, "--where")
 
 
@@ -65,7 +67,7 @@ def test_a_value_that_no_run_has_is_refused_with_those_that_there_are():
 
 
 def test_a_condition_without_a_value_is_refused():
-    with pytest.raises(UsageError, match="'norm' is not key=value"):
+    with pytest.raises(UsageError, match="'norm' is not KEY=VALUE"):
         select_runs(runs(), ["norm"])
 
 
@@ -94,7 +96,7 @@ def test_a_part_of_a_cells_name_is_a_baseline_where_one_cell_has_it():
         "norm=batch,learning_rate=0.01",
         "norm=batch,learning_rate=0.1",
     ]
-    with pytest.raises(UsageError, match="cell 'norm=batch' is several cells"):
+    with pytest.raises(UsageError, match="cell 'norm=batch' matches several cells"):
         compare_by(runs(), "epochs", Question(baseline="norm=batch"))
 
 

@@ -61,7 +61,7 @@ def test_every_state_is_counted(document):
 
 def test_warnings_are_within(document):
     assert (
-        "norm=batch: 1 of 4 runs diverged; its figures are of the other 3" in (document["warnings"])
+        "norm=batch: 1 of 4 runs diverged; its figures cover the other 3" in (document["warnings"])
     )
 
 

@@ -130,7 +130,7 @@ def test_the_caption_names_metric_method_and_what_bold_means(comparison):
 
 
 def test_warnings_are_comments_and_a_note(comparison):
-    warning = "norm=batch: 1 of 4 runs diverged; its figures are of the other 3"
+    warning = "norm=batch: 1 of 4 runs diverged; its figures cover the other 3"
     text = render_latex(comparison)
     assert f"% warning: {warning}\n" in text
     assert rf"Warning: {warning}.\par" in text

@@ -163,7 +163,7 @@ def test_a_claim_written_after_its_runs_gets_no_verdict():
     result = only(compare_runs([*early, *late]))
 
     assert result.verdict == "inconclusive"
-    assert "5 of 10 runs were not begun with this claim" in result.obstacle.text
+    assert "5 of 10 runs did not begin with this claim" in result.obstacle.text
 
 
 def test_sides_that_differ_in_more_than_the_sweep_get_no_verdict():
@@ -330,7 +330,7 @@ def test_a_run_that_never_reaches_the_target_counts_as_its_budget():
 
     assert (result.treatment.mean, result.control.mean) == (200, 400)
     assert (result.test.name, result.test.p) == ("sign-flip test", 2 / 32)
-    assert result.control.remarks == ("0 of 5 runs got there",)
+    assert result.control.remarks == ("0 of 5 runs reached the target",)
 
 
 def test_a_run_that_diverged_early_is_not_the_fastest():
