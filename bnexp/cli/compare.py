@@ -28,9 +28,7 @@ class ReportFormat(StrEnum):
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME|PATH",
-        help="Experiments, by name or by folder; without one, the newest.",
-        show_default=False,
+        metavar="NAME|PATH", help="Experiments, by name or by folder. [default: the newest]"
     ),
 ]
 RunsDir = Annotated[Path, typer.Option(help="Folder that holds the experiments.")]
@@ -39,60 +37,48 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="CELL",
-        help="Cell to compare with, or a part of its name that no other has, e.g. norm=none; by "
-        "default the first without a norm, else the first.",
-        show_default=False,
+        help="Cell to compare with, or a unique part of its name, e.g. norm=none. [default: the "
+        "first cell without a norm, else the first]",
     ),
 ]
 Target = Annotated[
     float | None,
     typer.Option(
-        help="Value that epochs are counted to, e.g. 0.7 for 70 %; by default the baseline's mean.",
-        show_default=False,
+        help="Value to count epochs to, e.g. 0.7 for 70 %. [default: the baseline's mean]"
     ),
 ]
 Margin = Annotated[
     float | None,
     typer.Option(
-        help="Smallest difference that matters, e.g. 0.01 for one point: with it, cells can prove "
-        "equivalent.",
-        show_default=False,
+        help="Smallest difference that matters, e.g. 0.01 for one point: with it, cells can be "
+        "shown to be equivalent."
     ),
 ]
 By = Annotated[
     str | None,
-    typer.Option(
-        metavar="KEY",
-        help="One table per value of a config key, e.g. batch_size.",
-        show_default=False,
-    ),
+    typer.Option(metavar="KEY", help="Make one table per value of a config key, e.g. batch_size."),
 ]
 Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Only runs with this value, e.g. norm=batch; repeatable. Several values per key: any "
-        "of them.",
-        show_default=False,
+        help="Keep only runs with this value, e.g. norm=batch; repeatable. Several values of one "
+        "key mean any of them.",
     ),
 ]
-Format = Annotated[
-    ReportFormat, typer.Option("--format", help="How to write the comparison to stdout.")
-]
+Format = Annotated[ReportFormat, typer.Option("--format", help="Format to write to stdout.")]
 Html = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Also write one HTML page with tables and figures, that needs no network.",
-        show_default=False,
+        help="Also write one HTML page with tables and figures; it needs no network.",
     ),
 ]
 Plots = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Also draw learning curves and effects there, as PNG and SVG.",
-        show_default=False,
+        help="Also draw learning curves and effects as PNG and SVG in this folder.",
     ),
 ]
 
@@ -112,7 +98,7 @@ def compare(
 ) -> None:
     """Compare the variants of an experiment over their seeds, with intervals and a verdict.
 
-    Claims of the experiment's YAML are assessed on all of its runs, whatever --where chooses.
+    Claims of the experiment's YAML are assessed on all of its runs, even if --where selects fewer.
     """
     from bnexp.analysis.comparison import compare_by, compare_runs
     from bnexp.analysis.where import find_key, select_runs
@@ -129,12 +115,14 @@ def compare(
         by = find_key(by, chosen, "--by")
         comparisons = compare_by(chosen, by, question)
         if any(record.claims for record in chosen):
-            typer.echo("the experiment's claims are assessed without --by", err=True)
+            typer.echo("the experiment's claims are only judged without --by", err=True)
     _print(comparisons, report_format, by)
     if not by and not conditions:
         _write_events(comparisons[0], records)
     if html is not None:
-        _write_html(comparisons, chosen, html)
+        from bnexp.reports.html.page import write_html
+
+        typer.echo(f"wrote {write_html(comparisons, chosen, html)}", err=True)
     if plots is not None:
         _write_figures(comparisons, plots)
 
@@ -206,14 +194,6 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
 
 def _warn(message: str) -> None:
     typer.echo(f"warning: {message}", err=True)
-
-
-def _write_html(
-    comparisons: Sequence[Comparison], records: Sequence[RunRecord], file: Path
-) -> None:
-    from bnexp.reports.html.page import write_html
-
-    typer.echo(f"wrote {write_html(comparisons, records, file)}", err=True)
 
 
 def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:

@@ -194,7 +194,7 @@ def test_by_works_in_every_format(read_grid, report_format):
 
 
 def test_by_says_that_claims_are_left_out(read_grid):
-    assert "claims are assessed without --by" in run("--by", "batch_size").stderr
+    assert "claims are only judged without --by" in run("--by", "batch_size").stderr
 
 
 def test_where_leaves_the_runs_that_satisfy_it(read_grid):
