@@ -61,6 +61,7 @@ class ResidentImages:
         device: torch.device,
         padding: int = 0,
     ) -> None:
+        self.device = device
         self.height, self.width = images.images.shape[1:3]
         widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
         padded = np.pad(images.images, widths) if padding else images.images
@@ -107,7 +108,7 @@ class ResidentImages:
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields all images once, in their own order, for evaluation."""
-        everything = torch.arange(len(self), device=self._labels.device)
+        everything = torch.arange(len(self), device=self.device)
         for start in range(0, len(self), batch_size):
             yield self.gather(everything[start : start + batch_size])
 

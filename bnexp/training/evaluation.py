@@ -69,7 +69,6 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def evaluate(
     model: nn.Module,
     images: ResidentImages,
-    device: torch.device,
     precision: str,
     shared_batch_size: int | None = None,
 ) -> Score:
@@ -79,34 +78,21 @@ def evaluate(
     the last batch is filled up with the first images, which are not counted again, so that
     every statistic comes from equally many images.
     """
-    was_training = model.training
+    was_training, device = model.training, images.device
     model.eval()
     total = ScoreSum(device)
     if shared_batch_size is None:
         size = CPU_BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
-        for inputs, targets in images.batches(size):
-            _score_batch(model, inputs, targets, len(targets), precision, total)
     else:
         size = min(shared_batch_size, len(images))
-        for start in range(0, len(images), size):
-            indices = torch.arange(start, start + size, device=device) % len(images)
-            inputs, targets = images.gather(indices)
-            counted = min(size, len(images) - start)
-            _score_batch(model, inputs, targets, counted, precision, total)
+    for start in range(0, len(images), size):
+        counted = min(size, len(images) - start)
+        filled = counted if shared_batch_size is None else size
+        indices = torch.arange(start, start + filled, device=device) % len(images)
+        inputs, targets = images.gather(indices)
+        with autocast(device, precision):
+            logits = model(inputs)
+        logits, targets = logits[:counted].float(), targets[:counted]
+        total.add(functional.cross_entropy(logits, targets), logits, targets)
     model.train(was_training)
     return Score.of(total.read())
-
-
-def _score_batch(
-    model: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
-    counted: int,
-    precision: str,
-    total: ScoreSum,
-) -> None:
-    """Adds the score of a batch's first `counted` images; the model sees all of them."""
-    with autocast(inputs.device, precision):
-        logits = model(inputs)
-    logits, targets = logits[:counted].float(), targets[:counted]
-    total.add(functional.cross_entropy(logits, targets), logits, targets)

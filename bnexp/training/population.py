@@ -12,14 +12,13 @@ Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", sections 3.1 and 3
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from bnexp.data.batches import ResidentImages
+from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.training.evaluation import Score, autocast, evaluate
 
 
@@ -27,7 +26,6 @@ from bnexp.training.evaluation import Score, autocast, evaluate
 class Evaluator:
     """Scores a network with any of the population statistics."""
 
-    device: torch.device
     precision: str
     batch_size: int
     """That of training: images that `precise` and `batch` normalize together."""
@@ -38,26 +36,14 @@ class Evaluator:
 
     def score(self, model: nn.Module, images: ResidentImages, kind: str = "ema") -> Score:
         """Returns the score with this kind of statistics; the model is left as it was."""
-        size, where = self.batch_size, (self.device, self.precision)
+        size = self.batch_size
         if kind == "precise":
-            return evaluate_precisely(model, images, self.recalibration_images, size, *where)
+            return evaluate_precisely(
+                model, images, self.recalibration_images, size, self.precision
+            )
         if kind == "batch":
-            return evaluate_with_batch_statistics(model, images, size, *where)
-        return evaluate(model, images, *where, self.shared_batch_size)
-
-
-def find_tracking_norms(model: nn.Module) -> list[nn.Module]:
-    """Returns the layers whose running statistics stand for the population's.
-
-    Those are the ones with a `running_mean`, except frozen ones, whose statistics are not
-    meant to follow the data.
-    """
-    return [
-        module
-        for module in model.modules()
-        if isinstance(getattr(module, "running_mean", None), Tensor)
-        and not getattr(module, "is_frozen", False)
-    ]
+            return evaluate_with_batch_statistics(model, images, size, self.precision)
+        return evaluate(model, images, self.precision, self.shared_batch_size)
 
 
 def evaluate_precisely(
@@ -65,7 +51,6 @@ def evaluate_precisely(
     images: ResidentImages,
     training_images: ResidentImages,
     batch_size: int,
-    device: torch.device,
     precision: str,
 ) -> Score:
     """Returns the score with statistics pooled over `training_images`, in one pass.
@@ -74,80 +59,56 @@ def evaluate_precisely(
     training adds (batch renorm's correction, noise, dropout), while what reaches each
     layer is summed up. A last, smaller batch is left out.
     """
-    was_training = model.training
-    kept = [
-        (buffer, buffer.clone())
-        for norm in find_tracking_norms(model)
-        for buffer in (norm.running_mean, norm.running_var)
-        if isinstance(buffer, Tensor)
-    ]
-    try:
-        recalibrate(model, training_images, batch_size, device, precision)
-        return evaluate(model, images, device, precision)
-    finally:
-        for buffer, value in kept:
-            buffer.copy_(value)
-        model.train(was_training)
+    with leaving_no_trace(model):
+        recalibrate(model, training_images, batch_size, precision)
+        return evaluate(model, images, precision)
 
 
 def evaluate_with_batch_statistics(
-    model: nn.Module,
-    images: ResidentImages,
-    batch_size: int,
-    device: torch.device,
-    precision: str,
+    model: nn.Module, images: ResidentImages, batch_size: int, precision: str
 ) -> Score:
     """Returns the score if every batch of `batch_size` is normalized by itself."""
-    with _batch_statistics(model):
-        return evaluate(model, images, device, precision, shared_batch_size=batch_size)
+    with leaving_no_trace(model):
+        _take_batch_statistics(model)
+        return evaluate(model, images, precision, shared_batch_size=batch_size)
 
 
-def recalibrate(
-    model: nn.Module,
-    images: ResidentImages,
-    batch_size: int,
-    device: torch.device,
-    precision: str,
-) -> None:
+def recalibrate(model: nn.Module, images: ResidentImages, batch_size: int, precision: str) -> None:
     """Sets every running statistic to the mean and variance of what reaches its layer.
 
     The variance divides by the number of values: over thousands of images the difference
     to the unbiased one is too small to matter.
     """
-    norms = find_tracking_norms(model)
-    moments = {id(norm): _Moments.zeros(norm) for norm in norms}
+    moments = {norm: _Moments(norm) for norm in _find_tracking_norms(model)}
 
     def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        moments[id(norm)].add(inputs[0])
+        moments[norm].add(inputs[0])
 
-    hooks = [norm.register_forward_pre_hook(add) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(add) for norm in moments]
     try:
-        with _batch_statistics(model), torch.no_grad(), autocast(device, precision):
+        with leaving_no_trace(model), torch.no_grad(), autocast(images.device, precision):
+            _take_batch_statistics(model)
             size = min(batch_size, len(images))
             for start in range(0, len(images) - size + 1, size):
-                inputs, _ = images.gather(torch.arange(start, start + size, device=device))
+                inputs, _ = images.gather(torch.arange(start, start + size, device=images.device))
                 model(inputs)
     finally:
         for hook in hooks:
             hook.remove()
-    for norm in norms:
-        moments[id(norm)].write(norm)
+    for norm, sums in moments.items():
+        sums.write(norm)
 
 
-@dataclass
 class _Moments:
     """Sums over all values of a channel, in float64."""
 
-    total: Tensor
-    squares: Tensor
-    count: int = 0
-
-    @classmethod
-    def zeros(cls, norm: nn.Module) -> _Moments:
+    def __init__(self, norm: nn.Module) -> None:
         mean = norm.running_mean
         assert isinstance(mean, Tensor)
         dtype = torch.float32 if mean.device.type == "mps" else torch.float64
-        return cls(torch.zeros_like(mean, dtype=dtype), torch.zeros_like(mean, dtype=dtype))
+        self.total = torch.zeros_like(mean, dtype=dtype)
+        self.squares = torch.zeros_like(mean, dtype=dtype)
+        self.count = 0
 
     def add(self, inputs: Tensor) -> None:
         axes = [axis for axis in range(inputs.dim()) if axis != 1]
@@ -163,21 +124,26 @@ class _Moments:
         norm.running_var.copy_(variance)  # type: ignore[operator]
 
 
-@contextlib.contextmanager
-def _batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Evaluates the model with each batch's own statistics; its mode is restored.
+def _find_tracking_norms(model: nn.Module) -> list[nn.Module]:
+    """Returns the layers whose running statistics stand for the population's.
+
+    Those are the ones with a `running_mean`, except frozen ones, whose statistics are not
+    meant to follow the data.
+    """
+    return [
+        module
+        for module in model.modules()
+        if isinstance(getattr(module, "running_mean", None), Tensor)
+        and not getattr(module, "is_frozen", False)
+    ]
+
+
+def _take_batch_statistics(model: nn.Module) -> None:
+    """Makes the model evaluate with each batch's own statistics.
 
     A layer in evaluation mode without running statistics takes the batch's, as PyTorch's
     does. In training mode it would also add what training adds: dropout, noise, updates.
     """
-    was_training = model.training
-    taken = [(norm, norm.running_mean, norm.running_var) for norm in find_tracking_norms(model)]
     model.eval()
-    try:
-        for norm, _, _ in taken:
-            norm.running_mean = norm.running_var = None  # type: ignore[assignment]
-        yield
-    finally:
-        for norm, mean, variance in taken:
-            norm.running_mean, norm.running_var = mean, variance
-        model.train(was_training)
+    for norm in _find_tracking_norms(model):
+        norm.running_mean = norm.running_var = None  # type: ignore[assignment]

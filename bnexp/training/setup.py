@@ -94,7 +94,6 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
         learner=Learner(config, model, optimizer, device, len(batches)),
         batches=batches,
         evaluator=Evaluator(
-            device=device,
             precision=config.train.precision,
             batch_size=data.batch_size,
             recalibration_images=ResidentImages(

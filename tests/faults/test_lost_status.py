@@ -75,7 +75,7 @@ def test_what_describes_a_run_is_written_anew_when_it_goes_on(name, said, damage
     assert done.code == 0, done.said
     (warning,) = find_warnings(done, run)
     assert said in warning
-    assert "it is rewritten" in warning
+    assert "is rewritten" in warning
     if name == "config.yaml":
         assert path.read_text() == sound
     assert read_run(run.folder.path).problems == ()

@@ -127,7 +127,7 @@ def test_final_figures_hold_the_training_images_in_evaluation_mode(dataset):
     config = configure()
     summary, _, parts = run(config, dataset)
 
-    score = evaluate(parts.learner.model, parts.plain_training_images, CPU, "fp32")
+    score = evaluate(parts.learner.model, parts.plain_training_images, "fp32")
     assert summary.final["train_eval/accuracy"] == score.accuracy
     assert len(parts.plain_training_images) == 100
 
@@ -200,7 +200,7 @@ def test_a_running_variance_that_is_not_finite_ends_the_run_as_diverged(dataset)
     summary = Training(config, parts, notes, lambda: False).run()
 
     # Every score is finite: an infinite variance only makes the channel constant.
-    assert evaluate(parts.learner.model, parts.evaluation_sets["test"], CPU, "fp32").loss < 10
+    assert evaluate(parts.learner.model, parts.evaluation_sets["test"], "fp32").loss < 10
     assert (summary.status, summary.steps, summary.epochs) == ("diverged", 12, 1)
     assert summary.reason == (
         "the buffer layers.1.norm.running_var held a value that is not finite after step 12"
@@ -242,7 +242,7 @@ def test_evaluation_leaves_the_model_as_it_was(dataset):
     parts = build_parts(configure(), dataset, CPU)
     before = {name: value.clone() for name, value in parts.learner.model.state_dict().items()}
 
-    evaluate(parts.learner.model.train(), parts.evaluation_sets["test"], CPU, "fp32")
+    evaluate(parts.learner.model.train(), parts.evaluation_sets["test"], "fp32")
 
     assert parts.learner.model.training
     assert all(
@@ -255,7 +255,7 @@ def test_a_norm_without_running_statistics_is_evaluated_with_the_training_batch(
     summary, _, parts = run(config, dataset)
 
     # 100 images in batches of 32: the last 28 are filled up with the first 4 of the set.
-    by_batch = parts.evaluation_sets["test"], 32, CPU, "fp32"
+    by_batch = parts.evaluation_sets["test"], 32, "fp32"
     score = evaluate_with_batch_statistics(parts.learner.model, *by_batch)
     assert summary.final["test/accuracy"] == score.accuracy
     assert parts.evaluator.shared_batch_size == 32

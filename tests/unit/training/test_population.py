@@ -49,7 +49,7 @@ def same(model, before):
 
 
 def test_recalibration_pools_true_moments_over_all_values(model, images):
-    recalibrate(model, images, 7, CPU, "fp32")
+    recalibrate(model, images, 7, "fp32")
 
     inputs, _ = images.gather(torch.arange(56))  # 8 whole batches of 7
     features = model[0](inputs).double().transpose(0, 1).flatten(1)
@@ -67,7 +67,7 @@ def test_pooling_is_right_where_averaging_the_variances_of_small_batches_is_not(
     images = ResidentImages(labelled, ChannelStatistics.of(labelled), CPU)
     norm = nn.BatchNorm2d(1)
 
-    recalibrate(nn.Sequential(norm), images, 2, CPU, "fp32")
+    recalibrate(nn.Sequential(norm), images, 2, "fp32")
 
     assert norm.running_var.item() == pytest.approx(1.0, abs=1e-3)
     inputs, _ = images.gather(torch.arange(4000))
@@ -77,7 +77,7 @@ def test_pooling_is_right_where_averaging_the_variances_of_small_batches_is_not(
 
 def test_a_second_layer_sees_what_the_first_gives_in_training(images):
     model = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.BatchNorm2d(3))
-    recalibrate(model, images, 20, CPU, "fp32")
+    recalibrate(model, images, 20, "fp32")
 
     first = nn.BatchNorm2d(3)
     features = torch.cat(
@@ -88,14 +88,14 @@ def test_a_second_layer_sees_what_the_first_gives_in_training(images):
 
 
 def test_precise_evaluation_is_evaluation_after_recalibration(model, images):
-    precise = evaluate_precisely(model, images, images, 10, CPU, "fp32")
+    precise = evaluate_precisely(model, images, images, 10, "fp32")
 
-    recalibrate(model, images, 10, CPU, "fp32")
-    assert evaluate(model, images, CPU, "fp32") == precise
+    recalibrate(model, images, 10, "fp32")
+    assert evaluate(model, images, "fp32") == precise
 
 
 def test_batch_evaluation_normalizes_each_batch_by_itself(model, images):
-    score = evaluate_with_batch_statistics(model, images, 20, CPU, "fp32")
+    score = evaluate_with_batch_statistics(model, images, 20, "fp32")
 
     model.eval()
     model[1].train()
@@ -110,7 +110,7 @@ def test_batch_evaluation_normalizes_each_batch_by_itself(model, images):
 
 
 def test_a_last_batch_that_is_too_small_is_filled_up_and_counted_once(model, images):
-    score = evaluate_with_batch_statistics(model, images, 59, CPU, "fp32")
+    score = evaluate_with_batch_statistics(model, images, 59, "fp32")
 
     model.eval()
     model[1].train()
@@ -126,8 +126,8 @@ def test_nothing_is_left_behind(is_training, model, images):
     model.train(is_training)
     before = state_of(model)
 
-    evaluate_precisely(model, images, images, 10, CPU, "fp32")
-    evaluate_with_batch_statistics(model, images, 10, CPU, "fp32")
+    evaluate_precisely(model, images, images, 10, "fp32")
+    evaluate_with_batch_statistics(model, images, 10, "fp32")
 
     assert same(model, before)
     assert {module.training for module in model.modules()} == {is_training}
@@ -139,16 +139,16 @@ def test_frozen_statistics_stay_and_noise_is_left_out(images):
     noisy = NoisyBatchNormConfig().build(3)
     model = nn.Sequential(frozen, noisy, nn.Flatten(), nn.Linear(108, 4))
 
-    recalibrate(model, images, 20, CPU, "fp32")
+    recalibrate(model, images, 20, "fp32")
     assert not frozen.running_mean.any()
-    once, twice = (evaluate_with_batch_statistics(model, images, 20, CPU, "fp32") for _ in range(2))
+    once, twice = (evaluate_with_batch_statistics(model, images, 20, "fp32") for _ in range(2))
     assert once == twice
 
 
 def test_a_network_without_norm_scores_the_same_with_all_of_them(images):
     model = nn.Sequential(nn.Flatten(), nn.Linear(108, 4))
 
-    score = evaluate(model, images, CPU, "fp32")
-    assert evaluate_precisely(model, images, images, 10, CPU, "fp32") == score
-    batched = evaluate_with_batch_statistics(model, images, 10, CPU, "fp32")
+    score = evaluate(model, images, "fp32")
+    assert evaluate_precisely(model, images, images, 10, "fp32") == score
+    batched = evaluate_with_batch_statistics(model, images, 10, "fp32")
     assert batched.accuracy == score.accuracy
