@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bnexp.config.load import Experiment
-from bnexp.launch.engines.launcher import Launcher, LocalLauncher
+from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
@@ -42,7 +42,9 @@ def train_sweep(
             # Between words on a terminal; elsewhere a line stays one.
             console.print(line, markup=False, soft_wrap=not console.is_terminal)
         to_do = start_over(to_do, _say_once(console))
-        progress = SweepProgress([_describe_size(run) for run in to_do], launcher.jobs)
+        progress = SweepProgress(
+            [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do], launcher.jobs
+        )
         with StopSignal() as stop:
             with open_display(console, progress) as display:
                 ended = launcher.run_all(to_do, display, stop)
@@ -64,43 +66,29 @@ def _say_once(console: Console) -> Callable[[str], None]:
     return say
 
 
-def _describe_size(run: PlannedRun) -> RunSize:
-    config = run.spec.config
-    return RunSize(
-        cell=run.spec.cell,
-        seed=run.spec.seed,
-        epochs=config.train.epochs,
-        steps=count_planned_steps(run),
-        batch_size=config.data.batch_size,
-    )
-
-
 def _announce(
     experiment: Experiment,
     done: int,
     to_do: Sequence[PlannedRun],
     runs_dir: Path,
-    launcher: Launcher,
+    launcher: LocalLauncher | RayLauncher,
 ) -> list[str]:
     """Returns what will be done, in how long about, and what the launcher says about itself."""
     cells, total = len(experiment.cells), done + len(to_do)
     seconds = launcher.estimate(to_do)
+    # Starting processes and runs takes time too, which is not measured.
+    time = (
+        "duration unknown" if seconds is None else f"about {format_duration(seconds)} of training"
+    )
     words = [
         f"{experiment.name}: {count(cells, 'cell')} × {count(total // cells, 'seed')}",
         f"{done} done",
         f"{len(to_do)} to do{_describe_begun(to_do)}",
         launcher.describe(to_do),
-        _describe_time(seconds),
+        time,
         f"into {runs_dir / experiment.name}",
     ]
     return [", ".join(words), *launcher.explain(to_do)]
-
-
-def _describe_time(seconds: float | None) -> str:
-    if seconds is None:
-        return "duration unknown"
-    # Starting processes and runs takes time too, which is not measured.
-    return f"about {format_duration(seconds)} of training"
 
 
 def _describe_begun(to_do: Sequence[PlannedRun]) -> str:
@@ -122,19 +110,16 @@ def _describe_end(ended: Mapping[State, int], total: int, done: int) -> str:
 def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console: Console) -> int:
     is_failed = ended.get("failed", 0) > 0
     is_taken_over = ended.get("pending", 0) > 0 and not stop.is_set()
-    not_ended = ended.get("interrupted", 0) + ended.get("pending", 0)
-    is_left = sum(ended.values()) < total or not_ended > 0
-    if is_failed and not is_left:
-        console.print("the same command tries the failed runs again:")
-        console.print(f"  {_same_command()}", markup=False)
+    done = sum(ended.values()) - ended.get("interrupted", 0) - ended.get("pending", 0)
+    is_left = done < total
     if is_left:
         why = "" if stop.is_set() or is_taken_over else " after the first failure (--fail-fast)"
         console.print(f"stopped{why}; the same command continues with the remaining runs:")
-        console.print(f"  {_same_command()}", markup=False)
+    elif is_failed:
+        console.print("the same command tries the failed runs again:")
+    if is_left or is_failed:
+        # To paste, without what would start the runs over.
+        words = ["bnexp", *(word for word in sys.argv[1:] if word != "--force")]
+        console.print(f"  {command_to_paste(words)}", markup=False)
     # A signal that came when everything was done has stopped nothing.
     return (stop.exit_code if is_left else 0) or int(is_failed or is_left)
-
-
-def _same_command() -> str:
-    """Returns the command line to paste, without what would start the runs over."""
-    return command_to_paste(["bnexp", *(word for word in sys.argv[1:] if word != "--force")])

@@ -1,10 +1,9 @@
-"""What trains runs: what a sweep asks of it, and the one that uses this machine alone."""
+"""Trains runs on this machine alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import torch
 
@@ -18,33 +17,6 @@ from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
 from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
 from bnexp.wording import count
-
-
-class Launcher(Protocol):
-    """Trains runs and says in words where and how."""
-
-    jobs: int
-    """The most runs at a time."""
-
-    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Returns the runs with their threads, and devices where they are known before."""
-
-    def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
-        """Returns about how many seconds all will take; None if that is unknown."""
-
-    def describe(self, runs: Sequence[PlannedRun]) -> str:
-        """Returns where the runs will train, and how many at a time."""
-
-    def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
-        """Returns lines about what the results depend on."""
-
-    def run_all(
-        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
-    ) -> Mapping[State, int]:
-        """Trains the runs and returns how many ended in which state."""
-
-    def close(self) -> None:
-        """Gives back what it took."""
 
 
 class LocalLauncher:

@@ -48,22 +48,22 @@ class LineDisplay:
     def show(self, event: Event) -> None:
         """Shows an event."""
         self._progress.take(event)
-        if isinstance(event, Said):
-            _print(self._console, event.line)
-        elif isinstance(event, EpochEnded):
-            _print(self._console, describe_epoch(event, self._progress))
+        if isinstance(event, Said | EpochEnded):
+            self._print(event)
+
+    def _print(self, event: Said | EpochEnded) -> None:
+        line = event.line if isinstance(event, Said) else describe_epoch(event, self._progress)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-class LiveDisplay:
+class LiveDisplay(LineDisplay):
     """Keeps a table of the runs in progress below the messages.
 
     A sweep prints one line per finished run; a single run prints one per epoch.
     """
 
     def __init__(self, console: Console, progress: SweepProgress) -> None:
-        self._console = console
-        self._progress = progress
-        self._is_alone = len(progress.sizes) == 1
+        super().__init__(console, progress)
         # The table is drawn by a thread of its own.
         self._lock = threading.Lock()
 
@@ -72,14 +72,12 @@ class LiveDisplay:
         with self._lock:
             run = self._progress.running.get(event.index) if isinstance(event, RunEnded) else None
             self._progress.take(event)
-        if isinstance(event, Said):
-            _print(self._console, event.line)
-        elif isinstance(event, EpochEnded) and self._is_alone:
-            _print(self._console, describe_epoch(event, self._progress))
-        elif isinstance(event, RunEnded) and event.state == "finished" and not self._is_alone:
-            accuracy = f"  {run.accuracy}" if run and run.accuracy else ""
+        is_alone = len(self._progress.sizes) == 1
+        if isinstance(event, Said) or (isinstance(event, EpochEnded) and is_alone):
+            self._print(event)
+        elif run and isinstance(event, RunEnded) and event.state == "finished" and not is_alone:
             name = _describe_run(event.index, self._progress)
-            _print(self._console, f"{name}  finished{accuracy}")
+            self._print(Said("  ".join(filter(None, (name, "finished", run.accuracy)))))
 
     def render(self) -> RenderableType:
         """Returns the table, the bar and the counts as they are now."""
@@ -89,8 +87,8 @@ class LiveDisplay:
 
     def _count(self) -> Text:
         progress = self._progress
-        counts = [f"{progress.ended[state]} {state}" for state in ORDER_OF_STATES
-                  if progress.ended[state]]  # fmt: skip
+        ended = ((progress.ended[state], state) for state in ORDER_OF_STATES)
+        counts = [f"{number} {state}" for number, state in ended if number]
         counts += [f"{len(progress.running)} running", f"{progress.to_do} to do"]
         left = progress.seconds_left()
         words = "" if left is None else f", about {format_duration(left)} left"
@@ -117,7 +115,8 @@ def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
 
 
 def _describe_run(index: int, progress: SweepProgress) -> str:
-    return f"[{index + 1}/{len(progress.sizes)}] {progress.sizes[index].name}"
+    size = progress.sizes[index]
+    return f"[{index + 1}/{len(progress.sizes)}] {size.cell} seed={size.seed}"
 
 
 def _draw_runs(progress: SweepProgress) -> Table:
@@ -147,7 +146,3 @@ def _draw_bar(progress: SweepProgress) -> Table:
     bar = Table.grid(expand=True)  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=progress.done_share))
     return bar
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

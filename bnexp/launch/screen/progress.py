@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bnexp.config.load import RunSpec
 from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, RunProgressed, RunStarted
 from bnexp.runs import State
 from bnexp.wording import format_percent
@@ -25,10 +26,11 @@ class RunSize:
     steps: int
     batch_size: int
 
-    @property
-    def name(self) -> str:
-        """The run in words."""
-        return f"{self.cell} seed={self.seed}"
+    @classmethod
+    def of(cls, spec: RunSpec, steps: int) -> RunSize:
+        """Returns the size of a run that takes so many optimiser steps."""
+        config = spec.config
+        return cls(spec.cell, spec.seed, config.train.epochs, steps, config.data.batch_size)
 
 
 @dataclass
@@ -73,7 +75,8 @@ class SweepProgress:
         self._clock = clock
         self._begun = clock()
         self._waiting = set(range(len(sizes)))
-        self._spent: dict[str, tuple[float, int]] = {}
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._steps: Counter[str] = Counter()
         """By cell, the seconds and steps of runs that are no longer in progress."""
 
     @property
@@ -89,7 +92,8 @@ class SweepProgress:
     @property
     def done_share(self) -> float:
         """The share of all optimiser steps that is done, in [0, 1]."""
-        return 1.0 - self._steps_left() / max(1, sum(size.steps for size in self.sizes))
+        left = sum(steps for _, steps in self._left())
+        return 1.0 - left / max(1, sum(size.steps for size in self.sizes))
 
     def take(self, event: Event) -> None:
         """Notes an event."""
@@ -116,18 +120,16 @@ class SweepProgress:
 
     def seconds_left(self, run: RunningRun | None = None) -> float | None:
         """Returns about how long a run, or all that is left, will take; None if unknown."""
-        if run is not None:
-            step = self._seconds_per_step(run.size)
-            return None if step is None else step * (run.size.steps - run.step)
-        left = [(r.size, r.size.steps - r.step) for r in self.running.values()]
-        left += [(self.sizes[index], self.sizes[index].steps) for index in self._waiting]
-        seconds = 0.0
-        for size, steps in left:
-            step = self._seconds_per_step(size)
-            if step is None:
-                return None
-            seconds += step * steps
-        return seconds / max(1, min(self._jobs, len(left)))
+        left = self._left() if run is None else [(run.size, run.size.steps - run.step)]
+        paces = ((self._seconds_per_step(size), steps) for size, steps in left)
+        seconds = [pace * steps for pace, steps in paces if pace is not None]
+        is_known = len(seconds) == len(left)
+        return sum(seconds) / max(1, min(self._jobs, len(left))) if is_known else None
+
+    def _left(self) -> list[tuple[RunSize, int]]:
+        """Returns the runs that have not ended, each with the steps that it has left."""
+        left = [(run.size, run.size.steps - run.step) for run in self.running.values()]
+        return left + [(self.sizes[index], self.sizes[index].steps) for index in self._waiting]
 
     def _pace(self, run: RunningRun) -> tuple[float, int]:
         """Returns how long a run has been doing how many steps, without its start-up."""
@@ -136,42 +138,31 @@ class SweepProgress:
         moment, step = run.first_seen
         return self._clock() - moment, run.step - step
 
-    def _steps_left(self) -> int:
-        waiting = sum(self.sizes[index].steps for index in self._waiting)
-        return waiting + sum(run.size.steps - run.step for run in self.running.values())
-
     def _note_spent(self, run: RunningRun, state: State) -> None:
         if run.steps_here < 1:
             return
         if state == "finished":  # its last steps need not have been reported
             run.step = run.size.steps
-        steps = run.steps_here
-        seconds, before = self._spent.get(run.size.cell, (0.0, 0))
-        spent = seconds + self._clock() - run.started
-        self._spent[run.size.cell] = (spent, before + steps)
+        self._seconds[run.size.cell] += self._clock() - run.started
+        self._steps[run.size.cell] += run.steps_here
 
     def _seconds_per_step(self, size: RunSize) -> float | None:
         """Returns what a step took in the run's cell, else in all cells per image."""
-        seconds_by_cell = dict(self._spent)
-        images = 0.0
+        seconds, steps = self._seconds.copy(), self._steps.copy()
         for run in self.running.values():
-            seconds, steps = seconds_by_cell.get(run.size.cell, (0.0, 0))
             more_seconds, more_steps = self._pace(run)
-            seconds_by_cell[run.size.cell] = (seconds + more_seconds, steps + more_steps)
-        seconds, steps = seconds_by_cell.get(size.cell, (0.0, 0))
-        if steps:
-            return seconds / steps
+            seconds[run.size.cell] += more_seconds
+            steps[run.size.cell] += more_steps
+        if steps[size.cell]:
+            return seconds[size.cell] / steps[size.cell]
         batch_sizes = {one.cell: one.batch_size for one in self.sizes}
-        known = {cell: spent for cell, spent in seconds_by_cell.items() if spent[1]}
-        images = sum(steps * batch_sizes[cell] for cell, (_, steps) in known.items())
+        images = sum(batch_sizes[cell] * number for cell, number in steps.items())
         if not images:
             return None
-        return sum(seconds for seconds, _ in known.values()) / images * size.batch_size
+        return sum(seconds[cell] for cell in steps if steps[cell]) / images * size.batch_size
 
 
 def describe_accuracy(scalars: Mapping[str, float]) -> str:
-    """Returns the accuracy to watch: `val 61.2%`."""
-    for prefix in SHOWN_ACCURACIES:
-        if f"{prefix}/accuracy" in scalars:
-            return f"{prefix} {format_percent(scalars[f'{prefix}/accuracy'])}"
-    return ""
+    """Returns the accuracy to watch, or nothing if there is none: `val 61.2 %`."""
+    found = (prefix for prefix in SHOWN_ACCURACIES if f"{prefix}/accuracy" in scalars)
+    return next((f"{name} {format_percent(scalars[f'{name}/accuracy'])}" for name in found), "")
