@@ -32,54 +32,37 @@ def _row(
 ) -> dict[str, Any]:
     difference, epochs = cell.difference, cell.epochs_to_target
     where = (f"{key}={join_choices(values)}" for key, values in comparison.where.items())
-    tested = ("mean", "ci_low", "ci_high", "p", "p_holm", "verdict", "is_paired", "n")
     return {
         "experiment": comparison.experiment,
         "metric": comparison.metric,
         "cell": cell.cell,
         "is_baseline": cell.cell == comparison.baseline,
         **{key: cell.settings.get(key) for key in keys},
-        **_take(cell, n="n", mean="mean", std="std", ci_low="ci_low", ci_high="ci_high"),
-        **_take(difference, **{f"difference_{name}": name for name in tested}),
+        **_take(cell, "", "n", "mean", "std", "ci_low", "ci_high"),
+        **_take(difference, "difference_", "mean", "ci_low", "ci_high", "p", "p_holm", "verdict"),
+        **_take(difference, "difference_", "is_paired", "n"),
         "target": comparison.target,
-        **_take(
-            epochs,
-            epochs_to_target="median",
-            epochs_to_target_is_censored="is_censored",
-            runs_that_reached_target="reached",
-        ),
-        **_take(cell, train_test_gap="train_test_gap", images_per_second="images_per_second"),
+        "epochs_to_target": epochs and epochs.median,
+        "epochs_to_target_is_censored": epochs and epochs.is_censored,
+        "runs_that_reached_target": epochs and epochs.reached,
+        **_take(cell, "", "train_test_gap", "images_per_second"),
         **{state: cell.statuses.get(state, 0) for state in STATES},
         "margin": comparison.margin,
-        **_take(
-            difference,
-            difference_p_equivalence="p_equivalence",
-            difference_smallest_detectable="smallest_detectable",
-            difference_seeds_needed="seeds_needed",
-        ),
-        **_take(cell.divergence, divergence_p="p", divergence_p_holm="p_holm"),
-        **_take(cell, elapsed_seconds="elapsed_seconds", peak_memory_bytes="peak_memory_bytes"),
-        "parameters": cell.parameters,
-        **_take(
-            epochs,
-            restricted_mean_epochs_to_target="restricted_mean",
-            restricted_mean_horizon="horizon",
-            steps_per_epoch="steps_per_epoch",
-        ),
+        **_take(difference, "difference_", "p_equivalence", "smallest_detectable", "seeds_needed"),
+        **_take(cell.divergence, "divergence_", "p", "p_holm"),
+        **_take(cell, "", "elapsed_seconds", "peak_memory_bytes", "parameters"),
+        "restricted_mean_epochs_to_target": epochs and epochs.restricted_mean,
+        "restricted_mean_horizon": epochs and epochs.horizon,
+        "steps_per_epoch": epochs and epochs.steps_per_epoch,
         "where": "; ".join(where),
         "by": by,
         "by_value": join_choices(comparison.where[by]) if by else None,
-        **_take(
-            epochs,
-            steps_to_target="median_steps",
-            restricted_mean_steps_to_target="restricted_mean_steps",
-        ),
-        **_take(cell, damaged="damaged", silent="silent"),
+        "steps_to_target": epochs and epochs.median_steps,
+        "restricted_mean_steps_to_target": epochs and epochs.restricted_mean_steps,
+        **_take(cell, "", "damaged", "silent"),
     }
 
 
-def _take(part: object, **attributes: str) -> dict[str, Any]:
+def _take(part: object, prefix: str, *names: str) -> dict[str, Any]:
     """Returns attributes of a part by column, all of them empty if there is no such part."""
-    return {
-        column: None if part is None else getattr(part, name) for column, name in attributes.items()
-    }
+    return {f"{prefix}{name}": getattr(part, name, None) for name in names}

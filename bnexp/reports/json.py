@@ -9,149 +9,100 @@ from math import isfinite
 from typing import Any
 
 from bnexp.analysis.results import (
+    Caveat,
     CellResult,
     ClaimResult,
     ClaimSide,
     Comparison,
     Difference,
+    Divergence,
     EpochsToTarget,
 )
 from bnexp.reports.words.claims import describe_measure
 from bnexp.reports.words.headings import join_choices
 
+_KEYS: Mapping[type, str] = {
+    Comparison: (
+        "experiment metric baseline target margin where swept differing cells claims warnings "
+        "caveats"
+    ),
+    CellResult: (
+        "cell settings n mean std ci_low ci_high values difference statuses damaged silent "
+        "divergence epochs_to_target train_test_gap images_per_second elapsed_seconds "
+        "peak_memory_bytes parameters"
+    ),
+    EpochsToTarget: (
+        "median is_censored reached n restricted_mean horizon steps_per_epoch median_steps "
+        "restricted_mean_steps"
+    ),
+    Difference: (
+        "mean ci_low ci_high p p_holm p_equivalence verdict is_paired n values changed confounds "
+        "unchecked smallest_detectable seeds_needed"
+    ),
+    ClaimResult: (
+        "statement source verdict reason obstacle measure metric reduction direction margin "
+        "treatment control mean ci_low ci_high p p_holm p_equivalence test n is_paired values "
+        "seeds_needed also_differ caveats"
+    ),
+    ClaimSide: "cells mean values statuses axis_value",
+}
+"""The keys of each part in their order; most are named like the attribute that they show."""
+
 
 def render_json(comparison: Comparison) -> str:
     """Returns one JSON object; a figure that doesn't exist is null, never NaN."""
-    return _write(_comparison(comparison))
+    return _write(comparison)
 
 
 def render_json_by(key: str, *comparisons: Comparison) -> str:
     """Returns one JSON object with the key that the runs were divided by, and a list."""
-    return _write({"by": key, "comparisons": [_comparison(part) for part in comparisons]})
+    return _write({"by": key, "comparisons": comparisons})
 
 
-def _write(document: dict[str, Any]) -> str:
-    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
+def _write(document: object) -> str:
+    return json.dumps(_convert(document), indent=2, allow_nan=False) + "\n"
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "experiment": comparison.experiment,
-        "metric": comparison.metric,
-        "baseline": comparison.baseline,
-        "target": comparison.target,
-        "margin": comparison.margin,
-        "where": {key: join_choices(values) for key, values in comparison.where.items()},
-        "swept": list(comparison.swept),
-        "differing": list(comparison.differing),
-        "cells": [_cell(cell) for cell in comparison.cells],
-        "claims": [_claim(claim) for claim in comparison.claims],
-        "warnings": [caveat.text for caveat in comparison.caveats],
-        "caveats": [asdict(caveat) for caveat in comparison.caveats],
-    }
+def _convert(value: Any) -> Any:  # noqa: ANN401 - any part of a comparison, and any JSON
+    """Returns the value as objects, lists, texts and finite numbers."""
+    if type(value) in _KEYS:
+        other = _other_keys(value)
+        names = _KEYS[type(value)].split()
+        value = {name: other[name] if name in other else getattr(value, name) for name in names}
+    elif isinstance(value, Caveat | Divergence):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): _convert(child) for key, child in value.items()}
+    if isinstance(value, tuple):
+        return [_convert(child) for child in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _cell(cell: CellResult) -> dict[str, Any]:
-    return {
-        "cell": cell.cell,
-        "settings": dict(cell.settings),
-        "n": cell.n,
-        "mean": cell.mean,
-        "std": cell.std,
-        "ci_low": cell.ci_low,
-        "ci_high": cell.ci_high,
-        "values": _by_seed(cell.values),
-        "difference": _difference(cell.difference),
-        "statuses": dict(cell.statuses),
-        "damaged": cell.damaged,
-        "silent": cell.silent,
-        "divergence": asdict(cell.divergence) if cell.divergence else None,
-        "epochs_to_target": _epochs(cell.epochs_to_target),
-        "train_test_gap": cell.train_test_gap,
-        "images_per_second": cell.images_per_second,
-        "elapsed_seconds": cell.elapsed_seconds,
-        "peak_memory_bytes": cell.peak_memory_bytes,
-        "parameters": cell.parameters,
-    }
+def _other_keys(part: object) -> dict[str, Any]:
+    """Returns the values of keys that are not named like an attribute of the part."""
+    match part:
+        case Comparison():
+            where = {key: join_choices(values) for key, values in part.where.items()}
+            return {"where": where, "warnings": tuple(found.text for found in part.caveats)}
+        case Difference():
+            return {"values": part.by_seed}
+        case ClaimResult():
+            return _claim_keys(part)
+    return {}
 
 
-def _epochs(epochs: EpochsToTarget | None) -> dict[str, Any] | None:
-    if epochs is None:
-        return None
-    steps = epochs.median_steps, epochs.restricted_mean_steps
-    return {**asdict(epochs), "median_steps": steps[0], "restricted_mean_steps": steps[1]}
-
-
-def _difference(difference: Difference | None) -> dict[str, Any] | None:
-    if difference is None:
-        return None
-    return {
-        "mean": difference.mean,
-        "ci_low": difference.ci_low,
-        "ci_high": difference.ci_high,
-        "p": difference.p,
-        "p_holm": difference.p_holm,
-        "p_equivalence": difference.p_equivalence,
-        "verdict": difference.verdict,
-        "is_paired": difference.is_paired,
-        "n": difference.n,
-        "values": _by_seed(difference.by_seed),
-        "changed": list(difference.changed),
-        "confounds": list(difference.confounds),
-        "unchecked": difference.unchecked,
-        "smallest_detectable": difference.smallest_detectable,
-        "seeds_needed": difference.seeds_needed,
-    }
-
-
-def _claim(result: ClaimResult) -> dict[str, Any]:
+def _claim_keys(result: ClaimResult) -> dict[str, Any]:
     claim, test = result.claim, result.test
+    stated = ("statement", "source", "metric", "direction", "margin")
+    tested = ("mean", "ci_low", "ci_high", "p")
     return {
-        "statement": claim.statement,
-        "source": claim.source,
-        "verdict": result.verdict,
+        **{name: getattr(claim, name) for name in stated},
         "reason": result.obstacle.text if result.obstacle else None,
-        "obstacle": asdict(result.obstacle) if result.obstacle else None,
         "measure": describe_measure(claim),
-        "metric": claim.metric,
         "reduction": claim.reduction.name if claim.reduction else None,
-        "direction": claim.direction,
-        "margin": claim.margin,
-        "treatment": _side(result.treatment),
-        "control": _side(result.control),
-        "mean": test.mean if test else None,
-        "ci_low": test.ci_low if test else None,
-        "ci_high": test.ci_high if test else None,
-        "p": test.p if test else None,
-        "p_holm": result.p_holm,
-        "p_equivalence": result.p_equivalence,
+        **{name: getattr(test, name, None) for name in tested},
         "test": test.name if test else None,
         "n": test.n if test else 0,
         "is_paired": test is not None and test.is_paired,
-        "values": _by_seed(test.by_seed if test else {}),
-        "seeds_needed": result.seeds_needed,
-        "also_differ": list(result.also_differ),
-        "caveats": [asdict(caveat) for caveat in result.caveats],
+        "values": test.by_seed if test else {},
     }
-
-
-def _side(side: ClaimSide) -> dict[str, Any]:
-    return {
-        "cells": list(side.cells),
-        "mean": side.mean,
-        "values": _by_seed(side.values),
-        "statuses": dict(side.statuses),
-        "axis_value": side.axis_value,
-    }
-
-
-def _by_seed(values: Mapping[int, float]) -> dict[str, float]:
-    return {str(seed): value for seed, value in values.items()}
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {key: _finite(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_finite(child) for child in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
