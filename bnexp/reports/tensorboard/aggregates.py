@@ -19,7 +19,7 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Curve:
-    """One value an epoch; `low` and `high` are empty below two seeds."""
+    """One value per epoch; `low` and `high` are empty below two seeds."""
 
     mean: tuple[float, ...]
     low: tuple[float, ...]
@@ -41,7 +41,7 @@ class CellCurves:
 
 
 def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves | None:
-    """Returns the curves of one cell's finished runs, or None where they have no history."""
+    """Returns the curves of one cell's finished runs, or None if they have no history."""
     summaries = [run.summary for run in finished if run.summary is not None and run.summary.epochs]
     tags = dict.fromkeys(tag for summary in summaries for tag in summary.history)
     curves = {tag: _build_curve(summaries, tag) for tag in tags}

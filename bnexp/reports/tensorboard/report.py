@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Comparison
-from bnexp.reports.tensorboard.curves import CellCurves, build_cell_curves
+from bnexp.reports.tensorboard.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.tensorboard.layout import (
     band_tags,
     build_layout,
@@ -54,13 +54,13 @@ def write_to_tensorboard(
 ) -> None:
     """Writes what TensorBoard shows of a comparison, in place of what an earlier one wrote.
 
-    Nothing is done where the folder holds this comparison already. A reader sees the old
+    Nothing is done if the folder already holds this comparison. A reader sees the old
     files or the new ones. What cannot be written is warned of in one line, never raised.
     """
     if len(comparison.cells) > MOST_CELLS:
         warn(
             f"{len(comparison.cells)} cells are too many for TensorBoard's pages (at most "
-            f"{MOST_CELLS}), so the comparison is not written there; choose some with --where"
+            f"{MOST_CELLS}), so the comparison is not written there; select some with --where"
         )
         return
     try:
@@ -97,7 +97,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _holds(folder: Path, digest: str) -> bool:
-    """Tells whether the folder holds all that was written for that digest."""
+    """Returns whether the folder holds all that was written for that digest."""
     try:
         noted = json.loads((folder / _DIGEST).read_text(encoding="utf-8"))
         sizes = noted["bytes"].items()
@@ -136,7 +136,7 @@ def _page_events(comparison: Comparison, now: float) -> Iterator[Event]:
 def _line_events(
     cell: CellCurves, line: str, band_of: Sequence[str], now: float
 ) -> Iterator[Event]:
-    """Yields an event an epoch: the line of every tag, and the bands of some of them."""
+    """Yields an event per epoch: the line of every tag, and the bands of some of them."""
     lines: dict[str, tuple[float, ...]] = {}
     for tag, curve in cell.by_tag.items():
         lines[tag] = getattr(curve, line)
