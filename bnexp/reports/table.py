@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import (
     NOTHING,
     MetricFormat,
+    find_best,
     metric_format,
     p_phrase,
     write_difference,
@@ -69,7 +69,7 @@ def build_table(comparison: Comparison) -> TableView:
         results=_result_columns(comparison, write),
         verdicts=_verdict_column(comparison),
         costs=_cost_columns(comparison, write),
-        best=_best_rows(comparison),
+        best=find_best(comparison),
     )
 
 
@@ -166,15 +166,3 @@ def _epochs(epochs: EpochsToTarget | None) -> Phrase:
     later = "> " if epochs.is_censored else ""
     reached, n = Figure(epochs.reached), Figure(epochs.n)
     return later, Figure(f"{epochs.median:g}"), " (", reached, " of ", n, ")"
-
-
-def _best_rows(comparison: Comparison) -> frozenset[int]:
-    direction = better_direction(comparison.metric)
-    means = {
-        row: direction * cell.mean
-        for row, cell in enumerate(comparison.cells)
-        if cell.mean is not None
-    }
-    if direction == 0 or len(means) < 2:
-        return frozenset()
-    return frozenset(row for row, value in means.items() if value == max(means.values()))

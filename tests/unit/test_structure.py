@@ -113,7 +113,7 @@ def fold(graph, depth):
     return folded
 
 
-@pytest.mark.parametrize("depth", [2, 4], ids=["rooms", "modules"])
+@pytest.mark.parametrize("depth", [2, 3, 4], ids=["rooms", "folders", "modules"])
 def test_no_imports_go_in_a_circle(depth):
     assert find_circle(fold(read_graph(), depth)) == []
 

@@ -182,7 +182,7 @@ def _caption(comparison: Comparison, curves: Curves) -> str:
     parts = [f"{line}: mean over {seeds} after each epoch."] if max(sizes) else []
     if not curves.is_crowded:
         if max(sizes) >= LEAST_FOR_BAND:
-            parts.append(f"{band}: its 95 % t interval, from {LEAST_FOR_BAND} seeds on.")
+            parts.append(f"{band}: its 95 % t interval, for {LEAST_FOR_BAND} seeds or more.")
         parts.append(f"{thin}: single seeds.")
         if any(line.diverged for line in curves.lines):
             parts.append("×: last finite value of a diverged run.")

@@ -33,13 +33,11 @@ from bnexp.reports.figures.style import (
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import claim_format, describe_claim
 from bnexp.reports.words.formatting import MetricFormat, format_difference, metric_format
+from bnexp.reports.words.notes import ALONE
 from bnexp.wording import count
 
-FOOTNOTE = (
-    "Intervals are for each comparison alone; the verdict uses p adjusted by Holm over all of them."
-)
 _LEAST_FOR_SCALE = 3
-"""Seeds from which on an interval may set the scale; one of two seeds hides all others."""
+"""Seeds that an interval needs to set the scale; one of two seeds hides all others."""
 
 _TOP, _BOTTOM = 34.0, 44.0
 _ROW = 52.0
@@ -202,8 +200,8 @@ def _caption(effects: Effects, margin: str | None) -> str:
         f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.",
     ]
     parts += [f"Shaded: within the margin of {margin}."] if margin is not None else []
-    parts += ["Arrow: the interval runs on."] if effects.has_arrows else []
-    return " ".join([*parts, *([FOOTNOTE] if len(effects.rows) > 1 else [])])
+    parts += ["Arrow: the interval continues."] if effects.has_arrows else []
+    return " ".join([*parts, *([ALONE] if len(effects.rows) > 1 else [])])
 
 
 def _draw(effects: Effects, *, is_wide: bool) -> Sheet:
@@ -287,7 +285,7 @@ def _write_above(sheet: Sheet, row: Effect, top: float) -> None:
 
 
 def _draw_interval(sheet: Sheet, row: Effect, y: float) -> None:
-    """Draws the mean on its interval, which ends in bars, or in arrows if it runs on."""
+    """Draws the mean on its interval, which ends in bars, or in arrows if it continues."""
     axes, (low, high) = sheet.axes, sheet.axes.get_xlim()
     look: dict[str, Any] = {
         "color": row.style.colour,

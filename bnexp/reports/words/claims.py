@@ -167,7 +167,7 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
 def _openness(result: ClaimResult) -> str:
     if result.obstacle is None:
         return ""
-    text = f"Open, because {result.obstacle.text}."
+    text = f"Still open because {result.obstacle.text}."
     if result.seeds_needed is not None:
         sought = "equality" if result.claim.direction == "equal" else "an effect of the margin"
         needed = count(result.seeds_needed, "seed")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from bnexp.analysis.metrics import is_accuracy
+from bnexp.analysis.metrics import better_direction, is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference
 from bnexp.reports.words.phrases import NO_BREAK, Figure, Phrase, plain
 
@@ -66,6 +66,19 @@ def metric_format(comparison: Comparison) -> MetricFormat:
     halves = [half * scale for half in _half_widths(comparison.cells) if half > 0]
     needed = ceil(-log10(min(halves))) if halves else 0
     return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)))
+
+
+def find_best(comparison: Comparison) -> frozenset[int]:
+    """Returns the rows with the best mean; empty if nobody can say which is best."""
+    direction = better_direction(comparison.metric)
+    means = {
+        row: direction * cell.mean
+        for row, cell in enumerate(comparison.cells)
+        if cell.mean is not None
+    }
+    if direction == 0 or len(means) < 2:
+        return frozenset()
+    return frozenset(row for row, value in means.items() if value == max(means.values()))
 
 
 def _half_widths(cells: Iterable[CellResult]) -> Iterable[float]:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.table import build_table
 from bnexp.reports.words.cell_names import shorten_cell_names
-from bnexp.reports.words.formatting import metric_format
+from bnexp.reports.words.formatting import find_best, metric_format
 from bnexp.reports.words.phrases import CONFIDENCE
+
+ALONE = "Each interval holds for its comparison alone; the verdict follows the adjusted p."
+"""What must be known of intervals if there are several."""
 
 Changes = Sequence[tuple[CellResult, tuple[str, ...]]]
 """Cells, each with the swept keys in which it differs from the baseline."""
@@ -29,7 +31,7 @@ def describe_notes(
     is_advising = is_advising and len(comparisons) == 1
     for comparison in comparisons:
         notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
-    if is_best_marked and any(build_table(comparison).best for comparison in comparisons):
+    if is_best_marked and any(find_best(comparison) for comparison in comparisons):
         notes.append("Bold: the best mean, which is not a verdict.")
     return tuple(dict.fromkeys(notes))
 
@@ -49,15 +51,12 @@ def describe_method(*comparisons: Comparison) -> str:
     is_paired = {difference.is_paired for difference in tested}
     test = "paired by seed" if is_paired == {True} else "Welch, seeds not paired"
     if len(is_paired) > 1:
-        test = "paired by seed if seeds are shared, otherwise Welch"
+        test = "paired by seed if cells share seeds, otherwise Welch"
     family = sum(difference.verdict not in ("identical", "confounded") for difference in tested)
     method = f"± and [ ]: {CONFIDENCE} t intervals over seeds. Differences: t test, {test}"
     if family < 2:
         return f"{method}."
-    return (
-        f"{method}, Holm-adjusted over {family} comparisons. Each interval holds for its "
-        "comparison alone; the verdict follows the adjusted p."
-    )
+    return f"{method}, Holm-adjusted over {family} comparisons. {ALONE}"
 
 
 def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -80,7 +79,7 @@ def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
 
 def _claims_of_all(comparisons: Sequence[Comparison]) -> Iterable[str]:
     if any(comparison.claims and comparison.where for comparison in comparisons):
-        yield "The claims are assessed on all runs, not only on those in the table."
+        yield "The claims are assessed on all runs, not only those in the table."
 
 
 def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:

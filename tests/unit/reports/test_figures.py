@@ -307,7 +307,7 @@ def test_the_margin_is_a_band_around_zero(comparison):
 
 def test_with_several_comparisons_the_effects_say_what_the_intervals_hold_for(comparison):
     three = compare_runs([*runs_of(), *build_cell("norm=group", [0.5, 0.52, 0.49])])
-    note = "Intervals are for each comparison alone"
+    note = "Each interval holds for its comparison alone"
     assert note in build_effects(three).caption
     assert note not in build_effects(comparison).caption
 

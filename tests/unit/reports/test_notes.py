@@ -81,7 +81,7 @@ def test_where_each_cell_has_one_seed_it_is_said_how_to_get_more():
 def test_claims_beside_chosen_runs_are_said_to_be_of_all():
     comparison = compare_runs(claimed_runs())
     chosen = replace(comparison, where={"model.norm.name": ("batch",)})
-    words = "The claims are assessed on all runs, not only on those in the table."
+    words = "The claims are assessed on all runs, not only those in the table."
     assert words in describe_notes([chosen])
     assert words not in describe_notes([comparison])
 
