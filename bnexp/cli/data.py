@@ -126,7 +126,7 @@ def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
 
 def _print_summary(summary: DatasetSummary) -> None:
     height, width, channels = summary.image_shape
-    typer.echo(f"{summary.name}: {height}x{width} pixels, {count(channels, 'channel')}")
+    typer.echo(f"{summary.name}: {width}×{height} pixels, {count(channels, 'channel')}")
     typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
     typer.echo(f"channel stds   {_join(summary.channel_stds)}")
     typer.echo(f"fingerprint    {summary.fingerprint}")

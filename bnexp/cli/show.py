@@ -140,7 +140,7 @@ def _describe(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> di
 def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     height, width, channels = facts.image_shape
     model = spec.config.model
-    title = f"{spec.config.name}, {spec.cell}: {model.name} on {height}×{width}×{channels}"
+    title = f"{spec.config.name}, {spec.cell}: {model.name} on {width}×{height}×{channels}"
     numbers = ("parameters", "FLOPs")
     table = open_table(
         "layer", "kind", "output", "norm", "bias", *numbers, numbers=numbers, title=title

@@ -96,7 +96,7 @@ def probe_norms(
         if logits.shape != (1, num_classes):
             raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {num_classes})")
     except UNFIT as error:
-        fit = f"does not fit images of {height}×{width} pixels and {channels} channels"
+        fit = f"does not fit images of {width}×{height} pixels and {channels} channels"
         raise _refuse(config, f"{fit} ({_first_line(error)})") from error
     probes = [module for module in network.modules() if isinstance(module, NormProbe)]
     if problem := _find_foreign_norm(network, probes):

@@ -118,7 +118,7 @@ class PlainCnnConfig(ConvolutionalConfig):
         for index, layer in enumerate(self.list_layers()):
             if isinstance(layer, PoolLayer):
                 if layer.size > min(height, width):
-                    reason = f"a pooling of {layer.size} gets only {height}×{width} pixels"
+                    reason = f"a pooling of {layer.size} gets only {width}×{height} pixels"
                     raise ImpossibleModelError(
                         ("layers", index), f"{reason}; remove a pooling or a stride"
                     )

@@ -60,7 +60,7 @@ class VggConfig(PlainCnnConfig):
         except ImpossibleModelError as error:
             height, width, _ = image_shape
             halvings = len(STAGES[self.depth])
-            reason = f"{height}×{width} pixels cannot be halved {halvings} times"
+            reason = f"{width}×{height} pixels cannot be halved {halvings} times"
             if self.depth != "small":
                 reason += "; use depth: small, which halves 3 times"
             raise ImpossibleModelError(("depth",), reason) from error
