@@ -69,8 +69,10 @@ reported at once, as `file:line:column: key.path: reason`, before anything is wr
 - A part that needs only its name has a short form: `norm: batch`.
 - BN's `momentum` is the weight of the *new* batch, as in PyTorch. If a paper says 0.9 for the
   old value, write 0.1.
-- `train_size` and `val_size` are taken evenly from the classes, and are the same images for every
-  seed and cell. Use validation images for selection and tuning, and test images for the report.
+- `train_size` and `val_size` are stratified: each class is sampled in proportion to its share of
+  the training set, to within one image. A class that would be left without any is an error. The
+  images are the same for every seed and cell. Use validation images for selection and tuning, and
+  test images for the report.
 """
 
 

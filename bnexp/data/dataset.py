@@ -73,9 +73,11 @@ class DatasetConfig(Part):
     root: str | None = None
     """Folder of the data; null means `$BNEXP_DATA`, else the user's cache folder."""
     train_size: int | None = Field(default=None, ge=1)
-    """Training images to use, an equal share of each class; null: all that `val_size` leaves."""
+    """Training images to use, stratified: each class in proportion to its share of the training
+    set; null: all that `val_size` leaves."""
     val_size: int = Field(default=0, ge=0)
-    """Images taken out of the training set for validation, an equal share of each class."""
+    """Images taken out of the training set for validation, stratified: each class in proportion
+    to its share of the training set."""
     augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = ()
     """Random changes of training images: crop after padding by 4 pixels; mirror half of them."""
     batch_size: int = Field(default=128, ge=1)

@@ -9,11 +9,40 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bnexp.data.dataset import Dataset
 from bnexp.errors import DataError
 
 _SPLIT_SEED = 20_150_211
 
 Indices = NDArray[np.int64]
+
+
+def choose_images(
+    dataset: Dataset, train_size: int | None, val_size: int
+) -> tuple[Indices, Indices]:
+    """Returns the indices of training and of validation images, as `stratified_split` does.
+
+    Raises:
+        DataError: There are not as many images, a class is left without any, or there is
+            only one class.
+    """
+    labels, names = dataset.train.labels, dataset.class_names
+    if len(names) < 2:
+        raise DataError(
+            f"the dataset {dataset.name} has only the class {names[0]}: a classifier needs at "
+            "least two"
+        )
+    train, val = stratified_split(labels, train_size, val_size)
+    for indices, purpose in ((train, "training"), (val, "validation")):
+        counts = np.bincount(labels[indices], minlength=len(names))
+        if len(indices) and not counts.all():
+            lost = [name for name, count in zip(names, counts, strict=True) if not count]
+            raise DataError(
+                f"{len(indices):,} {purpose} images leave none of {', '.join(lost)}: each class "
+                "is sampled in proportion to its share of the training set; change train_size or "
+                "val_size, or remove the class"
+            )
+    return train, val
 
 
 def stratified_split(

@@ -13,7 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.yaml.problems import dotted
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
-from bnexp.data.split import stratified_split
+from bnexp.data.split import choose_images
 from bnexp.errors import UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
@@ -41,8 +41,10 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
 
     Raises:
         UsageError: The config is impossible with this dataset.
+        DataError: A class has no image to train on or to validate on, or is the only one.
     """
     warnings = check_against_facts(config, find_facts(dataset))
+    choose_images(dataset, config.data.train_size, config.data.val_size)
     return [] if config.data.facts() else warnings
 
 
@@ -74,12 +76,10 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     Images are normalised with the mean and standard deviation of the training images used.
 
     Raises:
-        DataError: The dataset has fewer images than the config asks for.
+        DataError: The dataset has fewer images than the config asks for, or too few of a class.
     """
     data = config.data
-    train_indices, val_indices = stratified_split(
-        dataset.train.labels, data.train_size, data.val_size
-    )
+    train_indices, val_indices = choose_images(dataset, data.train_size, data.val_size)
     train = dataset.train.subset(train_indices)
     statistics = ChannelStatistics.of(train)
     chosen = np.linspace(0, len(train) - 1, min(len(train), len(dataset.test))).astype(np.int64)
@@ -105,7 +105,7 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
             prefix: ResidentImages(_shuffle(images), statistics, device)
             for prefix, images in evaluation.items()
         },
-        plain_training_images=ResidentImages(train.subset(chosen), statistics, device),
+        plain_training_images=ResidentImages(_shuffle(train.subset(chosen)), statistics, device),
     )
 
 

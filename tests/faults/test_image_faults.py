@@ -60,7 +60,7 @@ DAMAGES = {
     "empty": ("png", lambda path: path.write_bytes(b""), "is not a JPEG or PNG image"),
     "text": ("jpg", lambda path: path.write_text("hello"), "is not a JPEG or PNG image"),
     "GIF": ("png", lambda path: save(path, format="GIF"), "is not a JPEG or PNG image"),
-    "size": ("png", lambda path: save(path, size=(6, 8)), "6x8 pixels, not 8x6"),
+    "size": ("png", lambda path: save(path, size=(6, 8)), "6×8 pixels, not 8×6"),
     "CMYK": ("jpg", lambda path: save(path, 0, mode="CMYK"), "has CMYK, not 8-bit RGB or grey"),
     "palette": ("png", lambda path: save(path, 0, mode="P"), "has a colour palette, not"),
     "alpha": ("png", lambda path: save(path, 0, mode="RGBA"), "has an alpha channel, not"),
@@ -75,7 +75,7 @@ DAMAGES = {
     "1 bit": ("png", lambda path: save(path, 0, mode="1"), "has black and white without greys"),
     "bomb": ("png", claim_a_huge_size, "has far too many pixels"),
     "half a bomb": ("png", lambda path: claim_a_huge_size(path, 11_000), "has far too many pixels"),
-    "large": ("png", lambda path: claim_a_huge_size(path, 9000), "9000x9000 pixels, not 8x6"),
+    "large": ("png", lambda path: claim_a_huge_size(path, 9000), "9000×9000 pixels, not 8×6"),
 }
 
 

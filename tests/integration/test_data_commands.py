@@ -14,6 +14,8 @@ from bnexp.data import DATASETS
 from bnexp.data.cifar10 import archive as cifar10_archive
 from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError, UsageError
+from bnexp.models import ImpossibleModelError
+from bnexp.models.cnn.config import CnnConfig, ConvLayer, PoolLayer
 from bnexp.parts import part_name
 
 
@@ -151,11 +153,18 @@ def test_info_measures_an_image_folder(folder):
     }
 
 
+def test_messages_give_the_width_first(folder):
+    assert run("info", folder).stdout.startswith("image_folder: 5×4 pixels, 3 channels\n")
+    config = CnnConfig(layers=(ConvLayer(conv=4), PoolLayer(pool="max", size=5)))
+    with pytest.raises(ImpossibleModelError, match="a pooling of 5 gets only 5×4 pixels"):
+        config.plan((4, 5, 3))
+
+
 def test_info_shows_every_class_with_its_counts(archive):
     run("import", archive)
     lines = run("info", "cifar10").stdout.splitlines()
     rows = [line.split() for line in lines]
-    assert lines[0] == "cifar10: 32x32 pixels, 3 channels"
+    assert lines[0] == "cifar10: 32×32 pixels, 3 channels"
     assert all([name, "10", "2"] in rows for name in CLASS_NAMES)
     assert ["all", "100", "20"] in rows
 

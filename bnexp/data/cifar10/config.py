@@ -16,7 +16,7 @@ class Cifar10Config(DatasetConfig):
     name: Literal["cifar10"] = "cifar10"
     """Selects this dataset."""
     val_size: int = Field(default=5000, ge=0)
-    """Images taken out of the training set for validation, an equal share of each class."""
+    """Images taken out of the training set for validation, equally of each class."""
     augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = (
         "random_crop",
         "horizontal_flip",

@@ -127,7 +127,7 @@ def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]
 
 def _describe_size(size: Size | None, usual: Size) -> str:
     width, height = size or usual
-    return f"{width}x{height} pixels, not {usual[0]}x{usual[1]}" if size != usual else ""
+    return f"{width}×{height} pixels, not {usual[0]}×{usual[1]}" if size != usual else ""
 
 
 def _find_size(paths: Sequence[str]) -> Size:
@@ -145,7 +145,7 @@ def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
         return np.empty(shape, np.uint8)
     except MemoryError as error:
         raise DataError(
-            f"{count:,} images of {size[0]}x{size[1]} pixels take "
+            f"{count:,} images of {size[0]}×{size[1]} pixels take "
             f"{np.prod(shape, dtype=float) / 1e9:,.1f} GB of memory, which is not available: "
             "make the images smaller or fewer"
         ) from error

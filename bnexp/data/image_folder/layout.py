@@ -87,6 +87,10 @@ def _list_classes(split: Path) -> tuple[str, ...]:
         )
     if not entries:
         raise DataError(f"{split} holds no class: put its images into {split}/<class>/")
+    if len(entries) == 1:
+        raise DataError(
+            f"{split} holds only the class {entries[0].name}: a classifier needs at least two"
+        )
     return tuple(entry.name for entry in entries)
 
 

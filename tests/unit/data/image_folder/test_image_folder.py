@@ -161,7 +161,7 @@ def test_the_usual_size_is_the_most_frequent_one_not_the_first(folder):
     save(folder / "train/cat/0.png", size=(10, 10))
     message = error_of(folder)
     assert "1 of 8 files" in message
-    assert "train/cat/0.png 10x10 pixels, not 8x6" in message
+    assert "train/cat/0.png 10×10 pixels, not 8×6" in message
 
 
 def test_a_file_that_cannot_be_read_is_named(folder, monkeypatch):
@@ -200,6 +200,13 @@ def test_a_split_without_classes_is_named(folder):
     shutil.rmtree(folder / "test/cat")
     shutil.rmtree(folder / "test/dog")
     assert error_of(folder).startswith(f"{folder / 'test'} holds no class")
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_split_of_one_class_is_refused(folder, split):
+    shutil.rmtree(folder / split / "cat")
+    message = error_of(folder)
+    assert message == f"{folder / split} holds only the class dog: a classifier needs at least two"
 
 
 def test_an_empty_class_is_named(folder):
@@ -274,4 +281,4 @@ def test_more_images_than_memory_holds_are_refused(folder, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("bnexp.data.image_folder.decoding.np.empty", refuse)
-    assert "8 images of 8x6 pixels take 0.0 GB of memory" in error_of(folder)
+    assert "8 images of 8×6 pixels take 0.0 GB of memory" in error_of(folder)

@@ -1,0 +1,63 @@
+"""What a run trains and is evaluated on, as built from config and dataset."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from toy_training import CPU, build_dataset, configure
+
+from bnexp.data.dataset import LabelledImages
+from bnexp.errors import DataError
+from bnexp.training.setup import build_parts, check_against_dataset
+
+
+def in_class_order(images):
+    return images.subset(np.argsort(images.labels, kind="stable"))
+
+
+@pytest.fixture
+def dataset():
+    return build_dataset()
+
+
+@pytest.mark.parametrize("prefix", ["train_eval", "test", "val"])
+def test_evaluation_batches_mix_the_classes_of_a_dataset_in_class_order(dataset, prefix):
+    ordered = dataclasses.replace(
+        dataset, train=in_class_order(dataset.train), test=in_class_order(dataset.test)
+    )
+    parts = build_parts(configure(data={"val_size": 100}), ordered, CPU)
+    sets = {"train_eval": parts.plain_training_images, **parts.evaluation_sets}
+
+    batches = [targets for _, targets in sets[prefix].batches(20)]
+    assert len(batches) == 5
+    assert all(len(torch.unique(targets)) > 4 for targets in batches)
+
+
+def keep(images, counts):
+    """Returns the first few images of each class."""
+    places = [np.flatnonzero(images.labels == label)[:n] for label, n in enumerate(counts)]
+    return images.subset(np.concatenate(places))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"train_size": 12, "val_size": 0}, "12 training images leave none of a: each class is"),
+        ({"val_size": 20}, "20 validation images leave none of a: each class is sampled in prop"),
+    ],
+)
+def test_a_class_that_vanishes_is_named(dataset, data, message):
+    train = LabelledImages(np.repeat(dataset.train.images, 3, 0), np.arange(600) % 3)
+    rare = dataclasses.replace(
+        dataset, train=keep(train, (3, 60, 60)), class_names=("a", "b", "c"), test=train
+    )
+    with pytest.raises(DataError, match=message):
+        check_against_dataset(configure(data=data), rare)
+
+
+def test_one_class_alone_is_refused(dataset):
+    alone = LabelledImages(dataset.train.images, np.zeros(200, np.int64))
+    lonely = dataclasses.replace(dataset, train=alone, test=alone, class_names=("a",))
+    with pytest.raises(DataError, match="has only the class a: a classifier needs at least two"):
+        check_against_dataset(configure(), lonely)
