@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
+from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.run_states import count_states, describe_age, describe_state
 from bnexp.reports.console import FoldedName, accept_any_text, open_console, open_table
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
-RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last sign of life")
+RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last active")
 NUMBERS = ("cells", "runs", "seed", "epochs", "test accuracy")
 
 MOST_ROWS_OF_A_TABLE = 500
@@ -24,12 +25,12 @@ MOST_ROWS_OF_A_TABLE = 500
 
 def ls(
     name: Annotated[str | None, typer.Argument(help="An experiment. [default: all]")] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_json: JsonOption = False,
 ) -> None:
     """List experiments, or the runs of one, with their states.
 
-    A run that should be running, but whose process shows no sign of life, is shown as cut off.
+    A run whose status says running but whose process has died was cut off.
     """
     if name is not None:
         _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)
@@ -45,7 +46,7 @@ def ls(
     if not experiments:
         typer.echo(f"no runs in {runs_dir}; train some first: bnexp train CONFIG", err=True)
         return
-    headers = ("experiment", "cells", "runs", "states", "last sign of life")
+    headers = ("experiment", "cells", "runs", "states", "last active")
     table = open_table(*headers, numbers=NUMBERS)
     for key, records in experiments.items():
         cells = len({record.cell for record in records})
@@ -93,7 +94,7 @@ def _print_plainly(rows: Sequence[Sequence[str]]) -> None:
     accept_any_text()
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())  # noqa: T201 - typer.echo takes longer than all the rest
+        print("  ".join(cells).rstrip())  # noqa: T201 - typer.echo takes longer than everything else
 
 
 def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, object]:

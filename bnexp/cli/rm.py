@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bnexp.cli.options import RunsDirOption
 from bnexp.cli.run_states import count_states, describe_state
 from bnexp.errors import UsageError
 from bnexp.runs import read_run
@@ -25,13 +26,13 @@ def rm(
             help="Runs, cells or experiments: NAME, NAME/CELL, NAME/CELL/seed=N, or a folder.",
         ),
     ],
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    is_sure: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_sure: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Remove runs, with all that is in their folders; asks first.
+    """Delete runs with everything in their folders; asks first.
 
     A run that is being trained, a symbolic link and a folder without runs are refused, and
-    then nothing is removed. Files of your own beside the runs are kept.
+    then nothing is deleted. Your own files next to the runs are kept.
     """
     removals = plan_removal(targets, runs_dir)
     for removal in removals:
@@ -43,8 +44,8 @@ def rm(
         left = remove(_still_there(removal))
         if left:
             names = ", ".join(path.name for path in left)
-            typer.echo(f"kept, not created by bnexp: {names} in {removal.folder}", err=True)
-    typer.echo(f"removed {count(number, 'run')}", err=True)
+            typer.echo(f"kept {names} in {removal.folder}: not written by bnexp", err=True)
+    typer.echo(f"deleted {count(number, 'run')}", err=True)
 
 
 def _announce(removal: Removal) -> None:
@@ -58,16 +59,16 @@ def _announce(removal: Removal) -> None:
 
 def _ask(number: int) -> None:
     try:
-        if sys.stdin is None:  # closed before Python began, as with <&-
+        if sys.stdin is None:  # closed before Python began, e.g. by <&-
             raise typer.Abort
-        agreed = typer.confirm(f"Remove {count(number, 'run')} for good?", err=True)
+        agreed = typer.confirm(f"Permanently delete {count(number, 'run')}?", err=True)
     except typer.Abort:
-        raise UsageError("nothing removed: nobody answered; --yes removes without asking") from None
+        raise UsageError("nothing deleted: no answer; --yes deletes without asking") from None
     if not agreed:
-        typer.echo("nothing removed", err=True)
+        typer.echo("nothing deleted", err=True)
         raise typer.Exit(1)
 
 
 def _still_there(removal: Removal) -> Removal:
-    """Leaves out what another target has removed, an experiment and one of its runs, say."""
+    """Leaves out what another target has deleted, e.g. an experiment and then one of its runs."""
     return Removal(removal.folder, tuple(run for run in removal.runs if run.exists()))

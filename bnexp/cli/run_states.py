@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 from bnexp.runs import STATES, RunRecord
-from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.wording import format_age
 
 
-def describe_state(record: RunRecord) -> str:
-    """Returns the state, and when a running run was last heard from.
+def seconds_since_active(record: RunRecord) -> float | None:
+    """Returns how long ago the run's process last renewed its heartbeat; None if it never did."""
+    return max(0.0, time.time() - record.heartbeat) if record.heartbeat else None
 
-    A run whose status says that it is running, but that nobody trains any more, was cut off.
+
+def describe_state(record: RunRecord) -> str:
+    """Returns the state, and when a running run was last active.
+
+    A run whose status says running but whose process has died was cut off.
     """
     if record.state != "running":
         return record.state
-    age = seconds_since_sign_of_life(record)
+    age = seconds_since_active(record)
     if record.is_silent:
-        return "cut off" if age is None else f"cut off, last heard from {format_age(age)}"
-    return f"running, heard from {format_age(age or 0.0)}"
+        return "cut off" if age is None else f"cut off, last active {format_age(age)}"
+    return f"running, last active {format_age(age or 0.0)}"
 
 
 def count_states(records: Sequence[RunRecord]) -> str:
@@ -33,6 +38,6 @@ def count_states(records: Sequence[RunRecord]) -> str:
 
 
 def describe_age(record: RunRecord) -> str:
-    """Returns `3 h ago`, or a dash if the run never showed that it lives."""
-    age = seconds_since_sign_of_life(record)
+    """Returns `3 h ago`, or a dash if the run was never active."""
+    age = seconds_since_active(record)
     return "–" if age is None else format_age(age)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bnexp.cli.options import RunsDirOption, SetOption
+from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
 from bnexp.cli.show_run import show_run
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.console import open_console, open_table
@@ -34,20 +34,20 @@ def show(
     ],
     settings: SetOption = None,
     cell: Annotated[
-        str | None, typer.Option(help="The cell of a sweep to show; the first without it.")
+        str | None, typer.Option(help="The cell of a sweep to show. [default: the first]")
     ] = None,
     is_network: Annotated[
         bool,
-        typer.Option("--network", help="Show a run's network; of a config it is shown anyway."),
+        typer.Option("--network", help="Show a run's network. A config's network is always shown."),
     ] = False,
     runs_dir: RunsDirOption = Path("runs"),
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    is_json: JsonOption = False,
 ) -> None:
-    """Show a config's network, or a run: its state, what it measured, how to go on.
+    """Show a config's network, or a run: its state, its results, and how to continue.
 
-    A network is shown with its layers, where the norm sits, and what they cost. Parameters are
-    trained values. FLOPs are those of one image's forward pass through convolutions and
-    linear layers, a multiply-add counting as two.
+    A network is shown with its layers, where the norm sits, and what they cost. Parameters
+    counts trainable values. FLOPs are those of one image's forward pass through convolutions and
+    linear layers; a multiply-add counts as two.
     """
     if not (is_network or settings or _is_config(target)):
         show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
@@ -62,7 +62,7 @@ def show(
 
 
 def _is_config(target: str) -> bool:
-    is_file = os.path.isfile(target)  # noqa: PTH113 - False too where the name is too long
+    is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
     return is_file or target.endswith((".yaml", ".yml"))
 
 
@@ -99,7 +99,7 @@ def _choose(cell: str | None, cells: Sequence[str]) -> str:
 
 
 def _find_facts(spec: RunSpec) -> DatasetFacts:
-    """Returns image shape and classes, loading the dataset only where the config is not enough."""
+    """Returns image shape and classes, loading the dataset only if the config is not enough."""
     data = spec.config.data
     known = data.facts()
     if known:
@@ -174,6 +174,6 @@ def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
         f"{count(summary.norm_parameters, 'parameter')}",
         f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
         "linear layers",
-        f"FLOPs:  {summary.flops / 1e6:,.1f} million per image in a forward pass, two per "
-        "multiply-add, convolutions and linear layers only",
+        f"FLOPs:  {summary.flops / 1e6:,.1f} million per image, forward pass through convolutions "
+        "and linear layers; a multiply-add counts as two",
     ]

@@ -1,4 +1,4 @@
-"""What `bnexp show` says about a run: its state, its config, what it measured, what is next."""
+"""What `bnexp show` says about a run: its state, config and figures, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import typer
 
-from bnexp.cli.run_states import describe_state
+from bnexp.cli.run_states import describe_state, seconds_since_active
 from bnexp.reports.console import accept_any_text
 from bnexp.reports.words.commands import train_command
 from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord
-from bnexp.runs.liveness import seconds_since_sign_of_life
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
     command_to_paste,
+    count,
     format_age,
     format_bytes,
     format_duration,
@@ -67,7 +67,7 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
 
 
 def _state_lines(record: RunRecord) -> list[str]:
-    age = seconds_since_sign_of_life(record)
+    age = seconds_since_active(record)
     state = describe_state(record)
     if record.state != "running" and age is not None:
         state += f", {format_age(age)}"
@@ -102,20 +102,16 @@ def _measured_lines(record: RunRecord) -> list[str]:
         return []
     speed = format_speed(summary.images_per_second)
     return [
-        f"{summary.epochs} epochs, {summary.steps:,} steps in "
+        f"{count(summary.epochs, 'epoch')}, {count(summary.steps, 'step')} in "
         f"{format_duration(summary.elapsed_seconds)}, {speed} images/s, "
-        f"at most {format_bytes(summary.peak_memory_bytes)}, {summary.parameters:,} parameters",
+        f"peak memory {format_bytes(summary.peak_memory_bytes)}, {summary.parameters:,} parameters",
         *(f"{tag} = {value:.6g}" for tag, value in summary.final.items()),
     ]
 
 
 def _list_files(folder: Path) -> dict[str, int]:
-    """Returns the files' sizes in bytes by name; files that vanish meanwhile are left out."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            found[path.name] = path.stat().st_size
-    return found
+    """Returns the files' sizes in bytes by name."""
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
@@ -136,7 +132,7 @@ def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
         lines += [command_to_paste(["bnexp", name, *target]) for name in ("compare", "tb")]
     elif record.state != "running" or record.is_silent:
         command = train_command(record.environment)
-        lines += [f"{command}    (continues with what is left)"] if command else []
+        lines += [f"{command}    (continues with the rest)"] if command else []
     if folder.config.exists():
         command = command_to_paste(["bnexp", "show", str(folder.config)])
         lines.append(f"{command}    (its network)")
@@ -154,7 +150,7 @@ def _describe(record: RunRecord) -> dict[str, object]:
         "path": str(record.path),
         "state": record.state,
         "silent": record.is_silent,
-        "seconds_since_sign_of_life": seconds_since_sign_of_life(record),
+        "seconds_since_sign_of_life": seconds_since_active(record),
         "reason": find_reason(record),
         "settings": dict(record.settings),
         "config": dict(record.config),

@@ -66,8 +66,8 @@ def test_what_would_go_is_told_and_asked_for(here):
     assert refused.exit_code == 1
     assert "runs/many: 6 runs, 6 finished" in refused.stderr
     assert f"runs/many/{NONE}/seed=0  finished" in refused.stderr
-    assert "Remove 6 runs for good? [y/N]:" in refused.stderr
-    assert refused.stderr.endswith("nothing removed\n")
+    assert "Permanently delete 6 runs? [y/N]:" in refused.stderr
+    assert refused.stderr.endswith("nothing deleted\n")
     assert len(runs_left()) == 6
     assert run("many", answer="y\n").exit_code == 0
     assert not Path("runs/many").exists()
@@ -76,7 +76,7 @@ def test_what_would_go_is_told_and_asked_for(here):
 def test_without_an_answer_nothing_is_removed(here):
     error = run("many", answer="").exception
 
-    assert str(error) == "nothing removed: nobody answered; --yes removes without asking"
+    assert str(error) == "nothing deleted: no answer; --yes deletes without asking"
     assert len(runs_left()) == 6
 
 
@@ -85,9 +85,9 @@ def test_without_stdin_nothing_is_removed_as_without_an_answer(here):
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
 
     assert done.returncode == 2
-    assert done.stderr.endswith(
-        "nothing removed: nobody answered; --yes removes without asking\n"
-    ), done.stderr
+    assert done.stderr.endswith("nothing deleted: no answer; --yes deletes without asking\n"), (
+        done.stderr
+    )
     assert len(runs_left()) == 6
 
 
@@ -95,7 +95,7 @@ def test_a_run_named_twice_over_is_removed_once(here):
     done = run("many", f"many/{NONE}", f"many/{NONE}/seed=0", "--yes")
 
     assert done.exit_code == 0
-    assert done.stderr.endswith("removed 6 runs\n")
+    assert done.stderr.endswith("deleted 6 runs\n")
 
 
 def test_files_of_ones_own_beside_the_runs_are_kept(here):
@@ -105,7 +105,7 @@ def test_files_of_ones_own_beside_the_runs_are_kept(here):
 
     done = run("many", "--yes")
 
-    assert f"kept, not created by bnexp: {NONE}, notes.md in runs/many" in done.stderr
+    assert f"kept {NONE}, notes.md in runs/many: not written by bnexp" in done.stderr
     assert sorted(path.name for path in Path("runs").rglob("*") if path.is_file()) == [
         "many.yaml",
         "notes.md",

@@ -55,7 +55,7 @@ def test_the_table_shows_layers_norm_biases_and_totals(here):
     assert ["all", "322", "442,528"] in rows
     assert "norm:   batch, 1 layer with 16 parameters" in result.stdout
     assert "biases: left out of 1 of 2 convolutions" in result.stdout
-    assert "two per multiply-add, convolutions" in result.stdout
+    assert "a multiply-add counts as two" in result.stdout
 
 
 def test_a_table_fits_any_encoding(here, bnexp):

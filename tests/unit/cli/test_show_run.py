@@ -94,12 +94,12 @@ def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
     unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 7200)
 
     silent = shown(str(folder.path))
-    assert silent["state"] == ["cut off, last heard from 2 h ago", "step 50 of 2,000"]
+    assert silent["state"] == ["cut off, last active 2 h ago", "step 50 of 2,000"]
     assert silent["next"][0].startswith("bnexp train many.yaml ")
     unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 3)
     with hold_lock(folder.lock, pytest.fail):
         alive = shown(str(folder.path))
-        assert alive["state"][0].startswith("running, heard from ")
+        assert alive["state"][0].startswith("running, last active ")
         assert alive["state"][0].endswith(" s ago")
         assert "bnexp train" not in alive["next"][0]
 
@@ -157,4 +157,4 @@ def test_a_lock_that_nobody_holds_any_more_does_not_count(folder):
     unfinish(folder, "running", heartbeat=time.time() - 7200)
     folder.lock.touch()
 
-    assert shown(str(folder.path))["state"] == ["cut off, last heard from 2 h ago"]
+    assert shown(str(folder.path))["state"] == ["cut off, last active 2 h ago"]
