@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from bnexp.familiar_names import find_ours
+
 
 class BnexpError(Exception):
     """Something failed while running; the message says what, where and how to mend it."""
@@ -47,6 +49,17 @@ class ConfigError(UsageError):
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Returns ` (did you mean 'x'?)` for the closest known word, or an empty string."""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    """Returns ` (did you mean 'x'?)` for what other programs call so, else for the closest word.
+
+    An empty string if there is neither.
+    """
+    word = str(word)
+    return suggest([*find_ours(word, known), *get_close_matches(word, known, n=1, cutoff=0.6)])
+
+
+def suggest(names: Iterable[str]) -> str:
+    """Returns ` (did you mean 'x'?)` for the first name, or an empty string if there is none."""
+    for name in names:
+        word, option = name.partition(" with ")[::2]
+        return f" (did you mean '{word}'{option and f' with {option}'}?)"
+    return ""

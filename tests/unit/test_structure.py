@@ -19,6 +19,7 @@ LAYERS = [
     {"runs"},
     {
         "errors",
+        "familiar_names",
         "locks",
         "files",
         "parts",

@@ -9,8 +9,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bnexp.config.yaml.node import Node, Position, describe
-from bnexp.errors import ConfigError, Problem, did_you_mean
+from bnexp.errors import ConfigError, Problem, did_you_mean, suggest
+from bnexp.familiar_names import find_ours
 from bnexp.parts import part_name
+from bnexp.wording import write_value
 
 Location = tuple[str | int, ...]
 
@@ -74,16 +76,17 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
     if kind in ("missing", "extra_forbidden"):
         return _explain_key(kind, location, tree, root)
     path, node = _resolve(tree, location)
+    models = _models_at(root, location)
+    names = list(dict.fromkeys(name for model in models if (name := part_name(model))))  # type: ignore[arg-type]
     if kind == "union_tag_not_found":
-        models = _models_at(root, location)
-        names = dict.fromkeys(name for model in models if (name := part_name(model)))  # type: ignore[arg-type]
         reason = f"{REQUIRED}: {'one of ' * (len(names) > 1)}{', '.join(names)}"
         return node.position.problem(reason, dotted((*path, "name")))
     if kind == "union_tag_invalid":
         path, node = (*path, "name"), (node.mapping or {}).get("name", node)
     elif _is_left_out(path, location, root):  # it has no usable default: it must be given
         path = (*path, location[-1])
-    return node.position.problem(_reason(kind, detail, node), dotted(path))
+    hint = did_you_mean(write_value(node.value), names) if kind == "model_attributes_type" else ""
+    return node.position.problem(_reason(kind, detail, node) + hint, dotted(path))
 
 
 def _is_left_out(path: Location, location: Location, root: type[BaseModel]) -> bool:
@@ -104,19 +107,24 @@ def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel
         node = _child(node, step) or node
     place = node.key_position(key)
     known = sorted(_known_keys(root, location[:-1], place.is_override))
-    hint = _find_in_sections(root, key) if len(location) == 1 else ""
+    hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])
     hint = hint or did_you_mean(key, known)
     reason = "unknown key" + (hint or f"; the keys here are {', '.join(known)}")
     return place.problem(reason, dotted(path))
 
 
-def _find_in_sections(root: type[BaseModel], key: str) -> str:
-    """Suggests `sweep.seeds` for `seeds`, if every choice of a section has that key."""
+def find_in_sections(root: type[BaseModel], key: str) -> Iterator[str]:
+    """Yields `sweep.seeds` for `seeds`, and `optim.learning_rate` for `lr`.
+
+    These are keys that every choice of a section has, the ones of exactly that name first.
+    """
+    shared: dict[str, list[str]] = {}
     for section, field in root.model_fields.items():
-        models = _models_in(field.annotation)
-        if models and all(key in model.model_fields for model in models):
-            return f" (did you mean '{section}.{key}'?)"
-    return ""
+        names = [set(model.model_fields) for model in _models_in(field.annotation)]
+        shared[section] = sorted(set[str]().union(*names).intersection(*names) - {"name"})
+    yield from (f"{section}.{key}" for section, known in shared.items() if key in known)
+    for section, known in shared.items():
+        yield from (f"{section}.{name}" for name in find_ours(key, known))
 
 
 def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydantic's details

@@ -98,7 +98,7 @@ WRONG = {
         replaced("norm: batch", "placement: before"),
         [
             "c.yaml:6:14: model.placement: 'before' is not one of before_activation, "
-            "after_activation"
+            "after_activation (did you mean 'before_activation'?)"
         ],
     ),
     "a text for a number": (
