@@ -16,7 +16,6 @@ import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
 from bnexp.config.yaml.writer import write_yaml
-from bnexp.data.dataset import Dataset
 from bnexp.errors import BnexpError
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import PlannedRun, decide
@@ -24,8 +23,8 @@ from bnexp.launch.recorder import RunRecorder
 from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
-from bnexp.locks import GivenUpError, Hold, LostLockError, hold_lock, is_held
-from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, Summary, read_run, rewind_metrics
+from bnexp.locks import GivenUpError, LostLockError, hold_lock, is_held
+from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.training.checkpoint import read_tensors, restore, write_tensors
 from bnexp.training.conditions import describe_conditions
@@ -48,43 +47,44 @@ def train_one(
     """
     send(RunStarted(index))
     state: State = "pending"
+
+    def say(line: str) -> None:
+        send(Said(line))
+
     try:
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        with hold_lock(run.folder.lock, lambda line: send(Said(line)), should_stop) as hold:
-            state = _train_held(run, hold, index, should_stop, send)
+        with hold_lock(run.folder.lock, say, should_stop) as hold:
+            folder = RunDir(run.folder.path, run.folder.identity, hold.check)
+            run = replace(run, folder=folder)
+            try:
+                state = _train_held(run, index, should_stop, send)
+            except LostLockError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
+                hold.check()
+                state = _report_failure(run, say, error)
     except GivenUpError:
         pass
     except LostLockError as error:
         # Nothing is written any more: the run may be another's by now.
-        send(Said(str(error)))
+        say(str(error))
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
-        state = _report_failure(run, lambda line: send(Said(line)), error)
+        state = _report_failure(run, say, error)
     free_memory()
     send(RunEnded(index, state))
     return state
 
 
 def _train_held(
-    run: PlannedRun,
-    hold: Hold,
-    index: int,
-    should_stop: Callable[[], bool],
-    send: Callable[[Event], None],
+    run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
 ) -> State:
-    run = replace(run, folder=RunDir(run.folder.path, run.folder.identity, hold.check))
-    try:
-        # Decided again: another process may have worked on it since it was planned.
-        action = decide(run.spec, run.folder).action
-        if action == "skip":
-            send(Said(f"another process has finished it: {run.folder.path}"))
-            return read_run(run.folder.path).state
-        recorder = RunRecorder(run.folder, index, send)
-        return _Attempt(run, recorder, action == "resume").train(should_stop)
-    except LostLockError:
-        raise
-    except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
-        hold.check()
-        return _report_failure(run, lambda line: send(Said(line)), error)
+    # Decided again: another process may have worked on it since it was planned.
+    action, _ = decide(run.spec, run.folder)
+    if action == "skip":
+        send(Said(f"another process has finished it: {run.folder.path}"))
+        return read_run(run.folder.path).state
+    recorder = RunRecorder(run.folder, index, send)
+    return _Attempt(run, recorder, action == "resume").train(should_stop)
 
 
 class _Attempt:
@@ -129,7 +129,11 @@ class _Attempt:
             training = Training(config, parts, recorder, should_stop, save, progress)
             summary = training.run()
             state = summary.status
-            self._finish(summary)
+            # Closed first: the summary says that all is written, and a run that has one is done.
+            recorder.close(state)
+            run.folder.write_summary(summary)
+            if summary.reason:
+                recorder.say(f"diverged: {summary.reason} ({run.spec.name})")
         except StoppedError as error:
             state = "interrupted"
             run.folder.set_state(state, step=error.step)
@@ -197,18 +201,16 @@ class _Attempt:
     def _write_config(self) -> str:
         return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
 
-    def _finish(self, summary: Summary) -> None:
-        # Closed first: the summary says that all is written, and a run that has one is done.
-        self.recorder.close(summary.status)
-        self.run.folder.write_summary(summary)
-        if summary.reason:
-            self.recorder.say(f"diverged: {summary.reason} ({self.run.spec.name})")
-
     def _describe_environment(self) -> dict[str, Any]:
         return {
             **describe_environment(),
             **describe_device(self.device),
-            "dataset": _describe_dataset(self.dataset),
+            "dataset": {
+                "name": self.dataset.name,
+                "fingerprint": self.dataset.fingerprint,
+                "train_images": len(self.dataset.train),
+                "test_images": len(self.dataset.test),
+            },
             # What a claim's verdict has to wait for.
             "planned": {"seeds": self.run.planned_seeds, "cells": self.run.planned_cells},
             # The resolved config again, as JSON: a comparison reads a thousand of these.
@@ -232,15 +234,6 @@ def describe_planned_conditions(run: PlannedRun) -> Conditions:
     """Returns the conditions under which a run would train now."""
     device = prepare_device(run)
     return describe_conditions(device, run.spec.config.data.load(say_nothing).fingerprint)
-
-
-def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "train_images": len(dataset.train),
-        "test_images": len(dataset.test),
-    }
 
 
 def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exception) -> State:

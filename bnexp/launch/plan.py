@@ -19,15 +19,6 @@ Action = Literal["train", "resume", "retry", "skip"]
 """Train from the start; resume from a checkpoint; restart a run without one; leave alone."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What to do for a run, and what in its folder is damaged."""
-
-    action: Action
-    damage: str | None = None
-    """What is wrong with its status or summary, and how it is fixed."""
-
-
 _LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in NOT_FINGERPRINTED)}
 
 
@@ -44,16 +35,16 @@ class PlannedRun:
     """Whether the content of its folder is deleted first."""
     may_differ: bool = False
     """Whether it may resume under other conditions than those of its checkpoint."""
+    planned_seeds: tuple[int, ...] = ()
+    """All seeds of its cell that the same command planned, including its own."""
+    planned_cells: int = 1
+    """The number of cells that the same command planned."""
     threads: int | None = None
     """CPU threads if `train.threads` gives no number; None means PyTorch's choice."""
     device: str | None = None
     """The device that a launcher chose for it; None means `train.device`."""
     with_graph: bool = False
     """Whether to write its network's graph for TensorBoard."""
-    planned_seeds: tuple[int, ...] = ()
-    """All seeds of its cell that the same command planned, including its own."""
-    planned_cells: int = 1
-    """The number of cells that the same command planned."""
 
 
 def plan_runs(
@@ -67,47 +58,38 @@ def plan_runs(
         UsageError: A folder holds a run with another config, or one that is training now.
     """
     seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
+    sweep = (is_forced, may_differ, seeds, len(experiment.cells))
     planned = []
     for spec in experiment.runs:
         folder = RunDir.of(runs_dir, spec.identity)
         _refuse_links(folder)
-        decision = Decision("train") if is_forced else decide(spec, folder)
-        if decision.action != "skip":
-            _refuse_if_held(folder)
-        planned.append(
-            PlannedRun(
-                spec,
-                folder,
-                decision.action,
-                decision.damage,
-                is_forced,
-                may_differ,
-                planned_seeds=seeds,
-                planned_cells=len(experiment.cells),
+        action, damage = ("train", None) if is_forced else decide(spec, folder)
+        if action != "skip" and is_held(folder.lock):
+            holder = describe_holder(folder.lock)
+            raise UsageError(
+                f"{folder.path} is being trained by {holder} right now; wait for it or stop it"
             )
-        )
+        planned.append(PlannedRun(spec, folder, action, damage, *sweep))
     return planned
 
 
-def decide(spec: RunSpec, folder: RunDir) -> Decision:
-    """Returns what to do for a run, given what its folder holds now.
+def decide(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
+    """Returns what to do for a run, and what is damaged in its folder and how that is fixed.
 
     Raises:
         UsageError: It holds a run with another config.
     """
     if not folder.is_begun:
-        return Decision("train")
+        return "train", None
     record = read_run(folder.path, with_config=False)
     if record.fingerprint != spec.config.fingerprint():
         record = read_run(folder.path)
         problem = _tell_by_config(record, spec)
         damage = f"{problem}; the run is recognized by its config and gets a new status"
-        return Decision(_choose_action(record, folder), damage)
+        return _choose_action(record, folder), damage
     action = _choose_action(record, folder)
-    if not record.is_damaged:
-        return Decision(action)
     how = "from its last checkpoint" if action == "resume" else "from the start"
-    return Decision(action, f"{record.problems[0]}; it is rebuilt {how}")
+    return action, f"{record.problems[0]}; it is rebuilt {how}" if record.is_damaged else None
 
 
 def _refuse_links(folder: RunDir) -> None:
@@ -141,14 +123,6 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
 def how_to_start_over(run: Path) -> str:
     """Returns a clause about how to train one run, or its whole experiment, from the start."""
     return f"delete only this run (bnexp rm '{run}'), or start everything over with --force"
-
-
-def _refuse_if_held(folder: RunDir) -> None:
-    if is_held(folder.lock):
-        holder = describe_holder(folder.lock)
-        raise UsageError(
-            f"{folder.path} is being trained by {holder} right now; wait for it or stop it"
-        )
 
 
 def _describe_other(record: RunRecord, spec: RunSpec) -> str:

@@ -13,7 +13,7 @@ from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
 from bnexp.launch.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.resume import refuse_other_conditions
+from bnexp.launch.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.training.device import resolve_device
@@ -47,8 +47,9 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
             say(f"warning: {warning}")
     for run in runs:
         _check_writable(run.folder.path)
-    if is_here:
-        refuse_other_conditions(runs, describe_planned_conditions)
+    for run in runs:
+        if is_here and run.action == "resume":
+            find_resume_point(run, describe_planned_conditions(run), say_nothing)
 
 
 def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[PlannedRun]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun, how_to_start_over
-from bnexp.launch.screen.events import say_nothing
 from bnexp.runs import CheckpointError, DamagedCheckpointError
 from bnexp.training.progress import CheckpointMetadata
 
@@ -77,19 +76,6 @@ def find_resume_point(
     if refused:
         say(f"{_explain(refused)}; the run starts over")
     return None
-
-
-def refuse_other_conditions(
-    runs: Sequence[PlannedRun], describe: Callable[[PlannedRun], Conditions]
-) -> None:
-    """Checks all runs that would continue from a checkpoint, before any does.
-
-    Raises:
-        UsageError: As `find_resume_point`, for the first such run.
-    """
-    for run in runs:
-        if run.action == "resume":
-            find_resume_point(run, describe(run), say_nothing)
 
 
 def find_differences(there: Conditions, here: Conditions) -> list[str]:

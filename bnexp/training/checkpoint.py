@@ -56,7 +56,13 @@ def read_tensors(content: bytes) -> CheckpointTensors:
     loaded = _load(content)
     if not isinstance(loaded, dict) or set(loaded) != {"model", "optimizer"}:
         raise CheckpointError("is not a checkpoint of bnexp")
-    return CheckpointTensors(_require_tensors(loaded["model"]), _require_slots(loaded["optimizer"]))
+    model, slots = loaded["model"], loaded["optimizer"]
+    if not _holds_tensors(model):
+        raise CheckpointError("has a wrong value at model")
+    is_numbered = isinstance(slots, dict) and all(type(number) is int for number in slots)
+    if not is_numbered or not all(_holds_tensors(slot, or_none=True) for slot in slots.values()):
+        raise CheckpointError("has a wrong value at optimizer")
+    return CheckpointTensors({**model}, {**slots})
 
 
 def restore(tensors: CheckpointTensors, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -97,26 +103,13 @@ def _refuse_packed(content: bytes) -> None:
         raise CheckpointError("holds compressed data, which a checkpoint never does")
 
 
-def _require_tensors(value: Any) -> dict[str, Tensor]:  # noqa: ANN401
-    is_mapping = isinstance(value, dict) and all(isinstance(name, str) for name in value)
-    # A subclass of Tensor, or a sparse one, has no business here.
-    if not is_mapping or not all(_is_plain(tensor) for tensor in value.values()):
-        raise CheckpointError("has a wrong value at model")
-    return {**value}
-
-
-def _require_slots(value: Any) -> dict[int, dict[str, Tensor | None]]:  # noqa: ANN401
-    if not isinstance(value, dict) or not all(type(number) is int for number in value):
-        raise CheckpointError("has a wrong value at optimizer")
-    for slot in value.values():
-        is_slot = isinstance(slot, dict) and all(isinstance(name, str) for name in slot)
-        if not is_slot or not all(item is None or _is_plain(item) for item in slot.values()):
-            raise CheckpointError("has a wrong value at optimizer")
-    return {**value}
-
-
-def _is_plain(value: object) -> bool:
-    return type(value) is Tensor and value.layout == torch.strided
+def _holds_tensors(value: Any, or_none: bool = False) -> bool:  # noqa: ANN401
+    """Returns whether it is a dict of plain tensors; a subclass or a sparse one is not."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str)
+        and ((type(item) is Tensor and item.layout == torch.strided) or (or_none and item is None))
+        for name, item in value.items()
+    )
 
 
 def _find_model_problem(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str | None:
@@ -135,7 +128,8 @@ def _find_model_problem(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) 
 
 def _find_slots_problem(slots: Slots, optimizer: torch.optim.Optimizer) -> str | None:
     parameters = [value for group in optimizer.param_groups for value in group["params"]]
-    known = _slot_names(optimizer)
+    is_sgd = isinstance(optimizer, torch.optim.SGD)
+    known = {"momentum_buffer"} if is_sgd else {"step", "exp_avg", "exp_avg_sq"}
     for number, slot in slots.items():
         if not 0 <= number < len(parameters) or not set(slot) <= known:
             return "is from another optimiser"
@@ -146,12 +140,6 @@ def _find_slots_problem(slots: Slots, optimizer: torch.optim.Optimizer) -> str |
             if not is_known:
                 return f"is from another network: {name} of parameter {number} does not fit"
     return None
-
-
-def _slot_names(optimizer: torch.optim.Optimizer) -> set[str]:
-    if isinstance(optimizer, torch.optim.SGD):
-        return {"momentum_buffer"}
-    return {"step", "exp_avg", "exp_avg_sq"}
 
 
 def _describe(value: Tensor) -> str:

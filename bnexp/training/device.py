@@ -27,11 +27,13 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
     device = torch.device(name)
-    count = torch.cuda.device_count() if has_cuda else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(f"there is no device '{name}': {_describe_devices(count, has_mps)}")
-    if device.type == "mps" and not has_mps:
-        raise UsageError(f"there is no device 'mps': {_describe_devices(count, has_mps)}")
+    found = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count() * has_cuda)]
+    found += ["mps"] * has_mps
+    if (f"cuda:{device.index or 0}" if device.type == "cuda" else device.type) not in found:
+        raise UsageError(
+            f"there is no device '{name}': PyTorch {torch.__version__} finds {', '.join(found)}; "
+            "use --device auto or one of them"
+        )
     return device
 
 
@@ -55,16 +57,13 @@ def make_deterministic(device: torch.device, threads: int | None) -> None:
 
 def describe_device(device: torch.device) -> dict[str, Any]:
     """Returns type, name, number and thread count for `environment.json`."""
+    is_cuda = device.type == "cuda"
+    processor = platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name(device) if is_cuda else processor
+    # Apart from the device: which one of several equal ones it was makes no difference.
+    index = {"device_index": device.index or 0} if is_cuda else {}
     threads = torch.get_num_threads()
-    if device.type != "cuda":
-        name = platform.processor() or platform.machine()
-        return {"device": {"type": device.type, "name": name}, "threads": threads}
-    return {
-        "device": {"type": device.type, "name": torch.cuda.get_device_name(device)},
-        # Apart from the device: which one of several equal ones it was makes no difference.
-        "device_index": device.index or 0,
-        "threads": threads,
-    }
+    return {"device": {"type": device.type, "name": name}, **index, "threads": threads}
 
 
 def reset_peak_memory(device: torch.device) -> None:
@@ -97,9 +96,3 @@ def free_memory() -> None:
     """Gives the GPU memory that is not in use back, for other processes on the same GPU."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
-
-
-def _describe_devices(cuda_count: int, has_mps: bool) -> str:
-    found = ["cpu"] + [f"cuda:{index}" for index in range(cuda_count)]
-    found += ["mps"] if has_mps else []
-    return f"PyTorch {torch.__version__} finds {', '.join(found)}; use --device auto or one of them"

@@ -9,7 +9,7 @@ from torch import nn
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
-from bnexp.training.optimizer import compute_learning_rate, set_learning_rate
+from bnexp.training.optimizer import compute_learning_rate
 from bnexp.training.step import Batch, StepResult, StepSeeding, train_step
 
 
@@ -37,7 +37,9 @@ class Learner:
     def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
         """Does the step of this number, counted from 1, which `probes` measure."""
         self._seeding.before_step(number - 1)
-        set_learning_rate(self.optimizer, self.learning_rate(number))
+        learning_rate = self.learning_rate(number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
         precision = self._config.train.precision
         return train_step(self.model, self.optimizer, batch, precision, number, probes)
 

@@ -51,10 +51,6 @@ class DivergedError(Exception):
         self.reason = reason
 
 
-def _save_nothing(_: Progress) -> None:
-    pass
-
-
 class Training:
     """One run as it trains: drives the learner in `parts`, and keeps its `progress`.
 
@@ -69,7 +65,7 @@ class Training:
         parts: TrainingParts,
         reporter: Reporter,
         should_stop: Callable[[], bool],
-        save: Callable[[Progress], None] = _save_nothing,
+        save: Callable[[Progress], None] = lambda _: None,
         progress: Progress | None = None,
         probes: Sequence[Probe] = (),
     ) -> None:

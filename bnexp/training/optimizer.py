@@ -76,9 +76,3 @@ def _scale(schedule: ScheduleConfig, share: float, share_of_all: float) -> float
         passed = sum(share_of_all >= milestone for milestone in schedule.milestones)
         return schedule.gamma**passed
     return 1.0
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Sets the learning rate of every group."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate

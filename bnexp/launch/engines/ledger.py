@@ -38,7 +38,8 @@ class Ledger:
         self._is_failing_fast = is_failing_fast
         self._waiting = deque(range(len(runs)))
         self._deaths: Counter[int] = Counter()
-        self._taken_up: set[int] = set()
+        self.started: set[int] = set()
+        """The runs that a process has taken up."""
 
     @property
     def is_stopping(self) -> bool:
@@ -63,7 +64,7 @@ class Ledger:
     def show(self, event: Event) -> None:
         """Counts an event and shows it."""
         if isinstance(event, RunStarted):
-            self._taken_up.add(event.index)
+            self.started.add(event.index)
         elif isinstance(event, RunEnded):
             self.ended[event.state] += 1
         self._display.show(event)
@@ -77,7 +78,7 @@ class Ledger:
         self._deaths[index] += 1
         if self.is_stopping:
             # A process that was stopped before it took the run up has nothing to save.
-            if index in self._taken_up:
+            if index in self.started:
                 self.show(RunEnded(index, "interrupted"))
         elif self._deaths[index] < ATTEMPTS:
             self._waiting.appendleft(index)

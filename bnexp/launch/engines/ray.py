@@ -19,7 +19,7 @@ from bnexp.launch.engines.ray_worker import Channel, Origin, train_remotely
 from bnexp.launch.one_run import mark_lost
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display, RunStarted
+from bnexp.launch.screen.events import Display
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import RunDir, State
 from bnexp.wording import count
@@ -118,9 +118,9 @@ class _Session:
         self._channel = ray.remote(num_cpus=0)(Channel).remote()
         # What a death means is decided by the ledger, as for every launcher.
         self._task = ray.remote(max_retries=0)(train_remotely)
-        self._origin = Origin(Path.cwd(), sys.argv, _own_environment())
+        own = {name: value for name, value in os.environ.items() if name == "BNEXP_DATA"}
+        self._origin = Origin(Path.cwd(), sys.argv, own)
         self._running: dict[Any, int] = {}
-        self._taken_up: set[int] = set()
         self._is_told = False
 
     def run(self) -> None:
@@ -145,8 +145,6 @@ class _Session:
 
     def _show_events(self) -> None:
         for event in self._ray.get(self._channel.take.remote(self._ledger.is_stopping)):
-            if isinstance(event, RunStarted):
-                self._taken_up.add(event.index)
             self._ledger.show(event)
 
     def _end(self, task: Any, index: int) -> None:  # noqa: ANN401 - a reference to a task
@@ -155,13 +153,14 @@ class _Session:
         except self._ray.exceptions.TaskCancelledError:
             return
         except self._ray.exceptions.RayTaskError as error:
-            self._ledger.lose(index, f"its Ray task failed: {_last_line(error)}", mark_lost)
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            self._ledger.lose(index, f"its Ray task failed: {lines[-1]}", mark_lost)
         except self._ray.exceptions.RayError as error:
             self._ledger.lose(index, f"its Ray worker died ({type(error).__name__})", mark_lost)
 
     def _cancel_what_waits(self) -> None:
         for task, index in self._running.items():
-            if index not in self._taken_up:
+            if index not in self._ledger.started:
                 self._ray.cancel(task)
 
 
@@ -175,11 +174,3 @@ def _import_ray() -> Any:  # noqa: ANN401 - a module without types
             f"--launcher ray needs Ray ({error}): pip install 'bnexp[ray]', or use --jobs N"
         ) from None
     return ray
-
-
-def _own_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in {"BNEXP_DATA"}}
-
-
-def _last_line(error: Exception) -> str:
-    return next(iter(reversed(str(error).strip().splitlines())), type(error).__name__)
