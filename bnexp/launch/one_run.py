@@ -55,14 +55,14 @@ def train_one(
         run.folder.path.mkdir(parents=True, exist_ok=True)
         with hold_lock(run.folder.lock, say, should_stop) as hold:
             folder = RunDir(run.folder.path, run.folder.identity, hold.check)
-            run = replace(run, folder=folder)
+            held = replace(run, folder=folder)
             try:
-                state = _train_held(run, index, should_stop, send)
+                state = _train_held(held, index, should_stop, send)
             except LostLockError:
                 raise
             except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
                 hold.check()
-                state = _report_failure(run, say, error)
+                state = _report_failure(held, say, error)
     except GivenUpError:
         pass
     except LostLockError as error:

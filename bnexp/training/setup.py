@@ -86,6 +86,10 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     evaluation = {"test": dataset.test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
+    is_precise = "precise" in config.evaluate.population_statistics
+    recalibration = _shuffle(train, config.evaluate.precise_images if is_precise else 1)
+    sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
+    is_alone = all(site.norm.evaluates_images_alone for site in sites)
     model = _build_model(config, dataset, device)
     optimizer = build_optimizer(config.optim, model, _find_norm_parameters(model))
     batches = TrainingBatches(train, statistics, data, config.train.seed, device)
@@ -96,10 +100,8 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
         evaluator=Evaluator(
             precision=config.train.precision,
             batch_size=data.batch_size,
-            recalibration_images=ResidentImages(
-                _choose_for_recalibration(config, train), statistics, device
-            ),
-            shared_batch_size=_find_shared_batch_size(config, dataset),
+            recalibration_images=ResidentImages(recalibration, statistics, device),
+            shared_batch_size=None if is_alone else data.batch_size,
         ),
         evaluation_sets={
             prefix: ResidentImages(_shuffle(images), statistics, device)
@@ -107,17 +109,6 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
         },
         plain_training_images=ResidentImages(_shuffle(train.subset(chosen)), statistics, device),
     )
-
-
-def _find_shared_batch_size(config: ExperimentConfig, dataset: Dataset) -> int | None:
-    sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
-    is_alone = all(site.norm.evaluates_images_alone for site in sites)
-    return None if is_alone else config.data.batch_size
-
-
-def _choose_for_recalibration(config: ExperimentConfig, train: LabelledImages) -> LabelledImages:
-    is_used = "precise" in config.evaluate.population_statistics
-    return _shuffle(train, config.evaluate.precise_images if is_used else 1)
 
 
 def _shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages:

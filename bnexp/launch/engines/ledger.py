@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+from bnexp.launch.one_run import mark_lost
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import (
-    Display,
-    Event,
-    RunEnded,
-    RunStarted,
-    Said,
-)
+from bnexp.launch.screen.events import Display, Event, RunEnded, RunStarted, Said
 from bnexp.runs import State
 
 ATTEMPTS = 2
@@ -69,11 +64,8 @@ class Ledger:
             self.ended[event.state] += 1
         self._display.show(event)
 
-    def lose(self, index: int, reason: str, mark_failed: Callable[[PlannedRun, str], str]) -> None:
-        """Takes back a run whose process died: it is tried once more, then it has failed.
-
-        `mark_failed` writes the failure down and returns it in words.
-        """
+    def lose(self, index: int, reason: str) -> None:
+        """Takes back a run whose process died: it is tried once more, then it has failed."""
         run = self._runs[index]
         self._deaths[index] += 1
         if self.is_stopping:
@@ -84,5 +76,5 @@ class Ledger:
             self._waiting.appendleft(index)
             self.show(Said(f"{run.spec.name}: {reason}; trying it once more"))
         else:
-            self.show(Said(mark_failed(run, f"{reason}, {ATTEMPTS} times")))
+            self.show(Said(mark_lost(run, f"{reason}, {ATTEMPTS} times")))
             self.show(RunEnded(index, "failed"))

@@ -17,7 +17,6 @@ from multiprocessing import connection, resource_tracker
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device
 from bnexp.launch.engines.worker import Order, Ready, work
-from bnexp.launch.one_run import mark_lost
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.screen.events import Display, RunEnded, Said
 from bnexp.launch.stop import StopSignal
@@ -166,7 +165,7 @@ class _Pool:
             worker.order = None
             if event.state == "interrupted" and not self.ledger.is_stopping:
                 self._dismiss(worker)
-                self.ledger.lose(event.index, "its process was told to stop", mark_lost)
+                self.ledger.lose(event.index, "its process was told to stop")
                 return
         self.ledger.show(event)
 
@@ -174,7 +173,7 @@ class _Pool:
         code = self._dismiss(worker)
         if worker.order:
             index, _ = worker.order
-            self.ledger.lose(index, _describe_death(code), mark_lost)
+            self.ledger.lose(index, _describe_death(code))
 
     def _engage(self, slot: int) -> _Worker:
         worker = self._workers[slot] = _Worker(slot)

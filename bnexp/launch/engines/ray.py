@@ -16,7 +16,6 @@ from bnexp.errors import UsageError
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import give_threads
 from bnexp.launch.engines.ray_worker import Channel, Origin, train_remotely
-from bnexp.launch.one_run import mark_lost
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.screen.events import Display
@@ -154,9 +153,9 @@ class _Session:
             return
         except self._ray.exceptions.RayTaskError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            self._ledger.lose(index, f"its Ray task failed: {lines[-1]}", mark_lost)
+            self._ledger.lose(index, f"its Ray task failed: {lines[-1]}")
         except self._ray.exceptions.RayError as error:
-            self._ledger.lose(index, f"its Ray worker died ({type(error).__name__})", mark_lost)
+            self._ledger.lose(index, f"its Ray worker died ({type(error).__name__})")
 
     def _cancel_what_waits(self) -> None:
         for task, index in self._running.items():
