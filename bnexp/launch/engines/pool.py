@@ -59,9 +59,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.slot = slot
         self.connection, other_end = context.Pipe()
-        self.process = context.Process(
-            target=work, args=(other_end,), name=f"bnexp-{slot}", daemon=True
-        )
+        self.process = context.Process(target=work, args=(other_end,), daemon=True)
         self.order: Order | None = None
         """The run that it trains, or will train once it is ready."""
         self.is_ready = False
@@ -82,11 +80,6 @@ class _Worker:
         """Gives it a run, as soon as it is ready; returns whether the worker is still there."""
         self.order = order
         return self.send(order) if self.is_ready else True
-
-    def begin(self) -> None:
-        """Sends the run that it was given before it was ready."""
-        self.is_ready = True
-        self.send(self.order)
 
     def leave(self) -> int:
         """Waits until the process is gone, which its closed pipe tells it to be, and says how."""
@@ -141,8 +134,7 @@ class _Pool:
         worker = self._workers.get(slot)
         if worker and worker.order:
             return
-        taken = self.ledger.take()
-        if taken is None:
+        if (taken := self.ledger.take()) is None:
             return
         index, run = taken
         device = choose_device(run, slot) if self._jobs > 1 else None
@@ -159,7 +151,8 @@ class _Pool:
             self._lose(worker)
             return
         if isinstance(event, Ready):
-            worker.begin()
+            worker.is_ready = True
+            worker.send(worker.order)
             return
         if isinstance(event, RunEnded):
             worker.order = None
