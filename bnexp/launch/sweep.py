@@ -28,7 +28,7 @@ def train_sweep(
     options: LaunchOptions,
     console: Console,
 ) -> int:
-    """Trains the runs that are left and returns the exit code.
+    """Trains the runs that are left, seed by seed over all cells, and returns the exit code.
 
     Raises:
         UsageError: Nothing was started, since part of it cannot work.
@@ -36,7 +36,10 @@ def train_sweep(
     """
     launcher = RayLauncher(options) if options.is_ray else LocalLauncher(options)
     try:
-        to_do = launcher.place([run for run in planned if run.action != "skip"])
+        left = [run for run in planned if run.action != "skip"]
+        # A machine that slows down slows all cells, not the last one.
+        left.sort(key=lambda run: run.planned_seeds.index(run.spec.seed))
+        to_do = launcher.place(left)
         prepare(to_do, _say_once(console), is_here=not options.is_ray)
         for line in _announce(experiment, len(planned) - len(to_do), to_do, runs_dir, launcher):
             # Between words on a terminal; elsewhere a line stays one.

@@ -1,0 +1,32 @@
+"""In which order a sweep's runs train."""
+
+import io
+from collections import Counter
+
+from rich.console import Console
+from sweeps import plan
+
+from bnexp.config.load import load_experiment
+from bnexp.launch.engines.launcher import LocalLauncher
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.sweep import train_sweep
+
+
+def test_cells_take_turns_seed_by_seed(tmp_path, monkeypatch):
+    trained = []
+
+    def run_all(self, runs, display, stop):
+        trained.extend(run.spec.name for run in runs)
+        return Counter(finished=len(runs))
+
+    monkeypatch.setattr(LocalLauncher, "run_all", run_all)
+    sweep = ("sweep.grid={optim.learning_rate: [0.1, 0.2]}", "sweep.seeds=[2, 0]")
+    planned = plan(tmp_path, *sweep)
+    experiment = load_experiment(tmp_path / "c.yaml", sweep)
+    console = Console(file=io.StringIO())
+
+    assert train_sweep(experiment, planned, tmp_path / "runs", LaunchOptions(), console) == 0
+
+    cells = [f"learning_rate={rate}" for rate in (0.1, 0.2)]
+    assert [run.spec.name for run in planned] == [f"{c} seed={s}" for c in cells for s in (2, 0)]
+    assert trained == [f"{c} seed={s}" for s in (2, 0) for c in cells]
