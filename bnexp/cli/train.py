@@ -15,6 +15,7 @@ from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
+from bnexp.launch.stop import exiting_at_once
 from bnexp.reports.console import FoldedName, open_console, open_table
 from bnexp.wording import count
 
@@ -174,7 +175,10 @@ def _train_all(
     # 2,333 images/s alone and 1,040 next to one busy program, against 2,466 and 675 by default.
     # It is read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    from bnexp.launch.sweep import train_sweep
+    if "torch" not in sys.modules:
+        console.print("loading PyTorch…")
+    with exiting_at_once():
+        from bnexp.launch.sweep import train_sweep
 
     return train_sweep(experiment, planned, runs_dir, options, console)
 

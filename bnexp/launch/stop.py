@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -14,6 +15,21 @@ SHOW_CURSOR = b"\x1b[?25h"
 LEFT = b"\nexited at once; the same command continues from the last save\n"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def exiting_at_once() -> Iterator[None]:
+    """Makes Ctrl-C exit with 130 at once: for imports, which take seconds and leave nothing.
+
+    An exception could be caught by what is being imported, or end in a traceback.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    if previous != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 class StopSignal:

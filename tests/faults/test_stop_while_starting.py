@@ -1,4 +1,4 @@
-"""While the processes of `--jobs` still import PyTorch: what is said, and a signal then."""
+"""While PyTorch and other packages are still imported: what is said, and a signal then."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from pathlib import Path
 
 class EndlessImport:
     def find_spec(self, name, *_):
-        if name == "torch":
+        if name == os.environ.get("ENDLESS", "torch"):
             folder = Path(os.environ["IMPORTS"])
             if (folder / "one-is-free").exists():
                 (folder / "one-is-free").rename(folder / f"free-{os.getpid()}")
@@ -29,10 +29,12 @@ class EndlessImport:
         return None
 
 
-if "--multiprocessing-fork" in sys.orig_argv:
+if "ENDLESS" in os.environ or "--multiprocessing-fork" in sys.orig_argv:
     sys.meta_path.insert(0, EndlessImport())
 """
-"""A sitecustomize.py: the workers' import of PyTorch takes an hour, but for a free one's."""
+"""A sitecustomize.py: the workers' import of PyTorch takes an hour, except a free one's.
+
+With ENDLESS, the command's own import of that module does."""
 
 LONG = ("sweep.seeds=2", "train.epochs=2000", "train.checkpoint_every=20")
 
@@ -43,13 +45,14 @@ def start(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(ENDLESS_IMPORT)
     processes = []
 
-    def run():
+    def run(**environment):
         paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
         settings = [word for setting in LONG for word in ("-s", setting)]
         process = subprocess.Popen(
             [sys.executable, "-m", "bnexp", "train", "c.yaml", "--jobs", "2", *settings],
             cwd=tmp_path,
-            env={**os.environ, "IMPORTS": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, "IMPORTS": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
+            | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -107,6 +110,22 @@ def test_row_03_a_signal_while_the_workers_import_pytorch_is_heeded_at_once(
     assert "Traceback" not in said
     assert not (tmp_path / "runs").exists()
     assert not any(map(is_alive, find_importing(tmp_path)))
+
+
+@pytest.mark.parametrize(("module", "said"), [("typer", ""), ("torch", "loading PyTorch…\n")])
+def test_row_03_ctrl_c_while_the_command_imports_exits_without_a_traceback(
+    module, said, start, tmp_path
+):
+    plan(tmp_path)
+    process = start(ENDLESS=module)
+    wait_until(lambda: find_importing(tmp_path), process)
+
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert (stdout, stderr) == ("", said)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_row_03_a_signal_saves_the_run_that_trains_beside_a_worker_that_still_starts(
