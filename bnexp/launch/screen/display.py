@@ -124,8 +124,8 @@ def _draw_runs(progress: SweepProgress) -> Table:
     table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
     # Widths that numbers fit that grow: a table that moves is hard to read.
     steps = max(len(f"{size.steps}") for size in progress.sizes)
-    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "accuracy": 11, "images/s": 8,
-              "left": 8}  # fmt: skip
+    widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "loss": 6, "accuracy": 11,
+              "images/s": 8, "left": 8}  # fmt: skip
     for title, width in widths.items():
         table.add_column(title, justify="right", no_wrap=True, min_width=width)
     for _, run in sorted(progress.running.items()):
@@ -135,6 +135,7 @@ def _draw_runs(progress: SweepProgress) -> Table:
             str(run.size.seed),
             f"{run.epoch}/{run.size.epochs}",
             f"{run.step}/{run.size.steps}",
+            run.loss,
             run.accuracy,
             "" if speed is None else format_speed(speed),
             "" if left is None else format_duration(left),

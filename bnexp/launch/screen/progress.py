@@ -45,6 +45,8 @@ class RunningRun:
     first_seen: tuple[float, int] | None = None
     """When a step of it was first reported, by the clock, and which; before that it starts up."""
     step: int = 0
+    loss: str = ""
+    """The training loss of its last epoch; empty before that, as is `accuracy`."""
     accuracy: str = ""
 
     @property
@@ -107,6 +109,7 @@ class SweepProgress:
                 run.first_seen = run.first_seen or (self._clock(), step)
                 run.step = step
             case EpochEnded(index, scalars=scalars):
+                self.running[index].loss = f"{scalars['train/loss']:.3f}"
                 self.running[index].accuracy = describe_accuracy(scalars)
             case RunEnded(index, state):
                 self.ended[state] += 1

@@ -74,6 +74,7 @@ def test_an_ended_run_counts_with_all_its_steps_though_the_last_were_not_told(pr
 
 def test_the_accuracy_shown_is_that_of_validation_where_there_is_one(progress):
     progress.take(RunStarted(0))
-    scalars = {"train/accuracy": 0.9, "test/accuracy": 0.5, "val/accuracy": 0.612}
+    scalars = {"train/loss": 1.0, "train/accuracy": 0.9, "test/accuracy": 0.5}
+    scalars["val/accuracy"] = 0.612
     progress.take(EpochEnded(0, 1, 2, scalars))
     assert progress.running[0].accuracy == "val 61.2 %"
