@@ -87,7 +87,10 @@ def info_command(
     """Show a dataset's classes, image shape, channel statistics and fingerprint."""
     from bnexp.data.inventory import open_dataset, summarise
 
-    summary = summarise(open_dataset(name, root).load(_say))
+    dataset = open_dataset(name, root).load(_say)
+    summary = summarise(dataset)
+    for warning in dataset.find_warnings():
+        _say(f"warning: {warning}")
     if as_json:
         typer.echo(json.dumps(_summary_as_json(summary), indent=2))
         return
@@ -130,13 +133,15 @@ def _print_summary(summary: DatasetSummary) -> None:
     typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
     typer.echo(f"channel stds   {_join(summary.channel_stds)}")
     typer.echo(f"fingerprint    {summary.fingerprint}")
+    counts = {"training": summary.train_counts, "test": summary.test_counts}
+    if summary.val_counts:
+        counts["validation"] = summary.val_counts
     rows = [
-        (name, f"{count:,}", f"{summary.test_counts[name]:,}")
-        for name, count in summary.train_counts.items()
+        (name, *(f"{by_class[name]:,}" for by_class in counts.values()))
+        for name in summary.train_counts
     ]
-    totals = (sum(summary.train_counts.values()), sum(summary.test_counts.values()))
-    total = ("all", f"{totals[0]:,}", f"{totals[1]:,}")
-    _print_table(("class", "training", "test"), [*rows, total])
+    total = ("all", *(f"{sum(by_class.values()):,}" for by_class in counts.values()))
+    _print_table(("class", *counts), [*rows, total])
 
 
 def _join(values: tuple[float, ...]) -> str:
@@ -146,7 +151,7 @@ def _join(values: tuple[float, ...]) -> str:
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from bnexp.reports.console import open_console, open_table
 
-    table = open_table(*header, numbers=("size", "training", "test", "classes"))
+    table = open_table(*header, numbers=("size", "training", "test", "validation", "classes"))
     for row in rows:
         table.add_row(*row)
     open_console().print(table)

@@ -115,7 +115,8 @@ def _evaluation_batches(
 ) -> Iterator[tuple[KeyPath, int]]:
     """Yields the sizes of batches that evaluation normalizes by themselves, with their key."""
     data, kinds = config.data, config.evaluate.population_statistics
-    counts = [(("data", "val_size"), data.val_size), (("data", "name"), facts.test_count)]
+    val_count = data.val_size or facts.val_count
+    counts = [(("data", "val_size"), val_count), (("data", "name"), facts.test_count)]
     for path, count in counts:
         if not count:
             continue

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint
 from bnexp.errors import DataError
@@ -47,19 +48,19 @@ def _load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say
         write_arrays(path, dataset)
     except OSError as error:
         say(f"cannot keep the decoded images in {path} ({error.strerror}); continuing without")
-    _protect(dataset.train, dataset.test)
+    _protect(dataset)
     return dataset
 
 
 def write_arrays(path: Path, dataset: Dataset) -> None:
     """Writes the dataset at `path`; a reader sees the old file or the new one."""
     with open_atomically(path) as file:
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for split, part in dataset.parts.items():
+            arrays |= {f"{split}_images": part.images, f"{split}_labels": part.labels}
         np.savez(
             file,
-            train_images=dataset.train.images,
-            train_labels=dataset.train.labels,
-            test_images=dataset.test.images,
-            test_labels=dataset.test.labels,
+            **arrays,  # type: ignore[arg-type]
             class_names=np.array(dataset.class_names),
             fingerprint=np.array(dataset.fingerprint),
         )
@@ -73,8 +74,11 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            train = LabelledImages(arrays["train_images"], arrays["train_labels"])
-            test = LabelledImages(arrays["test_images"], arrays["test_labels"])
+            splits = ("train", "test", "val") if "val_images" in arrays else ("train", "test")
+            parts = [
+                LabelledImages(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+                for split in splits
+            ]
             class_names = tuple(str(class_name) for class_name in arrays["class_names"])
             fingerprint = str(arrays["fingerprint"])
     except FileNotFoundError:
@@ -83,15 +87,18 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
         raise DataError(f"{path} cannot be used ({error})") from error
     # The fingerprint covers values and shapes, not their types.
     is_typed = all(
-        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in (train, test)
+        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in parts
     )
-    if not is_typed or fingerprint != compute_fingerprint(train, test, class_names):
+    train, test, *rest = parts
+    val = rest[0] if rest else None
+    if not is_typed or fingerprint != compute_fingerprint(train, test, class_names, val):
         raise DataError(f"{path} cannot be used (its content does not match its fingerprint)")
-    _protect(train, test)
-    return Dataset(name, train, test, class_names, fingerprint)
+    dataset = Dataset(name, train, test, class_names, fingerprint, val)
+    _protect(dataset)
+    return dataset
 
 
-def _protect(*parts: LabelledImages) -> None:
-    for part in parts:
+def _protect(dataset: Dataset) -> None:
+    for part in dataset.parts.values():
         part.images.setflags(write=False)
         part.labels.setflags(write=False)

@@ -7,12 +7,14 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from bnexp.parts import Part
+from bnexp.wording import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +41,7 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as its source holds it: all training images and all test images."""
+    """A dataset as its source holds it: all training images, all test images, maybe validation."""
 
     name: str
     train: LabelledImages
@@ -47,6 +49,34 @@ class Dataset:
     class_names: tuple[str, ...]
     fingerprint: str
     """SHA-256 over pixels, labels and class names: equal data, equal fingerprint."""
+    val: LabelledImages | None = None
+    """Validation images that the source keeps apart; None if they come from the training set."""
+
+    @property
+    def parts(self) -> dict[str, LabelledImages]:
+        """The images by split: `train`, `test`, and `val` if there is one."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.val is None else {**parts, "val": self.val}
+
+    @cached_property
+    def repeated_counts(self) -> dict[str, int]:
+        """By split, how many images outside the training set have the pixels of one inside."""
+        known = {hashlib.sha256(image.tobytes()).digest() for image in self.train.images}
+        return {
+            split: sum(hashlib.sha256(image.tobytes()).digest() in known for image in part.images)
+            for split, part in self.parts.items()
+            if split != "train"
+        }
+
+    def find_warnings(self) -> list[str]:
+        """Returns what makes scores on this dataset doubtful: test images known from training."""
+        names = {"test": "test", "val": "validation"}
+        return [
+            f"{repeated:,} of {count(len(self.parts[split]), f'{names[split]} image')} are also "
+            "training images, pixel by pixel, so scores on them are too good; remove them"
+            for split, repeated in self.repeated_counts.items()
+            if repeated
+        ]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -64,6 +94,8 @@ class DatasetFacts:
     num_classes: int
     train_count: int
     test_count: int
+    val_count: int = 0
+    """Validation images that the dataset keeps apart from the training images."""
 
 
 class DatasetConfig(Part):
@@ -129,11 +161,16 @@ def data_home(root: str | None = None) -> Path:
 
 
 def compute_fingerprint(
-    train: LabelledImages, test: LabelledImages, class_names: tuple[str, ...]
+    train: LabelledImages,
+    test: LabelledImages,
+    class_names: tuple[str, ...],
+    val: LabelledImages | None = None,
 ) -> str:
     """Returns the SHA-256 of shapes, pixels, labels and class names, as hexadecimal digits."""
-    digest = hashlib.sha256(repr((class_names, train.images.shape, test.images.shape)).encode())
-    for part in (train, test):
+    parts = (train, test) if val is None else (train, test, val)
+    shapes = (part.images.shape for part in parts)
+    digest = hashlib.sha256(repr((class_names, *shapes)).encode())
+    for part in parts:
         digest.update(part.images.tobytes())
         digest.update(part.labels.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -39,6 +39,8 @@ class DatasetSummary:
     """Training images of each class."""
     test_counts: dict[str, int]
     """Test images of each class."""
+    val_counts: dict[str, int]
+    """Images of each class that are kept apart for validation; empty if there are none."""
     channel_means: tuple[float, ...]
     """Of the training images, of pixels in [0, 1]."""
     channel_stds: tuple[float, ...]
@@ -78,6 +80,7 @@ def summarise(dataset: Dataset) -> DatasetSummary:
         image_shape=dataset.image_shape,
         train_counts=_count(dataset.class_names, dataset.train.labels.tolist()),
         test_counts=_count(dataset.class_names, dataset.test.labels.tolist()),
+        val_counts=_count(dataset.class_names, dataset.val.labels.tolist()) if dataset.val else {},
         channel_means=statistics.mean,
         channel_stds=statistics.std,
         fingerprint=dataset.fingerprint,

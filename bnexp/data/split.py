@@ -23,10 +23,15 @@ def choose_images(
     """Returns the indices of training and of validation images, as `stratified_split` does.
 
     Raises:
-        DataError: There are not as many images, a class is left without any, or there is
-            only one class.
+        DataError: There are not as many images, a class is left without any, there is only
+            one class, or the dataset has validation images of its own.
     """
     labels, names = dataset.train.labels, dataset.class_names
+    if dataset.val is not None and val_size:
+        raise DataError(
+            f"the dataset {dataset.name} has {len(dataset.val):,} validation images of its own; "
+            "leave data.val_size out, or remove them to validate on training images"
+        )
     if len(names) < 2:
         raise DataError(
             f"the dataset {dataset.name} has only the class {names[0]}: a classifier needs at "

@@ -45,13 +45,18 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
     """
     warnings = check_against_facts(config, find_facts(dataset))
     choose_images(dataset, config.data.train_size, config.data.val_size)
-    return [] if config.data.facts() else warnings
+    doubts = [f"data: {warning}" for warning in dataset.find_warnings()]
+    return doubts if config.data.facts() else doubts + warnings
 
 
 def find_facts(dataset: Dataset) -> DatasetFacts:
     """Returns the sizes of a dataset that is here."""
     return DatasetFacts(
-        dataset.image_shape, len(dataset.class_names), len(dataset.train), len(dataset.test)
+        dataset.image_shape,
+        len(dataset.class_names),
+        len(dataset.train),
+        len(dataset.test),
+        len(dataset.val or ()),
     )
 
 
@@ -83,7 +88,7 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     train = dataset.train.subset(train_indices)
     statistics = ChannelStatistics.of(train)
     chosen = np.linspace(0, len(train) - 1, min(len(train), len(dataset.test))).astype(np.int64)
-    evaluation = {"test": dataset.test}
+    evaluation = {**({"val": dataset.val} if dataset.val else {}), "test": dataset.test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
     is_precise = "precise" in config.evaluate.population_statistics

@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 from image_folders import make_image_folder, save
+from PIL import Image
 
 from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError
@@ -53,6 +54,11 @@ def save_16_bit(path):
     path.write_bytes(content)
 
 
+def save_animation(path):
+    frames = [Image.new("RGB", (8, 6), (shade, 0, 0)) for shade in (1, 2)]
+    frames[0].save(path, format="PNG", save_all=True, append_images=frames[1:])
+
+
 DAMAGES = {
     "cut PNG": ("png", cut, "is damaged: "),
     "cut JPEG": ("jpg", cut, "is damaged: "),
@@ -62,17 +68,21 @@ DAMAGES = {
     "GIF": ("png", lambda path: save(path, format="GIF"), "is not a JPEG or PNG image"),
     "size": ("png", lambda path: save(path, size=(6, 8)), "6×8 pixels, not 8×6"),
     "CMYK": ("jpg", lambda path: save(path, 0, mode="CMYK"), "has CMYK, not 8-bit RGB or grey"),
-    "palette": ("png", lambda path: save(path, 0, mode="P"), "has a colour palette, not"),
-    "alpha": ("png", lambda path: save(path, 0, mode="RGBA"), "has an alpha channel, not"),
-    "grey alpha": ("png", lambda path: save(path, 0, mode="LA"), "has an alpha channel, not"),
+    "animation": ("png", save_animation, "is an animation of 2 pictures"),
+    "palette": (
+        "png",
+        lambda path: save(path, 0, mode="P", transparency=0),
+        "has transparent pixels, not",
+    ),
+    "alpha": ("png", lambda path: save(path, 0, mode="RGBA"), "has transparent pixels, not"),
+    "grey alpha": ("png", lambda path: save(path, 0, mode="LA"), "has transparent pixels, not"),
     "transparent": (
         "png",
-        lambda path: save(path, transparency=(1, 2, 3)),
-        "has a transparent colour, not",
+        lambda path: save(path, transparency=(10, 20, 30)),
+        "has transparent pixels, not",
     ),
     "16-bit grey": ("png", lambda path: save(path, 0, mode="I;16"), "has 16 bits per channel, not"),
     "16-bit RGB": ("png", save_16_bit, "has 16 bits per channel, not"),
-    "1 bit": ("png", lambda path: save(path, 0, mode="1"), "has black and white without greys"),
     "bomb": ("png", claim_a_huge_size, "has far too many pixels"),
     "half a bomb": ("png", lambda path: claim_a_huge_size(path, 11_000), "has far too many pixels"),
     "large": ("png", lambda path: claim_a_huge_size(path, 9000), "9000×9000 pixels, not 8×6"),

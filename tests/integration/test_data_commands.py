@@ -67,6 +67,7 @@ def test_list_tells_what_each_dataset_holds(home):
         "num_classes": 10,
         "train_count": 50_000,
         "test_count": 10_000,
+        "val_count": 0,
     }
 
 
@@ -147,10 +148,18 @@ def test_info_measures_an_image_folder(folder):
         "test_count": 2,
         "train_counts": {"cat": 3, "dog": 3},
         "test_counts": {"cat": 1, "dog": 1},
+        "val_counts": {},
         "channel_means": pytest.approx([0.5, 0.0, 0.2]),
         "channel_stds": pytest.approx([0.5, 1.0, 1.0]),
         "fingerprint": ImageFolderConfig(root=str(folder)).load(print).fingerprint,
     }
+
+
+def test_info_warns_of_test_images_that_are_training_images(folder):
+    assert run("info", folder).stderr.splitlines()[-1] == (
+        "warning: 2 of 2 test images are also training images, pixel by pixel, so scores on them "
+        "are too good; remove them"
+    )
 
 
 def test_messages_give_the_width_first(folder):

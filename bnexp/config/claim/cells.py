@@ -136,7 +136,12 @@ def _find_selection_problems(
     reduction = claim.reduction
     is_chosen = reduction is not None and reduction.name == "best"
     needed = {("reduction", "select_by"): is_chosen, ("metric",): claim.metric.startswith("val")}
-    has_none = any(variant.config.get("data.val_size") == 0 for variant in variants)
+    # Whether an image folder has a val/ is known only when it is read.
+    has_none = any(
+        variant.config.get("data.val_size") == 0
+        and variant.config.get("data.name") != "image_folder"
+        for variant in variants
+    )
     for path, is_needed in needed.items():
         if is_needed and has_none:
             reason = "is measured on validation images, and there are none; set data.val_size"

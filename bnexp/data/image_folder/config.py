@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.data.dataset import Dataset, DatasetConfig, Say
 
 
 class ImageFolderConfig(DatasetConfig):
-    """Images in `train/<class>/` and `test/<class>/`, all of one size, 8-bit RGB or grey."""
+    """Images in `train/<class>/`, `test/<class>/` and, if there is one, `val/<class>/`.
+
+    JPEG and PNG files, turned as their EXIF orientation says. Palettes, black and white, and an
+    alpha channel without transparent pixels are converted; transparent pixels, 16 bits per
+    channel, CMYK and animations are refused.
+    """
 
     name: Literal["image_folder"] = "image_folder"
     """Selects this dataset."""
     root: str | None = None
     """The folder that holds train/ and test/; required. A relative one starts at the current
     directory."""
+    val_size: int = Field(default=0, ge=0)
+    """Images taken out of the training set for validation, stratified; must be 0 with a `val/`
+    folder, whose images are the validation set."""
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    """Width and height to resize every image to, bilinear and antialiased, without keeping its
+    proportions; null: all must have one size."""
+    channels: Literal[1, 3, "auto"] = 3
+    """3 widens grey images to RGB, 1 turns colours into grey; auto is 1 if all images are grey."""
 
     @field_validator("root")
     @classmethod
@@ -32,12 +45,11 @@ class ImageFolderConfig(DatasetConfig):
     def load(self, say: Say) -> Dataset:
         """Returns the images, decoded once and then kept in the data folder.
 
-        Grey images are widened to RGB.
-
         Raises:
             DataError: The folder is not laid out as it should be, or holds files that are
                 damaged, foreign or of another size.
         """
         from bnexp.data.image_folder.decoding import load_image_folder
 
-        return load_image_folder(Path(self.root or "").expanduser(), say)
+        root = Path(self.root or "").expanduser()
+        return load_image_folder(root, say, self.image_size, self.channels)

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 
@@ -26,6 +27,7 @@ from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint
 from bnexp.data.image_folder.layout import ImageFolder, name_some, scan_image_folder
 from bnexp.errors import DataError
 
+Channels = Literal[1, 3, "auto"]
 Size = tuple[int, int]
 """Width and height, as Pillow orders them."""
 
@@ -33,19 +35,20 @@ _CHUNK = 200
 _PROBES = 20
 _PNG_DEPTH = 24
 """Where a PNG file says how many bits a channel has."""
-_MODES = {
-    "1": "black and white without greys",
-    "P": "a colour palette",
-    "PA": "a colour palette",
-    "RGBA": "an alpha channel",
-    "LA": "an alpha channel",
-    "I": "16 bits per channel",
-    "I;16": "16 bits per channel",
-}
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how viewers turn a picture."""
+_EQUIVALENTS = {"1": "L", "P": "RGB", "LA": "L", "RGBA": "RGB", "PA": "RGB"}
+"""Modes that mean the same as 8-bit grey or RGB, if no pixel is transparent."""
+_DEEP = ("I", "I;16")
 
 
-def load_image_folder(root: Path, say: Say) -> Dataset:
+def load_image_folder(
+    root: Path, say: Say, image_size: Size | None = None, channels: Channels = 3
+) -> Dataset:
     """Returns the images below `root`, from the cache if the folder has not changed.
+
+    They are resized to `image_size`, or must have one size if that is None. With one channel,
+    colours become grey; with three, grey is widened; `auto` is one if all are grey.
 
     Calls for the same unchanged folder share one read-only dataset in a process.
 
@@ -54,13 +57,14 @@ def load_image_folder(root: Path, say: Say) -> Dataset:
     """
     folder = scan_image_folder(root)
     home = data_home().absolute() / "image_folder"
-    place = hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:16]
+    choices = repr((image_size, channels)).encode()
+    place = hashlib.sha256(os.fsencode(folder.root) + b"\0" + choices).hexdigest()[:16]
     path = home / f"{place}-{folder.fingerprint[:16]}.npz"
 
     def build() -> Dataset:
         count = sum(len(files.paths) for files in folder.files.values())
         say(f"decoding {count:,} images in {folder.root}, to be kept in {path}")
-        return decode_image_folder(folder, say)
+        return decode_image_folder(folder, say, image_size, channels)
 
     dataset = load_or_build(path, "image_folder", build, say)
     # The same folder before its last change is not loaded again.
@@ -70,21 +74,24 @@ def load_image_folder(root: Path, say: Say) -> Dataset:
     return dataset
 
 
-def decode_image_folder(folder: ImageFolder, say: Say) -> Dataset:
-    """Decodes every file; images are uint8 `(N, H, W, 3)`, class by class, sorted by name.
+def decode_image_folder(
+    folder: ImageFolder, say: Say, image_size: Size | None = None, channels: Channels = 3
+) -> Dataset:
+    """Decodes every file; images are uint8 `(N, H, W, C)`, class by class, sorted by name.
 
     Raises:
         DataError: Files are damaged, foreign or of another size; it names the first few.
     """
     paths = [path for files in folder.files.values() for path in files.paths]
-    images = _decode_all(paths, folder.root, say)
+    images = _decode_all(paths, folder.root, say, image_size, channels)
     parts = {}
     for split, files in folder.files.items():
         count = len(files.paths)
         parts[split] = LabelledImages(images[:count], np.array(files.labels, np.int64))
         images = images[count:]
-    fingerprint = compute_fingerprint(parts["train"], parts["test"], folder.class_names)
-    return Dataset("image_folder", parts["train"], parts["test"], folder.class_names, fingerprint)
+    train, test, val = parts["train"], parts["test"], parts.get("val")
+    fingerprint = compute_fingerprint(train, test, folder.class_names, val)
+    return Dataset("image_folder", train, test, folder.class_names, fingerprint, val)
 
 
 class _UnusableError(Exception):
@@ -100,13 +107,15 @@ class _Finding:
     is_grey: bool = False
 
 
-def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]:
+def _decode_all(
+    paths: Sequence[str], root: Path, say: Say, image_size: Size | None, channels: Channels
+) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         # Pillow only warns of images between its limit and twice its limit.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        size = _find_size(paths)
-        images = _allocate(len(paths), size)
-        findings = _decode_in_parallel(paths, size, images)
+        size = image_size or _find_size(paths)
+        images = _allocate(len(paths), size, 1 if channels == 1 else 3)
+        findings = _decode_in_parallel(paths, size, images, is_resized=image_size is not None)
     sizes = Counter(finding.size for finding in findings if finding.size)
     usual = sizes.most_common(1)[0][0] if sizes else size
     problems = [
@@ -118,9 +127,15 @@ def _decode_all(paths: Sequence[str], root: Path, say: Say) -> NDArray[np.uint8]
         raise DataError(
             f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be "
             f"used: {name_some(problems)}; remove them or save them again as 8-bit RGB or grey "
-            "JPEG or PNG of one size"
+            "JPEG or PNG of one size (data.image_size: [W, H] resizes those of another)"
         )
-    if grey_count := sum(finding.is_grey for finding in findings):
+    grey_count = sum(finding.is_grey for finding in findings)
+    if channels == "auto" and grey_count == len(paths):
+        return np.ascontiguousarray(images[..., :1])
+    if channels == 1 and grey_count < len(paths):
+        colourful = f"{len(paths) - grey_count:,} of {len(paths):,} images"
+        say(f"{colourful} have colours; made grey as 0.299 R + 0.587 G + 0.114 B")
+    elif channels != 1 and grey_count:
         say(f"{grey_count:,} of {len(paths):,} images are grey; widened to RGB")
     return images
 
@@ -135,12 +150,12 @@ def _find_size(paths: Sequence[str]) -> Size:
     sizes: Counter[Size] = Counter()
     for path in paths[:: max(1, len(paths) // _PROBES)]:
         with contextlib.suppress(_UnusableError), _open_image(path) as image:
-            sizes[image.size] += 1
+            sizes[_upright_size(image)] += 1
     return sizes.most_common(1)[0][0] if sizes else (1, 1)
 
 
-def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
-    shape = (count, size[1], size[0], 3)
+def _allocate(count: int, size: Size, channels: int) -> NDArray[np.uint8]:
+    shape = (count, size[1], size[0], channels)
     try:
         return np.empty(shape, np.uint8)
     except MemoryError as error:
@@ -152,13 +167,16 @@ def _allocate(count: int, size: Size) -> NDArray[np.uint8]:
 
 
 def _decode_in_parallel(
-    paths: Sequence[str], size: Size, images: NDArray[np.uint8]
+    paths: Sequence[str], size: Size, images: NDArray[np.uint8], is_resized: bool
 ) -> list[_Finding]:
     """Decodes all files into their places in `images`."""
 
     def decode_chunk(start: int) -> list[_Finding]:
         chunk = paths[start : start + _CHUNK]
-        return [_decode(path, size, images[start + place]) for place, path in enumerate(chunk)]
+        return [
+            _decode(path, size, images[place], is_resized)
+            for place, path in enumerate(chunk, start)
+        ]
 
     starts = range(0, len(paths), _CHUNK)
     pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
@@ -176,16 +194,47 @@ def _decode_in_parallel(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(path: str, size: Size, place: NDArray[np.uint8]) -> _Finding:
+def _decode(path: str, size: Size, place: NDArray[np.uint8], is_resized: bool) -> _Finding:
     try:
         with _open_image(path) as image:
             # An image of another size is reported by its size; its pixels are not needed.
-            if image.size == size:
-                pixels = np.asarray(image)
-                place[:] = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
-            return _Finding(image.size, is_grey=image.mode == "L")
+            if not is_resized and set(image.size) != set(size):
+                return _Finding(_upright_size(image))
+            image.load()  # a PNG may say only at its end how it is turned
+            picture = _convert(ImageOps.exif_transpose(image) or image)
+            is_grey = picture.mode == "L"
+            if is_resized and picture.size != size:
+                picture = picture.resize(size, Image.Resampling.BILINEAR)
+            if picture.size == size:
+                if place.shape[2] == 1:
+                    picture = picture.convert("L")
+                place[:] = np.asarray(picture).reshape(size[1], size[0], -1)
+            return _Finding(picture.size, is_grey=is_grey)
     except _UnusableError as error:
         return _Finding(problem=str(error))
+
+
+def _upright_size(image: Image.Image) -> Size:
+    """Returns the size as viewers show the image, as far as that is known before it is decoded."""
+    is_known = image.format != "PNG" or "exif" in image.info
+    is_turned = is_known and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if is_turned else image.size
+
+
+def _convert(image: Image.Image) -> Image.Image:
+    """Returns the image as RGB or, if it has no colours, as grey (L).
+
+    Raises:
+        _UnusableError: A pixel is transparent.
+    """
+    has_alpha = image.mode in ("LA", "RGBA", "PA")
+    if has_alpha or "transparency" in image.info:
+        opaque = image if has_alpha else image.convert("RGBA")
+        if opaque.getchannel("A").getextrema() != (255, 255):
+            raise _UnusableError("has transparent pixels, not 8-bit RGB or grey")
+        image = opaque if image.mode == "P" else image
+    mode = _EQUIVALENTS.get(image.mode, image.mode)
+    return image if mode == image.mode else image.convert(mode)
 
 
 @contextlib.contextmanager
@@ -203,13 +252,15 @@ def _open_image(path: str) -> Iterator[Image.Image]:
 
 
 def _check_mode(image: Image.Image, start: bytes) -> None:
-    if image.mode not in ("RGB", "L"):
-        raise _UnusableError(f"has {_MODES.get(image.mode, image.mode)}, not 8-bit RGB or grey")
-    if image.format == "PNG" and start[_PNG_DEPTH] > 8:
-        # Pillow would drop the lower eight bits without a word.
+    is_png = image.format == "PNG"
+    # Pillow would drop the lower eight bits of RGB without a word.
+    if image.mode in _DEEP or (is_png and start[_PNG_DEPTH] > 8):
         raise _UnusableError("has 16 bits per channel, not 8-bit RGB or grey")
-    if "transparency" in image.info:
-        raise _UnusableError("has a transparent colour, not 8-bit RGB or grey")
+    if image.mode not in ("RGB", "L", *_EQUIVALENTS):
+        raise _UnusableError(f"has {image.mode}, not 8-bit RGB or grey")
+    frames = getattr(image, "n_frames", 1) if is_png else 1
+    if frames > 1:
+        raise _UnusableError(f"is an animation of {frames} pictures")
 
 
 @contextlib.contextmanager

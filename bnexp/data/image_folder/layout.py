@@ -12,7 +12,9 @@ from pathlib import Path
 from bnexp.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-SPLITS = ("train", "test")
+REQUIRED_SPLITS = ("train", "test")
+_NAMES_OF_VAL = ("valid", "validation", "dev")
+"""What others call `val/`."""
 NAMED = 5
 """How many of several offending files a message names."""
 
@@ -22,7 +24,7 @@ Listing = list[list[os.DirEntry[str]]]
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The image files below `train/` or `test/`, class by class, sorted by name."""
+    """The image files below `train/`, `test/` or `val/`, class by class, sorted by name."""
 
     paths: tuple[str, ...]
     labels: tuple[int, ...]
@@ -37,7 +39,7 @@ class ImageFolder:
     """Absolute, symbolic links resolved."""
     class_names: tuple[str, ...]
     files: dict[str, ImageFiles]
-    """By split: `train` and `test`."""
+    """By split: `train`, `test`, and `val` if there is one."""
     fingerprint: str
     """SHA-256 over root, names, sizes and times of change: a changed file gives another one."""
 
@@ -48,8 +50,9 @@ def scan_image_folder(root: Path) -> ImageFolder:
     Names that begin with a dot are passed over; links are followed.
 
     Raises:
-        DataError: It is not laid out as train/<class>/* and test/<class>/* with the same
-            classes in both, a class is empty, or something there is not an image.
+        DataError: It is not laid out as train/<class>/*, test/<class>/* and, if wanted,
+            val/<class>/* with the same classes in all, a class is empty, or something there is
+            not an image.
     """
     try:
         resolved = root.resolve(strict=True)
@@ -58,10 +61,11 @@ def scan_image_folder(root: Path) -> ImageFolder:
                 f"{root} is not a folder: `root` must name the one that holds train/<class>/ and "
                 "test/<class>/"
             )
-        classes = {split: _list_classes(resolved / split) for split in SPLITS}
+        splits = _list_splits(resolved)
+        classes = {split: _list_classes(resolved / split) for split in splits}
         _require_same_classes(root, classes)
         class_names = classes["train"]
-        listings = {split: _list_images(resolved / split, class_names) for split in SPLITS}
+        listings = {split: _list_images(resolved / split, class_names) for split in splits}
         fingerprint = _fingerprint(resolved, listings.values())
     # RuntimeError is what Python before 3.13 raises on links that lead in a circle.
     except (OSError, RuntimeError) as error:
@@ -75,6 +79,21 @@ def name_some(items: Iterable[str]) -> str:
     every = list(items)
     more = f" and {len(every) - NAMED:,} more" if len(every) > NAMED else ""
     return ", ".join(every[:NAMED]) + more
+
+
+def _list_splits(root: Path) -> tuple[str, ...]:
+    names = {entry.name for entry in _visible(root) if entry.is_dir()}
+    if other := sorted(names.intersection(_NAMES_OF_VAL)):
+        raise DataError(
+            f"{root / other[0]} would be ignored: rename it to val/ if it holds validation images, "
+            "or move it out of the image folder"
+        )
+    if {"train", "val"} <= names and "test" not in names:
+        raise DataError(
+            f"{root} holds train/ and val/ but no test/: results are measured on test/<class>/; "
+            "add it, or rename val/ to test/ and set val_size to validate on training images"
+        )
+    return (*REQUIRED_SPLITS, "val") if "val" in names else REQUIRED_SPLITS
 
 
 def _list_classes(split: Path) -> tuple[str, ...]:
@@ -103,7 +122,8 @@ def _require_same_classes(root: Path, classes: dict[str, tuple[str, ...]]) -> No
     ]
     if lonely:
         raise DataError(
-            f"train/ and test/ in {root} must have the same classes, but {'; '.join(lonely)}"
+            f"{' and '.join(f'{split}/' for split in classes)} in {root} must have the same "
+            f"classes, but {'; '.join(lonely)}"
         )
 
 

@@ -22,8 +22,8 @@ def folder(tmp_path):
     return make_image_folder(tmp_path / "pics")
 
 
-def load(root, say=lambda line: None):
-    return ImageFolderConfig(root=str(root)).load(say)
+def load(root, say=lambda line: None, **fields):
+    return ImageFolderConfig(root=str(root), **fields).load(say)
 
 
 def load_afresh(root, say=lambda line: None):
