@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from image_folders import make_image_folder, save
 from PIL import Image
+from torch.nn import functional
 
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError
+from bnexp.models.mlp.config import MlpConfig
+from bnexp.training.setup import build_parts
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -126,3 +131,21 @@ def test_one_colour_picture_makes_auto_three_channels_and_is_made_grey_for_one(
         greys = np.asarray(Image.fromarray(PIXELS).convert("L"))
         np.testing.assert_array_equal(dataset.train.images[3, :, :, 0], greys)
         assert said[-1].startswith("1 of 9 images have colours; made grey as 0.299 R")
+
+
+def test_an_mlp_of_784_inputs_trains_on_pictures_of_28_by_28_pixels_and_one_channel(folder):
+    fields = {"image_size": (28, 28), "channels": 1}
+    dataset = load(folder, **fields)
+    config = ExperimentConfig(
+        name="mnist",
+        data=ImageFolderConfig(root=str(folder), batch_size=6, **fields),
+        model=MlpConfig(),
+    )
+    parts = build_parts(config, dataset, torch.device("cpu"))
+    ((inputs, targets),) = parts.batches.epoch(0)
+    logits = parts.learner.model(inputs)
+    functional.cross_entropy(logits, targets).backward()
+    assert inputs.shape == (6, 1, 28, 28)
+    assert logits.shape == (6, 2)
+    network = MlpConfig().build((28, 28, 1), 10)
+    assert sum(value.numel() for value in network.parameters()) == 270_346
