@@ -111,13 +111,13 @@ def test_cells_without_a_finished_run_have_no_curves(folder):
 
 def test_a_comparison_without_any_finished_run_is_written_without_curves(folder):
     assert write([build_run(state="running")], folder) == []
-    assert (0, "comparison") in read_values(folder)
+    assert (0, "comparison") in read_values(folder / "comparison")
 
 
 def test_the_layout_draws_each_metric_with_its_band_and_then_all_runs(folder):
     write(build_runs(), folder)
 
-    content = read_values(folder)[(0, "custom_scalars__config__")].tensor
+    content = read_values(folder / "layout")[(0, "custom_scalars__config__")].tensor
     layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(content).item())
     bands, lines = layout.category
     series = bands.chart[0].margin.series[0]
@@ -132,7 +132,7 @@ def test_the_layout_draws_each_metric_with_its_band_and_then_all_runs(folder):
 def test_the_figures_are_pictures_of_the_comparison(folder):
     write([*build_runs(), *build_runs("norm=batch")], folder)
 
-    tags = {tag for _, tag in read_values(folder)}
+    tags = {tag for _, tag in read_values(folder / "comparison")}
     assert tags >= {"comparison/learning_curves", "comparison/effects"}
 
 
@@ -154,18 +154,22 @@ def test_a_changed_comparison_replaces_all_that_was_there(folder):
     after = set(folder.rglob("events.out.tfevents.*"))
     assert after
     assert not before & after
-    assert {path.name for path in folder.iterdir() if path.is_dir()} == {"norm=none"}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
+        "comparison",
+        "layout",
+        "norm=none",
+    }
     assert [path.name for path in folder.parent.iterdir()] == ["_compare"]
 
 
 def test_another_metric_is_another_comparison(folder):
     records = build_runs(final={"test/loss": 1.0})
     write(records, folder)
-    before = read_values(folder)[(0, "comparison")]
+    before = read_values(folder / "comparison")[(0, "comparison")]
 
     write(records, folder, metric="test/loss")
 
-    assert read_values(folder)[(0, "comparison")] != before
+    assert read_values(folder / "comparison")[(0, "comparison")] != before
 
 
 def test_a_file_that_was_removed_is_written_again(folder):
