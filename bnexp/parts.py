@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.errors import UsageError
@@ -41,6 +41,21 @@ class Part(BaseModel):
 
     docstring_headings: ClassVar[tuple[str, ...]] = ()
     """What the docstring of each part of this kind must explain, in paragraphs that start so."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _use_default_names(cls, values: Any) -> Any:  # noqa: ANN401 - any YAML value
+        """Lets a mapping without a `name` change options of the field's default part."""
+        if not isinstance(values, dict):
+            return values
+        named = dict(values)
+        for key, field in cls.model_fields.items():
+            options, default = values.get(key), field.default
+            if isinstance(options, dict) and "name" not in options and isinstance(default, Part):
+                name = part_name(type(default))
+                own = {"name": name} if name else {}
+                named[key] = {**own, **default.model_dump(exclude_unset=True), **options}
+        return named
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's

@@ -64,7 +64,8 @@ class SweepConfig(Part):
     seeds: int | tuple[int, ...] | None = None
     """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
     grid: dict[str, Values] | None = None
-    """Dotted keys with the list of values that each is to take; every combination is a cell."""
+    """Dotted keys, e.g. `model.norm.name`, or keys nested as in the config, with the list of
+    values that each is to take; every combination is a cell."""
     zip: dict[str, Values] | None = None
     """Dotted keys with equally long lists: all first values are one variant, and so on."""
     exclude: tuple[dict[str, Any], ...] | None = None

@@ -10,6 +10,7 @@ Source: YAML 1.2.2, section 10.3 (core schema).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,16 @@ MAX_VALUES = 20_000
 
 EMPTY_FILE = "the file is empty; a config needs at least `name`, `data` and `model`"
 
+_QUOTED_OR_COMMENT = (
+    r"""(?<![^\s\[{,:])"(?:\\.|[^"\\])*"|(?<![^\s\[{,:])'(?:''|[^'])*'|(?<!\S)\#[^\n]*"""
+)
+_QUOTED_COMMENT_OR_BRACKET = re.compile(rf"{_QUOTED_OR_COMMENT}|([\[\]{{}}])", re.DOTALL)
+INVISIBLE = re.compile(
+    r"[\xa0\xad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3000\u3164\ufeff\uffa0]+"
+)
+"""Characters that look like a space, or like nothing, but are letters to YAML."""
+_QUOTED_COMMENT_OR_INVISIBLE = re.compile(rf"{_QUOTED_OR_COMMENT}|({INVISIBLE.pattern})", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _PREFIXED_INT = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
@@ -81,6 +92,10 @@ class _Source:
         """Returns a position; `line` and `column` are counted from 0 in the text."""
         return Position(self.file, line + 1, column + 1 + (0 if line else self.columns))
 
+    def place_at(self, text: str, index: int) -> Position:
+        """Returns the position of a character of the text."""
+        return self.place(text.count("\n", 0, index), index - text.rfind("\n", 0, index) - 1)
+
 
 def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE, columns: int = 0) -> Node:
     """Reads one YAML document.
@@ -95,12 +110,14 @@ def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE, columns: int = 0
         ConfigError: With every duplicate key and bad number, or with the first syntax error.
     """
     source = _Source(file, columns)
+    if problems := _find_invisible(text, source):
+        raise ConfigError(problems)
     reader = _Reader(source, if_empty)
     try:
-        stream = _bounded(yaml.parse(text, Loader=yaml.SafeLoader), source)
-        root = reader.read_document(stream)
+        root = reader.read_document(_bounded(yaml.parse(text, Loader=yaml.SafeLoader), source))
     except yaml.YAMLError as error:
-        raise ConfigError([_syntax_problem(error, text, source)]) from error
+        problem = _find_unclosed(error, reader.open_flows, text, source)
+        raise ConfigError([problem or _syntax_problem(error, text, source)]) from error
     if reader.problems:
         raise ConfigError(reader.problems)
     return root
@@ -179,6 +196,8 @@ class _Reader:
         self.source = source
         self.if_empty = if_empty
         self.problems: list[Problem] = []
+        self.open_flows: list[int] = []
+        """Where in the text each `{` and `[` stands that is not closed yet."""
 
     def read_document(self, stream: Iterator[events.Event]) -> Node:
         for event in stream:
@@ -193,12 +212,22 @@ class _Reader:
         position = _position(event, self.source)
         if isinstance(event, events.ScalarEvent):
             return Node(self._read_scalar(event, position), position)
+        is_flow = isinstance(event, events.CollectionStartEvent) and event.flow_style
+        if is_flow and event.start_mark:
+            self.open_flows.append(event.start_mark.index)
         if isinstance(event, events.SequenceStartEvent):
-            items = []
-            while not isinstance(item := next(stream), events.SequenceEndEvent):
-                items.append(self._read_node(item, stream))
-            return Node(items, position)
-        return self._read_mapping(position, stream)
+            node = self._read_sequence(position, stream)
+        else:
+            node = self._read_mapping(position, stream)
+        if is_flow:
+            self.open_flows.pop()
+        return node
+
+    def _read_sequence(self, position: Position, stream: Iterator[events.Event]) -> Node:
+        items = []
+        while not isinstance(item := next(stream), events.SequenceEndEvent):
+            items.append(self._read_node(item, stream))
+        return Node(items, position)
 
     def _read_mapping(self, position: Position, stream: Iterator[events.Event]) -> Node:
         children: dict[str, Node] = {}
@@ -232,6 +261,59 @@ class _Reader:
             return None
 
 
+def find_invisible(text: str) -> Iterator[tuple[int, str]]:
+    """Yields where characters that look like a space, or like nothing, stand outside of quotes.
+
+    YAML takes them for letters: `epochs:` followed by a no-break space is not a key. Each comes
+    with the reason to refuse it.
+    """
+    for found in _QUOTED_COMMENT_OR_INVISIBLE.finditer(text):
+        character = found[1] and found[1][0]
+        if character:
+            name = unicodedata.name(character, "no name").lower()
+            is_space = unicodedata.category(character) == "Zs"
+            mend = "write a normal space" if is_space else "delete it"
+            yield (
+                found.start(),
+                f"an invisible character here, U+{ord(character):04X} ({name}); {mend}, or put "
+                "the text in quotes if it belongs there",
+            )
+
+
+def _find_invisible(text: str, source: _Source) -> list[Problem]:
+    return [source.place_at(text, index).problem(reason) for index, reason in find_invisible(text)]
+
+
+def _find_unclosed(
+    error: yaml.YAMLError, open_flows: list[int], text: str, source: _Source
+) -> Problem | None:
+    """Returns a problem at the quote, `{` or `[` that is never closed, else None.
+
+    YAML finds that out much later, often at the end of the file.
+    """
+    if getattr(error, "context", None) == "while scanning a quoted scalar":
+        start = error.context_mark.index  # type: ignore[attr-defined]
+    elif open_flows and not _is_closed(text, open_flows[-1]):
+        start = open_flows[-1]
+    else:
+        return None
+    reason = f"not valid YAML: the {text[start]} that opens here is not closed"
+    return source.place_at(text, start).problem(reason)
+
+
+def _is_closed(text: str, start: int) -> bool:
+    """Whether the bracket at `start` has its partner, with those in between in pairs."""
+    expected: list[str] = []
+    for found in _QUOTED_COMMENT_OR_BRACKET.finditer(text, start):
+        if found[1] and found[1] in "{[":
+            expected.append("}" if found[1] == "{" else "]")
+        elif found[1] and found[1] != expected.pop():
+            return False
+        if not expected:
+            return True
+    return False
+
+
 def _refuse_character(code: int) -> str:
     return f"the character U+{code:04X} is not allowed"
 
@@ -244,10 +326,8 @@ def _position(event: events.Event, source: _Source) -> Position:
 
 def _syntax_problem(error: yaml.YAMLError, text: str, source: _Source) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        line, column = before.count("\n"), error.position - before.rfind("\n") - 1
         code = ord(error.character) if isinstance(error.character, str) else error.character
-        return source.place(line, column).problem(_refuse_character(code))
+        return source.place_at(text, error.position).problem(_refuse_character(code))
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = source.place(mark.line, mark.column) if mark else source.place(0, 0)
     context, reason = getattr(error, "context", None), getattr(error, "problem", None)

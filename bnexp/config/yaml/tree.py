@@ -7,17 +7,20 @@ sweep's value is reported where it was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.problems import collecting
-from bnexp.config.yaml.reader import MAX_DEPTH, read_yaml, read_yaml_file, show_path
+from bnexp.config.yaml.reader import MAX_DEPTH, find_invisible, read_yaml, read_yaml_file, show_path
 from bnexp.errors import ConfigError, Problem, UsageError
 
 MAX_FILES = 50
 MAX_FILE_DEPTH = 20
+
+_AXES = ("grid", "zip")
+"""The parts of a sweep whose keys are those of the config, dotted."""
 
 
 def read_tree(path: Path, problems: list[Problem]) -> Node:
@@ -44,7 +47,7 @@ class _TreeReader:
 
     def read(self, path: Path, children: tuple[Path, ...]) -> Node:
         """Reads a file that the files `children` extend, the config's own file first."""
-        node = read_yaml_file(path)
+        node = flatten_sweep(read_yaml_file(path))
         seen = (*children, path.resolve())
         extends = (node.mapping or {}).get("extends")
         if extends is not None:
@@ -139,7 +142,10 @@ def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
     """
     if key.count(".") >= MAX_DEPTH:
         raise ConfigError([place.problem(f"goes deeper than {MAX_DEPTH} levels", key)])
-    return _assign(tree, key.split("."), value, place, key)
+    parts = key.split(".")
+    if parts[0] == "sweep" and parts[1:2] in ([part] for part in _AXES):
+        parts = key.split(".", maxsplit=2)  # a swept key is one key, whatever dots it has
+    return _assign(tree, parts, value, place, key)
 
 
 def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
@@ -159,7 +165,47 @@ def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem
     for key, value, place in sorted(assignments, key=lambda item: assignment_order(item[0])):
         with collecting(problems):
             tree = assign(tree, key, value, place)
-    return tree
+    try:
+        return flatten_sweep(tree)
+    except ConfigError as error:
+        problems += error.problems
+        return tree.without("sweep")
+
+
+def flatten_sweep(tree: Node) -> Node:
+    """Returns the config's tree with dotted keys in `sweep.grid` and `sweep.zip`.
+
+    `grid: {model: {norm: {name: [none, batch]}}}` is another way to write
+    `grid: {model.norm.name: [none, batch]}`.
+
+    Raises:
+        ConfigError: A key is written in both ways.
+    """
+    sweep = tree.child("sweep")
+    for part in _AXES:
+        axes = sweep.child(part) if sweep else None
+        if sweep and axes and axes.mapping:
+            sweep = replace(sweep, value={**sweep.value, part: _flatten_axes(axes, part)})
+    return replace(tree, value={**tree.value, "sweep": sweep}) if sweep else tree
+
+
+def _flatten_axes(axes: Node, part: str) -> Node:
+    children: dict[str, Node] = {}
+    places: dict[str, Position] = {}
+    for key, place, child in _walk_axes(axes):
+        if key in children:
+            reason = f"is swept twice; it is already in line {places[key].line}"
+            raise ConfigError([place.problem(reason, f"sweep.{part}.{key}")])
+        children[key], places[key] = child, place
+    return Node(children, axes.position, tuple(places.items()))
+
+
+def _walk_axes(axes: Node, prefix: str = "") -> Iterator[tuple[str, Position, Node]]:
+    for key, child in axes.value.items():
+        if child.mapping:
+            yield from _walk_axes(child, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", axes.key_position(key), child
 
 
 def assignment_order(key: str) -> tuple[int, bool]:
@@ -176,6 +222,9 @@ def _read_override(override: str) -> tuple[str, Node, Position]:
     if not separator or not key.strip(". "):
         raise UsageError(f"-s {override}: write KEY=VALUE, e.g. -s model.norm.name=none")
     place = Position(f"-s {override}", 1, 1)
+    found = [Position(place.file, 1, i + 1).problem(why, key) for i, why in find_invisible(key)]
+    if found:
+        raise ConfigError(found)
     columns, key = len(key) + 1, key.strip()
     if key.split(".")[0] == "extends":
         reason = "only a file can extend another; write it there"

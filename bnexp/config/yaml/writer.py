@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bnexp.config.yaml.node import Position
-from bnexp.config.yaml.reader import read_scalar
+from bnexp.config.yaml.reader import INVISIBLE, read_scalar
 from bnexp.errors import ConfigError
 
 
@@ -25,6 +25,8 @@ def _represent_text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 
 
 def _is_text(value: str) -> bool:
+    if INVISIBLE.search(value):
+        return False
     try:
         return isinstance(read_scalar(value, Position("", 1, 1)), str)
     except ConfigError:

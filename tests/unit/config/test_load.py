@@ -33,6 +33,18 @@ def only(experiment):
     return run.config
 
 
+def test_options_without_a_name_are_those_of_the_default_part(load):
+    config = only(load("optim.learning_rate=0.3", c=BASE))
+    schedule = only(load("optim.schedule.final_fraction=0.1", c=BASE)).optim.schedule
+
+    assert (config.optim.name, config.optim.learning_rate, config.optim.momentum) == (
+        "sgd",
+        0.3,
+        0.9,
+    )
+    assert (schedule.name, schedule.final_fraction, schedule.warmup_epochs) == ("cosine", 0.1, 1.0)
+
+
 def test_a_config_without_a_sweep_is_one_run_called_base(load):
     (run,) = load(c=BASE + "train: {seed: 7}\n").runs
 

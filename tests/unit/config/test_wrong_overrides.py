@@ -28,8 +28,8 @@ def mistakes(tmp_path):
     [
         ("train.epochs=012", "14: train.epochs: '012' has a leading zero; write 12, or '012' in "
          "quotes for a text"),
-        ("train.epochs=[", "15: train.epochs: not valid YAML: while parsing a flow node, expected "
-         "the node content, but found '<stream end>'"),
+        ("train.epochs=[", "14: train.epochs: not valid YAML: the [ that opens here is not "
+         "closed"),
         ("train.epochs=&a 1", "14: train.epochs: the anchor '&a' is not allowed; write the value "
          "out or use 'extends'"),
         ("train.epochs=!x 1", "14: train.epochs: the tag '!x' is not allowed; write a plain "
@@ -41,7 +41,12 @@ def mistakes(tmp_path):
         ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
         ("extend=x", "1: extend: unknown key; the keys here are claim, data, evaluate, model, "
          "name, optim, sweep, train"),
-        ("optim.learning_rate=0.3", "1: optim.name: this key is required: one of sgd, adamw"),
+        ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are decay_norm, "
+         "learning_rate, momentum, name, nesterov, schedule, weight_decay"),
+        ("train.ep\u200bochs=3", "9: train.ep\u200bochs: an invisible character here, U+200B (zero "
+         "width space); delete it, or put the text in quotes if it belongs there"),
+        ("train.epochs=\u00a03", "14: train.epochs: an invisible character here, U+00A0 (no-break "
+         "space); write a normal space, or put the text in quotes if it belongs there"),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_told_at_its_column_with_its_key(override, column_and_reason, mistakes):
@@ -61,7 +66,7 @@ def test_wrong_overrides_are_told_together_and_with_the_mistakes_of_the_file(mis
         "-s data.batch_size=3:1:1",
         "-s data.val_size=x:1:15",
         "-s model.layers.9.conv=1:1:1",
-        "-s train.seed=[:1:13",
+        "-s train.seed=[:1:12",
         "c.yaml:4:17",
     ]
 
@@ -69,7 +74,7 @@ def test_wrong_overrides_are_told_together_and_with_the_mistakes_of_the_file(mis
 def test_what_a_broken_override_might_have_said_is_not_missed(mistakes):
     told = mistakes("model=[", text="name: trial\ndata: {name: cifar10}\n")
 
-    assert [line.split(": ")[0] for line in told] == ["-s model=[:1:8"]
+    assert [line.split(": ")[0] for line in told] == ["-s model=[:1:7"]
 
 
 def test_an_override_that_is_not_text_is_refused(tmp_path):

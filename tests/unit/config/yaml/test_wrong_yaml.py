@@ -243,9 +243,50 @@ WRONG = {
     ),
     "an unclosed bracket": (
         "name: [a, b\n",
+        ["c.yaml:1:7: not valid YAML: the [ that opens here is not closed"],
+    ),
+    "an unclosed brace above other keys": (
+        replaced("batch_size: 64}", "batch_size: 64"),
+        ["c.yaml:2:7: not valid YAML: the { that opens here is not closed"],
+    ),
+    "a brace in a list that is not closed": (
+        replaced("{pool: max}", "{pool: max"),
+        ["c.yaml:5:23: not valid YAML: the { that opens here is not closed"],
+    ),
+    "an unclosed brace beside brackets in a comment and in quotes": (
+        "name: {a: '}' # }\n",
+        ["c.yaml:1:7: not valid YAML: the { that opens here is not closed"],
+    ),
+    "an unclosed quote": (
+        replaced("name: trial", "name: 'trial"),
+        ["c.yaml:1:7: not valid YAML: the ' that opens here is not closed"],
+    ),
+    "a missing comma between braces": (
+        replaced("epochs: 2", "epochs: 2 seed: 1"),
         [
-            "c.yaml:2:1: not valid YAML: while parsing a flow sequence, "
-            "expected ',' or ']', but got '<stream end>'"
+            "c.yaml:7:23: not valid YAML: while parsing a flow mapping, "
+            "expected ',' or '}', but got ':'"
+        ],
+    ),
+    "a no-break space after a colon": (
+        replaced("epochs: 2", "epochs:\u00a02"),
+        [
+            "c.yaml:7:16: an invisible character here, U+00A0 (no-break space); write a normal "
+            "space, or put the text in quotes if it belongs there"
+        ],
+    ),
+    "no-break spaces as indentation": (
+        replaced("  name: cnn", "\u00a0\u00a0name: cnn"),
+        [
+            "c.yaml:4:1: an invisible character here, U+00A0 (no-break space); write a normal "
+            "space, or put the text in quotes if it belongs there"
+        ],
+    ),
+    "a zero-width space in a key": (
+        replaced("epochs: 2", "ep\u200bochs: 2"),
+        [
+            "c.yaml:7:11: an invisible character here, U+200B (zero width space); delete it, or "
+            "put the text in quotes if it belongs there"
         ],
     ),
     "a control character": (
@@ -416,9 +457,12 @@ WRONG = {
             "c.yaml:2:17: train.epochs: must be a whole number, not 'two'",
         ],
     ),
-    "a swept option of a section that is left out": (
-        GOOD + "sweep: {grid: {optim.learning_rate: [0.1, 0.3]}}\n",
-        ["c.yaml:8:16: optim.name: this key is required: one of sgd, adamw"],
+    "a swept option that the default of a section left out does not have": (
+        GOOD + "sweep: {grid: {optim.beta1: [0.8, 0.9]}}\n",
+        [
+            "c.yaml:8:16: optim.beta1: unknown key; the keys here are decay_norm, learning_rate, "
+            "momentum, name, nesterov, schedule, weight_decay"
+        ],
     ),
     "a list for a name": (
         replaced("norm: batch", "norm: {name: [batch]}"),
