@@ -40,10 +40,12 @@ def select_runs(
 ) -> tuple[tuple[RunRecord, ...], dict[str, tuple[str, ...]]]:
     """Returns the runs that satisfy `key=value` conditions, and these with their whole keys.
 
-    Of several values for one key, a run has any; of several keys, it satisfies all.
+    Of several values for one key, a run has any; of several keys, it satisfies all. A part is
+    matched by its name, whatever its options: `norm=group` matches `group(num_groups=4)`.
 
     Raises:
-        UsageError: A condition has no `=`, its key is unknown, or no run satisfies it.
+        UsageError: A condition has no `=`, its key is unknown, no run has one of the values, or
+            none satisfies them all.
     """
     wanted: dict[str, list[str]] = {}
     for condition in conditions:
@@ -53,12 +55,12 @@ def select_runs(
         wanted.setdefault(find_key(name.strip(), records, "--where"), []).append(value.strip())
     left = tuple(records)
     for key, values in wanted.items():
-        found = tuple(
-            run for run in left if any(_is_value(_value(run, key), text) for text in values)
-        )
-        if not found:
-            there = ", ".join(dict.fromkeys(write_value(_value(run, key)) for run in left))
-            raise UsageError(f"--where: no run has {key} = {' or '.join(values)}; it is {there}")
+        missing = [text for text in values if not any(_has(run, key, text) for run in records)]
+        found = tuple(run for run in left if any(_has(run, key, text) for text in values))
+        if missing or not found:
+            runs, wrong = (records, missing) if missing else (left, values)
+            there = ", ".join(dict.fromkeys(write_value(_value(run, key)) for run in runs))
+            raise UsageError(f"--where: no run has {key} = {' or '.join(wrong)}; it is {there}")
         left = found
     return left, {key: tuple(values) for key, values in wanted.items()}
 
@@ -80,6 +82,12 @@ def split_runs(
 
 def _value(run: RunRecord, key: str) -> Scalar:
     return find_value(key, run.settings, run.config)
+
+
+def _has(run: RunRecord, key: str, text: str) -> bool:
+    value, part = _value(run, key), run.config.get(f"{key}.name")
+    has_options = isinstance(value, str) and value.startswith(f"{text}(")
+    return _is_value(value, text) or (has_options and part == text)
 
 
 def _is_value(value: Scalar, text: str) -> bool:

@@ -66,6 +66,30 @@ def test_a_value_that_no_run_has_is_refused_with_those_that_there_are():
         select_runs(runs(), ["norm=layer"])
 
 
+def test_one_of_several_values_that_no_run_has_is_refused_too():
+    with pytest.raises(
+        UsageError, match=r"no run has model\.norm\.name = layer; it is none, batch"
+    ):
+        select_runs(runs(), ["norm=batch", "norm=layer"])
+
+
+def test_a_part_is_matched_by_its_name_whatever_its_options():
+    parts = {"batch": "batch", "group": "group(num_groups=4)", "none": "none"}
+    records = [
+        build_run(
+            f"norm={label}",
+            0,
+            0.5,
+            settings={"model.norm": label},
+            config={"model.norm.name": name},
+        )
+        for name, label in parts.items()
+    ]
+
+    assert select_runs(records, ["norm=batch", "norm=group"])[0] == tuple(records[:2])
+    assert select_runs(records, ["norm=group(num_groups=4)"])[0] == (records[1],)
+
+
 def test_a_condition_without_a_value_is_refused():
     with pytest.raises(UsageError, match="'norm' is not KEY=VALUE"):
         select_runs(runs(), ["norm"])
