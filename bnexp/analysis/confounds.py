@@ -233,7 +233,7 @@ def _describe(difference: _Difference, groups: Groups, kind: CaveatKind) -> Cave
         f"{key} is {_describe_values(key, groups, difference.place)}" for key in keys[:_MOST_NAMED]
     ]
     if len(keys) > _MOST_NAMED:
-        named.append(f"and {len(keys) - _MOST_NAMED} more: {', '.join(keys[_MOST_NAMED:])}")
+        named.append(f"and {len(keys) - _MOST_NAMED} more keys")
     consequence = _VERDICT if kind == "confounded" else ""
     return Caveat(kind, difference.subject, tuple(named), consequence)
 

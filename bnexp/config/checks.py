@@ -11,6 +11,7 @@ from bnexp.models import ImpossibleModelError, NormSite
 from bnexp.models.cnn.config import PlainCnnConfig
 from bnexp.models.plans import BlockPlan
 from bnexp.norms import NormConfig
+from bnexp.wording import count
 
 KeyPath = tuple[str | int, ...]
 """Keys and places in lists that lead to a value: `("model", "layers", 0)`."""
@@ -87,12 +88,16 @@ def _check_batches(
             if reason:
                 yield Finding(("model", *site.path), reason)
                 return
-    shared = [site.norm for site in sites if (site.norm.statistics_batch(batch_size) or 1) > 1]
-    if shared and smallest == 1 < batch_size:
+    normalized = [site.norm for site in sites if site.norm.statistics_batch(batch_size)]
+    ghost = normalized and normalized[0].statistics_batch(batch_size) == 1 < batch_size
+    if normalized and smallest == 1 and not ghost:
+        name = normalized[0].name
         reason = (
-            f"{images:,} training images leave a last batch of one image, which "
-            f"{shared[0].name} norm cannot normalize well; set data.drop_last: true or "
-            "change train_size or batch_size"
+            f"{name} norm cannot normalize a batch of one image well; use a larger batch, or a "
+            "norm that does not depend on it, e.g. group"
+            if batch_size == 1
+            else f"{images:,} training images leave a last batch of one image, which {name} norm "
+            "cannot normalize well; set data.drop_last: true or change train_size or batch_size"
         )
         yield Finding(("data", "batch_size"), reason)
 
@@ -117,12 +122,12 @@ def _evaluation_batches(
     data, kinds = config.data, config.evaluate.population_statistics
     val_count = data.val_size or facts.val_count
     counts = [(("data", "val_size"), val_count), (("data", "name"), facts.test_count)]
-    for path, count in counts:
-        if not count:
+    for path, images in counts:
+        if not images:
             continue
         is_by_batch = "batch" in kinds and norm.statistics_batch(data.batch_size)
         if is_by_batch or not norm.evaluates_images_alone:
-            yield path, min(data.batch_size, count)
+            yield path, min(data.batch_size, images)
     if "precise" in kinds and norm.statistics_batch(data.batch_size):
         images = min(config.evaluate.precise_images, data.count_training_images(facts))
         yield ("evaluate", "precise_images"), min(data.batch_size, images)
@@ -177,12 +182,18 @@ def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:
 
 
 def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
-    if config.optim.schedule.warmup_epochs > config.train.epochs:
+    warmup, epochs = config.optim.schedule.warmup_epochs, config.train.epochs
+    path = ("optim", "schedule", "warmup_epochs")
+    if warmup > epochs:
+        reason = f"the warm-up of {warmup:g} epochs is longer than the training of {epochs}"
+        yield Finding(path, reason)
+    elif warmup > epochs / 2:
         reason = (
-            f"the warm-up of {config.optim.schedule.warmup_epochs:g} epochs is longer than the "
-            f"training of {config.train.epochs}"
+            f"the warm-up takes {warmup:g} of {count(epochs, 'epoch')}, so the learning rate is "
+            f"below {config.optim.learning_rate:g} most of the time; train longer, or set "
+            "optim.schedule.warmup_epochs: 0"
         )
-        yield Finding(("optim", "schedule", "warmup_epochs"), reason)
+        yield Finding(path, reason, is_error=False)
     if config.optim.decay_norm and config.optim.weight_decay:
         reason = "weight decay also pulls γ and β of the norms towards zero"
         yield Finding(("optim", "decay_norm"), reason, is_error=False)

@@ -181,6 +181,29 @@ def test_an_impossible_norm_is_told_at_load_with_the_mend(load, norm, layers, ba
     assert str(caught.value).splitlines() == [expected]
 
 
+@pytest.mark.parametrize("norm", ["batch", "noisy_batch", "batch_renorm"])
+def test_batches_of_one_image_are_refused_like_a_last_one(norm, load):
+    load("{name: batch, frozen: true}", batch_size=1)
+    load("layer", batch_size=1)
+
+    with pytest.raises(ConfigError, match=f"{norm} norm cannot normalize a batch of one image"):
+        load(norm, batch_size=1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "share"),
+    [
+        (["train.epochs=1"], "1 of 1 epoch"),
+        (["train.epochs=3", "optim.schedule.warmup_epochs=2"], "2 of 3 epochs"),
+    ],
+)
+def test_a_warm_up_that_takes_most_of_the_run_is_warned_of(overrides, share, load):
+    (warning,) = load("layer", *overrides).warnings
+
+    assert f"optim.schedule.warmup_epochs: the warm-up takes {share}" in warning
+    assert load("layer", "train.epochs=4", "optim.schedule.warmup_epochs=2").warnings == ()
+
+
 def test_a_last_batch_of_one_image_is_fine_where_no_images_share_statistics(load):
     overrides = ["data.train_size=641", "model.placement=before_activation"]
 
@@ -208,7 +231,7 @@ def test_a_norm_that_leaves_global_average_pooling_nothing_to_see_is_an_error(
     for layers in (TWO_LAYERS, TWO_LAYERS + ", {pool: avg}"):
         with pytest.raises(ConfigError) as caught:
             load(norm, after, layers=layers, batch_size=batch_size)
-        (told,) = str(caught.value).splitlines()
+        told = str(caught.value).splitlines()[-1]
         assert told.startswith("c.yaml:5:36: model.layers.2: ")
         assert told.endswith(
             "norm would make every channel's mean the same for all images, and global average "
