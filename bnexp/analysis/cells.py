@@ -16,7 +16,7 @@ _MOST_TELLING = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant: its runs by ascending seed, and its value of every key that is shown."""
+    """One variant: its runs by ascending seed, and its value of every key shown that it has."""
 
     label: str
     settings: Mapping[str, Scalar]
@@ -136,8 +136,18 @@ def _cell(label: str, runs: list[RunRecord], keys: tuple[str, ...]) -> Cell:
     # Of two runs of one seed the last counts: the one that is where it says it belongs.
     ordered = tuple(sorted(runs, key=lambda run: (run.seed, not run.problems, str(run.path))))
     first = ordered[0]
-    settings = {key: find_value(key, first.settings, first.config) for key in keys}
+    settings = {
+        key: find_value(key, first.settings, first.config)
+        for key in keys
+        if not _is_of_another_part(key, first)
+    }
     return Cell(label, settings, ordered)
+
+
+def _is_of_another_part(key: str, run: RunRecord) -> bool:
+    """Whether a run has no such key, e.g. `num_groups` if its norm is not group norm."""
+    has_key = key in run.config or f"{key}.name" in run.config
+    return bool(run.config) and not has_key and run.settings.get(key) is None
 
 
 def _has_no_norm(cell: Cell) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.confounds import confounding_keys, unchecked_runs
+from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import Difference, Divergence, Question, Verdict
 from bnexp.analysis.seed_difference import SeedDifference, Values, compare_seeds
@@ -86,8 +86,15 @@ def _contrast(
 
 
 def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
+    """Returns the keys that differ; an option that one part alone has belongs to that part."""
     keys = dict.fromkeys((*baseline.settings, *treatment.settings))
-    return tuple(key for key in keys if treatment.settings.get(key) != baseline.settings.get(key))
+    changed = [key for key in keys if treatment.settings.get(key) != baseline.settings.get(key)]
+    return tuple(
+        key
+        for key in changed
+        if (key in treatment.settings and key in baseline.settings)
+        or not is_explained(key, [other for other in changed if other != key])
+    )
 
 
 def judge_contrasts(contrasts: Sequence[Contrast], question: Question) -> list[Difference]:

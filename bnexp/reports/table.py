@@ -97,7 +97,10 @@ def _column(header: str | tuple[str, ...], phrases: Iterable[Phrase], kind: Kind
 
 def _name_columns(comparison: Comparison) -> tuple[Column, ...]:
     keys = comparison.differing
-    rows = [tuple(write_value(cell.settings[key]) for key in keys) for cell in comparison.cells]
+    rows = [
+        tuple(write_value(cell.settings[key]) if key in cell.settings else NOTHING for key in keys)
+        for cell in comparison.cells
+    ]
     columns = tuple(
         _column(name, ((row[index],) for row in rows), "name")
         for index, name in enumerate(short_names(keys))

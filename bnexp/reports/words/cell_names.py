@@ -20,13 +20,16 @@ def shorten_cell_names(comparison: Comparison) -> dict[str, str]:
     with several. If two names would be the same, all are the whole names.
     """
     keys = comparison.differing
-    columns = [[cell.settings.get(key) for cell in comparison.cells] for key in keys]
-    texts = [
-        _write_column(name, values, is_bare)
-        for name, values, is_bare in zip(
-            short_names(keys), columns, _bare_columns(columns), strict=True
-        )
+    columns = [
+        {c.cell: c.settings[key] for c in comparison.cells if key in c.settings} for key in keys
     ]
+    are_bare = _bare_columns([list(column.values()) for column in columns])
+    texts = []
+    for name, column, is_bare in zip(short_names(keys), columns, are_bare, strict=True):
+        written = dict(
+            zip(column, _write_column(name, list(column.values()), is_bare), strict=True)
+        )
+        texts.append([written.get(cell.cell, "") for cell in comparison.cells])
     names = [", ".join(filter(None, row)) for row in zip(*texts, strict=True)]
     cells = [cell.cell for cell in comparison.cells]
     if "" in names or len(set(names)) < len(cells):

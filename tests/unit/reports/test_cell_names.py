@@ -2,6 +2,7 @@ import pytest
 from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.reports.table import build_table
 from bnexp.reports.words.cell_names import shorten_cell_names
 
 
@@ -62,3 +63,42 @@ def test_cells_that_settings_do_not_tell_apart_keep_their_names(settings):
 
 def test_values_that_look_the_same_keep_the_cells_names():
     assert labels_of(norm("none", a__b=1), norm("none", a__b="1")) == ["cell 0", "cell 1"]
+
+
+def build_norm_cells(**options):
+    """Returns a comparison of batch norm with group norm, whose options batch norm lacks."""
+    batch = {"model.norm.name": "batch"}
+    group = {"model.norm.name": "group", **options}
+    return compare_runs(
+        [
+            build_run(f"norm={values['model.norm.name']}", seed, settings=settings, config=values)
+            for values, settings in (
+                (batch, {**batch, **dict.fromkeys(options)}),
+                (group, group),
+            )
+            for seed in range(3)
+        ]
+    )
+
+
+def test_an_option_that_one_norm_alone_has_is_part_of_that_norm():
+    comparison = build_norm_cells(**{"model.norm.num_groups": 4})
+
+    (difference,) = (cell.difference for cell in comparison.cells if cell.difference)
+    assert difference.changed == ("model.norm.name",)
+    assert list(shorten_cell_names(comparison).values()) == ["batch", "group, 4"]
+    columns = build_table(comparison).names
+    assert [tuple(column.text(row, " ") for row in range(2)) for column in columns] == [
+        ("batch", "group"),
+        ("–", "4"),
+    ]
+
+
+def test_an_option_that_both_parts_have_is_a_factor_of_its_own():
+    records = [
+        build_run(f"cell {place}", settings={"model.norm.name": name, "model.norm.eps": eps})
+        for place, (name, eps) in enumerate([("batch", 1e-5), ("group", 1e-3)])
+    ]
+
+    (difference,) = (cell.difference for cell in compare_runs(records).cells if cell.difference)
+    assert difference.changed == ("model.norm.name", "model.norm.eps")
