@@ -112,7 +112,7 @@ def test_row_06_events_that_cannot_grow_are_a_warning_and_the_run_ends_with_the_
     assert done.code == 0, done.said
     warning = "warning: TensorBoard events cannot be written to limited/disk/base/seed=0 ("
     assert done.said.count(warning) == 1
-    assert f"{warning}[Errno 27] File too large); the run goes on without them" in done.said
+    assert f"{warning}[Errno 27] File too large); the run continues without them" in done.said
     assert read_run(limited).state == "finished"
     assert read_results(limited) == read_results(run)
 
