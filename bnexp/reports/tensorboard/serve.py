@@ -100,7 +100,6 @@ def serve(
 
 def build_address(host: str, port: int, colours: str) -> str:
     """Returns the address of the time series: cards pinned, nothing smoothed, a colour per cell."""
-    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     cards = [{"plugin": "scalars", "tag": tag} for tag in PINNED_TAGS]
     query = {
         "pinnedCards": json.dumps(cards, separators=(",", ":")),
@@ -108,7 +107,12 @@ def build_address(host: str, port: int, colours: str) -> str:
         "runColorGroup": f"regex:{colours}",
     }
     words = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
-    return f"http://{name}:{port}/?{words}#timeseries"
+    return f"{_build_base(host, port)}?{words}#timeseries"
+
+
+def _build_base(host: str, port: int) -> str:
+    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/"
 
 
 def find_port(host: str, port: int) -> int:
@@ -152,7 +156,7 @@ def _start(folder: Path, host: str, port: int, log: Path) -> Iterator[subprocess
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
-    address = build_address(host, port, "").partition("?")[0]
+    address = _build_base(host, port)
     end = time.monotonic() + _SECONDS_TO_START
     while server.poll() is None and time.monotonic() < end:
         try:

@@ -36,6 +36,7 @@ ALLOWED = {
     "latex.py": "escapes any text, and turns any name into a label",
     "markdown.py": "escapes any text and puts it on one line",
     "tensorboard/layout.py": "tags, which are a contract of prefix and kind",
+    "tensorboard/serve.py": "names of folders, and lines that TensorBoard wrote",
     "terminal.py": "drops the blanks that Rich leaves at the ends of lines",
 }
 """Modules that look into a text, and why it is not one whose parts we knew."""

@@ -61,16 +61,21 @@ def test_images_too_small_for_five_poolings_are_impossible_with_a_mend():
     )
 
 
-def test_a_batch_of_one_passes_where_every_norm_sees_more_than_one_pixel():
+def test_a_batch_of_one_fits_a_group_norm_that_sees_more_than_one_pixel():
     # The last stage of VGG-11 normalizes 2×2 pixels, before its pooling.
     sites = VggConfig(depth=11).norm_sites((32, 32, 3))
 
     assert sites[-1].shape == (512, 2, 2)
     assert {site.path for site in sites} == {("norm",)}
     data = {"name": "shapes", "batch_size": 1, "train_size": 100, "val_size": 0}
-    config = {"name": "x", "data": data, "model": {"name": "vgg", "depth": 11}}
+    model = {"name": "vgg", "depth": 11, "norm": "group"}
+    config = {"name": "x", "data": data, "model": model}
     findings = check_experiment(ExperimentConfig.model_validate(config))
     assert [finding for finding in findings if finding.is_error] == []
+
+    config["model"] = {**model, "norm": "batch"}
+    (finding,) = check_experiment(ExperimentConfig.model_validate(config))
+    assert (finding.path, finding.is_error) == (("data", "batch_size"), True)
 
 
 def test_without_a_norm_there_are_no_sites():
