@@ -83,8 +83,14 @@ CORPUS = {
     "NUL by escape": ('name: "a\\0b"\n' + HEAD.partition("\n")[2], "1:7: name: names a folder"),
     "half a surrogate pair": ('name: "\\ud800"\n', "1:7: the character U+D800 is not allowed"),
     "tabs": (HEAD + "train:\n\tepochs: 1\n", "5:1: not valid YAML: a tab"),
-    "an open quote": (HEAD + "train: 'x\n", "5:1: not valid YAML"),
-    "an open list": (HEAD + "train: [1\n", "5:1: not valid YAML"),
+    "an open quote": (
+        HEAD + "train: 'x\n",
+        "4:8: not valid YAML: the ' that opens here",
+    ),
+    "an open list": (
+        HEAD + "train: [1\n",
+        "4:8: not valid YAML: the [ that opens here",
+    ),
     "a list": ("- a\n", "1:1: a config is a mapping of keys to values; this is a list"),
     "a scalar of 900 kB": ("a" * 900_000, "1:1: a config is a mapping of keys to values; this is"),
     "itself as base": (HEAD + "extends: itself-as-base.yaml\n", "4:10: extends: the files extend"),
