@@ -1,4 +1,4 @@
-"""Errors that a user can mend; each carries the exit code of the command that meets it."""
+"""Errors that a user can fix; each carries the exit code of the command that meets it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bnexp.familiar_names import find_ours
 
 
 class BnexpError(Exception):
-    """Something failed while running; the message says what, where and how to mend it."""
+    """Something failed while running; the message says what, where and how to fix it."""
 
     exit_code = 1
 

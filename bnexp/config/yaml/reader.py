@@ -272,10 +272,10 @@ def find_invisible(text: str) -> Iterator[tuple[int, str]]:
         if character:
             name = unicodedata.name(character, "no name").lower()
             is_space = unicodedata.category(character) == "Zs"
-            mend = "write a normal space" if is_space else "delete it"
+            fix = "write a normal space" if is_space else "delete it"
             yield (
                 found.start(),
-                f"an invisible character here, U+{ord(character):04X} ({name}); {mend}, or put "
+                f"an invisible character here, U+{ord(character):04X} ({name}); {fix}, or put "
                 "the text in quotes if it belongs there",
             )
 
