@@ -81,7 +81,9 @@ def _announce(
     seconds = launcher.estimate(to_do)
     # Starting processes and runs takes time too, which is not measured.
     time = (
-        "duration unknown" if seconds is None else f"about {format_duration(seconds)} of training"
+        "duration unknown"
+        if seconds is None
+        else f"about {format_duration(round(seconds))} of training"
     )
     words = [
         f"{experiment.name}: {count(cells, 'cell')} × {count(total // cells, 'seed')}",

@@ -91,8 +91,8 @@ class LiveDisplay(LineDisplay):
         counts = [f"{number} {state}" for number, state in ended if number]
         counts += [f"{len(progress.running)} running", f"{progress.to_do} to do"]
         left = progress.seconds_left()
-        words = "" if left is None else f", about {format_duration(left)} left"
-        times = f"{format_duration(progress.seconds)} so far{words}"
+        words = "" if left is None else f", about {format_duration(round(left))} left"
+        times = f"{format_duration(round(progress.seconds))} so far{words}"
         return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
 
 
@@ -138,7 +138,7 @@ def _draw_runs(progress: SweepProgress) -> Table:
             run.loss,
             run.accuracy,
             "" if speed is None else format_speed(speed),
-            "" if left is None else format_duration(left),
+            "" if left is None else format_duration(round(left)),
         )
     return table
 
