@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from bnexp.analysis.results import Comparison
+from bnexp.reports.aggregates import CellCurves
 from bnexp.reports.figures.chart import Chart
 from bnexp.reports.figures.files import build_charts, encode_png
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
-from bnexp.reports.tensorboard.aggregates import CellCurves
 from bnexp.runs.tensorboard_events import RUN_COLOURS, Image, LineChart, MarginChart
 
 MEANS = "Mean over the seeds with its 95 % t interval"

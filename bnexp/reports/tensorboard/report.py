@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import socket
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Comparison
-from bnexp.reports.tensorboard.aggregates import CellCurves, build_cell_curves
+from bnexp.reports.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.tensorboard.layout import (
     band_tags,
     build_layout,
@@ -37,7 +36,7 @@ from bnexp.runs.tensorboard_events import (
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
 
-_FORMAT = 3
+_FORMAT = 4
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -99,13 +98,16 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def _holds(folder: Path, digest: str) -> bool:
     """Returns whether the folder holds all that was written for that digest."""
     try:
-        noted = json.loads((folder / _DIGEST).read_text(encoding="utf-8"))
-        sizes = noted["bytes"].items()
-        return noted["sha256"] == digest and all(
-            (folder / name).stat().st_size == size for name, size in sizes
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return (folder / _DIGEST).read_text(encoding="utf-8") == _note(folder, digest)
+    except (OSError, ValueError):
         return False
+
+
+def _note(folder: Path, digest: str) -> str:
+    """Returns the digest with the size of each event file in the folder, as JSON."""
+    paths = sorted(folder.rglob("events.out.tfevents.*"))
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    return json.dumps({"sha256": digest, "bytes": sizes}, indent=2) + "\n"
 
 
 def _encode(
@@ -137,12 +139,9 @@ def _line_events(
     cell: CellCurves, line: str, band_of: Sequence[str], now: float
 ) -> Iterator[Event]:
     """Yields an event per epoch: the line of every tag, and the bands of some of them."""
-    lines: dict[str, tuple[float, ...]] = {}
-    for tag, curve in cell.by_tag.items():
-        lines[tag] = getattr(curve, line)
-        if tag in band_of and curve.low:
-            low, high = band_tags(tag)
-            lines |= {low: curve.low, high: curve.high}
+    lines = {tag: getattr(curve, line) for tag, curve in cell.by_tag.items()}
+    for tag in band_of:
+        lines |= zip(band_tags(tag), (cell.by_tag[tag].low, cell.by_tag[tag].high), strict=True)
     for index, step in enumerate(cell.steps):
         scalars = {tag: values[index] for tag, values in lines.items() if index < len(values)}
         wall_time = now - cell.elapsed_seconds[-1] + cell.elapsed_seconds[index]
@@ -158,25 +157,21 @@ def _path_of(label: str) -> PurePosixPath:
 
 def _replace(folder: Path, files: Mapping[PurePosixPath, bytes], digest: str) -> None:
     """Writes a new folder beside the old one and puts it in its place."""
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
-        sizes = _write_files(new / "new", files)
-        note = json.dumps({"sha256": digest, "bytes": sizes}, indent=2) + "\n"
-        (new / "new" / _DIGEST).write_text(note, encoding="utf-8")
+    with tempfile.TemporaryDirectory(
+        suffix=".tmp", prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
+    ) as temporary:
+        new = Path(temporary, "new")
+        _write_files(new, files)
+        (new / _DIGEST).write_text(_note(new, digest), encoding="utf-8")
         if folder.exists():
-            folder.rename(new / "old")
-        (new / "new").rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+            folder.rename(Path(temporary, "old"))
+        new.rename(folder)
 
 
-def _write_files(folder: Path, files: Mapping[PurePosixPath, bytes]) -> dict[str, int]:
+def _write_files(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
     # A name that was there before would be taken for the old file, grown longer.
     name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
-    sizes = {}
     for number, (run, content) in enumerate(files.items()):
         path = folder / run / f"{name}.{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        sizes[path.relative_to(folder).as_posix()] = len(content)
-    return sizes

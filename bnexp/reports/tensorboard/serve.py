@@ -10,9 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,8 +82,8 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="bnexp-tb-") as temporary:
         folder, log = Path(temporary, "runs"), Path(temporary, "tensorboard.log")
         folder.mkdir()
-        _sync(folder, shown.find_links())
-        with _start(folder, host, free, log) as server, _syncing(folder, shown):
+        _sync(folder, shown)
+        with _start(folder, host, free, log) as server:
             _wait_until_up(server, host, free, log)
             address = build_address(host, free, shown.colours)
             if is_opened:
@@ -94,8 +92,12 @@ def serve(
                 webbrowser.open(address)
             say("TensorBoard runs until Ctrl-C. Open")
             say(address)
-            code = server.wait()
-    return 0 if code in (0, -signal.SIGTERM, -signal.SIGINT) else 1
+            while server.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.wait(_SECONDS_BETWEEN_SYNCS)
+                with contextlib.suppress(OSError):  # what is gone in between is not shown
+                    _sync(folder, shown)
+    return 0 if server.returncode in (0, -signal.SIGTERM, -signal.SIGINT) else 1
 
 
 def build_address(host: str, port: int, colours: str) -> str:
@@ -120,12 +122,8 @@ def find_port(host: str, port: int) -> int:
     tried = [0] if port == 0 else range(port, min(port + _PORTS_TRIED, 65536))
     for number in tried:
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                host, number, type=socket.SOCK_STREAM
-            )[0]
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+            family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+            with socket.create_server(address, family=family) as probe:
                 return int(probe.getsockname()[1])
         except socket.gaierror as error:
             raise UsageError(f"there is no host '{host}' ({error.strerror})") from error
@@ -162,33 +160,15 @@ def _wait_until_up(server: subprocess.Popen[bytes], host: str, port: int, log: P
         try:
             with urllib.request.urlopen(f"{address}data/environment", timeout=5):
                 return
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.1)
     lines = log.read_text("utf-8", errors="replace").splitlines()[-_LINES_OF_LOG:]
     raise BnexpError("TensorBoard did not start:\n" + "\n".join(lines))
 
 
-@contextlib.contextmanager
-def _syncing(folder: Path, shown: Shown) -> Iterator[None]:
-    """Shows what appears in the runs folder while TensorBoard runs."""
-    done = threading.Event()
-
-    def work() -> None:
-        while not done.wait(_SECONDS_BETWEEN_SYNCS):
-            with contextlib.suppress(OSError):  # what is gone in between is not shown
-                _sync(folder, shown.find_links())
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _sync(folder: Path, links: Links) -> None:
-    for name, target in links.items():
+def _sync(folder: Path, shown: Shown) -> None:
+    """Links what the runs folder holds by now and the folder does not yet."""
+    for name, target in shown.find_links().items():
         path = folder / name
         if not os.path.lexists(path):
             path.parent.mkdir(parents=True, exist_ok=True)

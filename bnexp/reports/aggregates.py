@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import takewhile
 from math import isfinite, sqrt
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
 from bnexp.analysis.metrics import epoch_values
-from bnexp.runs.record import RunRecord, Summary
+from bnexp.runs.record import RunRecord
 
 _CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """One value per epoch; `low` and `high` are empty below two seeds."""
 
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    mean: Sequence[float] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -44,42 +43,36 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
     """Returns the curves of one cell's finished runs, or None if they have no history."""
     summaries = [run.summary for run in finished if run.summary is not None and run.summary.epochs]
     tags = dict.fromkeys(tag for summary in summaries for tag in summary.history)
-    curves = {tag: _build_curve(summaries, tag) for tag in tags}
+    curves = {tag: aggregate(epoch_values(summary, tag) for summary in summaries) for tag in tags}
     curves = {tag: curve for tag, curve in curves.items() if curve.mean}
     if not curves:
         return None
-    epochs = max(len(curve.mean) for curve in curves.values())
+    epochs = range(1, max(len(curve.mean) for curve in curves.values()) + 1)
     steps = fmean(summary.steps / summary.epochs for summary in summaries)
     seconds = fmean(summary.elapsed_seconds / summary.epochs for summary in summaries)
     return CellCurves(
         label=label,
-        steps=tuple(round(steps * epoch) for epoch in range(1, epochs + 1)),
-        elapsed_seconds=tuple(seconds * epoch for epoch in range(1, epochs + 1)),
+        steps=tuple(round(steps * epoch) for epoch in epochs),
+        elapsed_seconds=tuple(seconds * epoch for epoch in epochs),
         by_tag=curves,
     )
 
 
-def _build_curve(summaries: Sequence[Summary], tag: str) -> Curve:
-    """Returns the curve over the epochs that all runs with the tag have, all values finite.
+def aggregate(histories: Iterable[Sequence[float]]) -> Curve:
+    """Returns the curve over the epochs that all runs with a history have, all values finite.
 
     The interval is that of `t_interval`, computed for all epochs at once: thousands of
     them, one by one, would take longer than the whole comparison.
     """
-    histories = [values for summary in summaries if (values := epoch_values(summary, tag))]
-    epochs = takewhile(lambda values: all(map(isfinite, values)), zip(*histories, strict=False))
-    by_epoch = np.array(list(epochs), dtype=np.float64)
-    if not len(by_epoch):
-        return Curve((), (), ())
-    means = by_epoch.mean(axis=1)
-    seeds = by_epoch.shape[1]
-    if seeds < 2:
-        return Curve(tuple(means.tolist()), (), ())
-    half = _t_quantile(seeds - 1) * by_epoch.std(axis=1, ddof=1) / sqrt(seeds)
-    return Curve(*(tuple(line.tolist()) for line in (means, means - half, means + half)))
-
-
-@cache
-def _t_quantile(degrees: int) -> float:
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, (1 + _CONFIDENCE) / 2))
+    epochs = zip(*filter(None, histories), strict=False)
+    values = np.array([*takewhile(lambda row: all(map(isfinite, row)), epochs)], dtype=np.float64)
+    if not len(values):
+        return Curve()
+    mean, seeds = values.mean(axis=1), values.shape[1]
+    if seeds < 2:
+        return Curve(mean.tolist())
+    error = values.std(axis=1, ddof=1) / sqrt(seeds)
+    half = stdtrit(seeds - 1, (1 + _CONFIDENCE) / 2) * error
+    return Curve(mean.tolist(), (mean - half).tolist(), (mean + half).tolist())
