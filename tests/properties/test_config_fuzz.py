@@ -3,6 +3,7 @@
 BNEXP_FUZZ_INPUTS sets how many inputs the long run has (100,000 by default).
 """
 
+import itertools
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bnexp.config.load import load_experiment
+from bnexp.config.yaml.reader import read_yaml
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import ConfigError, UsageError
 
@@ -185,6 +187,9 @@ INPUTS = {
     "values at random keys": changed_trees(),
     "random sweep": SWEEPS.map(with_sweep),
     "random text": st.text(max_size=200).map(lambda text: (text.encode(), [])),
+    "random marks": st.lists(st.sampled_from((*TOKENS, "a", "b: ", "x ")), max_size=14).map(
+        lambda parts: ("".join(parts).encode("utf-8", "surrogatepass"), [])
+    ),
     "random bytes": st.binary(max_size=200).map(lambda content: (content, [])),
 }
 
@@ -222,6 +227,15 @@ def check_experiment(experiment):
 @pytest.mark.parametrize("kind", INPUTS)
 def test_whatever_is_in_a_file_it_is_an_experiment_or_a_clear_problem(kind, tmp_path):
     fuzz(kind, tmp_path, 150)
+
+
+def test_every_text_of_up_to_four_marks_is_a_tree_or_clear_problems():
+    for length in range(1, 5):
+        for text in map("".join, itertools.product("[]{}?:,-'# a", repeat=length)):
+            try:
+                read_yaml(text, "c.yaml")
+            except ConfigError as error:
+                check_problems(error)
 
 
 @pytest.mark.slow

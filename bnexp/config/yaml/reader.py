@@ -25,7 +25,7 @@ from bnexp.runs.record import Scalar
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
-MAX_VALUES = 20_000
+MAX_VALUES = 15_000
 
 EMPTY_FILE = "the file is empty; a config needs at least `name`, `data` and `model`"
 
@@ -83,8 +83,9 @@ def read_yaml_file(path: Path) -> Node:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a YAML text stands: its file, and how many columns are before its first line."""
+    """A YAML text and where it stands: its file, and how many columns are before its first line."""
 
+    text: str
     file: str
     columns: int
 
@@ -92,9 +93,16 @@ class _Source:
         """Returns a position; `line` and `column` are counted from 0 in the text."""
         return Position(self.file, line + 1, column + 1 + (0 if line else self.columns))
 
-    def place_at(self, text: str, index: int) -> Position:
+    def place_at(self, index: int) -> Position:
         """Returns the position of a character of the text."""
-        return self.place(text.count("\n", 0, index), index - text.rfind("\n", 0, index) - 1)
+        line = self.text.count("\n", 0, index)
+        return self.place(line, index - self.text.rfind("\n", 0, index) - 1)
+
+    def place_of(self, event: events.Event) -> Position:
+        """Returns the position where an event starts."""
+        mark = event.start_mark
+        assert mark is not None  # PyYAML leaves it out only of events that were not read
+        return self.place(mark.line, mark.column)
 
 
 def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE, columns: int = 0) -> Node:
@@ -109,15 +117,15 @@ def read_yaml(text: str, file: str, if_empty: str = EMPTY_FILE, columns: int = 0
     Raises:
         ConfigError: With every duplicate key and bad number, or with the first syntax error.
     """
-    source = _Source(file, columns)
-    if problems := _find_invisible(text, source):
+    source = _Source(text, file, columns)
+    if problems := [source.place_at(index).problem(why) for index, why in find_invisible(text)]:
         raise ConfigError(problems)
     reader = _Reader(source, if_empty)
     try:
         root = reader.read_document(_bounded(yaml.parse(text, Loader=yaml.SafeLoader), source))
     except yaml.YAMLError as error:
-        problem = _find_unclosed(error, reader.open_flows, text, source)
-        raise ConfigError([problem or _syntax_problem(error, text, source)]) from error
+        problem = _find_unclosed(error, reader.open_flows, source)
+        raise ConfigError([problem or _syntax_problem(error, source)]) from error
     if reader.problems:
         raise ConfigError(reader.problems)
     return root
@@ -160,16 +168,14 @@ def _bounded(stream: Iterator[events.Event], source: _Source) -> Iterator[events
     """Passes events on until something a config does not need, or too much, turns up."""
     depth = documents = 0
     for count, event in enumerate(stream):
-        place = _position(event, source)
         if isinstance(event, events.CollectionStartEvent):
             depth += 1
         elif isinstance(event, events.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, events.DocumentStartEvent):
             documents += 1
-        reason = _refusal(event, depth, count, documents)
-        if reason:
-            raise ConfigError([place.problem(reason)])
+        if reason := _refusal(event, depth, count, documents):
+            raise ConfigError([source.place_of(event).problem(reason)])
         yield event
 
 
@@ -209,17 +215,19 @@ class _Reader:
         raise ConfigError([self.source.place(0, 0).problem(self.if_empty)])
 
     def _read_node(self, event: events.Event, stream: Iterator[events.Event]) -> Node:
-        position = _position(event, self.source)
+        position = self.source.place_of(event)
         if isinstance(event, events.ScalarEvent):
             return Node(self._read_scalar(event, position), position)
-        is_flow = isinstance(event, events.CollectionStartEvent) and event.flow_style
-        if is_flow and event.start_mark:
-            self.open_flows.append(event.start_mark.index)
+        # `[a: b]` holds a mapping that is in flow style but has no bracket of its own.
+        start = event.start_mark.index if event.start_mark else 0
+        opens = isinstance(event, events.CollectionStartEvent) and self.source.text[start] in "{["
+        if opens:
+            self.open_flows.append(start)
         if isinstance(event, events.SequenceStartEvent):
             node = self._read_sequence(position, stream)
         else:
             node = self._read_mapping(position, stream)
-        if is_flow:
+        if opens:
             self.open_flows.pop()
         return node
 
@@ -233,7 +241,7 @@ class _Reader:
         children: dict[str, Node] = {}
         keys: list[tuple[str, Position]] = []
         while not isinstance(event := next(stream), events.MappingEndEvent):
-            place = _position(event, self.source)
+            place = self.source.place_of(event)
             key_node = self._read_node(event, stream)
             child = self._read_node(next(stream), stream)
             if not isinstance(event, events.ScalarEvent) or event.value == "":
@@ -280,25 +288,19 @@ def find_invisible(text: str) -> Iterator[tuple[int, str]]:
             )
 
 
-def _find_invisible(text: str, source: _Source) -> list[Problem]:
-    return [source.place_at(text, index).problem(reason) for index, reason in find_invisible(text)]
-
-
-def _find_unclosed(
-    error: yaml.YAMLError, open_flows: list[int], text: str, source: _Source
-) -> Problem | None:
+def _find_unclosed(error: yaml.YAMLError, open_flows: list[int], source: _Source) -> Problem | None:
     """Returns a problem at the quote, `{` or `[` that is never closed, else None.
 
     YAML finds that out much later, often at the end of the file.
     """
     if getattr(error, "context", None) == "while scanning a quoted scalar":
         start = error.context_mark.index  # type: ignore[attr-defined]
-    elif open_flows and not _is_closed(text, open_flows[-1]):
+    elif open_flows and not _is_closed(source.text, open_flows[-1]):
         start = open_flows[-1]
     else:
         return None
-    reason = f"not valid YAML: the {text[start]} that opens here is not closed"
-    return source.place_at(text, start).problem(reason)
+    reason = f"not valid YAML: the {source.text[start]} that opens here is not closed"
+    return source.place_at(start).problem(reason)
 
 
 def _is_closed(text: str, start: int) -> bool:
@@ -318,16 +320,10 @@ def _refuse_character(code: int) -> str:
     return f"the character U+{code:04X} is not allowed"
 
 
-def _position(event: events.Event, source: _Source) -> Position:
-    mark = event.start_mark
-    assert mark is not None  # PyYAML leaves it out only of events that were not read
-    return source.place(mark.line, mark.column)
-
-
-def _syntax_problem(error: yaml.YAMLError, text: str, source: _Source) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, source: _Source) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
         code = ord(error.character) if isinstance(error.character, str) else error.character
-        return source.place_at(text, error.position).problem(_refuse_character(code))
+        return source.place_at(error.position).problem(_refuse_character(code))
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = source.place(mark.line, mark.column) if mark else source.place(0, 0)
     context, reason = getattr(error, "context", None), getattr(error, "problem", None)

@@ -257,6 +257,10 @@ WRONG = {
         "name: {a: '}' # }\n",
         ["c.yaml:1:7: not valid YAML: the { that opens here is not closed"],
     ),
+    "a pair in a list that ends with a brace": (
+        "name: [? a}\n",
+        ["c.yaml:1:7: not valid YAML: the [ that opens here is not closed"],
+    ),
     "an unclosed quote": (
         replaced("name: trial", "name: 'trial"),
         ["c.yaml:1:7: not valid YAML: the ' that opens here is not closed"],
@@ -575,5 +579,5 @@ def test_a_missing_file_is_told(here):
 def test_too_many_values_are_refused_before_they_are_all_read(here):
     (here / "c.yaml").write_text("a: [" + "1, " * 30_000 + "1]\n")
 
-    with pytest.raises(ConfigError, match="more than 20,000 values; this is not a config"):
+    with pytest.raises(ConfigError, match="more than 15,000 values; this is not a config"):
         load_experiment(here / "c.yaml")
