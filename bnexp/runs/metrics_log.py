@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from bnexp.files import write_text_atomically
 
 
-@dataclass(frozen=True)
-class MetricsRow:
-    """What was measured at a step; `scalars` holds None for a value that was not finite."""
+class MetricsRow(BaseModel):
+    """What was measured at a step."""
 
-    step: int
-    epoch: int
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, extra="allow")
+    __pydantic_extra__: dict[str, float | None]
+
+    step: NonNegativeInt
+    epoch: NonNegativeInt
     elapsed_seconds: float
-    scalars: Mapping[str, float | None]
+
+    @property
+    def scalars(self) -> Mapping[str, float | None]:
+        """What was measured, by its tag; None for a value that was not finite."""
+        return self.__pydantic_extra__
 
 
 class MetricsLog:
@@ -33,8 +40,9 @@ class MetricsLog:
     ) -> None:
         """Appends one row and hands it to the operating system."""
         # NaN is not JSON; null says that there was a value and that it was not a number.
-        finite = {tag: value if _is_finite(value) else None for tag, value in scalars.items()}
-        self._file.write(_format(MetricsRow(step, epoch, round(elapsed_seconds, 4), finite)))
+        finite = {tag: value if isfinite(value) else None for tag, value in scalars.items()}
+        row = {"step": step, "epoch": epoch, "elapsed_seconds": round(elapsed_seconds, 4), **finite}
+        self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 
     def sync(self) -> None:
@@ -58,12 +66,18 @@ def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow],
         content = b""
     # Not `splitlines`, which a flipped byte could make split elsewhere.
     lines = content.removesuffix(b"\n").split(b"\n")[:count] if content else []
-    found = [_read_row(line) for line in lines]
-    rows = [row for row in found if row is not None and row.step <= step]
-    damaged = [number for number, row in enumerate(found, start=1) if row is None]
-    write_text_atomically(path, "".join(_format(row) for row in rows))
+    kept, damaged = {}, []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = MetricsRow.model_validate_json(line)
+        except ValidationError:
+            damaged.append(number)
+        else:
+            if row.step <= step:
+                kept[number] = row
+    write_text_atomically(path, "".join(f"{lines[number - 1].decode()}\n" for number in kept))
     losses = _describe_losses(damaged, count - len(lines), count)
-    return rows, [f"{path}: {loss}" for loss in losses]
+    return [*kept.values()], [f"{path}: {loss}" for loss in losses]
 
 
 def _describe_losses(damaged: Sequence[int], missing: int, count: int) -> Iterator[str]:
@@ -75,37 +89,3 @@ def _describe_losses(damaged: Sequence[int], missing: int, count: int) -> Iterat
         yield f"lines {first} and {damaged[-1]} cannot be read and are left out"
     if missing > 0:
         yield f"{missing} of {count} rows {'is' if missing == 1 else 'are'} missing"
-
-
-def _format(row: MetricsRow) -> str:
-    content = {"step": row.step, "epoch": row.epoch, "elapsed_seconds": row.elapsed_seconds}
-    return json.dumps({**content, **row.scalars}) + "\n"
-
-
-def _read_row(line: bytes) -> MetricsRow | None:
-    """Returns the row, or None if the line is not one that `MetricsLog` writes."""
-    try:
-        content = json.loads(line, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
-    step, epoch = content.pop("step", None), content.pop("epoch", None)
-    elapsed = content.pop("elapsed_seconds", None)
-    is_whole = all(isinstance(number, int) and number >= 0 for number in (step, epoch))
-    is_row = is_whole and _is_number(elapsed)
-    if not is_row or not all(value is None or _is_number(value) for value in content.values()):
-        return None
-    return MetricsRow(step, epoch, elapsed, content)
-
-
-def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.locks import is_held
-from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
+from bnexp.runs.record import STATES, RunRecord, State, Summary, flatten
 from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
-from bnexp.runs.summary_reading import check_summary
 
 TRASH = ".trash-"
 """What the name of a folder that is being deleted starts with."""
@@ -29,8 +30,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 """What a status.json says about its run besides the state: the type of each value, and its name."""
 
-_NAMES = {"experiment", "cell", "seed"}
-"""What the names of a run's folders say too."""
+_SUMMARY = TypeAdapter(Summary)
 
 
 def list_experiments(runs_dir: Path) -> list[Path]:
@@ -64,40 +64,41 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     """Returns the record of a run's folder; `with_config`, also its config and environment."""
     problems: list[str] = []
     # Texts, since thousands of paths take longer than the files they lead to.
-    status_path, summary_path, environment = (
+    status_path, summary_path, environment_path = (
         f"{path}{os.sep}{name}" for name in (STATUS, SUMMARY, ENVIRONMENT)
     )
     status = _read_json(status_path, problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
     known = _take_known(path, status, problems)
-    summary, is_damaged = _read_summary(summary_path, problems)
-    if summary is None and not is_damaged and status.get("state") in ENDED:
+    noticed = len(problems)
+    summary = _read_summary(summary_path, problems)
+    if summary is None and len(problems) == noticed and status.get("state") in ENDED:
         problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
-        is_damaged = True
+    is_damaged = len(problems) > noticed
     state = "failed" if is_damaged else _find_state(path, status, summary)
-    described = _read_json(environment, problems) if with_config else {}
-    claims = _take_claims(described)
-    content = described.get("config")
-    config = described.pop("config") if isinstance(content, dict) and content else {}
+    conditions = _read_environment(environment_path, problems) if with_config else {}
     problems += _find_misplacement(path, known["seed"], known["cell"])
     return RunRecord(
         path=path,
         state=state,
-        config=_flatten(environment, config, problems),
-        environment=_flatten(environment, described, problems),
         summary=summary,
-        claims=claims,
         is_damaged=is_damaged,
         is_silent=state == "running" and not is_held(RunDir(path).lock),
         problems=tuple(problems),
         **known,
+        **conditions,
     )
 
 
 def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Returns what a run says it is; the rest is taken from its folders' names."""
-    known = {}
+    digits = path.name.removeprefix("seed=")
+    known: dict[str, Any] = {
+        "experiment": path.parent.parent.name,
+        "cell": path.parent.name,
+        "seed": int(digits) if digits.isdecimal() else -1,
+    }
     for key in _KINDS.keys() & status.keys():
         kind, word = _KINDS[key]
         value = status[key]
@@ -105,10 +106,6 @@ def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> d
             known[key] = flatten(value) if value and key == "settings" else value
         else:
             problems.append(f"{path / STATUS}: {key} must be {word}")
-    if not known.keys() >= _NAMES:
-        known.setdefault("experiment", path.parent.parent.name)
-        known.setdefault("cell", path.parent.name)
-        known.setdefault("seed", _seed_of(path))
     return known
 
 
@@ -125,8 +122,8 @@ def _find_state(path: Path, status: Mapping[str, Any], summary: Summary | None) 
         return summary.status
     if not status:
         return "running" if is_held(RunDir(path).lock) else "interrupted"
-    state = status.get("state")
-    return next((known for known in STATES if known == state), "pending")
+    state: State = status.get("state", "pending")
+    return state if state in STATES else "pending"
 
 
 def read_status(path: Path) -> dict[str, Any]:
@@ -201,11 +198,6 @@ def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
     return record.experiment, record.cell_index, record.cell, record.seed
 
 
-def _seed_of(path: Path) -> int:
-    digits = path.name.removeprefix("seed=")
-    return int(digits) if digits.isdecimal() else -1
-
-
 def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
     try:
         content = json.loads(_read_bytes(path))
@@ -232,31 +224,33 @@ def _read_bytes(path: str) -> bytes:
         os.close(handle)
 
 
-def _flatten(path: str, content: dict[str, Any], problems: list[str]) -> dict[str, Scalar]:
+def _read_environment(path: str, problems: list[str]) -> dict[str, Any]:
+    """Returns what a run ran on, its config, and the claims, which are no settings of it."""
+    environment = _read_json(path, problems)
+    is_config = isinstance(environment.get("config"), dict)
+    config = environment.pop("config") if is_config else {}
+    claims = config.pop("claim", None) or ()
     try:
-        return flatten(content) if content else {}
+        return {
+            "config": flatten(config) if config else {},
+            "environment": flatten(environment) if environment else {},
+            "claims": tuple(claim for claim in claims if isinstance(claim, dict)),
+        }
     except RecursionError:
         problems.append(f"{path} is nested too deeply")
         return {}
 
 
-def _take_claims(described: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Takes the claims out of a run's config, so that they are not settings of it."""
-    config = described.get("config")
-    claims = config.pop("claim", None) if isinstance(config, dict) else None
-    return tuple(claim for claim in claims or () if isinstance(claim, dict))
-
-
-def _read_summary(path: str, problems: list[str]) -> tuple[Summary | None, bool]:
-    """Returns the summary, and whether there is one that is damaged."""
-    noticed = len(problems)
-    content = _read_json(path, problems)
-    if len(problems) > noticed:
-        return None, True
-    if not content and not os.path.exists(path):  # noqa: PTH110 - False if it may not be seen
-        return None, False
+def _read_summary(path: str, problems: list[str]) -> Summary | None:
+    """Returns the summary, or None if there is none, or one that is damaged: then with why."""
     try:
-        return check_summary(content), False
-    except ValueError as error:
-        problems.append(f"{path} is not a summary: {error}")
-        return None, True
+        return _SUMMARY.validate_json(_read_bytes(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"{first['loc'][0]}: " if first["loc"] else ""
+        problems.append(f"{path} is not a summary: {place}{first['msg']}")
+    return None

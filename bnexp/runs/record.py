@@ -6,20 +6,17 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, NonNegativeFloat
 
 State = Literal["pending", "running", "finished", "diverged", "interrupted", "failed"]
-STATES: tuple[State, ...] = (
-    "pending",
-    "running",
-    "finished",
-    "diverged",
-    "interrupted",
-    "failed",
-)
+STATES: tuple[State, ...] = get_args(State)
 
 Scalar = str | int | float | bool | None
 """A value that a config key can have once the config is flattened."""
+
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,15 @@ class Summary:
     highest validation accuracy (empty if there is no validation set).
     """
 
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # for what is read back
+
     status: Literal["finished", "diverged"]
-    epochs: int
-    steps: int
-    elapsed_seconds: float
-    images_per_second: float
-    peak_memory_bytes: int
-    parameters: int
+    epochs: _Count
+    steps: _Count
+    elapsed_seconds: NonNegativeFloat
+    images_per_second: NonNegativeFloat
+    peak_memory_bytes: _Count
+    parameters: _Count
     final: Mapping[str, float]
     best: Mapping[str, float]
     history: Mapping[str, tuple[float, ...]]

@@ -33,8 +33,18 @@ ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 
 
-def _allow() -> None:
-    pass
+def _do_nothing() -> None:
+    pass  # not a lambda, since a folder is sent to other processes
+
+
+class _File:
+    """A file of a run's folder: read from a `RunDir`, its path."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: RunDir, owner: type[RunDir]) -> Path:
+        return run.path / self._name
 
 
 class RunDir:
@@ -44,17 +54,33 @@ class RunDir:
     hand, so that another process may hold it.
     """
 
+    config = _File("config.yaml")
+    """The resolved config; can be trained again as it stands."""
+    environment = _File(ENVIRONMENT)
+    """Versions, device, threads, code, command line, data."""
+    status = _File(STATUS)
+    """State, heartbeat and identity."""
+    metrics = _File("metrics.jsonl")
+    """One JSON object per row."""
+    summary = _File(SUMMARY)
+    """What the run measured; present once it is finished or diverged."""
+    log = _File("log.txt")
+    """Everything that was said about the run, including tracebacks."""
+    lock = _File(".lock")
+    """The file that a process locks while it trains this run."""
+
     def __init__(
         self,
         path: Path,
         identity: Mapping[str, Any] | None = None,
-        check: Callable[[], None] = _allow,
+        check: Callable[[], None] = _do_nothing,
     ) -> None:
         self.path = path
         self.identity = identity or {}
         """What the status says of its run: experiment, cell, settings, seed and fingerprint."""
         self.check = check
-        self._last_status: dict[str, Any] = {}
+        self.is_open = False
+        """Whether this object has created or reopened the folder, so that it may write."""
 
     @classmethod
     def of(cls, runs_dir: Path, identity: Mapping[str, Any]) -> RunDir:
@@ -63,39 +89,9 @@ class RunDir:
         return cls(cell / f"seed={identity['seed']}", identity)
 
     @property
-    def config(self) -> Path:
-        """The resolved config; can be trained again as it stands."""
-        return self.path / "config.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, threads, code, command line, data."""
-        return self.path / ENVIRONMENT
-
-    @property
-    def status(self) -> Path:
-        """State, heartbeat and identity."""
-        return self.path / STATUS
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON object per row."""
-        return self.path / "metrics.jsonl"
-
-    @property
     def checkpoints(self) -> CheckpointFiles:
         """The last two checkpoints."""
         return CheckpointFiles(self.path)
-
-    @property
-    def summary(self) -> Path:
-        """What the run measured; present once it is finished or diverged."""
-        return self.path / SUMMARY
-
-    @property
-    def log(self) -> Path:
-        """Everything that was said about the run, including tracebacks."""
-        return self.path / "log.txt"
 
     def create(self, config_yaml: str, environment: Mapping[str, Any]) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
@@ -125,11 +121,9 @@ class RunDir:
             remove_or_set_aside(self.log)
 
     def _reset(self) -> None:
-        set_aside_a_folder(self.status)
-        self._last_status = dict(self.identity)
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
-        self._write_state("pending", lambda: remove_or_set_aside(self.summary))
+        self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
         for stale in self._files_of_an_earlier_attempt():
             remove_or_set_aside(stale)
 
@@ -143,21 +137,16 @@ class RunDir:
                 f"cannot write the run folder {self.path}: {reason}; choose another --runs-dir"
             ) from error
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this object has created or reopened the folder, so that it may write."""
-        return bool(self._last_status)
-
-    def set_state(self, state: State, **details: Scalar) -> None:
-        """Writes the state with the time as heartbeat; `details` stay until the next state."""
-        self._write_state(state, lambda: None, **details)
-
-    def _write_state(
-        self, state: State, before_it_stands: Callable[[], None], **details: Scalar
+    def set_state(
+        self, state: State, before_it_stands: Callable[[], None] = _do_nothing, **details: Scalar
     ) -> None:
+        """Writes the state with the time as heartbeat; `details` stay until the next state.
+
+        `before_it_stands` is called as by `write_json_atomically`.
+        """
         self.check()
         status = {
-            **self._last_status,
+            **self.identity,
             "state": state,
             "heartbeat": time.time(),
             "host": socket.gethostname(),
@@ -189,18 +178,19 @@ class RunDir:
 
         A folder in the place of one of its files gets another name.
         """
-        for path in (self.status, self.summary, self.environment, self.config, self.metrics):
+        for path in (self.summary, self.environment, self.config, self.metrics):
             set_aside_a_folder(path)
-        self._last_status = dict(self.identity)
-        self.set_state("running")
+        self.restore_status("running")
         for stale in self.path.glob(".*.tmp"):
             stale.unlink()
 
-    def restore_status(self, state: State) -> None:
-        """Rewrites the lost status of a run that has ended."""
+    def restore_status(
+        self, state: State, before_it_stands: Callable[[], None] = _do_nothing
+    ) -> None:
+        """Writes the state even if the status is lost, or a folder stands in its place."""
         set_aside_a_folder(self.status)
-        self._last_status = dict(self.identity)
-        self.set_state(state)
+        self.is_open = True
+        self.set_state(state, before_it_stands)
 
     def note_resume(self, resume: Mapping[str, Any], environment: Mapping[str, Any]) -> bool:
         """Adds a resume to the list in `environment.json`, which `environment` is if damaged.
@@ -233,11 +223,6 @@ class RunDir:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
             file.write(f"{stamp} {line}\n")
-
-    @property
-    def lock(self) -> Path:
-        """The file that a process locks while it trains this run."""
-        return self.path / ".lock"
 
     @property
     def is_begun(self) -> bool:
