@@ -250,7 +250,7 @@ def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[
         }
         full = configs["fp32"][1].config.data.load(print)
         part = LabelledImages(full.train.images[:images], full.train.labels[:images])
-        dataset = Dataset(full.name, part, full.test, full.class_names, full.fingerprint)
+        dataset = Dataset(full.name, part, full.test, full.class_names)
         steps = epochs * -(-images // BATCH_SIZE)
         sides: dict[str, Callable[[], None]] = {
             "usual fp32": lambda: train_usually(dataset, epochs, folder / "usual"),

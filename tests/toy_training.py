@@ -33,7 +33,7 @@ def build_dataset():
         LabelledImages(pixels[:200], labels[:200]),
         LabelledImages(pixels[200:], labels[200:]),
     )
-    return Dataset("toy", train, test, tuple("abcdefghij"), "f" * 64)
+    return Dataset("toy", train, test, tuple("abcdefghij"))
 
 
 def configure(**changes):

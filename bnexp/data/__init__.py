@@ -2,14 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bnexp.data.dataset import (
-    Dataset,
-    DatasetConfig,
-    DatasetFacts,
-    LabelledImages,
-    Say,
-    compute_fingerprint,
-)
+from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts, LabelledImages, Say
 from bnexp.parts import find_late
 
 if TYPE_CHECKING:
@@ -27,5 +20,4 @@ __all__ = [
     "DatasetFacts",
     "LabelledImages",
     "Say",
-    "compute_fingerprint",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint
+from bnexp.data.dataset import Dataset, LabelledImages, Say
 from bnexp.errors import DataError
 from bnexp.files import open_atomically
 
@@ -25,6 +25,9 @@ def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say)
     """
     if path not in _LOADED:
         dataset = _load_or_build(path, name, build, say)
+        for part in dataset.parts.values():
+            part.images.setflags(write=False)
+            part.labels.setflags(write=False)
         while len(_LOADED) >= _MOST_LOADED:
             del _LOADED[next(iter(_LOADED))]
         _LOADED[path] = dataset
@@ -48,7 +51,6 @@ def _load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say
         write_arrays(path, dataset)
     except OSError as error:
         say(f"cannot keep the decoded images in {path} ({error.strerror}); continuing without")
-    _protect(dataset)
     return dataset
 
 
@@ -74,12 +76,12 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            splits = ("train", "test", "val") if "val_images" in arrays else ("train", "test")
-            parts = [
-                LabelledImages(arrays[f"{split}_images"], arrays[f"{split}_labels"])
-                for split in splits
-            ]
-            class_names = tuple(str(class_name) for class_name in arrays["class_names"])
+            parts = {
+                split: LabelledImages(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+                for split in ("train", "test", "val")
+                if split != "val" or "val_images" in arrays
+            }
+            dataset = Dataset(name, class_names=tuple(arrays["class_names"].tolist()), **parts)
             fingerprint = str(arrays["fingerprint"])
     except FileNotFoundError:
         return None
@@ -87,18 +89,8 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
         raise DataError(f"{path} cannot be used ({error})") from error
     # The fingerprint covers values and shapes, not their types.
     is_typed = all(
-        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in parts
+        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in parts.values()
     )
-    train, test, *rest = parts
-    val = rest[0] if rest else None
-    if not is_typed or fingerprint != compute_fingerprint(train, test, class_names, val):
+    if not is_typed or fingerprint != dataset.fingerprint:
         raise DataError(f"{path} cannot be used (its content does not match its fingerprint)")
-    dataset = Dataset(name, train, test, class_names, fingerprint, val)
-    _protect(dataset)
     return dataset
-
-
-def _protect(dataset: Dataset) -> None:
-    for part in dataset.parts.values():
-        part.images.setflags(write=False)
-        part.labels.setflags(write=False)

@@ -47,8 +47,6 @@ class Dataset:
     train: LabelledImages
     test: LabelledImages
     class_names: tuple[str, ...]
-    fingerprint: str
-    """SHA-256 over pixels, labels and class names: equal data, equal fingerprint."""
     val: LabelledImages | None = None
     """Validation images that the source keeps apart; None if they come from the training set."""
 
@@ -57,6 +55,17 @@ class Dataset:
         """The images by split: `train`, `test`, and `val` if there is one."""
         parts = {"train": self.train, "test": self.test}
         return parts if self.val is None else {**parts, "val": self.val}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of shapes, pixels, labels and class names: equal data, equal fingerprint."""
+        parts = self.parts.values()
+        shapes = (part.images.shape for part in parts)
+        digest = hashlib.sha256(repr((self.class_names, *shapes)).encode())
+        for part in parts:
+            digest.update(part.images.tobytes())
+            digest.update(part.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def repeated_counts(self) -> dict[str, int]:
@@ -158,19 +167,3 @@ def data_home(root: str | None = None) -> Path:
         return Path(home).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(cache).expanduser() / "bnexp"
-
-
-def compute_fingerprint(
-    train: LabelledImages,
-    test: LabelledImages,
-    class_names: tuple[str, ...],
-    val: LabelledImages | None = None,
-) -> str:
-    """Returns the SHA-256 of shapes, pixels, labels and class names, as hexadecimal digits."""
-    parts = (train, test) if val is None else (train, test, val)
-    shapes = (part.images.shape for part in parts)
-    digest = hashlib.sha256(repr((class_names, *shapes)).encode())
-    for part in parts:
-        digest.update(part.images.tobytes())
-        digest.update(part.labels.astype("<i8").tobytes())
-    return digest.hexdigest()

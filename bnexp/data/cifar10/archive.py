@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnexp.data.dataset import Dataset, LabelledImages, compute_fingerprint
+from bnexp.data.dataset import Dataset, LabelledImages
 from bnexp.errors import DataError
 
 _FOLDER = "cifar-10-batches-py"
@@ -176,9 +176,7 @@ def _build_dataset(members: dict[str, Any], archive: Archive, path: Path) -> Dat
         np.concatenate([parts[name].images for name in _TRAIN_BATCHES]),
         np.concatenate([parts[name].labels for name in _TRAIN_BATCHES]),
     )
-    test = parts[_TEST_BATCH]
-    fingerprint = compute_fingerprint(train, test, class_names)
-    return Dataset("cifar10", train, test, class_names, fingerprint)
+    return Dataset("cifar10", train, parts[_TEST_BATCH], class_names)
 
 
 def _read_batch(batch: dict[str, Any], count: int, num_classes: int) -> LabelledImages:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bnexp.data.array_cache import load_or_build
-from bnexp.data.dataset import Dataset, LabelledImages, Say, compute_fingerprint, data_home
+from bnexp.data.dataset import Dataset, LabelledImages, Say, data_home
 from bnexp.data.image_folder.layout import ImageFolder, name_some, scan_image_folder
 from bnexp.errors import DataError
 
@@ -89,9 +89,7 @@ def decode_image_folder(
         count = len(files.paths)
         parts[split] = LabelledImages(images[:count], np.array(files.labels, np.int64))
         images = images[count:]
-    train, test, val = parts["train"], parts["test"], parts.get("val")
-    fingerprint = compute_fingerprint(train, test, folder.class_names, val)
-    return Dataset("image_folder", train, test, folder.class_names, fingerprint, val)
+    return Dataset("image_folder", class_names=folder.class_names, **parts)
 
 
 class _UnusableError(Exception):
