@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from math import isfinite, nan
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import CellResult, Comparison
-from bnexp.analysis.stats.intervals import t_interval
-from bnexp.reports.figures.chart import Chart, describe_selection
+from bnexp.reports.aggregates import Curve, aggregate
 from bnexp.reports.figures.sheet import (
     LEGEND_LINE,
     LINE_HEIGHT,
     NARROW,
     WIDE,
+    Chart,
     Sheet,
     format_ticks,
     marker,
@@ -25,12 +25,14 @@ from bnexp.reports.figures.sheet import (
     round_ticks,
     space_label,
     spread,
+    stroke,
     text_width,
     wrap_label,
 )
 from bnexp.reports.figures.style import LINE_WIDTH, MUTED, PAPER, Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
-from bnexp.reports.words.formatting import MetricFormat, metric_format
+from bnexp.reports.words.formatting import MetricFormat, metric_format, with_unit
+from bnexp.reports.words.headings import describe_selection
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ _BELOW = 8.0
 _GAP = 4.0
 """Pixels between two names."""
 
-Point = tuple[float, float]
+Points = list[tuple[float, float]]
+"""Epoch and value, where the value is finite."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,18 @@ class Line:
     counts: str
     """Its seeds, unless all cells have as many, and how many of them diverged."""
     style: Style
-    means: tuple[float, ...]
-    """Over the finished runs, of each epoch that all of them have."""
-    band: tuple[tuple[float, float], ...]
-    """The 95 % t interval of each of these epochs; empty if it is not drawn."""
-    finished: tuple[tuple[Point, ...], ...]
-    """Epoch and value of each finished run, where the value is finite."""
-    diverged: tuple[tuple[Point, ...], ...]
-    shift: float = 0.0
+    curve: Curve
+    """Over the finished runs; without an interval if no band is drawn."""
+    finished: list[Points]
+    diverged: list[Points]
+    shift: float
     """Epochs by which it is moved aside, so that runs of one epoch stand side by side."""
 
     def name(self, *, is_wide: bool) -> tuple[str, ...]:
         """Returns label and counts in lines that fit beside the axes, or below them."""
         if is_wide:
             return (*wrap_label(self.label), *filter(None, [self.counts]))
-        return wrap_label(f"{self.label} ({self.counts})" if self.counts else self.label, 44)
+        return wrap_label(with_unit(self.label, self.counts), 44)
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,17 @@ def build_curves(comparison: Comparison) -> Chart | None:
     """
     shown = metric_format(comparison)
     is_crowded = len(comparison.cells) > MOST_WITH_BANDS
-    lines = _build_lines(comparison, shown, is_crowded)
-    values = [value for line in lines for value in _values(line, is_crowded)]
-    values = values or [value for line in lines for run in line.diverged for _, value in run]
+    lines = tuple(_build_lines(comparison, shown, is_crowded))
+    means = [value for line in lines for value in line.curve.mean]
+    finished = [value for line in lines for run in line.finished for _, value in run]
+    diverged = [value for line in lines for run in line.diverged for _, value in run]
+    values = (means if is_crowded else finished) or diverged
     if not values:
         return None
-    unit = f" ({shown.unit})" if shown.unit else ""
     target = comparison.target
     curves = Curves(
         lines,
-        f"{comparison.metric}{unit}",
+        with_unit(comparison.metric, shown.unit),
         pad_limits(values, 0.06, (0.0, 100.0) if shown.unit == "%" else None),
         max(len(curve) for cell in comparison.cells for curve in cell.curves.values()),
         None if target is None else (target * shown.scale, f"target {shown.value(target)}"),
@@ -121,53 +122,37 @@ def build_curves(comparison: Comparison) -> Chart | None:
         _caption(comparison, curves),
         _describe(comparison, shown),
         lambda is_wide: _draw(curves, is_wide=is_wide),
-        describe_selection(comparison),
+        describe_selection(comparison.where),
     )
 
 
-def values_by_epoch(cell: CellResult) -> list[tuple[float, ...]]:
-    """Returns the finished runs' values of each epoch that all of them have, all finite."""
-    curves = [curve for seed, curve in cell.curves.items() if seed in cell.values and curve]
-    epochs = zip(*curves, strict=False)
-    return list(takewhile(lambda values: all(map(isfinite, values)), epochs))
-
-
-def _build_lines(comparison: Comparison, shown: MetricFormat, is_crowded: bool) -> tuple[Line, ...]:
+def _build_lines(comparison: Comparison, shown: MetricFormat, is_crowded: bool) -> Iterator[Line]:
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
     is_same_n = len({cell.n for cell in comparison.cells}) == 1
     is_single = all(len(curve) < 2 for cell in comparison.cells for curve in cell.curves.values())
-    number = len(comparison.cells)
-    lines = []
     for place, cell in enumerate(comparison.cells):
-        by_epoch = values_by_epoch(cell)
-        has_band = cell.n >= LEAST_FOR_BAND and not is_crowded
-        bands = [t_interval(values) for values in by_epoch] if has_band else []
-        runs = {
-            seed: tuple(
-                (float(epoch), value * shown.scale)
-                for epoch, value in enumerate(curve, start=1)
-                if isfinite(value)
-            )
-            for seed, curve in cell.curves.items()
-        }
-        lines.append(
-            Line(
-                labels[cell.cell],
-                _describe_counts(cell, is_same_n=is_same_n),
-                styles[cell.cell],
-                tuple(fmean(values) * shown.scale for values in by_epoch),
-                tuple((b.low * shown.scale, b.high * shown.scale) for b in bands if b is not None),
-                tuple(run for seed, run in runs.items() if run and seed in cell.values),
-                tuple(run for seed, run in runs.items() if run and seed not in cell.values),
-                ((place + 0.5) / number - 0.5) * 0.8 if is_single else 0.0,
-            )
+        shift = ((place + 0.5) / len(comparison.cells) - 0.5) * 0.8 if is_single else 0.0
+        finished = [curve for seed, curve in cell.curves.items() if seed in cell.values]
+        diverged = [curve for seed, curve in cell.curves.items() if seed not in cell.values]
+        curve = aggregate(np.multiply(run, shown.scale).tolist() for run in finished)
+        yield Line(
+            labels[cell.cell],
+            _describe_counts(cell, is_same_n=is_same_n),
+            styles[cell.cell],
+            Curve(curve.mean) if is_crowded or cell.n < LEAST_FOR_BAND else curve,
+            _find_points(finished, shift, shown.scale),
+            _find_points(diverged, shift, shown.scale),
+            shift,
         )
-    return tuple(lines)
 
 
-def _values(line: Line, is_crowded: bool) -> Sequence[float]:
-    """Returns what is drawn of the finished runs."""
-    return line.means if is_crowded else [value for run in line.finished for _, value in run]
+def _find_points(curves: Iterable[Sequence[float]], shift: float, scale: float) -> list[Points]:
+    """Returns the finite points of each curve that has any."""
+    runs = (
+        [(epoch + shift, value * scale) for epoch, value in enumerate(curve, 1) if isfinite(value)]
+        for curve in curves
+    )
+    return [*filter(None, runs)]
 
 
 def _describe_counts(cell: CellResult, *, is_same_n: bool) -> str:
@@ -245,68 +230,49 @@ def _draw_axes(sheet: Sheet, curves: Curves, rows: Sequence[float], *, is_wide: 
 
 
 def _draw_line(axes: Axes, line: Line, curves: Curves) -> None:
-    colour, at = line.style.colour, [1 + index + line.shift for index in range(len(line.means))]
+    colour, (mean, low, high) = line.style.colour, line.curve
+    at = np.arange(1, len(mean) + 1) + line.shift
+    if len(low) == 1:
+        axes.plot([*at, *at], [*low, *high], color=colour, linewidth=LINE_WIDTH)
+    elif low:
+        axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0)
     if not curves.is_crowded:
-        if len(line.band) == 1:
-            axes.plot(at * 2, line.band[0], color=colour, linewidth=LINE_WIDTH)
-        elif line.band:
-            lows, highs = zip(*line.band, strict=True)
-            axes.fill_between(at[: len(lows)], lows, highs, color=colour, alpha=0.16, linewidth=0)
         _draw_seeds(axes, line, curves)
-    axes.plot(
-        at,
-        line.means,
-        linestyle=line.style.line,
-        color=colour,
-        linewidth=LINE_WIDTH,
-        zorder=3,
-        clip_on=False,
-    )
-    every = max(1, len(at) // 10)
-    axes.plot(at[::every], line.means[::every], **marker(line.style), zorder=3.1, clip_on=False)
+    axes.plot(at, mean, **stroke(line.style), zorder=3, clip_on=False)
+    every = slice(None, None, max(1, len(at) // 10))
+    axes.plot(at[every], mean[every], **marker(line.style), zorder=3.1, clip_on=False)
 
 
 def _draw_seeds(axes: Axes, line: Line, curves: Curves) -> None:
     """Draws thin lines, or dots for runs of one epoch, and a cross where a run diverged."""
     runs = (*line.finished, *line.diverged)
-    colour, shift = line.style.colour, line.shift
-    dots = [run[0] for run in runs if len(run) == 1]
     joined = [point for run in runs if len(run) > 1 for point in (*run, (nan, nan))]
-    low, high = curves.limits
-    crosses = [(run[-1][0], min(max(run[-1][1], low), high)) for run in line.diverged]
-    looks: tuple[tuple[Sequence[Point], dict[str, Any]], ...] = (
-        (joined, {"linewidth": 1, "alpha": 0.4}),
-        (dots, {"marker": "o", "linestyle": "none", "markersize": 5.2, "alpha": 0.75, "mew": 0}),
-        (crosses, {"marker": "x", "linestyle": "none", "markersize": 9, "mew": 2}),
+    dots = [run[0] for run in runs if len(run) == 1]
+    ends = [(run[-1][0], float(np.clip(run[-1][1], *curves.limits))) for run in line.diverged]
+    looks: tuple[tuple[Points, dict[str, Any]], ...] = (
+        (joined, {"linewidth": 1, "alpha": 0.4, "zorder": 2}),
+        (dots, {"marker": "o", "ls": "", "markersize": 5.2, "alpha": 0.75, "mew": 0, "zorder": 2}),
+        (ends, {"marker": "x", "ls": "", "markersize": 9, "mew": 2, "zorder": 2.9}),
     )
     for points, look in looks:
         if points:
             xs, ys = zip(*points, strict=True)
-            is_cross = points is crosses
-            places = [x + shift for x in xs]
-            axes.plot(
-                places,
-                ys,
-                color=colour,
-                zorder=2.9 if is_cross else 2,
-                clip_on=not is_cross,
-                **look,
-            )
+            axes.plot(xs, ys, color=line.style.colour, clip_on=points is not ends, **look)
 
 
 def _write_beside(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
     """Writes each cell's name to the right of its line's end, moved apart if they'd touch."""
     low, high = curves.limits
     places = [
-        sheet.place(len(line.means), min(max(line.means[-1], low), high))
-        if line.means
+        sheet.place(len(line.curve.mean), min(max(line.curve.mean[-1], low), high))
+        if line.curve.mean
         else (sheet.right, sheet.bottom)
         for line in curves.lines
     ]
     heights = [LINE_HEIGHT * len(name) + _GAP for name in names]
     middles = spread([y for _, y in places], heights, sheet.bottom - 10, sheet.top + 10)
     for line, name, (x, y), middle in zip(curves.lines, names, places, middles, strict=True):
-        if line.means:
+        if line.curve.mean:
             xs = ((sheet.right if curves.epochs == 1 else x) + 7, sheet.right + 14)
             sheet.rule(xs, (y, middle), color=line.style.colour, linewidth=1, alpha=0.7)
         sheet.mark(line.style, sheet.right + 22, middle)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 from bnexp.analysis.metrics import better_direction
-from bnexp.analysis.results import CellResult, ClaimResult, ClaimTest, Comparison, Difference
-from bnexp.reports.figures.chart import Chart, describe_selection
+from bnexp.analysis.results import ClaimResult, ClaimTest, Comparison, Difference
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,
     WIDE,
+    Chart,
     Sheet,
     marker,
     pad_limits,
@@ -21,18 +22,11 @@ from bnexp.reports.figures.sheet import (
     text_width,
     wrap_label,
 )
-from bnexp.reports.figures.style import (
-    INK,
-    INKED,
-    LINE_WIDTH,
-    MUTED,
-    PAPER,
-    Style,
-    cell_styles,
-)
+from bnexp.reports.figures.style import INK, INKED, LINE_WIDTH, MUTED, PAPER, Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import claim_format, describe_claim
-from bnexp.reports.words.formatting import MetricFormat, format_difference, metric_format
+from bnexp.reports.words.formatting import MetricFormat, format_difference, metric_format, with_unit
+from bnexp.reports.words.headings import describe_selection
 from bnexp.reports.words.notes import ALONE
 from bnexp.wording import count
 
@@ -53,7 +47,7 @@ class Effect:
 
     mean: float
     interval: tuple[float, float] | None
-    seeds: tuple[float, ...]
+    seeds: Sequence[float]
     n: int
     is_paired: bool
     label: str = ""
@@ -97,15 +91,14 @@ def build_effects(comparison: Comparison) -> Chart | None:
 
     Seeds that don't pair are drawn as their value minus the baseline's mean, hollow.
     """
-    rows = _build_rows(comparison)
+    rows = tuple(_build_rows(comparison))
     if not rows:
         return None
     shown, margin = metric_format(comparison), effect_margin(comparison)
-    unit = f" ({shown.difference_unit})" if shown.difference_unit else ""
     effects = Effects(
         rows,
         None if margin is None else margin * shown.scale,
-        f"{comparison.metric} minus the baseline's{unit}",
+        with_unit(f"{comparison.metric} minus the baseline's", shown.difference_unit),
         better_direction(comparison.metric),
     )
     labels = shorten_cell_names(comparison)
@@ -114,31 +107,24 @@ def build_effects(comparison: Comparison) -> Chart | None:
         _caption(effects, None if margin is None else shown.margin(margin)),
         "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in rows),
         lambda is_wide: _draw(effects, is_wide=is_wide),
-        describe_selection(comparison),
+        describe_selection(comparison.where),
     )
 
 
 def build_claim_effect(claim: ClaimResult) -> Chart | None:
     """Returns the claim's difference as one row with its margin, or None without a figure."""
-    test = claim.test
-    if test is None:
+    if claim.test is None:
         return None
     shown = claim_format(claim.claim)
-    row = Effect(
-        test.mean * shown.scale,
-        _interval(test, shown),
-        tuple(value * shown.scale for value in test.by_seed.values()),
-        test.n,
-        test.is_paired,
+    axis_name = with_unit("treatment minus control", shown.difference_unit)
+    effects = Effects(
+        (_build_row(claim.test, shown),),
+        claim.claim.margin * shown.scale,
+        f"{axis_name}; shaded: within the margin",
     )
-    unit = f" ({shown.difference_unit})" if shown.difference_unit else ""
-    axis_name = f"treatment minus control{unit}; shaded: within the margin"
-    effects = Effects((row,), claim.claim.margin * shown.scale, axis_name)
+    evidence = describe_claim(claim).evidence
     return Chart(
-        claim.claim.statement,
-        "",
-        describe_claim(claim).evidence,
-        lambda is_wide: _draw(effects, is_wide=is_wide),
+        claim.claim.statement, "", evidence, lambda is_wide: _draw(effects, is_wide=is_wide)
     )
 
 
@@ -154,70 +140,65 @@ def effect_margin(comparison: Comparison) -> float | None:
     return margins.pop() if len(margins) == 1 else None
 
 
-def _build_rows(comparison: Comparison) -> tuple[Effect, ...]:
+def _build_rows(comparison: Comparison) -> Iterator[Effect]:
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
     shown, baseline = metric_format(comparison), comparison.baseline_cell
-    rows = []
     for cell in comparison.cells:
         difference = cell.difference
         if difference is None:
             continue
-        is_paired = difference.is_paired
-        pairs = count(difference.n, "pair") if is_paired else f"{cell.n} and {baseline.n}"
-        rows.append(
-            Effect(
-                difference.mean * shown.scale,
-                _interval(difference, shown),
-                tuple(value * shown.scale for value in _by_seed(cell, difference, baseline)),
-                difference.n if is_paired else min(cell.n, baseline.n),
-                is_paired,
-                space_label(labels[cell.cell]),
-                (format_difference(difference, shown), f"{difference.verdict}, n = {pairs}"),
-                styles[cell.cell],
-            )
+        row, pairs = _build_row(difference, shown), count(difference.n, "pair")
+        if not row.is_paired:
+            values = [
+                (value - (baseline.mean or 0.0)) * shown.scale for value in cell.values.values()
+            ]
+            row = replace(row, seeds=values, n=min(cell.n, baseline.n))
+            pairs = f"{cell.n} and {baseline.n}"
+        yield replace(
+            row,
+            label=space_label(labels[cell.cell]),
+            texts=(format_difference(difference, shown), f"{difference.verdict}, n = {pairs}"),
+            style=styles[cell.cell],
         )
-    return tuple(rows)
 
 
-def _interval(found: Difference | ClaimTest, shown: MetricFormat) -> tuple[float, float] | None:
-    if found.ci_low is None or found.ci_high is None:
-        return None
-    return found.ci_low * shown.scale, found.ci_high * shown.scale
-
-
-def _by_seed(cell: CellResult, difference: Difference, baseline: CellResult) -> list[float]:
-    """Returns each seed's difference; to the baseline's mean if seeds don't pair."""
-    if difference.is_paired:
-        return list(difference.by_seed.values())
-    return [value - (baseline.mean or 0.0) for value in cell.values.values()]
+def _build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
+    low, high = found.ci_low, found.ci_high
+    return Effect(
+        found.mean * shown.scale,
+        None if low is None or high is None else (low * shown.scale, high * shown.scale),
+        [value * shown.scale for value in found.by_seed.values()],
+        found.n,
+        found.is_paired,
+    )
 
 
 def _caption(effects: Effects, margin: str | None) -> str:
     has_interval = any(row.interval for row in effects.rows)
     is_hollow = any(not row.is_paired for row in effects.rows)
-    parts = [
-        f"Large: mean difference{' with its 95 % t interval' if has_interval else ''}.",
-        f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.",
-    ]
-    parts += [f"Shaded: within the margin of {margin}."] if margin is not None else []
-    parts += ["Arrow: the interval continues."] if effects.has_arrows else []
-    return " ".join([*parts, *([ALONE] if len(effects.rows) > 1 else [])])
+    parts = {
+        f"Large: mean difference{' with its 95 % t interval' if has_interval else ''}.": True,
+        f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.": True,
+        f"Shaded: within the margin of {margin}.": margin is not None,
+        "Arrow: the interval continues.": effects.has_arrows,
+        ALONE: len(effects.rows) > 1,
+    }
+    return " ".join(text for text, is_said in parts.items() if is_said)
 
 
 def _draw(effects: Effects, *, is_wide: bool) -> Sheet:
     """Returns the drawing: texts beside the rows if it is wide, else above them."""
     rows = effects.rows
-    heights = [_height(row, is_wide=is_wide) for row in rows]
     left, right = 14.0, 14.0
     if is_wide:
         left = 20 + text_width(line for row in rows for line in wrap_label(row.label))
         right = 24 + text_width(line for row in rows for line in row.texts)
-    total = sum(heights)
-    width = WIDE if is_wide else NARROW
-    sheet = Sheet(width, _TOP + total + _BOTTOM, (left, _TOP, right, _BOTTOM))
-    _draw_axes(sheet, effects, is_wide=is_wide)
+    heights = [_height(row, is_wide=is_wide) for row in rows]
+    height = _TOP + sum(heights) + _BOTTOM
+    sheet = Sheet(WIDE if is_wide else NARROW, height, (left, _TOP, right, _BOTTOM))
+    _draw_axes(sheet, effects)
     for row, height, below in zip(rows, heights, accumulate(heights), strict=True):
-        _draw_row(sheet, row, height, sheet.top - below, is_wide=is_wide)
+        _draw_row(sheet, row, height, sheet.top - below)
     return sheet
 
 
@@ -231,11 +212,11 @@ def _lines_above(row: Effect) -> tuple[str, ...]:
     return (*wrap_label(row.label, _LONGEST_ABOVE), " · ".join(row.texts))
 
 
-def _draw_axes(sheet: Sheet, effects: Effects, *, is_wide: bool) -> None:
+def _draw_axes(sheet: Sheet, effects: Effects) -> None:
     axes = sheet.axes
     axes.set_xlim(effects.limits)
     axes.set_ylim(sheet.bottom, sheet.top)
-    sheet.set_ticks("x", round_ticks(*effects.limits, 7 if is_wide else 6))
+    sheet.set_ticks("x", round_ticks(*effects.limits, 7 if sheet.is_wide else 6))
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     axes.grid(axis="x")
@@ -253,25 +234,26 @@ def _draw_axes(sheet: Sheet, effects: Effects, *, is_wide: bool) -> None:
         sheet.write([above], zero + 9, sheet.top + 20, colour=MUTED)
 
 
-def _draw_row(sheet: Sheet, row: Effect, height: float, bottom: float, *, is_wide: bool) -> None:
-    middle = bottom + (height if is_wide else _ROW) / 2 + (4 if row.seeds else 0)
-    if is_wide:
+def _draw_row(sheet: Sheet, row: Effect, height: float, bottom: float) -> None:
+    middle = bottom + (height if sheet.is_wide else _ROW) / 2 + (4 if row.seeds else 0)
+    if sheet.is_wide:
         sheet.write(wrap_label(row.label), sheet.left - 14, middle, align="right")
         sheet.write(row.texts[:1], sheet.right + 18, middle + 8)
         sheet.write(row.texts[1:], sheet.right + 18, middle - 8, colour=MUTED)
     elif row.label:
         _write_above(sheet, row, bottom + height)
     _draw_interval(sheet, row, middle)
-    dots: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 6,
-        "color": row.style.colour,
-        "markerfacecolor": row.style.colour if row.is_paired else PAPER,
-        "markeredgewidth": 0 if row.is_paired else 1.3,
-        "alpha": 0.75 if row.is_paired else 1,
-    }
-    sheet.axes.plot(row.seeds, [middle - _SEEDS_BELOW] * len(row.seeds), zorder=3, **dots)
+    sheet.axes.plot(
+        row.seeds,
+        [middle - _SEEDS_BELOW] * len(row.seeds),
+        "o",
+        color=row.style.colour,
+        markersize=6,
+        markerfacecolor=row.style.colour if row.is_paired else PAPER,
+        markeredgewidth=0 if row.is_paired else 1.3,
+        alpha=0.75 if row.is_paired else 1,
+        zorder=3,
+    )
 
 
 def _write_above(sheet: Sheet, row: Effect, top: float) -> None:
@@ -287,23 +269,12 @@ def _write_above(sheet: Sheet, row: Effect, top: float) -> None:
 def _draw_interval(sheet: Sheet, row: Effect, y: float) -> None:
     """Draws the mean on its interval, which ends in bars, or in arrows if it continues."""
     axes, (low, high) = sheet.axes, sheet.axes.get_xlim()
-    look: dict[str, Any] = {
-        "color": row.style.colour,
-        "linewidth": LINE_WIDTH,
-        "clip_on": False,
-        "zorder": 2,
-    }
+    look: dict[str, Any] = {"color": row.style.colour, "linewidth": LINE_WIDTH}
     if row.interval is not None:
-        axes.plot([max(row.interval[0], low), min(row.interval[1], high)], [y, y], **look)
-        for bound, arrow in zip(row.interval, ("<", ">"), strict=True):
-            place = min(max(bound, low), high)
-            _draw_end(sheet, place, y, "|" if place == bound else arrow, row.style.colour)
+        ends = [min(max(bound, low), high) for bound in row.interval]
+        axes.plot(ends, [y, y], **look, zorder=2, clip_on=False)
+        for bound, end, depth in zip(row.interval, ends, (7, -7), strict=True):
+            x, _ = sheet.place(end, y)
+            back = x if bound == end else x + depth
+            sheet.rule([back, x, back], [y - 6, y, y + 6], **look)
     axes.plot([row.mean], [y], **marker(row.style, 1.25), zorder=4, clip_on=False)
-
-
-def _draw_end(sheet: Sheet, x: float, y: float, end: str, colour: str) -> None:
-    across, _ = sheet.place(x, y)
-    side = {"<": 7, ">": -7, "|": 0}[end]
-    sheet.rule(
-        [across + side, across, across + side], [y - 6, y, y + 6], color=colour, lw=LINE_WIDTH
-    )

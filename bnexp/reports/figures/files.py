@@ -1,8 +1,7 @@
-"""Writes the comparison's figures as PNG and SVG; loads matplotlib only then."""
+"""The figures of a comparison, as PNG and SVG; loads matplotlib only to draw them."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,16 +9,13 @@ from pathlib import Path
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically
-from bnexp.reports.figures.chart import Chart
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
-from bnexp.reports.figures.sheet import Sheet
+from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.words.headings import describe_part
 
 _DOTS_PER_INCH = 160
-_MOST_DOTS = 60_000
-"""The height above which a bitmap cannot be drawn; it then gets fewer dots per inch."""
 
 
 def build_charts(comparison: Comparison) -> dict[str, Chart]:
@@ -50,31 +46,17 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
         raise UsageError(f"--plots: cannot write figures to '{directory}': {error}") from error
 
 
-def encode_png(sheet: Sheet, dots_per_inch: int = _DOTS_PER_INCH) -> bytes:
-    """Returns the drawing as a bitmap."""
-    file = io.BytesIO()
-    dots = min(dots_per_inch, _MOST_DOTS / sheet.figure.get_figheight())
-    sheet.figure.savefig(file, format="png", dpi=dots, metadata={"Software": None})
-    return file.getvalue()
-
-
-def encode_svg(sheet: Sheet) -> bytes:
-    """Returns the drawing as an SVG whose text is text."""
-    file = io.BytesIO()
-    sheet.figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()
-
-
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
     slug = comparison.metric.replace("/", "_")
     directory.mkdir(parents=True, exist_ok=True)
     with figure_settings():
         for name, chart in build_charts(comparison).items():
             sheet = chart.draw_alone(is_wide=True)
-            for suffix, encode in (("png", encode_png), ("svg", encode_svg)):
+            drawn = {"png": sheet.encode_png(_DOTS_PER_INCH), "svg": sheet.encode_svg()}
+            for suffix, content in drawn.items():
                 path = directory / f"{name}_{slug}.{suffix}"
                 with open_atomically(path) as file:
-                    file.write(encode(sheet))
+                    file.write(content)
                 yield path
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from math import floor, log10
@@ -27,6 +29,9 @@ _LONGEST_LINE = 30
 _TITLE_HEIGHT = 20.0
 _BORDER = 14.0
 """Pixels around a figure that stands alone."""
+
+_MOST_DOTS = 60_000
+"""The height above which a bitmap cannot be drawn."""
 
 
 class Sheet:
@@ -60,6 +65,11 @@ class Sheet:
         self.figure.set_size_inches(width / _PER_INCH, height / _PER_INCH)
         self.axes.set_position((left / width, bottom / height, size[0] / width, size[1] / height))
         self._corner.clear().translate(border, border)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there is room for words beside the axes."""
+        return self.width > NARROW
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Returns the place of a point of the data."""
@@ -111,7 +121,7 @@ class Sheet:
         """Draws a cell's marker, with a piece of its line for a legend."""
         if has_line:
             xs = (x - LEGEND_LINE / 2 + 1, x + LEGEND_LINE / 2 - 1)
-            self.rule(xs, (y, y), color=style.colour, ls=style.line, lw=LINE_WIDTH)
+            self.rule(xs, (y, y), **stroke(style))
         self.rule([x], [y], **marker(style))
 
     def add_heading(self, title: str, captions: Iterable[str]) -> None:
@@ -127,6 +137,41 @@ class Sheet:
         middle = self.height + 14 + LINE_HEIGHT * len(lines) / 2
         self.write(lines, 0, middle, colour=MUTED, fontsize=FONT_SIZE - 1)
 
+    def encode_png(self, dots_per_inch: float) -> bytes:
+        """Returns the drawing as a bitmap; one too high to be drawn gets fewer dots per inch."""
+        dots = min(dots_per_inch, _MOST_DOTS / self.figure.get_figheight())
+        return self._encode(format="png", dpi=dots, metadata={"Software": None})
+
+    def encode_svg(self) -> bytes:
+        """Returns the drawing as an SVG whose text is text."""
+        return self._encode(format="svg", metadata={"Date": None})
+
+    def _encode(self, **options: Any) -> bytes:  # noqa: ANN401 - matplotlib's
+        file = io.BytesIO()
+        self.figure.savefig(file, **options)
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure that can be drawn at two widths, with the words that go with it."""
+
+    title: str
+    caption: str
+    """How to read it."""
+    description: str
+    """What it shows, for those who cannot see it."""
+    draw: Callable[[bool], Sheet]
+    """Takes whether there is room for words beside the axes."""
+    selection: str = ""
+    """Which runs were chosen."""
+
+    def draw_alone(self, *, is_wide: bool) -> Sheet:
+        """Returns the drawing with title and caption above it, for a file of its own."""
+        sheet = self.draw(is_wide)
+        sheet.add_heading(self.title, filter(None, (self.selection, self.caption)))
+        return sheet
+
 
 def draw_swatch(style: Style) -> Sheet:
     """Returns a piece of a cell's line with its marker, to stand beside its name."""
@@ -134,6 +179,11 @@ def draw_swatch(style: Style) -> Sheet:
     sheet.axes.set_axis_off()
     sheet.mark(style, LEGEND_LINE / 2, 8, has_line=True)
     return sheet
+
+
+def stroke(style: Style) -> dict[str, Any]:
+    """Returns how matplotlib draws a cell's line."""
+    return {"color": style.colour, "linestyle": style.line, "linewidth": LINE_WIDTH}
 
 
 def marker(style: Style, size: float = 1.0) -> dict[str, Any]:
@@ -210,35 +260,19 @@ def spread(
 
     Each label is `heights[i]` high and centred at its place. Labels that would overlap are
     moved as little as possible; all lie between `low` and `high` if they fit there.
+
+    Source: Ayer et al. 1955, An empirical distribution function for sampling with incomplete
+    information (pool adjacent violators), on the places less the heights of the labels below.
     """
-    blocks: list[tuple[float, list[int]]] = []  # where each begins, and the labels on it
-    for index in sorted(range(len(places)), key=lambda index: places[index]):
-        members = [index]
-        start = _start_block(members, places, heights, low, high)
-        while blocks and blocks[-1][0] + sum(heights[at] for at in blocks[-1][1]) > start:
-            members = blocks.pop()[1] + members
-            start = _start_block(members, places, heights, low, high)
-        blocks.append((start, members))
+    order = sorted(range(len(places)), key=places.__getitem__)
+    below = list(accumulate((heights[index] for index in order), initial=0.0))
+    blocks: list[list[float]] = []  # labels that touch, each with the start that it wants for all
+    for index, depth in zip(order, below, strict=False):
+        blocks.append([places[index] - heights[index] / 2 - depth])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    starts = [fmean(block) for block in blocks for _ in block]
     found = [0.0] * len(places)
-    for start, members in blocks:
-        ends = accumulate((heights[index] for index in members), initial=start)
-        for index, end in zip(members, ends, strict=False):
-            found[index] = end + heights[index] / 2
+    for index, depth, start in zip(order, below, starts, strict=False):
+        found[index] = max(low, min(start, high - below[-1])) + depth + heights[index] / 2
     return found
-
-
-def _start_block(
-    members: Sequence[int],
-    places: Sequence[float],
-    heights: Sequence[float],
-    low: float,
-    high: float,
-) -> float:
-    """Returns where labels that touch begin, so that they are nearest to their places."""
-    sizes = [heights[index] for index in members]
-    starts = accumulate(sizes, initial=0.0)
-    wanted = [
-        places[index] - heights[index] / 2 - start
-        for index, start in zip(members, starts, strict=False)
-    ]
-    return max(low, min(fmean(wanted), high - sum(sizes)))

@@ -8,9 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from bnexp.reports.figures.chart import Chart
-from bnexp.reports.figures.files import encode_svg
-from bnexp.reports.figures.sheet import Sheet, draw_swatch
+from bnexp.reports.figures.sheet import Chart, Sheet, draw_swatch
 from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER, Style, figure_settings
 
 _COLOURS: Mapping[str, str] = {
@@ -62,7 +60,7 @@ def _embed(sheet: Sheet, attributes: Mapping[str, str]) -> Element:
     drawings can stand on one page: each reference is replaced by what it stands for.
     """
     sheet.figure.patch.set_visible(False)
-    root = ElementTree.fromstring(encode_svg(sheet))
+    root = ElementTree.fromstring(sheet.encode_svg())
     known = {element.get("id", ""): element for element in root.iter()}
     size = f"0 0 {_number(sheet.width)} {_number(sheet.height)}"
     drawing = Element("svg", {**attributes, "viewBox": size})

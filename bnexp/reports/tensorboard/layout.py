@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from bnexp.analysis.results import Comparison
 from bnexp.reports.aggregates import CellCurves
-from bnexp.reports.figures.chart import Chart
-from bnexp.reports.figures.files import build_charts, encode_png
+from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
 from bnexp.runs.tensorboard_events import RUN_COLOURS, Image, LineChart, MarginChart
@@ -19,8 +18,8 @@ ALL_RUNS = "All runs"
 _KINDS = ("accuracy", "loss")
 _ORDER = ("test", "val", "train")
 _IMAGES = {"curves": "comparison/learning_curves", "effects": "comparison/effects"}
-_DOTS_PER_INCH = 144
-"""Twice as many dots as pixels, so that a card shows a sharp figure."""
+_DOTS = 144
+"""Per inch: twice as many dots as pixels, so that a card shows a sharp figure."""
 
 _HOW_TO_READ = f"""\
 **Means over seeds.** `bnexp tb NAME --aggregate` shows the mean of each cell after each epoch,
@@ -81,7 +80,10 @@ def draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
     """Returns each figure that the comparison has data for, with its description, by tag."""
     with figure_settings():
         return {
-            _IMAGES[name]: (Image(_draw(chart)), chart.description)
+            _IMAGES[name]: (
+                Image(chart.draw_alone(is_wide=False).encode_png(_DOTS)),
+                chart.description,
+            )
             for name, chart in build_charts(comparison).items()
         }
 
@@ -89,7 +91,3 @@ def draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
 def _rank(tag: str) -> tuple[int, str]:
     prefix = tag.partition("/")[0].partition("_")[0]
     return _ORDER.index(prefix) if prefix in _ORDER else len(_ORDER), tag
-
-
-def _draw(chart: Chart) -> bytes:
-    return encode_png(chart.draw_alone(is_wide=False), _DOTS_PER_INCH)

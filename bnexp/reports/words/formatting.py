@@ -58,6 +58,11 @@ class MetricFormat:
         return f"{shown} {unit}".rstrip()
 
 
+def with_unit(name: str, unit: str) -> str:
+    """Returns the name of an axis with the unit, if there is one, in brackets."""
+    return f"{name} ({unit})" if unit else name
+
+
 def metric_format(comparison: Comparison) -> MetricFormat:
     """Returns a format with enough decimals to show the comparison's smallest interval."""
     scale = 100 if is_accuracy(comparison.metric) else 1

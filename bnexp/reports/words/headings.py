@@ -13,8 +13,7 @@ def describe_title(comparisons: Sequence[Comparison]) -> str:
     """Returns what is compared, with the conditions that all of the tables share."""
     first = comparisons[0]
     title = f"{first.experiment}: {first.metric} {describe_moment(first.metric)}"
-    conditions = describe_conditions(_shared_conditions(comparisons))
-    return f"{title}, where {conditions}" if conditions else title
+    return ", ".join(filter(None, (title, describe_selection(_shared_conditions(comparisons)))))
 
 
 def describe_moment(metric: str) -> str:
@@ -34,6 +33,11 @@ def describe_conditions(where: Choices) -> str:
     names = short_names(list(where))
     choices = map(join_choices, where.values())
     return ", ".join(f"{name} = {choice}" for name, choice in zip(names, choices, strict=True))
+
+
+def describe_selection(where: Choices) -> str:
+    """Returns which runs were chosen, as `where norm = batch`; nothing without conditions."""
+    return f"where {describe_conditions(where)}" if where else ""
 
 
 def join_choices(values: Iterable[str]) -> str:
