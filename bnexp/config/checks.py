@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.finding import Finding, KeyPath
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
 from bnexp.models.cnn.config import PlainCnnConfig
 from bnexp.models.plans import BlockPlan
 from bnexp.norms import NormConfig
 from bnexp.wording import count
-
-KeyPath = tuple[str | int, ...]
-"""Keys and places in lists that lead to a value: `("model", "layers", 0)`."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something impossible or suspicious in a config, at a path of its keys."""
-
-    path: KeyPath
-    reason: str
-    is_error: bool = True
 
 
 def check_experiment(

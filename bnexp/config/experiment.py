@@ -8,7 +8,6 @@ import re
 from typing import Any
 
 from pydantic import field_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.config.optim import AnyOptimizer, SgdConfig
@@ -50,11 +49,11 @@ class ExperimentConfig(Part):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name):
-            raise PydanticCustomError(
-                "name", "names a folder: 1 to 80 letters, digits, dots, dashes and underscores"
+            raise ValueError(
+                "names a folder: 1 to 80 letters, digits, dots, dashes and underscores"
             )
         if not name.strip("."):
-            raise PydanticCustomError("name", "must have a letter or a digit; it names a folder")
+            raise ValueError("must have a letter or a digit; it names a folder")
         return name
 
     def fingerprint(self) -> str:

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from bnexp.config.checks import check_experiment
 from bnexp.config.claim.cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
 from bnexp.config.sweep.reader import find_lost_overrides, read_cells
 from bnexp.config.yaml.node import Node
-from bnexp.config.yaml.problems import REQUIRED, collecting, dotted, explain, find_node, locate
+from bnexp.config.yaml.problems import REQUIRED, collecting, explain, locate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import Scalar, flatten
@@ -164,15 +165,15 @@ def _build_runs(
 
 
 def _check(config: ExperimentConfig, tree: Node, warnings: dict[str, None]) -> None:
-    problems = []
-    for finding in check_experiment(config):
-        problem = locate(tree, finding.path).problem(finding.reason, dotted(finding.path))
-        if finding.is_error:
-            problems.append(problem)
-        else:
-            warnings[str(problem)] = None
+    findings = check_experiment(config)
+    warnings |= {str(_place(one, tree)): None for one in findings if not one.is_error}
+    problems = [_place(finding, tree) for finding in findings if finding.is_error]
     if problems:
         raise ConfigError(problems)
+
+
+def _place(finding: Finding, tree: Node) -> Problem:
+    return locate(tree, finding.path).problem(finding.reason, dotted(finding.path))
 
 
 def _find_settings(
@@ -182,7 +183,7 @@ def _find_settings(
     missing = [key for key in swept if key not in settings]
     resolved = config.model_dump(mode="json") if missing else {}
     for key in missing:
-        written = find_node(tree, key)
+        written = tree.child(*key.split("."))
         settings[key] = as_setting(written.plain() if written else _find_default(resolved, key))
     return {key: settings[key] for key in swept}
 
@@ -230,16 +231,9 @@ def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Probl
         Variant(name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"})))
         for name, run in cells.items()
     ]
+    is_list = tree.child("claim", 0) is not None  # a single claim may stand there itself
     return [
-        locate(tree, ("claim", index, *problem.path)).problem(
-            problem.reason, _claim_path(tree, index, problem.path)
-        )
+        _place(replace(finding, path=("claim", *[index] * is_list, *finding.path)), tree)
         for index, claim in enumerate(claims)
-        for problem in find_claim_problems(claim, variants)
+        for finding in find_claim_problems(claim, variants)
     ]
-
-
-def _claim_path(tree: Node, index: int, path: tuple[str, ...]) -> str:
-    node = tree.child("claim")
-    is_list = node is not None and isinstance(node.value, list)
-    return dotted(("claim", index, *path) if is_list else ("claim", *path))

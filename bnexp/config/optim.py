@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.parts import Part, named_union
 
@@ -52,9 +51,7 @@ class StepScheduleConfig(ScheduleConfig):
     def _check_milestones(cls, milestones: tuple[float, ...]) -> tuple[float, ...]:
         is_rising = list(milestones) == sorted(set(milestones))
         if not is_rising or not all(0 < milestone < 1 for milestone in milestones):
-            raise PydanticCustomError(
-                "milestones", "must rise, each a share of the training between 0 and 1"
-            )
+            raise ValueError("must rise, each a share of the training between 0 and 1")
         return milestones
 
 

@@ -97,7 +97,8 @@ def _configure(member: type[DatasetConfig], root: str | None) -> DatasetConfig:
         return member.model_validate({"root": root})
     except ValidationError as error:
         reasons = "; ".join(
-            f"{'.'.join(map(str, detail['loc']))} {detail['msg']}" for detail in error.errors()
+            f"{'.'.join(map(str, detail['loc']))} {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors()
         )
         raise UsageError(f"dataset {part_name(member)}: {reasons}") from error
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.yaml.problems import dotted
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import choose_images
@@ -71,8 +70,8 @@ def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> list[s
     findings = check_experiment(config, facts, may_build=True)
     errors = [finding for finding in findings if finding.is_error]
     if errors:
-        raise UsageError("\n".join(f"{dotted(error.path)}: {error.reason}" for error in errors))
-    return [f"{dotted(finding.path)}: {finding.reason}" for finding in findings]
+        raise UsageError("\n".join(map(str, errors)))
+    return [str(finding) for finding in findings]
 
 
 def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> TrainingParts:

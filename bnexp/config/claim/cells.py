@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
+from bnexp.config.finding import Finding
 from bnexp.runs.record import Scalar, find_value
 
 _ABSENT = "no such key"
@@ -33,16 +34,8 @@ class Variant:
         )
 
 
-@dataclass(frozen=True)
-class ClaimProblem:
-    """What makes a claim unanswerable by an experiment, at a path below the claim."""
-
-    path: tuple[str, ...]
-    reason: str
-
-
-def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[ClaimProblem]:
-    """Yields what keeps the experiment's cells from answering the claim.
+def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
+    """Yields what keeps the experiment's cells from answering the claim, at paths below it.
 
     Each side must be one cell, or with a reduction one cell for each value of its axis,
     and no cell may be on both sides.
@@ -50,18 +43,18 @@ def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iter
     sides = {side: find_side(claim, side, variants) for side in ("treatment", "control")}
     for side, found in sides.items():
         if not found:
-            yield ClaimProblem((side,), _describe_no_match(getattr(claim, side), variants))
+            yield Finding((side,), _describe_no_match(getattr(claim, side), variants))
         elif claim.reduction is not None:
             yield from _find_axis_problems(claim.reduction, side, found)
         elif len(found) > 1:
             names = ", ".join(variant.name for variant in found[:4])
             reason = f"matches {len(found)} cells ({names}); name more keys, or give a reduction"
-            yield ClaimProblem((side,), reason)
+            yield Finding((side,), reason)
     if claim.reduction is not None and all(sides.values()):
         yield from find_axis_mismatch(claim.reduction, sides)
     both = [variant.name for variant in sides["treatment"] if variant in sides["control"]]
     if both:
-        yield ClaimProblem(("control",), f"cell {both[0]} is in the treatment too")
+        yield Finding(("control",), f"cell {both[0]} is in the treatment too")
     yield from _find_selection_problems(claim, [*sides["treatment"], *sides["control"]])
 
 
@@ -91,26 +84,26 @@ def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]
 
 def _find_axis_problems(
     reduction: ReductionConfig, side: str, found: Sequence[Variant]
-) -> Iterator[ClaimProblem]:
+) -> Iterator[Finding]:
     places = [axis_value(variant, reduction) for variant in found]
     path = ("reduction", "over")
     if None in places:
-        yield ClaimProblem(path, f"{reduction.over} is not a number in every cell of the {side}")
+        yield Finding(path, f"{reduction.over} is not a number in every cell of the {side}")
         return
     numbers = [place for place in places if place is not None]
     twice = [place for place in numbers if numbers.count(place) > 1]
     if twice:
         reason = f"matches {len(found)} cells, some of them with the same {reduction.over}"
-        yield ClaimProblem((side,), f"{reason}; name more keys")
+        yield Finding((side,), f"{reason}; name more keys")
     elif len(numbers) < 2:
-        yield ClaimProblem(path, f"the {side} has one value of {reduction.over}; sweep it")
+        yield Finding(path, f"the {side} has one value of {reduction.over}; sweep it")
     elif reduction.scale != "linear" and min(numbers) <= 0:
-        yield ClaimProblem(("reduction", "scale"), f"{min(numbers):g} has no logarithm")
+        yield Finding(("reduction", "scale"), f"{min(numbers):g} has no logarithm")
 
 
 def find_axis_mismatch(
     reduction: ReductionConfig, sides: Mapping[str, Sequence[Variant]]
-) -> Iterator[ClaimProblem]:
+) -> Iterator[Finding]:
     """Yields what makes the two sides' axes unequal, which would favour one of them.
 
     `best` takes as many values on each side, since each may be tuned over a range of its
@@ -123,16 +116,14 @@ def find_axis_mismatch(
     treatment, control = places["treatment"], places["control"]
     if reduction.name == "best" and len(treatment) != len(control):
         reason = f"{len(treatment)} values in the treatment and {len(control)} in the control"
-        yield ClaimProblem(("reduction", "over"), f"{reason}: a longer axis has a better best one")
+        yield Finding(("reduction", "over"), f"{reason}: a longer axis has a better best one")
     elif reduction.name != "best" and treatment != control:
         shown = [", ".join(f"{place:g}" for place in found) for found in (treatment, control)]
         reason = f"the treatment has {shown[0]}, the control {shown[1]}; give both the same values"
-        yield ClaimProblem(("reduction", "over"), reason)
+        yield Finding(("reduction", "over"), reason)
 
 
-def _find_selection_problems(
-    claim: ClaimConfig, variants: Sequence[Variant]
-) -> Iterator[ClaimProblem]:
+def _find_selection_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
     reduction = claim.reduction
     is_chosen = reduction is not None and reduction.name == "best"
     needed = {("reduction", "select_by"): is_chosen, ("metric",): claim.metric.startswith("val")}
@@ -145,4 +136,4 @@ def _find_selection_problems(
     for path, is_needed in needed.items():
         if is_needed and has_none:
             reason = "is measured on validation images, and there are none; set data.val_size"
-            yield ClaimProblem(path, reason)
+            yield Finding(path, reason)

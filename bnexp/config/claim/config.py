@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
@@ -54,11 +53,10 @@ class ReductionConfig(Part):
     @model_validator(mode="after")
     def _check_fields(self) -> ReductionConfig:
         if self.threshold is not None and self.name != "largest_stable":
-            raise PydanticCustomError("threshold", "threshold is only for largest_stable")
+            raise ValueError("threshold is only for largest_stable")
         if self.select_by not in ("val/accuracy", "val/loss"):
-            raise PydanticCustomError(
-                "select_by",
-                "select_by must be measured on validation images: val/accuracy or val/loss",
+            raise ValueError(
+                "select_by must be measured on validation images: val/accuracy or val/loss"
             )
         return self
 
@@ -102,18 +100,15 @@ class ClaimConfig(Part):
     @classmethod
     def _check_metric(cls, metric: str) -> str:
         if metric not in METRICS and not metric.startswith("diag/"):
-            raise PydanticCustomError(
-                "metric",
-                "'{metric}' is not a metric of a run{hint}",
-                {"metric": metric, "hint": did_you_mean(metric, METRICS)},
-            )
+            hint = did_you_mean(metric, METRICS)
+            raise ValueError(f"'{metric}' is not a metric of a run{hint}")
         return metric
 
     @model_validator(mode="after")
     def _check_together(self) -> ClaimConfig:
         reason = self._find_contradiction() or self._find_value_beyond_accuracies()
         if reason:
-            raise PydanticCustomError("claim", "{reason}", {"reason": reason})
+            raise ValueError(reason)
         return self
 
     def _find_contradiction(self) -> str | None:

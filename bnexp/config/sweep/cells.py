@@ -20,7 +20,6 @@ from bnexp.config.sweep.choices import (
 )
 from bnexp.config.sweep.names import name_cells
 from bnexp.config.yaml.node import Node, Position, describe
-from bnexp.config.yaml.tree import assign, assignment_order
 from bnexp.errors import ConfigError, Problem, did_you_mean
 
 MAX_KEYS = 100
@@ -38,8 +37,8 @@ class Cell:
 
     def apply(self, tree: Node) -> Node:
         """Returns the config's tree with this cell's values in their places."""
-        for choice in sorted(self.choices, key=lambda choice: assignment_order(choice.key)):
-            tree = assign(tree, choice.key, choice.value, choice.place)
+        for choice in sorted(self.choices, key=lambda choice: choice.order):
+            tree = choice.apply(tree)
         return tree
 
 

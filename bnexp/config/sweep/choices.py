@@ -10,20 +10,17 @@ from typing import Any
 
 from bnexp.config.yaml.node import Node, Position
 from bnexp.config.yaml.reader import MAX_DEPTH
+from bnexp.config.yaml.tree import Assignment
 from bnexp.runs.record import Scalar
 from bnexp.wording import write_value
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Assignment):
     """A swept key with one of its values."""
 
     part: str
     """Where it is swept: `sweep.grid`, `sweep.zip` or `sweep.include.0`."""
-    key: str
-    place: Position
-    """Where the key stands."""
-    value: Node
 
     @property
     def path(self) -> str:
@@ -54,7 +51,7 @@ def read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
     """Returns the values of each key of `grid` or `zip`; what is not a list has none."""
     lists = sweep.child(part) if sweep else None
     return {
-        key: [Choice(f"sweep.{part}", key, lists.key_position(key), value) for value in node.value]
+        key: [Choice(key, lists.key_position(key), value, f"sweep.{part}") for value in node.value]
         for key, node in ((lists.mapping or {}) if lists else {}).items()
         if lists and isinstance(node.value, list)
     }
@@ -83,7 +80,7 @@ def read_includes(sweep: Node | None) -> list[Include]:
 
 def _read_include(path: str, item: Node) -> Include:
     children = (item.mapping or {}).items()
-    choices = (Choice(path, key, item.key_position(key), value) for key, value in children)
+    choices = (Choice(key, item.key_position(key), value, path) for key, value in children)
     return Include(path, item.position, tuple(choices))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.config.train import MAX_SEED
 from bnexp.config.yaml.node import describe
@@ -81,5 +80,5 @@ class SweepConfig(Part):
         """Reports one mistake; the union of number and list would report one for each."""
         reason = None if seeds is None else _find_seeds_problem(seeds)
         if reason:
-            raise PydanticCustomError("seeds", "{reason}", {"reason": reason})
+            raise ValueError(reason)
         return seeds

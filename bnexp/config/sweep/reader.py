@@ -11,7 +11,7 @@ from bnexp.config.sweep.cells import Cell, expand_cells
 from bnexp.config.sweep.choices import overlap
 from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.yaml.node import Node
-from bnexp.config.yaml.problems import explain, find_node
+from bnexp.config.yaml.problems import explain
 from bnexp.errors import ConfigError, Problem
 
 
@@ -101,7 +101,8 @@ def find_lost_overrides(
     others = [*(choice.key for cell in cells for choice in cell.choices), *by_key]
     for key, override in by_key.items():
         if key.split(".")[0] != "sweep" and not any(
-            (node := find_node(cell.apply(base), key)) and node.position.file == f"-s {override}"
+            (node := cell.apply(base).child(*key.split(".")))
+            and node.position.file == f"-s {override}"
             for cell in cells
         ):
             other = next((one for one in others if one != key and overlap(key, one)), key)

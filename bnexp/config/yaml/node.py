@@ -45,11 +45,17 @@ class Node:
         """Returns where `key` stands, or this node's own position if it has no such key."""
         return self._places.get(key, self.position)
 
-    def child(self, *keys: str) -> Node | None:
-        """Returns what stands below `keys`, through mappings; None if nothing does."""
+    def child(self, *keys: str | int) -> Node | None:
+        """Returns what stands below `keys`, through mappings and lists; None if nothing does."""
         node: Node | None = self
-        for key in keys:
-            node = (node.mapping or {}).get(key) if node is not None else None
+        for key in map(str, keys):
+            if node is None:
+                break
+            if isinstance(node.value, list):
+                is_place = key.isdecimal() and int(key) < len(node.value)
+                node = node.value[int(key)] if is_place else None
+            else:
+                node = (node.mapping or {}).get(key)
         return node
 
     def without(self, key: str) -> Node:

@@ -8,13 +8,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from bnexp.config.finding import KeyPath, dotted
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, did_you_mean, suggest
 from bnexp.familiar_names import find_ours
 from bnexp.parts import part_name
 from bnexp.wording import write_value
-
-Location = tuple[str | int, ...]
 
 REQUIRED = "this key is required"
 
@@ -55,23 +54,14 @@ def explain(error: ValidationError, tree: Node, root: type[BaseModel]) -> list[P
     return [_explain_one(detail, tree, root) for detail in news]
 
 
-def locate(tree: Node, path: Location) -> Position:
+def locate(tree: Node, path: KeyPath) -> Position:
     """Returns where the value at `path` stands, or the nearest thing above it that exists."""
     keys, node = _resolve(tree, path)
     return node.position if keys else tree.position
 
 
-def find_node(tree: Node, key: str) -> Node | None:
-    """Returns the value at a dotted key, through mappings and lists; None if there is none."""
-    node: Node | None = tree
-    for word in key.split("."):
-        is_place = node is not None and isinstance(node.value, list) and word.isdecimal()
-        node = _child(node, int(word) if is_place else word) if node is not None else None
-    return node
-
-
 def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # noqa: ANN401
-    location: Location = detail["loc"]
+    location: KeyPath = detail["loc"]
     kind: str = detail["type"]
     if kind in ("missing", "extra_forbidden"):
         return _explain_key(kind, location, tree, root)
@@ -89,23 +79,20 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
     return node.position.problem(_reason(kind, detail, node) + hint, dotted(path))
 
 
-def _is_left_out(path: Location, location: Location, root: type[BaseModel]) -> bool:
+def _is_left_out(path: KeyPath, location: KeyPath, root: type[BaseModel]) -> bool:
     if path[-1:] == location[-1:]:
         return False
     return any(location[-1] in model.model_fields for model in _models_at(root, location[:-1]))
 
 
-def _explain_key(kind: str, location: Location, tree: Node, root: type[BaseModel]) -> Problem:
+def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]) -> Problem:
     """Explains a key that is missing or unknown."""
     key = str(location[-1])
     if kind == "missing":
         path, node = _resolve(tree, location[:-1])
         return node.position.problem(REQUIRED, dotted((*path, key)))
     path, _ = _resolve(tree, location)
-    node = tree
-    for step in path[:-1]:
-        node = _child(node, step) or node
-    place = node.key_position(key)
+    place = (tree.child(*path[:-1]) or tree).key_position(key)
     known = sorted(_known_keys(root, location[:-1], place.is_override))
     hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])
     hint = hint or did_you_mean(key, known)
@@ -138,6 +125,8 @@ def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydant
     if kind in _KINDS:
         needs_quotes = kind == "string_type" and isinstance(node.value, int | float)
         return f"must be {_KINDS[kind]}, not {got}" + "; put it in quotes" * needs_quotes
+    if kind == "value_error":  # raised by a part's own validator, in the words for the user
+        return str(context["error"])
     message: str = detail["msg"]
     return {"finite_number": "must be a finite number", "too_short": "must not be empty"}.get(
         kind, message
@@ -151,7 +140,7 @@ def _reason_of_choice(context: Any, got: Any) -> str:  # noqa: ANN401 - pydantic
     return f"{describe(got)} is not one of {', '.join(known)}" + hint
 
 
-def _resolve(node: Node, location: Location) -> tuple[Location, Node]:
+def _resolve(node: Node, location: KeyPath) -> tuple[KeyPath, Node]:
     """Follows a location of pydantic's, which holds the union tags that YAML does not.
 
     Of its readings, one that ends at the location's last key is taken before one that
@@ -161,12 +150,12 @@ def _resolve(node: Node, location: Location) -> tuple[Location, Node]:
     return path, found
 
 
-def _read_location(node: Node, location: Location) -> tuple[Location, Node, bool]:
+def _read_location(node: Node, location: KeyPath) -> tuple[KeyPath, Node, bool]:
     if not location:
         return (), node, False
     head, rest = location[0], location[1:]
     skipped = _read_location(node, rest)
-    child = _child(node, head)
+    child = node.child(head)
     if child is None:
         return skipped
     path, found, is_at_end = _read_location(child, rest)
@@ -174,26 +163,14 @@ def _read_location(node: Node, location: Location) -> tuple[Location, Node, bool
     return max(taken, skipped, key=lambda reading: (reading[2], len(reading[0])))
 
 
-def _child(node: Node, key: str | int) -> Node | None:
-    if isinstance(node.value, list) and isinstance(key, int) and key < len(node.value):
-        child: Node = node.value[key]
-        return child
-    return (node.mapping or {}).get(str(key))
-
-
-def dotted(path: Location) -> str:
-    """Returns a path as it is written in overrides and messages: `model.layers.0.conv`."""
-    return ".".join(str(key) for key in path)
-
-
-def _known_keys(root: type[BaseModel], location: Location, is_override: bool) -> set[str]:
+def _known_keys(root: type[BaseModel], location: KeyPath, is_override: bool) -> set[str]:
     """Returns the keys that the schema knows at a location of pydantic's."""
     here = _models_at(root, location)
     keys = {name for model in here for name in model.model_fields}
     return keys | {"extends"} if here == [root] and not is_override else keys
 
 
-def _models_at(root: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+def _models_at(root: type[BaseModel], location: KeyPath) -> list[type[BaseModel]]:
     """Returns the config classes that may stand at a location of pydantic's."""
     here: list[type[BaseModel]] = [root]
     for key in location:

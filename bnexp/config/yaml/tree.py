@@ -111,7 +111,9 @@ def merge(base: Node, over: Node) -> Node:
     """
     if isinstance(base.value, str) and over.mapping is not None:
         base = _write_out(base)
-    if base.mapping is None or over.mapping is None or _is_other_part(base, over):
+    if base.mapping is None or over.mapping is None:
+        return over
+    if _is_other_name(base.child("name"), over.child("name")):
         return over
     return _merge_children(base, over)
 
@@ -130,22 +132,64 @@ def _write_out(shorthand: Node) -> Node:
     return Node({"name": shorthand}, shorthand.position, (("name", shorthand.position),))
 
 
-def assign(tree: Node, key: str, value: Node, place: Position) -> Node:
-    """Returns the tree with the value at a dotted key replaced, or added.
+@dataclass(frozen=True)
+class Assignment:
+    """A value for a dotted key, from an override or a sweep, and where the key is written."""
 
-    Giving a part another `name` (`model.norm.name`) drops the options of the one
-    that stood there. A shorthand (`norm: batch`) is written out first.
+    key: str
+    place: Position
+    value: Node
 
-    Raises:
-        ConfigError: The key goes through a value that is not a mapping, outside a list, or
-            deeper than a config goes.
-    """
-    if key.count(".") >= MAX_DEPTH:
-        raise ConfigError([place.problem(f"goes deeper than {MAX_DEPTH} levels", key)])
-    parts = key.split(".")
-    if parts[0] == "sweep" and parts[1:2] in ([part] for part in _AXES):
-        parts = key.split(".", maxsplit=2)  # a swept key is one key, whatever dots it has
-    return _assign(tree, parts, value, place, key)
+    @property
+    def order(self) -> tuple[int, bool]:
+        """Sorts assignments so that none undoes another: outer keys first, a part's name first."""
+        words = self.key.split(".")
+        return len(words), words[-1] != "name"
+
+    def apply(self, tree: Node) -> Node:
+        """Returns the tree with the value at the key replaced, or added.
+
+        Giving a part another `name` (`model.norm.name`) drops the options of the one
+        that stood there. A shorthand (`norm: batch`) is written out first.
+
+        Raises:
+            ConfigError: The key goes through a value that is not a mapping, outside a list, or
+                deeper than a config goes.
+        """
+        if self.key.count(".") >= MAX_DEPTH:
+            raise self._refuse(f"goes deeper than {MAX_DEPTH} levels")
+        words = self.key.split(".")
+        if words[0] == "sweep" and words[1:2] in ([part] for part in _AXES):
+            words = self.key.split(".", maxsplit=2)  # a swept key is one key, whatever dots it has
+        return self._put(tree, words)
+
+    def _put(self, node: Node, words: list[str]) -> Node:
+        if not words:
+            return self.value
+        head, rest = words[0], words[1:]
+        if isinstance(node.value, list):
+            if not head.isdecimal() or int(head) >= len(node.value):
+                last = len(node.value) - 1
+                raise self._refuse(f"'{head}' is not an index of this list; use 0 to {last}")
+            items = list(node.value)
+            items[int(head)] = self._put(items[int(head)], rest)
+            return replace(node, value=items)
+        node = _write_out(node) if isinstance(node.value, str) else node
+        if node.mapping is None and node.value is not None:
+            raise self._refuse(f"goes through {describe(node.value)}, which has no keys")
+        children = node.mapping or {}
+        if (
+            words == ["name"]
+            and self.key != "name"
+            and _is_other_name(children.get("name"), self.value)
+        ):
+            return Node({head: self.value}, self.place, ((head, self.place),))
+        child = self._put(children.get(head, Node({}, self.place)), rest)
+        keys = {**dict(node.keys), head: self.place}
+        return Node({**children, head: child}, node.position, tuple(keys.items()))
+
+    def _refuse(self, reason: str) -> ConfigError:
+        return ConfigError([self.place.problem(reason, self.key)])
 
 
 def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
@@ -162,9 +206,9 @@ def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem
     for override in overrides:
         with collecting(problems):
             assignments.append(_read_override(override))
-    for key, value, place in sorted(assignments, key=lambda item: assignment_order(item[0])):
+    for assignment in sorted(assignments, key=lambda one: one.order):
         with collecting(problems):
-            tree = assign(tree, key, value, place)
+            tree = assignment.apply(tree)
     try:
         return flatten_sweep(tree)
     except ConfigError as error:
@@ -208,13 +252,7 @@ def _walk_axes(axes: Node, prefix: str = "") -> Iterator[tuple[str, Position, No
             yield f"{prefix}{key}", axes.key_position(key), child
 
 
-def assignment_order(key: str) -> tuple[int, bool]:
-    """Orders assignments so that none undoes another: outer keys first, a part's name first."""
-    parts = key.split(".")
-    return len(parts), parts[-1] != "name"
-
-
-def _read_override(override: str) -> tuple[str, Node, Position]:
+def _read_override(override: str) -> Assignment:
     if surrogate := re.search("[\ud800-\udfff]", override):
         shown = override.encode(errors="replace").decode()
         raise UsageError(f"-s {shown}: the character U+{ord(surrogate[0]):04X} is not allowed")
@@ -230,57 +268,13 @@ def _read_override(override: str) -> tuple[str, Node, Position]:
         reason = "only a file can extend another; write it there"
         raise ConfigError([place.problem(reason, key)])
     if not text.strip():
-        return key, Node(None, place), place
+        return Assignment(key, place, Node(None, place))
     if_empty = "is only a comment; put a text with '#' in quotes"
     try:
-        return key, read_yaml(text, place.file, if_empty, columns), place
+        return Assignment(key, place, read_yaml(text, place.file, if_empty, columns))
     except ConfigError as error:
         raise ConfigError(replace(problem, path=key) for problem in error.problems) from error
 
 
-def _assign(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
-    head, rest = parts[0], parts[1:]
-    if isinstance(tree.value, list):
-        return _assign_item(tree, parts, value, place, whole)
-    children = _as_mapping(tree, place, whole)
-    if rest:
-        child = children.get(head, Node({}, place))
-        children[head] = _assign(child, rest, value, place, whole)
-    elif whole != "name" and head == "name" and _differs(children.get("name"), value):
-        return Node({head: value}, place, ((head, place),))
-    else:
-        children[head] = value
-    keys = {**dict(tree.keys), head: place}
-    return Node(children, tree.position, tuple(keys.items()))
-
-
-def _assign_item(tree: Node, parts: list[str], value: Node, place: Position, whole: str) -> Node:
-    head, rest = parts[0], parts[1:]
-    if not head.isdecimal() or int(head) >= len(tree.value):
-        last = len(tree.value) - 1
-        reason = f"'{head}' is not an index of this list; use 0 to {last}"
-        raise ConfigError([place.problem(reason, whole)])
-    items = list(tree.value)
-    index = int(head)
-    items[index] = _assign(items[index], rest, value, place, whole) if rest else value
-    return replace(tree, value=items)
-
-
-def _differs(old: Node | None, new: Node) -> bool:
-    return old is not None and old.value != new.value
-
-
-def _as_mapping(tree: Node, place: Position, whole: str) -> dict[str, Node]:
-    if tree.mapping is not None:
-        return dict(tree.mapping)
-    if tree.value is None:
-        return {}
-    if isinstance(tree.value, str):  # `norm: batch` is short for {name: batch}
-        return dict(_write_out(tree).value)
-    reason = f"goes through {describe(tree.value)}, which has no keys"
-    raise ConfigError([place.problem(reason, whole)])
-
-
-def _is_other_part(base: Node, over: Node) -> bool:
-    old, new = (node.value.get("name") for node in (base, over))
+def _is_other_name(old: Node | None, new: Node | None) -> bool:
     return old is not None and new is not None and old.value != new.value

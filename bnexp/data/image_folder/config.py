@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.data.dataset import Dataset, DatasetConfig, Say
 
@@ -37,9 +36,7 @@ class ImageFolderConfig(DatasetConfig):
     @classmethod
     def _require_root(cls, root: str | None) -> str:
         if root is None or not root.strip():
-            raise PydanticCustomError(
-                "root", "must name the folder that holds train/<class>/ and test/<class>/"
-            )
+            raise ValueError("must name the folder that holds train/<class>/ and test/<class>/")
         return root
 
     def load(self, say: Say) -> Dataset:

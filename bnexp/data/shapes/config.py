@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts, Say
 
@@ -31,9 +30,7 @@ class ShapesConfig(DatasetConfig):
     @classmethod
     def _refuse_root(cls, root: str | None) -> str | None:
         if root is not None:
-            raise PydanticCustomError(
-                "root", "must be null or left out: shapes are drawn and read from no folder"
-            )
+            raise ValueError("must be null or left out: shapes are drawn and read from no folder")
         return root
 
     def load(self, say: Say) -> Dataset:
