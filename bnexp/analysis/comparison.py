@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
 from statistics import mean, median, stdev
 
@@ -11,10 +11,9 @@ from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
 from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import (
-    Contrast,
     compare_divergence,
     contrast_with_baseline,
-    judge_contrasts,
+    judge_differences,
 )
 from bnexp.analysis.differing_keys import differing_keys
 from bnexp.analysis.metrics import (
@@ -35,7 +34,6 @@ from bnexp.analysis.results import (
     Divergence,
     Question,
 )
-from bnexp.analysis.seed_difference import Values
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
@@ -43,18 +41,6 @@ from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import STATES, RunRecord
 
 _DEFAULT = Question()
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The cells of one comparison with their final values, before they are judged."""
-
-    records: tuple[RunRecord, ...]
-    cells: tuple[Cell, ...]
-    reference: Cell
-    values: Mapping[str, Values]
-    contrasts: list[Contrast]
-    where: Choices
 
 
 def compare_runs(
@@ -109,72 +95,64 @@ def _compare(
 ) -> tuple[Comparison, ...]:
     _check(question)
     swept = swept_keys([record for records, _ in parts for record in records])
-    tables = [_build_table(records, where, question, swept) for records, where in parts]
-    contrasts = [contrast for table in tables for contrast in table.contrasts]
-    judged = iter(judge_contrasts(contrasts, question))
+    found = [_compare_part(records, where, question, swept) for records, where in parts]
+    differences = [cell.difference for part in found for cell in part.cells if cell.difference]
+    judged = iter(judge_differences(differences, question))
     return tuple(
-        _conclude(
-            table,
-            question,
-            {contrast.cell: next(judged) for contrast in table.contrasts},
+        replace(
+            part,
+            cells=tuple(
+                replace(cell, difference=cell.difference and next(judged)) for cell in part.cells
+            ),
         )
-        for table in tables
+        for part in found
     )
 
 
-def _build_table(
-    records: tuple[RunRecord, ...], where: Choices, question: Question, swept: Collection[str]
-) -> _Table:
+def _compare_part(
+    records: tuple[RunRecord, ...], where: Choices, question: Question, all_swept: Collection[str]
+) -> Comparison:
+    """Returns the comparison of some runs, whose differences are not judged yet."""
     if not records:
         raise UsageError("there are no runs to compare")
-    cells = group_cells(records)
+    metric, cells, swept = question.metric, group_cells(records), swept_keys(records)
     own = [
         f"{key} = {' or '.join(values)}"
         for key, values in where.items()
         if question.where.get(key) != values
     ]
-    reference = choose_baseline(cells, question.baseline, ", ".join(own))
-    _check_metric(cells, question.metric)
-    values = {cell.label: _final_values(cell, question.metric) for cell in cells}
-    contrasts = contrast_with_baseline(cells, reference, values, question, swept)
-    return _Table(records, cells, reference, values, contrasts, where)
-
-
-def _conclude(
-    table: _Table, question: Question, differences: Mapping[str, Difference]
-) -> Comparison:
-    metric, cells, reference = question.metric, table.cells, table.reference
+    baseline = choose_baseline(cells, question.baseline, ", ".join(own))
+    _check_metric(cells, metric)
+    values = {cell.label: _final_values(cell, metric) for cell in cells}
     target = question.target
-    if target is None:
-        control = table.values[reference.label]
-        target = mean(control.values()) if control else None
-    swept = swept_keys(table.records)
-    divergences = compare_divergence(cells, reference)
+    if target is None and (control := values[baseline.label]):
+        target = mean(control.values())
     is_counted = target is not None and has_epochs((run for c in cells for run in c.runs), metric)
+    divergences = compare_divergence(cells, baseline)
     results = tuple(
         _summarise(
             cell,
-            table.values[cell.label],
+            values[cell.label],
             metric,
             target if is_counted else None,
-            differences.get(cell.label),
+            contrast_with_baseline(cell, baseline, values, question, all_swept),
             divergences.get(cell.label),
         )
         for cell in cells
     )
     return Comparison(
-        experiment=" + ".join(dict.fromkeys(run.experiment for run in table.records)),
+        experiment=" + ".join(dict.fromkeys(run.experiment for run in records)),
         metric=metric,
-        baseline=reference.label,
+        baseline=baseline.label,
         target=target,
         swept=swept,
         differing=differing_keys(cell.settings for cell in cells),
         cells=results,
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
-            *find_caveats(cells, results, reference.label, metric),
+            *find_caveats(cells, results, baseline.label, metric),
         ),
-        where=table.where,
+        where=where,
         margin=question.margin,
         question=question,
     )
@@ -230,7 +208,7 @@ def _summarise(
     divergence: Divergence | None,
 ) -> CellResult:
     numbers = list(values.values())
-    interval = t_interval(numbers)
+    ci_low, ci_high = t_interval(numbers) or (None, None)
     sizes = {run.summary.parameters for run in cell.measured if run.summary is not None}
     return CellResult(
         cell=cell.label,
@@ -238,8 +216,8 @@ def _summarise(
         values=values,
         mean=mean(numbers) if numbers else None,
         std=stdev(numbers) if len(numbers) > 1 else None,
-        ci_low=interval.low if interval else None,
-        ci_high=interval.high if interval else None,
+        ci_low=ci_low,
+        ci_high=ci_high,
         statuses={state: sum(run.state == state for run in cell.runs) for state in STATES},
         difference=difference,
         epochs_to_target=(

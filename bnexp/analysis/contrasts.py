@@ -3,86 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import Difference, Divergence, Question, Verdict
-from bnexp.analysis.seed_difference import SeedDifference, Values, compare_seeds
 from bnexp.analysis.stats.equivalence import equivalence_p
-from bnexp.analysis.stats.intervals import holm
-from bnexp.analysis.stats.power import SIGNIFICANCE
+from bnexp.analysis.stats.intervals import Values, compare_seeds, holm
+from bnexp.analysis.stats.power import SIGNIFICANCE, Design
 from bnexp.analysis.stats.shares import Count, fisher_exact
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """A cell beside the baseline, before the p-values of the family are adjusted."""
-
-    cell: str
-    found: SeedDifference
-    difference: Difference
-    """Its p-values are not adjusted yet, and it has no verdict."""
-
-    @property
-    def is_confounded(self) -> bool:
-        """Whether something else may explain the difference, so that no cause can be named."""
-        return bool(self.difference.confounds or self.difference.unchecked)
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether the contrast belongs to Holm's family.
-
-        A cell that is identical to the baseline asks no question, and a confounded one gets
-        no answer.
-        """
-        return not (self.found.estimate.is_zero or self.is_confounded)
-
-
 def contrast_with_baseline(
-    cells: Sequence[Cell],
+    cell: Cell,
     baseline: Cell,
     values: Mapping[str, Values],
     question: Question,
     swept: Collection[str],
-) -> list[Contrast]:
-    """Returns the contrasts with the baseline of the cells that have one.
+) -> Difference | None:
+    """Returns a cell's difference to the baseline, without a verdict and with p not adjusted.
 
-    Cells without a finished run have none, and no cell has one if the baseline has no
-    finished run.
+    None if one of the two has no finished run, or if they are the same.
     """
-    control = values[baseline.label]
-    return [
-        _contrast(cell, baseline, compare_seeds(values[cell.label], control), question, swept)
-        for cell in cells
-        if cell.label != baseline.label and values[cell.label] and control
-    ]
-
-
-def _contrast(
-    cell: Cell,
-    baseline: Cell,
-    found: SeedDifference,
-    question: Question,
-    swept: Collection[str],
-) -> Contrast:
-    estimate, margin, interval = found.estimate, question.margin, found.estimate.interval
-    difference = Difference(
-        mean=estimate.mean,
-        ci_low=interval.low if interval else None,
-        ci_high=interval.high if interval else None,
-        p=estimate.p,
-        p_holm=estimate.p,
-        verdict="not tested",
-        n=found.n,
-        by_seed=found.by_seed,
+    treatment, control, margin = values[cell.label], values[baseline.label], question.margin
+    if cell is baseline or not (treatment and control):
+        return None
+    found = compare_seeds(treatment, control)
+    return Difference(
+        **vars(found),
+        p_holm=found.p,
         confounds=confounding_keys(cell.measured, baseline.measured, swept, question.metric),
         unchecked=len(unchecked_runs((*cell.measured, *baseline.measured))),
         changed=_changed_keys(cell, baseline),
-        p_equivalence=None if margin is None else equivalence_p(estimate, margin),
+        p_equivalence=None if margin is None else equivalence_p(found, margin),
     )
-    return Contrast(cell.label, found, difference)
 
 
 def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
@@ -97,43 +52,31 @@ def _changed_keys(treatment: Cell, baseline: Cell) -> tuple[str, ...]:
     )
 
 
-def judge_contrasts(contrasts: Sequence[Contrast], question: Question) -> list[Difference]:
-    """Returns each contrast with its adjusted p-values and its verdict.
+def judge_differences(differences: Sequence[Difference], question: Question) -> list[Difference]:
+    """Returns each difference with its adjusted p-values and its verdict.
 
-    Holm's family is all the contrasts at hand that could be tested and can have a verdict;
+    Holm's family is all the differences at hand that could be tested and can have a verdict;
     the others do not enlarge it, and keep their p as it is.
     """
-    ps = _adjust(contrasts, [contrast.difference.p for contrast in contrasts])
-    equivalences = _adjust(contrasts, [contrast.difference.p_equivalence for contrast in contrasts])
-    tested = sum(contrast.is_asked and contrast.difference.p is not None for contrast in contrasts)
-    # A smallest p has to meet the strictest of Holm's steps.
-    significance = SIGNIFICANCE / max(1, tested)
-    return [
-        _judge(contrast, p, p_equivalence, question, significance)
-        for contrast, p, p_equivalence in zip(contrasts, ps, equivalences, strict=True)
+    asked = [found for found in differences if found.is_asked]
+    ps = iter(holm([found.p for found in asked]))
+    equivalences = iter(holm([found.p_equivalence for found in asked]))
+    adjusted = [
+        replace(found, p_holm=next(ps), p_equivalence=next(equivalences))
+        if found.is_asked
+        else found
+        for found in differences
     ]
+    # A smallest p has to meet the strictest of Holm's steps.
+    significance = SIGNIFICANCE / max(1, sum(found.p is not None for found in asked))
+    return [_judge(found, question, significance) for found in adjusted]
 
 
-def _adjust(contrasts: Sequence[Contrast], p_values: Sequence[float | None]) -> list[float | None]:
-    is_asked = [contrast.is_asked for contrast in contrasts]
-    adjusted = holm([p if asked else None for p, asked in zip(p_values, is_asked, strict=True)])
-    return [p if after is None else after for p, after in zip(p_values, adjusted, strict=True)]
-
-
-def _judge(
-    contrast: Contrast,
-    p_holm: float | None,
-    p_equivalence: float | None,
-    question: Question,
-    significance: float,
-) -> Difference:
-    verdict = _verdict(contrast, p_holm, p_equivalence, question.metric)
-    judged = replace(
-        contrast.difference, p_holm=p_holm, p_equivalence=p_equivalence, verdict=verdict
-    )
-    if verdict != "no clear difference":
+def _judge(difference: Difference, question: Question, significance: float) -> Difference:
+    judged = replace(difference, verdict=_verdict(difference, question.metric))
+    if judged.verdict != "no clear difference":
         return judged
-    design, margin = contrast.found.design, question.margin
+    design, margin = Design.of(*difference.samples), question.margin
     return replace(
         judged,
         smallest_detectable=design.smallest_detectable(significance=significance),
@@ -143,24 +86,21 @@ def _judge(
     )
 
 
-def _verdict(
-    contrast: Contrast, p_holm: float | None, p_equivalence: float | None, metric: str
-) -> Verdict:
-    change = contrast.difference.mean
-    if p_holm is None:
+def _verdict(difference: Difference, metric: str) -> Verdict:
+    if difference.p_holm is None:
         return "not tested"
-    if contrast.found.estimate.is_zero:
+    if difference.is_zero:
         return "identical"
-    if contrast.is_confounded:
+    if difference.is_confounded:
         return "confounded"
-    if p_equivalence is not None and p_equivalence <= SIGNIFICANCE:
+    if difference.p_equivalence is not None and difference.p_equivalence <= SIGNIFICANCE:
         return "equivalent"
-    if p_holm > SIGNIFICANCE:
+    if difference.p_holm > SIGNIFICANCE:
         return "no clear difference"
     direction = better_direction(metric)
     if direction == 0:
-        return "higher" if change > 0 else "lower"
-    return "better" if direction * change > 0 else "worse"
+        return "higher" if difference.mean > 0 else "lower"
+    return "better" if direction * difference.mean > 0 else "worse"
 
 
 def compare_divergence(cells: Sequence[Cell], baseline: Cell) -> dict[str, Divergence]:

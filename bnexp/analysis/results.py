@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
+from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
 from bnexp.runs.record import Scalar, State
 
 if TYPE_CHECKING:
@@ -70,21 +71,13 @@ class Caveat:
         return ": ".join(filter(None, (self.subject, "; ".join(self.details), self.consequence)))
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, kw_only=True)
+class Difference(DifferenceEstimate):
     """A cell's mean minus the baseline's, in the metric's unit."""
 
-    mean: float
-    ci_low: float | None
-    ci_high: float | None
-    p: float | None
     p_holm: float | None
     """`p`, adjusted over all cells that are tested against the baseline and not confounded."""
-    verdict: Verdict
-    n: int
-    """Pairs of seeds if paired, else the runs of both cells together."""
-    by_seed: Mapping[int, float] = field(default_factory=dict)
-    """The difference of each common seed; empty if the seeds don't pair."""
+    verdict: Verdict = "not tested"
     confounds: tuple[str, ...] = ()
     """Keys of config and environment that differ from the baseline's, though not swept."""
     unchecked: int = 0
@@ -102,9 +95,18 @@ class Difference:
     is a margin."""
 
     @property
-    def is_paired(self) -> bool:
-        """Whether the seeds were compared one by one."""
-        return bool(self.by_seed)
+    def is_confounded(self) -> bool:
+        """Whether something else may explain the difference, so that no cause can be named."""
+        return bool(self.confounds or self.unchecked)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the difference belongs to Holm's family.
+
+        A cell that is identical to the baseline asks no question, and a confounded one gets
+        no answer.
+        """
+        return not (self.is_zero or self.is_confounded)
 
 
 @dataclass(frozen=True)
@@ -230,31 +232,16 @@ class ClaimSide:
         return fmean(self.values.values()) if self.values else None
 
 
-@dataclass(frozen=True)
-class ClaimTest:
-    """What the values of the two sides say, before the family of claims is known."""
+@dataclass(frozen=True, kw_only=True)
+class ClaimTest(Effect):
+    """Treatment minus control in the claim's measure, before the family of claims is known."""
 
     name: str
     """The test that gave `p`."""
-    mean: float
-    """Treatment minus control, in the measure's unit."""
-    ci_low: float | None
-    ci_high: float | None
-    p: float | None
-    """Of the test that there is no difference."""
-    p_beyond: float | None
-    """Of the test that the difference is no larger than the margin."""
-    p_equivalence: float | None
-    """Of the two one-sided tests that the difference is no smaller than the margin."""
-    n: int
-    """Pairs of seeds if paired, else runs of both sides together."""
-    by_seed: Mapping[int, float] = field(default_factory=dict)
-    """The difference of each common seed; empty if the seeds don't pair."""
-
-    @property
-    def is_paired(self) -> bool:
-        """Whether the seeds were compared one by one."""
-        return bool(self.by_seed)
+    p_beyond: float | None = None
+    """Of the test that the difference is no larger than the margin; None for a coarse measure."""
+    p_equivalence: float | None = None
+    """Of the two one-sided tests that the difference is no smaller than the margin; likewise."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from math import copysign
 from statistics import mean
 
 from bnexp.analysis.results import ClaimSide, ClaimTest
-from bnexp.analysis.seed_difference import SeedDifference, compare_seeds
 from bnexp.analysis.stats.equivalence import equivalence_p
+from bnexp.analysis.stats.intervals import DifferenceEstimate, compare_seeds
+from bnexp.analysis.stats.power import Design
 from bnexp.analysis.stats.shares import (
     Count,
     fisher_exact,
@@ -25,53 +26,48 @@ def compare_sides(claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide) 
     grid (which takes seeds in common), the paired t test if at least two seeds are on
     both sides, else Welch's.
     """
-    if claim.metric == DIVERGED:
-        return _test_shares(treatment, control)
     if not (treatment.values and control.values):
         return None
+    if claim.metric == DIVERGED:
+        return _test_shares(treatment, control)
     found = compare_seeds(treatment.values, control.values)
-    if found.estimate.error is None or (claim.is_on_a_grid and not found.by_seed):
+    if found.error is None or (claim.is_on_a_grid and not found.is_paired):
         return None
-    return _test_signs(found) if claim.is_on_a_grid else _test_means(claim, found)
+    return _test_signs(found) if claim.is_on_a_grid else _test_means(found, claim.margin)
 
 
-def _test_means(claim: ClaimConfig, found: SeedDifference) -> ClaimTest:
-    difference, margin = found.estimate, claim.margin
-    interval, centre = difference.interval, difference.mean
-    equivalence = equivalence_p(difference, margin)
-    if difference.is_zero and found.by_seed:
+def _test_means(found: DifferenceEstimate, margin: float) -> ClaimTest:
+    equivalence = equivalence_p(found, margin)
+    if found.is_zero and found.is_paired:
         # Without spread t has no footing; that all of n pairs are equal is worth what n signs are.
         equivalence = 0.5**found.n
     return ClaimTest(
-        name="paired t test" if found.by_seed else "Welch's t test",
-        mean=centre,
-        ci_low=interval.low if interval else None,
-        ci_high=interval.high if interval else None,
-        p=difference.p,
-        p_beyond=difference.p_of(copysign(margin, centre)) if abs(centre) > margin else 1.0,
-        p_equivalence=equivalence,
+        name="paired t test" if found.is_paired else "Welch's t test",
+        mean=found.mean,
+        interval=found.interval,
+        p=found.p,
         n=found.n,
         by_seed=found.by_seed,
+        p_beyond=found.p_of(copysign(margin, found.mean)) if abs(found.mean) > margin else 1.0,
+        p_equivalence=equivalence,
     )
 
 
-def _test_signs(found: SeedDifference) -> ClaimTest:
+def _test_signs(found: DifferenceEstimate) -> ClaimTest:
     """Tests places on a grid; so few values cannot show that they lie within a margin."""
-    (differences,) = found.samples
-    centre, p = mean(differences), sign_flip_p(differences)
-    return ClaimTest("sign-flip test", centre, None, None, p, None, None, found.n, found.by_seed)
+    centre, p = mean(found.samples[0]), sign_flip_p(found.samples[0])
+    return ClaimTest(centre, None, p, found.n, found.by_seed, name="sign-flip test")
 
 
-def _test_shares(treatment: ClaimSide, control: ClaimSide) -> ClaimTest | None:
-    if not treatment.values or not control.values:
-        return None
+def _test_shares(treatment: ClaimSide, control: ClaimSide) -> ClaimTest:
     after, before = _count(treatment), _count(control)
-    interval = share_difference(after, before)
-    difference = after.events / after.n - before.events / before.n
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    p = fisher_exact(after, before)
-    n = after.n + before.n
-    return ClaimTest("Fisher's exact test", difference, low, high, p, None, None, n)
+    return ClaimTest(
+        name="Fisher's exact test",
+        mean=after.events / after.n - before.events / before.n,
+        interval=share_difference(after, before),
+        p=fisher_exact(after, before),
+        n=after.n + before.n,
+    )
 
 
 def _count(side: ClaimSide) -> Count:
@@ -97,7 +93,7 @@ def count_seeds_needed(
         shift = claim.margin if claim.direction == "higher" else -claim.margin
         share = min(1.0, max(0.0, base + shift))
         return seeds_for_fisher_power(share, base, significance=significance)
-    design = compare_seeds(treatment.values, control.values).design
+    design = Design.of(*compare_seeds(treatment.values, control.values).samples)
     if claim.direction == "equal":
         return design.seeds_for_equivalence(claim.margin, significance=significance)
     needed = design.seeds_needed(claim.margin, significance=significance)

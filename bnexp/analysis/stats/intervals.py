@@ -6,20 +6,22 @@ they don't depend on the order of the values; the t distribution comes from SciP
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import hypot, sqrt
 from statistics import mean, stdev
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 P = TypeVar("P", float, float | None)
+
+Values = Mapping[int, float]
+"""The value of each seed."""
 
 NO_SPREAD = 1e-13
 """A standard deviation below this share of the values is rounding, not spread."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A confidence interval of a mean."""
 
     low: float
@@ -27,44 +29,60 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class DifferenceEstimate:
-    """A difference of two means with its standard error: all that a t test of it needs.
+class Effect:
+    """What changes from one side to the other, with what a test says of it."""
+
+    mean: float
+    """The difference of the two sides' means."""
+    interval: Interval | None
+    """The 95 % interval of the mean, None if untestable."""
+    p: float | None
+    """The two-sided p that there is no difference, None if untestable."""
+    n: int
+    """Pairs of seeds if they pair, else the runs of both sides together."""
+    by_seed: Values = field(default_factory=dict)
+    """The difference of each common seed; empty if the seeds don't pair."""
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the seeds were compared one by one."""
+        return bool(self.by_seed)
+
+    @property
+    def ci_low(self) -> float | None:
+        """The lower end of the interval."""
+        return self.interval.low if self.interval else None
+
+    @property
+    def ci_high(self) -> float | None:
+        """The upper end of the interval."""
+        return self.interval.high if self.interval else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferenceEstimate(Effect):
+    """A difference of two means with its standard error: all that other t tests of it need.
 
     A test needs two values per side, and some spread: if every difference is the same and
     not zero, the t statistic is infinite and would claim a certainty that the values cannot
     give, so there is no interval and no p.
     """
 
-    mean: float
+    samples: tuple[tuple[float, ...], ...]
+    """The paired differences, or the values of both sides."""
     error: float | None = None
     """The standard error; 0 without spread, None with fewer than two values on a side."""
     degrees: float = 1.0
     """Degrees of freedom of the error."""
 
     @property
-    def interval(self) -> Interval | None:
-        """The 95 % t interval, None if untestable."""
-        if self.error:
-            return _interval(self.mean, self.error, self.degrees, 0.95)
-        return Interval(0.0, 0.0) if self.is_zero else None
-
-    @property
     def is_zero(self) -> bool:
         """Whether there is no difference at all, in any value."""
         return self.error == 0 and self.mean == 0
 
-    @property
-    def p(self) -> float | None:
-        """The two-sided p that the true difference is 0, None if untestable."""
-        return 1.0 if self.is_zero else self.p_of(0.0)
-
     def p_of(self, value: float) -> float | None:
         """Returns the two-sided p that the true difference is this value; None without spread."""
-        from scipy.special import stdtr
-
-        if not self.error:
-            return None
-        return min(1.0, 2 * float(stdtr(self.degrees, -abs(self.mean - value) / self.error)))
+        return _t_test(self.mean - value, self.error, self.degrees) if self.error else None
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
@@ -84,13 +102,10 @@ def paired_difference(treatment: Sequence[float], control: Sequence[float]) -> D
     Raises:
         ValueError: There is no pair, or the two differ in length.
     """
-    differences = [after - before for after, before in zip(treatment, control, strict=True)]
+    differences = tuple(after - before for after, before in zip(treatment, control, strict=True))
     if not differences:
         raise ValueError("a paired difference needs at least one pair")
-    if len(differences) < 2:
-        return DifferenceEstimate(mean(differences))
-    error = stdev(differences) / sqrt(len(differences))
-    return _estimate(mean(differences), error, (treatment, control), len(differences) - 1)
+    return _estimate(mean(differences), (differences,), (*treatment, *control))
 
 
 def welch_difference(treatment: Sequence[float], control: Sequence[float]) -> DifferenceEstimate:
@@ -99,26 +114,42 @@ def welch_difference(treatment: Sequence[float], control: Sequence[float]) -> Di
     Raises:
         ValueError: One of the two is empty.
     """
-    sides = (treatment, control)
-    if not all(sides):
+    if not (treatment and control):
         raise ValueError("a difference of means needs at least one value per side")
-    centre = mean(treatment) - mean(control)
-    sizes = [len(values) for values in sides]
-    if min(sizes) < 2:
-        return DifferenceEstimate(centre)
-    errors = [stdev(values) / sqrt(len(values)) for values in sides]
-    found = _estimate(centre, hypot(*errors), sides, 1.0)
-    return replace(found, degrees=welch_degrees(errors, sizes)) if found.error else found
+    samples = (tuple(treatment), tuple(control))
+    return _estimate(mean(treatment) - mean(control), samples, (*treatment, *control))
+
+
+def compare_seeds(treatment: Values, control: Values) -> DifferenceEstimate:
+    """Returns treatment minus control, each with at least one seed.
+
+    Seeds pair if the sides have at least two in common, or one and a side has no other.
+    """
+    common = sorted(treatment.keys() & control.keys())
+    if len(common) > 1 or (common and min(len(treatment), len(control)) < 2):
+        after, before = ([side[seed] for seed in common] for side in (treatment, control))
+        found = paired_difference(after, before)
+        return replace(found, by_seed=dict(zip(common, found.samples[0], strict=True)))
+    return welch_difference([*treatment.values()], [*control.values()])
 
 
 def _estimate(
-    centre: float, error: float, sides: Sequence[Sequence[float]], degrees: float
+    centre: float, samples: tuple[tuple[float, ...], ...], values: Sequence[float]
 ) -> DifferenceEstimate:
     """Returns the estimate with mere rounding taken for 0."""
-    rounding = NO_SPREAD * max(abs(value) for values in sides for value in values)
+    sizes = [len(sample) for sample in samples]
+    found = DifferenceEstimate(centre, None, None, sum(sizes), samples=samples)
+    if min(sizes) < 2:
+        return found
+    errors = [stdev(sample) / sqrt(len(sample)) for sample in samples]
+    error, rounding = hypot(*errors), NO_SPREAD * max(map(abs, values))
     if error > rounding:
-        return DifferenceEstimate(centre, error, degrees)
-    return DifferenceEstimate(0.0 if abs(centre) <= rounding else centre, 0.0)
+        degrees = welch_degrees(errors, sizes) if len(sizes) > 1 else sizes[0] - 1
+        interval, p = _interval(centre, error, degrees, 0.95), _t_test(centre, error, degrees)
+        return replace(found, interval=interval, p=p, error=error, degrees=degrees)
+    if abs(centre) > rounding:
+        return replace(found, error=0.0)
+    return replace(found, mean=0.0, interval=Interval(0.0, 0.0), p=1.0, error=0.0)
 
 
 def welch_degrees(errors: Sequence[float], sizes: Sequence[int]) -> float:
@@ -158,3 +189,10 @@ def _interval(centre: float, error: float, degrees: float, confidence: float) ->
 
     half = float(stdtrit(degrees, (1 + confidence) / 2)) * error
     return Interval(centre - half, centre + half)
+
+
+def _t_test(distance: float, error: float, degrees: float) -> float:
+    """Returns the two-sided p of a mean that lies this far from the true one."""
+    from scipy.special import stdtr
+
+    return min(1.0, 2 * float(stdtr(degrees, -abs(distance) / error)))

@@ -10,6 +10,7 @@ from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Caveat, ClaimResult, ClaimSide, ClaimTest, Question
+from bnexp.analysis.stats.intervals import Interval
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.errors import UsageError
 from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER
@@ -62,7 +63,8 @@ def claim_of(verdict, test, obstacle=None):
 
 
 def found(mean, low, high):
-    return ClaimTest("Welch's t test", mean, low, high, 0.01, 0.02, 0.3, 4)
+    ps = {"p": 0.01, "p_beyond": 0.02, "p_equivalence": 0.3}
+    return ClaimTest(mean, Interval(low, high), n=4, name="Welch's t test", **ps)
 
 
 def comparisons_of(name):
