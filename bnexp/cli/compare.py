@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from bnexp.analysis.results import Comparison, Question
+from bnexp.cli.options import RunsDirOption
+from bnexp.cli.output import say, warn
+from bnexp.reports.console import accept_any_text
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
 
-
-class ReportFormat(StrEnum):
-    """How the comparison is written to stdout."""
-
-    TABLE = "table"
-    MARKDOWN = "md"
-    CSV = "csv"
-    JSON = "json"
-    LATEX = "latex"
-
-
+ReportFormat = Literal["table", "md", "csv", "json", "latex"]
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME|PATH", help="Experiments, by name or by folder. [default: the newest]"
     ),
 ]
-RunsDir = Annotated[Path, typer.Option(help="Folder that holds the experiments.")]
 Metric = Annotated[str, typer.Option(help="Tag whose value after the last epoch is compared.")]
 Baseline = Annotated[
     str | None,
@@ -85,14 +76,14 @@ Plots = Annotated[
 
 def compare(
     targets: Targets = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDirOption = Path("runs"),
     metric: Metric = "test/accuracy",
     baseline: Baseline = None,
     target: Target = None,
     margin: Margin = None,
     by: By = None,
     where: Where = None,
-    report_format: Format = ReportFormat.TABLE,
+    report_format: Format = "table",
     html: Html = None,
     plots: Plots = None,
 ) -> None:
@@ -115,14 +106,14 @@ def compare(
         by = find_key(by, chosen, "--by")
         comparisons = compare_by(chosen, by, question)
         if any(record.claims for record in chosen):
-            typer.echo("the experiment's claims are only judged without --by", err=True)
+            say("the experiment's claims are only judged without --by")
     _print(comparisons, report_format, by)
     if not by and not conditions:
         _write_events(comparisons[0], records)
     if html is not None:
         from bnexp.reports.html.page import write_html
 
-        typer.echo(f"wrote {write_html(comparisons, chosen, html)}", err=True)
+        say(f"wrote {write_html(comparisons, chosen, html)}")
     if plots is not None:
         _write_figures(comparisons, plots)
 
@@ -131,43 +122,26 @@ def _print(
     comparisons: Sequence[Comparison], report_format: ReportFormat, by: str | None = None
 ) -> None:
     """Writes the report to stdout; what a format has no room for goes to stderr."""
-    from bnexp.reports.console import accept_any_text
+    from bnexp.reports.csv import render_csv
+    from bnexp.reports.json import render_json, render_json_by
+    from bnexp.reports.latex import render_latex
+    from bnexp.reports.markdown import render_markdown
+    from bnexp.reports.terminal import show_report
 
     accept_any_text()
-    if report_format is ReportFormat.TABLE:
-        from bnexp.reports.terminal import show_report
-
-        show_report(*comparisons)
-        return
-    typer.echo(_render(comparisons, report_format, by), nl=False)
-    if report_format is ReportFormat.CSV:
-        _print_what_csv_lacks(comparisons)
-
-
-def _render(
-    comparisons: Sequence[Comparison],
-    report_format: Literal[
-        ReportFormat.MARKDOWN, ReportFormat.CSV, ReportFormat.JSON, ReportFormat.LATEX
-    ],
-    by: str | None,
-) -> str:
     match report_format:
-        case ReportFormat.MARKDOWN:
-            from bnexp.reports.markdown import render_markdown
-
-            return render_markdown(*comparisons)
-        case ReportFormat.CSV:
-            from bnexp.reports.csv import render_csv
-
-            return render_csv(*comparisons, by=by)
-        case ReportFormat.JSON:
-            from bnexp.reports.json import render_json, render_json_by
-
-            return render_json(*comparisons) if by is None else render_json_by(by, *comparisons)
-        case ReportFormat.LATEX:
-            from bnexp.reports.latex import render_latex
-
-            return render_latex(*comparisons)
+        case "table":
+            show_report(*comparisons)
+        case "md":
+            typer.echo(render_markdown(*comparisons), nl=False)
+        case "csv":
+            typer.echo(render_csv(*comparisons, by=by), nl=False)
+            _print_what_csv_lacks(comparisons)
+        case "json":
+            text = render_json_by(by, *comparisons) if by else render_json(*comparisons)
+            typer.echo(text, nl=False)
+        case "latex":
+            typer.echo(render_latex(*comparisons), nl=False)
 
 
 def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
@@ -176,10 +150,10 @@ def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
 
     for comparison in comparisons:
         for caveat in comparison.caveats:
-            _warn(caveat.text)
+            warn(caveat.text)
         for claim in comparison.claims:
             text = describe_claim(claim)
-            typer.echo(f"claim: {text.heading}: {text.statement}", err=True)
+            say(f"claim: {text.heading}: {text.statement}")
 
 
 def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
@@ -189,11 +163,7 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     folders = {record.path.parent.parent for record in records}
     if len(folders) == 1:
         folder = folders.pop() / COMPARISON
-        write_to_tensorboard(comparison, records, folder, _warn)
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"warning: {message}", err=True)
+        write_to_tensorboard(comparison, records, folder, warn)
 
 
 def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:
@@ -201,6 +171,6 @@ def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:
 
     written = write_figures(comparisons, directory)
     for path in written:
-        typer.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}")
     if not written:
-        typer.echo("no figures: no run has finished", err=True)
+        say("no figures: no run has finished")

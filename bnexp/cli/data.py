@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bnexp.cli.options import JsonOption
+from bnexp.cli.output import print_json, print_table, say, warn
+from bnexp.reports.console import accept_any_text
 from bnexp.wording import count, format_bytes
 
 if TYPE_CHECKING:
     from bnexp.data.inventory import DatasetEntry, DatasetSummary
+
+NUMBERS = ("size", "training", "test", "validation", "classes")
 
 app = typer.Typer(help="List, fetch, import and inspect datasets.", no_args_is_help=True)
 
@@ -29,8 +31,6 @@ NameArgument = Annotated[
 
 @app.callback()
 def _data() -> None:
-    from bnexp.reports.console import accept_any_text
-
     accept_any_text()
 
 
@@ -41,23 +41,18 @@ def list_command(as_json: JsonOption = False) -> None:
 
     entries = list_datasets()
     if as_json:
-        typer.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
+        print_json([_entry_as_json(entry) for entry in entries])
         return
-    _print_table(
-        ("dataset", "here", "size", "training", "test", "classes", "where"),
-        [_entry_as_row(entry) for entry in entries],
-    )
+    headers = ("dataset", "here", "size", "training", "test", "classes", "where")
+    print_table(headers, map(_entry_as_row, entries), numbers=NUMBERS)
 
 
 @app.command("fetch")
-def fetch_command(
-    name: NameArgument = "cifar10",
-    root: RootOption = None,
-) -> None:
+def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> None:
     """Download, verify and decode a dataset, unless it is already there."""
     from bnexp.data.inventory import open_dataset
 
-    dataset = open_dataset(name, root).load(_say)
+    dataset = open_dataset(name, root).load(say)
     typer.echo(
         f"{dataset.name} is ready: {len(dataset.train):,} training and "
         f"{count(len(dataset.test), 'test image')}, {count(len(dataset.class_names), 'class')}"
@@ -75,30 +70,22 @@ def import_command(
     from bnexp.data.cifar10.store import import_archive
     from bnexp.data.dataset import data_home
 
-    typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), _say)}")
+    typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), say)}")
 
 
 @app.command("info")
-def info_command(
-    name: NameArgument,
-    root: RootOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def info_command(name: NameArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Show a dataset's classes, image shape, channel statistics and fingerprint."""
     from bnexp.data.inventory import open_dataset, summarise
 
-    dataset = open_dataset(name, root).load(_say)
+    dataset = open_dataset(name, root).load(say)
     summary = summarise(dataset)
     for warning in dataset.find_warnings():
-        _say(f"warning: {warning}")
+        warn(warning)
     if as_json:
-        typer.echo(json.dumps(_summary_as_json(summary), indent=2))
+        print_json(_summary_as_json(summary))
         return
     _print_summary(summary)
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def _entry_as_json(entry: DatasetEntry) -> dict[str, Any]:
@@ -141,17 +128,8 @@ def _print_summary(summary: DatasetSummary) -> None:
         for name in summary.train_counts
     ]
     total = ("all", *(f"{sum(by_class.values()):,}" for by_class in counts.values()))
-    _print_table(("class", *counts), [*rows, total])
+    print_table(("class", *counts), [*rows, total], numbers=NUMBERS)
 
 
 def _join(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.4f}" for value in values)
-
-
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from bnexp.reports.console import open_console, open_table
-
-    table = open_table(*header, numbers=("size", "training", "test", "validation", "classes"))
-    for row in rows:
-        table.add_row(*row)
-    open_console().print(table)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from bnexp.cli.options import JsonOption, RunsDirOption
-from bnexp.cli.run_states import count_states, describe_age, describe_state
-from bnexp.reports.console import FoldedName, accept_any_text, open_console, open_table
+from bnexp.cli.output import print_json, print_table, say, warn
+from bnexp.cli.run_states import count_states, describe_age, describe_run, describe_state
+from bnexp.reports.console import FoldedName, accept_any_text
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
@@ -40,38 +42,37 @@ def ls(
         for path in list_experiments(runs_dir)
     }
     if is_json:
-        rows = [_describe_experiment(key, records) for key, records in experiments.items()]
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    if not experiments:
-        typer.echo(f"no runs in {runs_dir}; train some first: bnexp train CONFIG", err=True)
-        return
-    headers = ("experiment", "cells", "runs", "states", "last active")
-    table = open_table(*headers, numbers=NUMBERS)
-    for key, records in experiments.items():
-        cells = len({record.cell for record in records})
-        newest = max(records, key=lambda record: record.heartbeat or 0.0)
-        age = describe_age(newest)
-        table.add_row(FoldedName(key), str(cells), str(len(records)), count_states(records), age)
-    open_console().print(table)
+        print_json([_describe_experiment(key, records) for key, records in experiments.items()])
+    elif experiments:
+        headers = ("experiment", "cells", "runs", "states", "last active")
+        print_table(headers, itertools.starmap(_summarise_experiment, experiments.items()), NUMBERS)
+    else:
+        say(f"no runs in {runs_dir}; train some first: bnexp train CONFIG")
 
 
 def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     if is_json:
-        typer.echo(json.dumps([_describe_run(record) for record in records], indent=2))
+        print_json([describe_run(record) for record in records])
         return
     rows = [_summarise_run(record) for record in records]
     if len(rows) > MOST_ROWS_OF_A_TABLE:
         _print_plainly([RUN_HEADERS, *rows])
     else:
-        table = open_table(*RUN_HEADERS, numbers=NUMBERS)
-        before = None
-        for name, *others in rows:
-            table.add_row("" if name == before else FoldedName(name), *others)
-            before = name
-        open_console().print(table)
+        before = ["", *(row[0] for row in rows)]
+        shown = [
+            ("" if name == last else FoldedName(name), *others)
+            for (name, *others), last in zip(rows, before, strict=False)
+        ]
+        print_table(RUN_HEADERS, shown, NUMBERS)
     for problem in (problem for record in records for problem in record.problems):
-        typer.echo(f"warning: {problem}", err=True)
+        warn(problem)
+
+
+def _summarise_experiment(name: str, records: Sequence[RunRecord]) -> Sequence[RenderableType]:
+    cells = len({record.cell for record in records})
+    newest = max(records, key=lambda record: record.heartbeat or 0.0)
+    counts = (str(cells), str(len(records)), count_states(records))
+    return (FoldedName(name), *counts, describe_age(newest))
 
 
 def _summarise_run(record: RunRecord) -> tuple[str, ...]:
@@ -105,18 +106,4 @@ def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, o
         "states": dict(Counter(record.state for record in records)),
         "silent": sum(record.is_silent for record in records),
         "heartbeat": max((record.heartbeat or 0.0 for record in records), default=None),
-    }
-
-
-def _describe_run(record: RunRecord) -> dict[str, object]:
-    return {
-        "path": str(record.path),
-        "cell": record.cell,
-        "seed": record.seed,
-        "state": record.state,
-        "silent": record.is_silent,
-        "settings": dict(record.settings),
-        "final": dict(record.summary.final) if record.summary else {},
-        "heartbeat": record.heartbeat,
-        "problems": list(record.problems),
     }

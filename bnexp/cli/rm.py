@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bnexp.cli.options import RunsDirOption
+from bnexp.cli.output import say
 from bnexp.cli.run_states import count_states, describe_state
 from bnexp.errors import UsageError
 from bnexp.runs import read_run
@@ -41,20 +43,21 @@ def rm(
     if not is_sure:
         _ask(number)
     for removal in removals:
-        left = remove(_still_there(removal))
-        if left:
+        # Another target may have deleted some: an experiment, and then one of its runs.
+        there = tuple(run for run in removal.runs if run.exists())
+        if left := remove(replace(removal, runs=there)):
             names = ", ".join(path.name for path in left)
-            typer.echo(f"kept {names} in {removal.folder}: not written by bnexp", err=True)
-    typer.echo(f"deleted {count(number, 'run')}", err=True)
+            say(f"kept {names} in {removal.folder}: not written by bnexp")
+    say(f"deleted {count(number, 'run')}")
 
 
 def _announce(removal: Removal) -> None:
     records = [read_run(path, with_config=False) for path in removal.runs]
-    typer.echo(f"{removal.folder}: {count(len(records), 'run')}, {count_states(records)}", err=True)
+    say(f"{removal.folder}: {count(len(records), 'run')}, {count_states(records)}")
     for record in records[:MOST_LISTED]:
-        typer.echo(f"  {record.path}  {describe_state(record)}", err=True)
+        say(f"  {record.path}  {describe_state(record)}")
     if len(records) > MOST_LISTED:
-        typer.echo(f"  and {len(records) - MOST_LISTED} more", err=True)
+        say(f"  and {len(records) - MOST_LISTED} more")
 
 
 def _ask(number: int) -> None:
@@ -65,10 +68,5 @@ def _ask(number: int) -> None:
     except typer.Abort:
         raise UsageError("nothing deleted: no answer; --yes deletes without asking") from None
     if not agreed:
-        typer.echo("nothing deleted", err=True)
+        say("nothing deleted")
         raise typer.Exit(1)
-
-
-def _still_there(removal: Removal) -> Removal:
-    """Leaves out what another target has deleted, e.g. an experiment and then one of its runs."""
-    return Removal(removal.folder, tuple(run for run in removal.runs if run.exists()))

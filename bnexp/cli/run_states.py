@@ -1,4 +1,4 @@
-"""A run's state and age in words, as `ls`, `show` and `rm` write them."""
+"""A run's state and age, as `ls`, `show` and `rm` write them in words and in JSON."""
 
 from __future__ import annotations
 
@@ -41,3 +41,18 @@ def describe_age(record: RunRecord) -> str:
     """Returns `3 h ago`, or a dash if the run was never active."""
     age = seconds_since_active(record)
     return "–" if age is None else format_age(age)
+
+
+def describe_run(record: RunRecord) -> dict[str, object]:
+    """Returns what the JSON of every command says about a run."""
+    return {
+        "path": str(record.path),
+        "cell": record.cell,
+        "seed": record.seed,
+        "state": record.state,
+        "silent": record.is_silent,
+        "settings": dict(record.settings),
+        "final": dict(record.summary.final) if record.summary else {},
+        "heartbeat": record.heartbeat,
+        "problems": list(record.problems),
+    }

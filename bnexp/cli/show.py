@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
+from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.reports.console import open_console, open_table
 from bnexp.runs import RunDir, RunRecord, read_experiments
 from bnexp.wording import count
 
@@ -56,7 +55,7 @@ def show(
     facts = _find_facts(spec)
     summary = _summarize(spec, facts)
     if is_json:
-        typer.echo(json.dumps(_describe(spec, facts, summary), indent=2))
+        print_json(_describe(spec, facts, summary))
         return
     _print(spec, facts, summary)
 
@@ -72,7 +71,7 @@ def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
     chosen = _choose(cell, tuple(dict.fromkeys(record.cell for record in records)))
     record = next(record for record in records if record.cell == chosen)
     if len(records) > 1:
-        typer.echo(f"the first of {len(records)} runs; bnexp ls {target} lists them", err=True)
+        say(f"the first of {len(records)} runs; bnexp ls {target} lists them")
     return record
 
 
@@ -101,12 +100,11 @@ def _choose(cell: str | None, cells: Sequence[str]) -> str:
 def _find_facts(spec: RunSpec) -> DatasetFacts:
     """Returns image shape and classes, loading the dataset only if the config is not enough."""
     data = spec.config.data
-    known = data.facts()
-    if known:
+    if known := data.facts():
         return known
     from bnexp.training.setup import find_facts
 
-    return find_facts(data.load(lambda line: typer.echo(line, err=True)))
+    return find_facts(data.load(say))
 
 
 def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
@@ -114,7 +112,7 @@ def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
     from bnexp.training.setup import check_against_facts
 
     for warning in check_against_facts(spec.config, facts):
-        typer.echo(f"warning: {warning}", err=True)
+        warn(warning)
     model = spec.config.model
     sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
     network = model.build(facts.image_shape, facts.num_classes)
@@ -142,13 +140,9 @@ def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     model = spec.config.model
     title = f"{spec.config.name}, {spec.cell}: {model.name} on {width}×{height}×{channels}"
     numbers = ("parameters", "FLOPs")
-    table = open_table(
-        "layer", "kind", "output", "norm", "bias", *numbers, numbers=numbers, title=title
-    )
-    for layer in summary.layers:
-        table.add_row(*_as_row(layer))
-    table.add_row("all", "", "", "", "", f"{summary.parameters:,}", f"{summary.flops:,}")
-    open_console().print(table)
+    total = ("all", "", "", "", "", f"{summary.parameters:,}", f"{summary.flops:,}")
+    rows = [*map(_as_row, summary.layers), total]
+    print_table(("layer", "kind", "output", "norm", "bias", *numbers), rows, numbers, title)
     for line in _conclude(summary, model.norm.name):
         typer.echo(line)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
-from bnexp.cli.run_states import describe_state, seconds_since_active
+from bnexp.cli.output import print_json
+from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.reports.console import accept_any_text
 from bnexp.reports.words.commands import train_command
 from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord
@@ -46,7 +46,7 @@ def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
     """Prints a run, as text or as JSON."""
     accept_any_text()
     if is_json:
-        typer.echo(json.dumps(_describe(record), indent=2))
+        print_json(_describe(record))
         return
     typer.echo(f"{record.experiment}, {record.cell}, seed {record.seed}")
     for title, lines in _sections(record, runs_dir):
@@ -144,21 +144,14 @@ def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
 def _describe(record: RunRecord) -> dict[str, object]:
     summary = record.summary
     return {
+        **describe_run(record),
         "experiment": record.experiment,
-        "cell": record.cell,
-        "seed": record.seed,
-        "path": str(record.path),
-        "state": record.state,
-        "silent": record.is_silent,
         "seconds_since_sign_of_life": seconds_since_active(record),
         "reason": find_reason(record),
-        "settings": dict(record.settings),
         "config": dict(record.config),
-        "final": dict(summary.final) if summary else {},
         "best": dict(summary.best) if summary else {},
         "epochs": summary.epochs if summary else None,
         "elapsed_seconds": summary.elapsed_seconds if summary else None,
-        "problems": list(record.problems),
         "files": _list_files(record.path),
         "command": train_command(record.environment),
     }

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bnexp.cli.options import RunsDirOption
+from bnexp.cli.output import say
 from bnexp.errors import UsageError
 from bnexp.reports.tensorboard.serve import LINE_COLOURS, Links, Shown, link_runs, name_apart, serve
 from bnexp.runs import list_experiments, read_experiments
@@ -49,7 +50,7 @@ def tb(
         if not os.path.isdir(runs_dir):  # noqa: PTH112 - also False if the name is too long
             raise UsageError(f"no folder {runs_dir}; train some runs first: bnexp train CONFIG")
         shown = Shown(lambda: link_runs({path.name: path for path in list_experiments(runs_dir)}))
-    raise typer.Exit(serve(shown, host, port, lambda line: typer.echo(line, err=True), open_))
+    raise typer.Exit(serve(shown, host, port, say, open_))
 
 
 def _find(name: str, runs_dir: Path) -> Path:
@@ -81,7 +82,7 @@ def _find_comparisons(names: Sequence[str], runs_dir: Path) -> Links:
         raise UsageError(f"no comparison in {runs_dir}; make one: bnexp compare NAME")
     if missing:
         listed = ", ".join(path.name for path in missing)
-        typer.echo(f"without a comparison (bnexp compare NAME): {listed}", err=True)
+        say(f"without a comparison (bnexp compare NAME): {listed}")
     found = [path for path in found if path not in missing]
     named = zip(name_apart(found), found, strict=True)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from dataclasses import replace
@@ -12,11 +13,12 @@ import typer
 from rich.console import Console
 
 from bnexp.cli.options import RunsDirOption, SetOption
+from bnexp.cli.output import print_table
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
 from bnexp.launch.stop import exiting_at_once
-from bnexp.reports.console import FoldedName, open_console, open_table
+from bnexp.reports.console import FoldedName
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -128,15 +130,13 @@ def plan(
     experiment, planned = _load(config, settings, runs_dir, device, force)
     _warn([*experiment.warnings, *describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
-    table = open_table("cell", "seeds", "to do", "done", numbers=("to do", "done"), title=title)
-    cells: dict[str, list[PlannedRun]] = {}
-    for run in planned:
-        cells.setdefault(run.spec.cell, []).append(run)
-    for cell, runs in cells.items():
+    rows = []
+    for cell, group in itertools.groupby(planned, key=lambda run: run.spec.cell):
+        runs = list(group)
         done = sum(run.action == "skip" for run in runs)
         seeds = " ".join(str(run.spec.seed) for run in runs)
-        table.add_row(FoldedName(cell), seeds, str(len(runs) - done), str(done))
-    open_console().print(table)
+        rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
+    print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
 
 
 def _warn(warnings: list[str], console: Console) -> None:

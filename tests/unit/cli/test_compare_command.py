@@ -81,9 +81,10 @@ def test_the_report_fits_any_encoding():
         "import sys; sys.path.insert(0, 'tests')\n"
         "from records import build_cell\n"
         "from bnexp.analysis.comparison import compare_runs\n"
+        "from typing import get_args\n"
         "from bnexp.cli.compare import ReportFormat, _print\n"
         "comparison = compare_runs([*build_cell('a', [.1, .2]), *build_cell('b', [.2, .5])])\n"
-        "for kind in ReportFormat: _print([comparison], kind)"
+        "for kind in get_args(ReportFormat): _print([comparison], kind)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,0 +1,40 @@
+"""How commands print: results to stdout, as a table or as JSON, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from bnexp.reports.console import open_console, open_table
+
+
+def say(line: str) -> None:
+    """Prints a line to stderr."""
+    typer.echo(line, err=True)
+
+
+def warn(message: str) -> None:
+    """Prints a warning to stderr."""
+    say(f"warning: {message}")
+
+
+def print_json(content: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Prints plain values to stdout as indented JSON."""
+    typer.echo(json.dumps(content, indent=2))
+
+
+def print_table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[RenderableType]],
+    numbers: Collection[str] = (),
+    title: str = "",
+) -> None:
+    """Prints a table to stdout; columns whose headers are among `numbers` are flush right."""
+    table = open_table(*headers, numbers=numbers, title=title)
+    for row in rows:
+        table.add_row(*row)
+    open_console().print(table)
