@@ -8,8 +8,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, KeyPath
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
-from bnexp.models.cnn.config import PlainCnnConfig
-from bnexp.models.plans import BlockPlan
+from bnexp.models.cnn.config import ConvLayer, PlainCnnConfig, PoolLayer
 from bnexp.norms import NormConfig
 from bnexp.wording import count
 
@@ -39,7 +38,7 @@ def check_experiment(
         findings += _check_batches(config, facts, sites)
         findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
-        findings += _check_pooling_of_a_norm(config, facts)
+        findings += _check_pooling_of_a_norm(config)
     return findings
 
 
@@ -144,22 +143,26 @@ def _check_doubtful_norms(
     )
 
 
-def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+def _check_pooling_of_a_norm(config: ExperimentConfig) -> Iterator[Finding]:
     """Finds a last norm after which global average pooling cannot tell images apart."""
     model = config.model
     if not isinstance(model, PlainCnnConfig) or model.head != "global_avg_pool":
         return
-    steps = model.plan(facts.image_shape)
-    last = next(s for s in reversed(steps) if isinstance(s, BlockPlan) or s.pool == "max")
-    if not isinstance(last, BlockPlan) or last.placement == "before_activation":
+    index, last = next(
+        (index, layer)
+        for index, layer in reversed([*enumerate(model.list_layers())])
+        if isinstance(layer, ConvLayer) or layer.pool == "max"
+    )
+    if isinstance(last, PoolLayer) or (last.placement or model.placement) == "before_activation":
         return
-    if last.norm.fixes_channel_means(last.out_channels, config.data.batch_size):
+    norm = last.norm or model.norm
+    if norm.fixes_channel_means(last.conv, config.data.batch_size):
         reason = (
-            f"{last.norm.name} norm would make every channel's mean the same for all images, and "
+            f"{norm.name} norm would make every channel's mean the same for all images, and "
             "global average pooling sees only that; set model.head: flatten or model.placement: "
             "before_activation, or use another norm"
         )
-        yield Finding(("model", *last.path), reason)
+        yield Finding(("model", "layers", index), reason)
 
 
 def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:

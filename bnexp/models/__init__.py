@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from bnexp.models.model import ImpossibleModelError, ModelConfig, NormSite
+from bnexp.models.model import ImpossibleModelError, ModelConfig
+from bnexp.models.plans import NormSite
 from bnexp.parts import find_late
 
 if TYPE_CHECKING:

@@ -47,6 +47,40 @@ class Add(nn.Module):
         return shortcut + branch
 
 
+class ResidualBlock(nn.Module):
+    """y = after(shortcut(x) + branch(before(x))); the order of a network says which layers."""
+
+    def __init__(
+        self,
+        *,
+        before: nn.Sequential,
+        branch: nn.Sequential,
+        shortcut: nn.Module,
+        after: nn.Sequential,
+        splits_late: bool,
+    ) -> None:
+        super().__init__()
+        self.before = before
+        self.branch = branch
+        self.shortcut = shortcut
+        self.add = Add()
+        self.after = after
+        self.splits_late = splits_late
+        """Whether the shortcut too starts after the layers `before` the branch."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Maps `(N, in_channels, H, W)` to `(N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        branch_inputs = self.before(inputs)
+        shortcut = self.shortcut(branch_inputs if self.splits_late else inputs)
+        outputs: Tensor = self.after(self.add(shortcut, self.branch(branch_inputs)))
+        return outputs
+
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        """The branch's convolutions in order."""
+        return [layer for layer in self.branch if isinstance(layer, nn.Conv2d)]
+
+
 class Scale(nn.Module):
     """Multiplies by one learned number: y = weight · x."""
 
@@ -104,26 +138,3 @@ def standardize_weight(weight: Tensor) -> Tensor:
     """
     variance, mean = torch.var_mean(weight, (1, 2, 3), correction=0, keepdim=True)
     return (weight - mean) * torch.rsqrt(variance + WEIGHT_EPS)
-
-
-def build_conv(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    bias: bool,
-    weight_standardization: bool,
-) -> nn.Conv2d:
-    """Returns a convolution whose padding keeps the size at stride 1.
-
-    With or without weight standardization it has the same parameters by the same names.
-    """
-    kind = WSConv2d if weight_standardization else nn.Conv2d
-    padding = kernel_size // 2
-    return kind(in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=bias)
-
-
-def build_dropout(share: float) -> nn.Module:
-    """Returns a dropout of that share of the values, or the identity if it is 0."""
-    return nn.Dropout(share) if share else nn.Identity()

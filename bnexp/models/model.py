@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from bnexp.models.activations import Activation
 from bnexp.models.initialization import AnyInitialization, HeConfig
-from bnexp.norms import AnyNorm, NormConfig
+from bnexp.models.plans import Activation, LayerPlan, NormSite, Plan, find_norms
+from bnexp.norms import AnyNorm
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.parts import Part
 
 if TYPE_CHECKING:
     from torch import nn
-
-Placement = Literal["before_activation", "after_activation"]
-
-
-@dataclass(frozen=True)
-class NormSite:
-    """One place where a model normalizes: which norm, and the `(C, H, W)` it sees."""
-
-    path: tuple[str | int, ...]
-    """Keys below `model` that lead to the layer, for messages."""
-    norm: NormConfig
-    shape: tuple[int, int, int]
-    """H = W = 1 if the norm is in 1-d form and sees `(N, C)`."""
 
 
 class ImpossibleModelError(Exception):
@@ -90,12 +76,36 @@ class ModelConfig(Part):
 
 
 class NetworkConfig(ModelConfig):
-    """What bnexp's own networks have in common."""
+    """What bnexp's own networks have in common: each is planned, then built, layer by layer."""
 
     activation: Activation = "relu"
     """The activation of every layer that has none of its own."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the last linear layer's inputs that training sets to zero."""
+
+    @abstractmethod
+    def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
+        """Returns the layers before the last linear one, and the features that they give it.
+
+        Raises:
+            ImpossibleModelError: The network does not fit these images.
+        """
+
+    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
+        """Returns where the plan normalizes, for images of height, width and channels."""
+        layers, _ = self.plan(image_shape)
+        return list(find_norms(layers))
+
+    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
+        from bnexp.models.network import build_network
+
+        layers, features = self.plan(image_shape)
+        return build_network({**layers, "linear": LayerPlan("Linear", features, num_classes)})
+
+    def plan_dropout(self) -> LayerPlan:
+        """Returns the dropout, or the identity if nothing is dropped."""
+        return LayerPlan("Dropout", self.dropout) if self.dropout else LayerPlan("Identity")
 
 
 class ConvolutionalConfig(NetworkConfig):
@@ -103,3 +113,14 @@ class ConvolutionalConfig(NetworkConfig):
 
     weight_standardization: bool = False
     """Standardize each filter of every convolution before it is used (Qiao et al. 2019)."""
+
+    def plan_conv(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, *, bias: bool
+    ) -> LayerPlan:
+        """Returns a convolution whose padding keeps the size at stride 1.
+
+        With or without weight standardization it has the same parameters by the same names.
+        """
+        kind = "WSConv2d" if self.weight_standardization else "Conv2d"
+        sizes = (in_channels, out_channels, kernel_size, stride)
+        return LayerPlan(kind, *sizes, padding=kernel_size // 2, bias=bias)

@@ -1,99 +1,74 @@
-"""Networks with every choice made and every size known: what configs plan and networks build."""
+"""Networks before they are built: layers by name, with every size known, without torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from bnexp.models.activations import Activation
-from bnexp.models.model import Placement
-from bnexp.norms import NormConfig
+from bnexp.norms import Dimensions, NormConfig
 
-Layers = tuple[str, ...]
-"""Kinds of layers in order: `conv`, `norm`, `activation`, `shift`, `scale`."""
+Activation = Literal["relu", "leaky_relu", "elu", "prelu", "gelu", "silu", "tanh", "sigmoid"]
+Placement = Literal["before_activation", "after_activation"]
 
-CONVOLUTIONS_IN_BRANCH = 2
+ACTIVATIONS: dict[Activation, str] = {
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "prelu": "PReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+}
+"""PyTorch's class of each activation; it is built with PyTorch's defaults."""
+
+
+class LayerPlan:
+    """A layer: the name of its class in `bnexp.models.layers` or `torch.nn`, and its arguments.
+
+    An argument that is given by name may be a plan itself.
+    """
+
+    def __init__(self, kind: str, *arguments: float, **options: Any) -> None:  # noqa: ANN401
+        self.kind = kind
+        self.arguments = arguments
+        self.options = options
 
 
 @dataclass(frozen=True)
-class BlockPlan:
-    """One convolution with its norm and activation."""
+class NormSite:
+    """One place where a model normalizes: which norm, and the `(C, H, W)` it sees."""
 
     path: tuple[str | int, ...]
-    in_channels: int
-    out_channels: int
-    kernel_size: int
-    stride: int
+    """Keys below `model` that lead to the layer, for messages."""
     norm: NormConfig
-    placement: Placement
-    activation: Activation
-    weight_standardization: bool
-    output_size: tuple[int, int]
-    """Height and width after the convolution."""
-
-    @property
-    def has_bias(self) -> bool:
-        """Whether the convolution learns a bias: not if a norm subtracts it at once."""
-        return self.placement == "after_activation" or not self.norm.normalizes
+    shape: tuple[int, int, int]
+    """H = W = 1 if the norm sees `(N, C)`."""
+    dimensions: Dimensions = 2
+    """The form in which the norm is built."""
 
 
-@dataclass(frozen=True)
-class PoolPlan:
-    """One pooling."""
-
-    pool: Literal["max", "avg"]
-    size: int
-    output_size: tuple[int, int]
+Plan = Mapping[str, "LayerPlan | NormSite | Plan"]
+"""Layers in the order in which an image passes them, by the names that their parameters get."""
 
 
-@dataclass(frozen=True)
-class BlockOrder:
-    """The layers of a residual network, in order."""
-
-    stem: Layers
-    """From the image to the first block."""
-    before: Layers
-    """The branch's layers before its first convolution."""
-    branch: Layers
-    """The branch from its first convolution to the addition."""
-    after: Layers
-    """After the addition, on shortcut and branch."""
-    tail: Layers
-    """From the last block to the pooling."""
-
-    @property
-    def normalizes_shortcut(self) -> bool:
-        """Whether a norm follows a projection: only if one follows each convolution of a branch."""
-        return self.branch.count("norm") == CONVOLUTIONS_IN_BRANCH
+def find_norms(plan: Plan) -> Iterator[NormSite]:
+    """Yields the places of a plan where something is normalized, in order."""
+    for part in plan.values():
+        if isinstance(part, LayerPlan):
+            yield from find_norms(part.options)
+        elif isinstance(part, Mapping):
+            yield from find_norms(part)
+        elif isinstance(part, NormSite) and part.norm.normalizes:
+            yield part
 
 
-@dataclass(frozen=True)
-class ResidualPlan:
-    """One residual block."""
-
-    in_channels: int
-    out_channels: int
-    stride: int
-    input_size: tuple[int, int]
-    output_size: tuple[int, int]
-    has_projection: bool
-    splits_late: bool
-    """Whether the shortcut too starts after the layers `before` the branch."""
-
-
-@dataclass(frozen=True)
-class ResNetPlan:
-    """A whole residual network, up to its linear layer."""
-
-    order: BlockOrder
-    in_channels: int
-    width: int
-    """Channels after the stem."""
-    blocks: tuple[tuple[ResidualPlan, ...], ...]
-    """The blocks of each stage."""
-    norm: NormConfig
-    activation: Activation
-    convolution_options: dict[str, bool]
-    """Whether convolutions have a `bias`, and whether they have `weight_standardization`."""
-    residual: Literal["plain", "zero_gamma", "skipinit", "fixup"]
-    dropout: float
+def plan_norm_and_activation(
+    norm: NormSite, activation: Activation, placement: Placement
+) -> dict[str, LayerPlan | NormSite]:
+    """Returns the two in the order that `placement` says."""
+    layer = LayerPlan(ACTIVATIONS[activation])
+    if placement == "before_activation":
+        return {"norm": norm, "activation": layer}
+    return {"activation": layer, "norm": norm}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import nn
 
-from bnexp.models.model import NormSite
+from bnexp.models.plans import NormSite
 
 IMAGES = 2
 """Images that pass through: a norm without running statistics refuses a single value."""
@@ -121,13 +121,5 @@ def _summarize(
 
 
 def _find_norms(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]:
-    kinds = {type(norm) for site in sites for norm in _build_forms(site)}
+    kinds = {type(site.norm.build(site.shape[0], site.dimensions)) for site in sites}
     return {module for module in network.modules() if type(module) in kinds}
-
-
-def _build_forms(site: NormSite) -> Iterator[nn.Module]:
-    """Yields what may stand at a site: the 1-d form too if there is no space."""
-    channels, height, width = site.shape
-    yield site.norm.build(channels)
-    if height * width == 1:
-        yield site.norm.build(channels, 1)

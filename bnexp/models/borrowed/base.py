@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bnexp.models.model import ModelConfig, NormSite
+from bnexp.models.model import ModelConfig
+from bnexp.models.plans import NormSite
 
 if TYPE_CHECKING:
     from torch import nn

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
-from bnexp.models.activations import Activation
-from bnexp.models.model import (
-    ConvolutionalConfig,
-    ImpossibleModelError,
+from bnexp.models.model import ConvolutionalConfig, ImpossibleModelError
+from bnexp.models.plans import (
+    Activation,
+    LayerPlan,
     NormSite,
     Placement,
+    Plan,
+    plan_norm_and_activation,
 )
-from bnexp.models.plans import BlockPlan, PoolPlan
 from bnexp.norms import AnyNorm
 from bnexp.parts import Part
 
-if TYPE_CHECKING:
-    from torch import nn
+_POOLS = {"max": "MaxPool2d", "avg": "AvgPool2d"}
 
 
 class ConvLayer(Part):
@@ -86,35 +86,14 @@ class PlainCnnConfig(ConvolutionalConfig):
     def list_layers(self) -> Sequence[Layer]:
         """Returns the convolutions and poolings in order."""
 
-    def plan(self, image_shape: tuple[int, int, int]) -> list[BlockPlan | PoolPlan]:
-        """Returns the network with every choice made, for images of height, width, channels.
+    def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
+        """Returns the layers before the last linear one, and the features that they give it.
 
         Raises:
             ImpossibleModelError: A pooling is larger than what reaches it.
         """
-        return list(self._plan(image_shape))
-
-    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
-        """Returns the norm of each convolution with the `(C, H, W)` it sees."""
-        return [
-            NormSite(step.path, step.norm, (step.out_channels, *step.output_size))
-            for step in self.plan(image_shape)
-            if isinstance(step, BlockPlan) and step.norm.normalizes
-        ]
-
-    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
-        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        from bnexp.models.cnn.network import build_cnn
-
-        return build_cnn(
-            self.plan(image_shape),
-            num_classes,
-            is_pooled=self.head == "global_avg_pool",
-            dropout=self.dropout,
-        )
-
-    def _plan(self, image_shape: tuple[int, int, int]) -> Iterator[BlockPlan | PoolPlan]:
         height, width, channels = image_shape
+        layers: dict[str, LayerPlan | Plan] = {}
         for index, layer in enumerate(self.list_layers()):
             if isinstance(layer, PoolLayer):
                 if layer.size > min(height, width):
@@ -123,23 +102,28 @@ class PlainCnnConfig(ConvolutionalConfig):
                         ("layers", index), f"{reason}; remove a pooling or a stride"
                     )
                 height, width = height // layer.size, width // layer.size
-                yield PoolPlan(layer.pool, layer.size, (height, width))
-                continue
-            height = (height - 1) // layer.stride + 1
-            width = (width - 1) // layer.stride + 1
-            yield BlockPlan(
-                path=("layers", index),
-                in_channels=channels,
-                out_channels=layer.conv,
-                kernel_size=layer.kernel_size,
-                stride=layer.stride,
-                norm=layer.norm or self.norm,
-                placement=layer.placement or self.placement,
-                activation=layer.activation or self.activation,
-                weight_standardization=self.weight_standardization,
-                output_size=(height, width),
-            )
-            channels = layer.conv
+                layers[f"{index}"] = LayerPlan(_POOLS[layer.pool], layer.size)
+            else:
+                height = (height - 1) // layer.stride + 1
+                width = (width - 1) // layer.stride + 1
+                shape = (layer.conv, height, width)
+                layers[f"{index}"] = self._plan_block(index, layer, channels, shape)
+                channels = layer.conv
+        is_pooled = self.head == "global_avg_pool"
+        pool = LayerPlan("GlobalAveragePool" if is_pooled else "Flatten")
+        features = channels if is_pooled else channels * height * width
+        return {"layers": layers, "pool": pool, "dropout": self.plan_dropout()}, features
+
+    def _plan_block(
+        self, index: int, layer: ConvLayer, in_channels: int, shape: tuple[int, int, int]
+    ) -> Plan:
+        site = NormSite(("layers", index), layer.norm or self.norm, shape)
+        placement = layer.placement or self.placement
+        # A norm that follows at once subtracts the bias.
+        bias = placement == "after_activation" or not site.norm.normalizes
+        conv = self.plan_conv(in_channels, layer.conv, layer.kernel_size, layer.stride, bias=bias)
+        activation = layer.activation or self.activation
+        return {"conv": conv, **plan_norm_and_activation(site, activation, placement)}
 
 
 class CnnConfig(PlainCnnConfig):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bnexp.models.model import NetworkConfig, NormSite, Placement
-
-if TYPE_CHECKING:
-    from torch import nn
+from bnexp.models.model import NetworkConfig
+from bnexp.models.plans import LayerPlan, NormSite, Placement, Plan, plan_norm_and_activation
 
 
 class MlpConfig(NetworkConfig):
@@ -34,23 +33,15 @@ class MlpConfig(NetworkConfig):
     """Learn a bias in every linear layer, as the layers are commonly written, though a norm
     that follows at once subtracts it again; false leaves it out there."""
 
-    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
-        """Returns the norm of each hidden layer; it sees `(N, C)`."""
-        if not self.norm.normalizes:
-            return []
-        return [NormSite(("norm",), self.norm, (units, 1, 1)) for units in self.hidden]
-
-    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
-        """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        from bnexp.models.mlp.network import build_mlp
-
+    def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
+        """Returns the hidden layers, and the units of the last one."""
         norm_follows = self.norm.normalizes and self.placement == "before_activation"
-        return build_mlp(
-            (prod(image_shape), *self.hidden),
-            num_classes,
-            norm=self.norm,
-            placement=self.placement,
-            activation=self.activation,
-            dropout=self.dropout,
-            has_biases=self.bias or not norm_follows,
-        )
+        layers: dict[str, Plan] = {}
+        for index, (features, units) in enumerate(pairwise((prod(image_shape), *self.hidden))):
+            site = NormSite(("norm",), self.norm, (units, 1, 1), dimensions=1)
+            layers[f"{index}"] = {
+                "linear": LayerPlan("Linear", features, units, self.bias or not norm_follows),
+                **plan_norm_and_activation(site, self.activation, self.placement),
+                "dropout": self.plan_dropout(),
+            }
+        return {"flatten": LayerPlan("Flatten"), "layers": layers}, self.hidden[-1]

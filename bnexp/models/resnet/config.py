@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import astuple, replace
+from collections import Counter
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from bnexp.models.model import ConvolutionalConfig, NormSite
-from bnexp.models.plans import BlockOrder, Layers, ResidualPlan, ResNetPlan
+from bnexp.models.model import ConvolutionalConfig
+from bnexp.models.plans import ACTIVATIONS, LayerPlan, NormSite, Plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,34 +24,47 @@ Order = Literal[
 ]
 Residual = Literal["plain", "zero_gamma", "skipinit", "fixup"]
 
+Kind = Literal["conv", "norm", "activation", "shift", "scale"]
+Layers = tuple[Kind, ...]
+Shape = tuple[int, int, int]
+"""`(C, H, W)`."""
+
 STAGES = 3
+CONVOLUTIONS_IN_BRANCH = 2
+_UNIT: Layers = ("conv", "norm", "activation")
 
 
-def _order(
-    stem: str = "conv norm activation",
-    before: str = "",
-    branch: str = "",
-    after: str = "",
-    tail: str = "",
-) -> BlockOrder:
-    return BlockOrder(*(tuple(layers.split()) for layers in (stem, before, branch, after, tail)))
+@dataclass(frozen=True)
+class BlockOrder:
+    """The layers of a residual network, in order."""
+
+    branch: Layers
+    """The branch from its first convolution to the addition."""
+    stem: Layers = _UNIT
+    """From the image to the first block."""
+    before: Layers = ()
+    """The branch's layers before its first convolution."""
+    after: Layers = ()
+    """After the addition, on shortcut and branch."""
+    tail: Layers = ()
+    """From the last block to the pooling."""
 
 
 ORDERS: dict[Order, BlockOrder] = {
-    "original": _order(branch="conv norm activation conv norm", after="activation"),
-    "norm_after_add": _order(branch="conv norm activation conv", after="norm activation"),
-    "activation_before_add": _order(branch="conv norm activation conv norm activation"),
-    "activation_only_preactivation": _order(
-        stem="conv norm",
-        before="activation",
-        branch="conv norm activation conv norm",
-        tail="activation",
+    "original": BlockOrder((*_UNIT, "conv", "norm"), after=("activation",)),
+    "norm_after_add": BlockOrder((*_UNIT, "conv"), after=("norm", "activation")),
+    "activation_before_add": BlockOrder((*_UNIT, *_UNIT)),
+    "activation_only_preactivation": BlockOrder(
+        (*_UNIT, "conv", "norm"),
+        stem=("conv", "norm"),
+        before=("activation",),
+        tail=("activation",),
     ),
-    "full_preactivation": _order(
-        stem="conv",
-        before="norm activation",
-        branch="conv norm activation conv",
-        tail="norm activation",
+    "full_preactivation": BlockOrder(
+        (*_UNIT, "conv"),
+        stem=("conv",),
+        before=("norm", "activation"),
+        tail=("norm", "activation"),
     ),
 }
 """He et al. 2016, "Identity Mappings in Deep Residual Networks", figure 4."""
@@ -104,37 +117,28 @@ class ResNetConfig(ConvolutionalConfig):
                 raise PydanticCustomError("residual", reason)
         return residual
 
-    def plan(self, image_shape: tuple[int, int, int]) -> ResNetPlan:
-        """Returns the network with every choice made, for images of height, width, channels."""
-        height, width, in_channels = image_shape
-        return ResNetPlan(
-            order=self._list_layers(),
-            in_channels=in_channels,
-            width=self.width,
-            blocks=tuple(self._plan_stages((height, width))),
-            norm=self.norm,
-            activation=self.activation,
-            convolution_options={
-                # Fixup has learned numbers of its own.
-                "bias": not self.norm.normalizes and self.residual != "fixup",
-                "weight_standardization": self.weight_standardization,
-            },
-            residual=self.residual,
-            dropout=self.dropout,
-        )
+    def plan(self, image_shape: Shape) -> tuple[Plan, int]:
+        """Returns stem, stages, tail and pooling, and the channels of the last stage."""
+        height, width, channels = image_shape
+        order, shape = self._list_layers(), (self.width, height, width)
+        (stem,) = self._plan_layers(order.stem, shape=(channels, height, width), out_shape=shape)
+        stages: dict[str, dict[str, LayerPlan]] = {}
+        for stage in range(STAGES):
+            blocks = stages[f"{stage}"] = {}
+            for block in range((self.depth - 2) // 6):
+                stride = 2 if stage and not block else 1
+                is_first = not (stage or block)
+                blocks[f"{block}"], shape = self._plan_block(order, shape, stride, is_first)
+        (tail,) = self._plan_layers(order.tail, shape=shape, out_shape=shape)
+        layers = {"stem": stem, "stages": stages, "tail": tail}
+        pool = LayerPlan("GlobalAveragePool")
+        return {**layers, "pool": pool, "dropout": self.plan_dropout()}, shape[0]
 
-    def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
-        """Returns the norms of stem, blocks and tail with the `(C, H, W)` that each sees."""
-        if not self.norm.normalizes:
-            return []
-        shapes = _iterate_norm_shapes(self.plan(image_shape), image_shape[:2])
-        return [NormSite(("norm",), self.norm, shape) for shape in shapes]
-
-    def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    def build(self, image_shape: Shape, num_classes: int) -> nn.Module:
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
         from bnexp.models.resnet.network import ResNet
 
-        return ResNet(self.plan(image_shape), num_classes)
+        return ResNet(super().build(image_shape, num_classes), self.residual)
 
     def _list_layers(self) -> BlockOrder:
         """Returns the layers in order, with the learned numbers of SkipInit or Fixup."""
@@ -147,49 +151,74 @@ class ResNetConfig(ConvolutionalConfig):
             order = replace(order, branch=(*order.branch, "scale"))
         return order
 
-    def _plan_stages(self, size: tuple[int, int]) -> Iterator[tuple[ResidualPlan, ...]]:
-        channels = self.width
-        for stage in range(STAGES):
-            blocks = []
-            for block in range((self.depth - 2) // 6):
-                stride = 2 if stage and not block else 1
-                output_size = ((size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1)
-                has_projection = stride > 1 and self.shortcut == "projection"
-                plan = ResidualPlan(
-                    in_channels=channels,
-                    out_channels=self.width * 2**stage,
-                    stride=stride,
-                    input_size=size,
-                    output_size=output_size,
-                    has_projection=has_projection,
-                    splits_late=has_projection or not (stage or block),
-                )
-                blocks.append(plan)
-                channels, size = plan.out_channels, output_size
-            yield tuple(blocks)
-
-
-def _iterate_norm_shapes(
-    plan: ResNetPlan, image_size: tuple[int, int]
-) -> Iterator[tuple[int, int, int]]:
-    order = plan.order
-    shape = (plan.width, *image_size)
-    yield from [shape] * order.stem.count("norm")
-    for block in (block for stage in plan.blocks for block in stage):
-        before = (block.in_channels, *block.input_size)
-        shape = (block.out_channels, *block.output_size)
-        yield from [before] * order.before.count("norm")
-        yield from [shape] * (
-            order.branch.count("norm")
-            + (block.has_projection and order.normalizes_shortcut)
-            + order.after.count("norm")
+    def _plan_block(
+        self, order: BlockOrder, shape: Shape, stride: int, is_first: bool
+    ) -> tuple[LayerPlan, Shape]:
+        """Returns a block, which doubles the channels if its stride is 2, and what it gives."""
+        channels, height, width = shape
+        out_shape = (channels * stride, (height - 1) // stride + 1, (width - 1) // stride + 1)
+        before, branch, after = self._plan_layers(
+            order.before, order.branch, order.after, shape=shape, out_shape=out_shape, stride=stride
         )
-    yield from [shape] * order.tail.count("norm")
+        shortcut: LayerPlan | Plan = LayerPlan("Identity")
+        has_projection = stride > 1 and self.shortcut == "projection"
+        if has_projection:
+            projection = self._plan_conv(shape, out_shape, stride, kernel_size=1)
+            shortcut = {"conv": projection}
+            # A norm follows the projection if one follows each convolution of the branch.
+            if order.branch.count("norm") == CONVOLUTIONS_IN_BRANCH:
+                shortcut["norm"] = NormSite(("norm",), self.norm, out_shape)
+        elif stride > 1:
+            shortcut = LayerPlan("ZeroPaddedShortcut", channels, out_shape[0], stride)
+        parts = {"before": before, "branch": branch, "shortcut": shortcut, "after": after}
+        splits_late = has_projection or is_first
+        return LayerPlan("ResidualBlock", **parts, splits_late=splits_late), out_shape
+
+    def _plan_layers(
+        self, *sequences: Layers, shape: Shape, out_shape: Shape, stride: int = 1
+    ) -> list[Plan]:
+        """Returns layers in sequences that follow each other, each kind numbered through them.
+
+        The first convolution changes the shape.
+        """
+        counts: Counter[Kind] = Counter()
+        plans: list[Plan] = []
+        for kinds in sequences:
+            layers: dict[str, LayerPlan | NormSite] = {}
+            for kind in kinds:
+                counts[kind] += 1
+                layers[f"{kind}{counts[kind]}"] = self._plan_layer(kind, shape, out_shape, stride)
+                if kind == "conv":
+                    shape, stride = out_shape, 1
+            plans.append(layers)
+        return plans
+
+    def _plan_layer(
+        self, kind: Kind, shape: Shape, out_shape: Shape, stride: int
+    ) -> LayerPlan | NormSite:
+        match kind:
+            case "conv":
+                return self._plan_conv(shape, out_shape, stride, kernel_size=3)
+            case "norm":
+                return NormSite(("norm",), self.norm, shape)
+            case "activation":
+                return LayerPlan(ACTIVATIONS[self.activation])
+            case "shift":
+                return LayerPlan("Shift")
+            case "scale":
+                return LayerPlan("Scale", 0.0 if self.residual == "skipinit" else 1.0)
+
+    def _plan_conv(
+        self, shape: Shape, out_shape: Shape, stride: int, kernel_size: int
+    ) -> LayerPlan:
+        # Fixup has learned numbers of its own in place of biases.
+        bias = not self.norm.normalizes and self.residual != "fixup"
+        return self.plan_conv(shape[0], out_shape[0], kernel_size, stride, bias=bias)
 
 
 def _with_shifts(layers: Layers) -> Layers:
     """Returns the layers with a learned shift before each convolution and activation."""
-    shifted: list[str] = []
+    shifted: list[Kind] = []
     for layer in layers:
         shifted += ["shift", layer] if layer in ("conv", "activation") else [layer]
     return tuple(shifted)

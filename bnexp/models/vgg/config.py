@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from bnexp.models.cnn.config import ConvLayer, Layer, PlainCnnConfig, PoolLayer
-from bnexp.models.model import ImpossibleModelError, NormSite
-from bnexp.models.plans import BlockPlan, PoolPlan
+from bnexp.models.model import ImpossibleModelError
+from bnexp.models.plans import NormSite, Plan
 
 Depth = Literal["small", 11, 13, 16, 19]
 
@@ -49,8 +49,8 @@ class VggConfig(PlainCnnConfig):
         """Returns the stages' convolutions and poolings in order."""
         return tuple(self._iterate_layers())
 
-    def plan(self, image_shape: tuple[int, int, int]) -> list[BlockPlan | PoolPlan]:
-        """Returns the network with every choice made, for images of height, width, channels.
+    def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
+        """Returns the layers before the last linear one, and the features that they give it.
 
         Raises:
             ImpossibleModelError: The images are too small to be halved that often.
@@ -66,7 +66,7 @@ class VggConfig(PlainCnnConfig):
             raise ImpossibleModelError(("depth",), reason) from error
 
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
-        """Returns the norm of each convolution with the `(C, H, W)` it sees."""
+        """Returns the norm of each convolution, which the model's `norm` sets."""
         return [replace(site, path=("norm",)) for site in super().norm_sites(image_shape)]
 
     def _iterate_layers(self) -> Iterator[Layer]:
