@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import Field
 
-from bnexp.norms.norm import NormConfig
+from bnexp.norms.norm import AffineNormConfig, NormConfig
 
 COLD_SHARE = 0.05
 """If more than this share of the initial running statistics is left at the end, bnexp warns."""
 
 
-class BatchStatisticsConfig(NormConfig):
+class BatchStatisticsConfig(AffineNormConfig):
     """Fields and checks of a norm that uses the batch in training and a running average after."""
 
-    eps: float = Field(default=1e-5, gt=0)
-    """Added to the variance; the default is PyTorch's."""
     momentum: float | None = Field(default=0.1, gt=0, le=1)
     """Weight of the *new* batch in the running statistics, as in PyTorch (default 0.1).
 
     Papers and other frameworks often give the weight of the old value: their 0.9 is 0.1 here.
     null is the plain average over all batches so far.
     """
-    affine: bool = True
-    """Learn γ and β, one of each per channel, from 1 and 0."""
-
-    @property
-    def common_settings(self) -> dict[str, Any]:
-        """The arguments that the layers of all such norms take."""
-        return {"eps": self.eps, "momentum": self.momentum, "affine": self.affine}
 
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the batch size: all images of a batch share statistics."""

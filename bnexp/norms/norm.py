@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from bnexp.parts import Part
 
@@ -35,6 +37,11 @@ class NormConfig(Part):
 
     Batch and instance norm would subtract that bias; in the others β takes its place.
     """
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields other than `name`, for a layer whose arguments have the same names."""
+        return self.model_dump(exclude={"name"})
 
     @abstractmethod
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
@@ -71,3 +78,12 @@ class NormConfig(Part):
         `batch_size` is the optimiser's batch, `steps` the length of the training.
         """
         yield from ()
+
+
+class AffineNormConfig(NormConfig):
+    """What norms have in common that divide by a standard deviation, then scale and shift."""
+
+    eps: float = Field(default=1e-5, gt=0)
+    """Added to the variance; the default is PyTorch's."""
+    affine: bool = True
+    """Learn γ and β, one of each per channel, from 1 and 0."""

@@ -76,16 +76,10 @@ class BatchNormConfig(BatchStatisticsConfig):
 
         from bnexp.norms.batch.layer import BatchNorm
 
-        settings = {**self.common_settings, "track_running_stats": self.track_running_stats}
         if self.momentum is None or self.normalization_batch_size or self.frozen:
-            return BatchNorm(
-                num_features,
-                normalization_batch_size=self.normalization_batch_size,
-                is_frozen=self.frozen,
-                **settings,
-            )
+            return BatchNorm(num_features, **self.settings)
         kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-        return kind(num_features, **settings)
+        return kind(num_features, self.eps, self.momentum, self.affine, self.track_running_stats)
 
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the images of a group: the batch if there are no ghost batches."""

@@ -24,12 +24,12 @@ class BatchNorm(_BatchNorm):
         num_features: int,
         *,
         normalization_batch_size: int | None = None,
-        is_frozen: bool = False,
+        frozen: bool = False,
         **settings: Any,  # noqa: ANN401 - those of PyTorch's layer
     ) -> None:
         super().__init__(num_features, **settings)
         self.normalization_batch_size = normalization_batch_size
-        self.is_frozen = is_frozen
+        self.is_frozen = frozen
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name of it
         """Returns the normalized input; in training the running statistics move."""
@@ -78,23 +78,27 @@ class BatchNorm(_BatchNorm):
         return outputs, torch.lerp(whole[1], last[1], share), torch.lerp(whole[2], last[2], share)
 
     def _normalize_equal_groups(self, inputs: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-        # Groups become channels of their own, so that one call normalizes them all; with
-        # momentum 1 it leaves each one's mean and unbiased variance in the buffers given.
-        stacked = stack_groups(inputs, groups)
-        dtype = statistics_dtype(inputs.dtype)
-        mean = stacked.new_zeros(stacked.shape[1], dtype=dtype)
-        variance = torch.zeros_like(mean)
+        # Groups become channels of their own, so that one call normalizes them all.
         weight = self.weight.repeat(groups) if self.affine else None
         bias = self.bias.repeat(groups) if self.affine else None
-        outputs = functional.batch_norm(
-            stacked, mean, variance, weight, bias, training=True, momentum=1.0, eps=self.eps
-        )
-        shape = (groups, self.num_features)
-        return (
-            unstack_groups(outputs, inputs, groups),
-            mean.view(shape).mean(0),
-            variance.view(shape).mean(0),
-        )
+        stacked = stack_groups(inputs, groups)
+        outputs, *statistics = normalize_and_measure(stacked, weight, bias, self.eps)
+        mean, variance = (values.view(groups, -1).mean(0) for values in statistics)
+        return unstack_groups(outputs, inputs, groups), mean, variance
+
+
+def normalize_and_measure(
+    inputs: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns batch norm's outputs, and each channel's mean and unbiased variance."""
+    # With momentum 1, PyTorch's batch norm leaves the two in the buffers given; its reduction
+    # over these dimensions takes ten times as long.
+    mean = inputs.new_zeros(inputs.shape[1], dtype=statistics_dtype(inputs.dtype))
+    variance = torch.zeros_like(mean)
+    outputs = functional.batch_norm(
+        inputs, mean, variance, weight, bias, training=True, momentum=1.0, eps=eps
+    )
+    return outputs, mean, variance
 
 
 def advance_average(layer: _BatchNorm) -> Tensor | float:

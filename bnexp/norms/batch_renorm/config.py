@@ -65,14 +65,9 @@ class BatchRenormConfig(BatchStatisticsConfig):
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns the layer, which serves both forms."""
-        from bnexp.norms.batch_renorm.layer import BatchRenorm, Limit
+        from bnexp.norms.batch_renorm.layer import BatchRenorm
 
-        return BatchRenorm(
-            num_features,
-            r_limit=Limit(1.0, self.r_max, self.warmup_steps, self.r_max_steps),
-            d_limit=Limit(0.0, self.d_max, self.warmup_steps, self.d_max_steps),
-            **self.common_settings,
-        )
+        return BatchRenorm(num_features, **self.settings)
 
     def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
         """Yields those of batch norm, and a training that ends before the limits are wide."""

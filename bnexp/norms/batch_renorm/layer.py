@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnexp.norms.batch.layer import BatchNorm, advance_average, move_average
-from bnexp.norms.formats import statistics_dtype
+from bnexp.norms.batch.layer import (
+    BatchNorm,
+    advance_average,
+    move_average,
+    normalize_and_measure,
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,16 @@ class BatchRenorm(BatchNorm):
         self,
         num_features: int,
         *,
-        r_limit: Limit,
-        d_limit: Limit,
+        r_max: float,
+        d_max: float,
+        warmup_steps: int,
+        r_max_steps: int,
+        d_max_steps: int,
         **settings: Any,  # noqa: ANN401 - those of PyTorch's layer
     ) -> None:
         super().__init__(num_features, **settings)
-        self.r_limit = r_limit
-        self.d_limit = d_limit
+        self.r_limit = Limit(1.0, r_max, warmup_steps, r_max_steps)
+        self.d_limit = Limit(0.0, d_max, warmup_steps, d_max_steps)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name of it
         """Returns the normalized input; in training the running statistics move."""
@@ -79,12 +86,7 @@ class BatchRenorm(BatchNorm):
     @torch.no_grad()
     def _measure(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the batch's mean and √(biased variance + eps)."""
-        # PyTorch's reduction over these dimensions is ten times slower than its batch norm,
-        # which with momentum 1 leaves the mean and the unbiased variance in the buffers given.
-        dtype = statistics_dtype(inputs.dtype)
-        mean = inputs.new_zeros(self.num_features, dtype=dtype)
-        variance = torch.zeros_like(mean)
-        functional.batch_norm(inputs, mean, variance, training=True, momentum=1.0, eps=self.eps)
+        _, mean, variance = normalize_and_measure(inputs, None, None, self.eps)
         count = inputs.numel() // self.num_features
         return mean, (variance * ((count - 1) / count) + self.eps).sqrt()
 

@@ -48,9 +48,7 @@ class FilterResponseNormConfig(NormConfig):
         """Returns the layer, which serves both forms."""
         from bnexp.norms.filter_response.layer import FilterResponseNorm
 
-        return FilterResponseNorm(
-            num_features, eps=self.eps, learn_eps=self.learn_eps, has_threshold=self.threshold
-        )
+        return FilterResponseNorm(num_features, **self.settings)
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns that a channel of an image would have one value and no learned ε."""

@@ -16,9 +16,7 @@ class FilterResponseNorm(nn.Module):
     The formulas stand in `bnexp.norms.filter_response.config.FilterResponseNormConfig`.
     """
 
-    def __init__(
-        self, num_features: int, *, eps: float, learn_eps: bool, has_threshold: bool
-    ) -> None:
+    def __init__(self, num_features: int, *, eps: float, learn_eps: bool, threshold: bool) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps
@@ -27,7 +25,7 @@ class FilterResponseNorm(nn.Module):
         self.learned_eps = self.threshold = None
         if learn_eps:
             self.learned_eps = nn.Parameter(torch.full((num_features,), INITIAL_LEARNED_EPS))
-        if has_threshold:
+        if threshold:
             self.threshold = nn.Parameter(torch.zeros(num_features))
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.errors import UsageError
-from bnexp.norms.norm import Dimensions, NormConfig
+from bnexp.norms.norm import AffineNormConfig, Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_GROUPS = 32
 
 
-class GroupNormConfig(NormConfig):
+class GroupNormConfig(AffineNormConfig):
     """Normalizes groups of consecutive channels of each image.
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and group of
@@ -42,10 +42,6 @@ class GroupNormConfig(NormConfig):
     """Groups of channels; null is the paper's 32 unless `channels_per_group` is given."""
     channels_per_group: int | None = Field(default=None, ge=1)
     """Channels of a group, in place of `num_groups`; the paper's is 16."""
-    eps: float = Field(default=1e-5, gt=0)
-    """Added to the variance; the default is PyTorch's."""
-    affine: bool = True
-    """Learn γ and β, one of each per channel, from 1 and 0."""
 
     @model_validator(mode="after")
     def _refuse_both_sizes(self) -> GroupNormConfig:

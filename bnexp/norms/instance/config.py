@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from bnexp.errors import UsageError
-from bnexp.norms.norm import Dimensions, NormConfig
+from bnexp.norms.norm import AffineNormConfig, Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class InstanceNormConfig(NormConfig):
+class InstanceNormConfig(AffineNormConfig):
     """Normalizes each channel of each image over its pixels.
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and channel. It is
@@ -37,8 +35,6 @@ class InstanceNormConfig(NormConfig):
     """
 
     name: Literal["instance"] = "instance"
-    eps: float = Field(default=1e-5, gt=0)
-    """Added to the variance; the default is PyTorch's."""
     affine: bool = True
     """Learn γ and β, one of each per channel, from 1 and 0; PyTorch's own default is false."""
 
@@ -53,7 +49,7 @@ class InstanceNormConfig(NormConfig):
         if dimensions == 1:
             raise UsageError(_describe_single_pixels(num_features))
         # PyTorch's InstanceNorm2d gives up the channels-last memory format; this keeps it.
-        return GroupNorm(num_features, num_features, eps=self.eps, affine=self.affine)
+        return GroupNorm(num_features, num_features, **self.settings)
 
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns that it does, each channel having its own mean subtracted."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from bnexp.norms.norm import Dimensions, NormConfig
+from bnexp.norms.norm import AffineNormConfig, Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class LayerNormConfig(NormConfig):
+class LayerNormConfig(AffineNormConfig):
     """Normalizes each image over all its channels and pixels.
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and one γ and β per
@@ -36,16 +34,12 @@ class LayerNormConfig(NormConfig):
     """
 
     name: Literal["layer"] = "layer"
-    eps: float = Field(default=1e-5, gt=0)
-    """Added to the variance; the default is PyTorch's."""
-    affine: bool = True
-    """Learn γ and β, one of each per channel, from 1 and 0."""
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns group norm with one group."""
         from bnexp.norms.group.layer import GroupNorm
 
-        return GroupNorm(1, num_features, eps=self.eps, affine=self.affine)
+        return GroupNorm(1, num_features, **self.settings)
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns that an image would have one value, which has no variance."""

@@ -55,11 +55,4 @@ class NoisyBatchNormConfig(BatchStatisticsConfig):
         """Returns the layer, which serves both forms."""
         from bnexp.norms.noisy_batch.layer import NoisyBatchNorm
 
-        return NoisyBatchNorm(
-            num_features,
-            mean_range=self.mean_range,
-            scale_max=self.scale_max,
-            sample_mean_range=self.sample_mean_range,
-            sample_scale_std=self.sample_scale_std,
-            **self.common_settings,
-        )
+        return NoisyBatchNorm(num_features, **self.settings)

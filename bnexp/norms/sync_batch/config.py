@@ -39,4 +39,4 @@ class SyncBatchNormConfig(BatchStatisticsConfig):
         """Returns `torch.nn.SyncBatchNorm`, extended to processes on CPUs; for both forms."""
         from bnexp.norms.sync_batch.layer import SyncBatchNorm
 
-        return SyncBatchNorm(num_features, **self.common_settings)
+        return SyncBatchNorm(num_features, **self.settings)
