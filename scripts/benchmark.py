@@ -41,7 +41,8 @@ from torchvision.datasets import CIFAR10
 
 from bnexp.config.load import RunSpec, load_experiment
 from bnexp.data.dataset import Dataset, LabelledImages
-from bnexp.launch.engines.in_process import run_all
+from bnexp.launch.engines.launcher import LocalLauncher
+from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.screen.display import LineDisplay
 from bnexp.launch.screen.progress import RunSize, SweepProgress
@@ -157,7 +158,8 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
     config = planned[0].spec.config
     size = RunSize("", 0, config.train.epochs, 0, config.data.batch_size)
     with StopSignal() as stop:
-        run_all(planned, LineDisplay(quiet, SweepProgress([size])), stop)
+        show = LineDisplay(quiet, SweepProgress([size])).show
+        LocalLauncher().train(Ledger(planned, show, stop.is_set), stop)
     record = read_run(planned[0].folder.path)
     images = config.train.epochs * config.data.train_size
     steps = config.train.epochs * -(-config.data.train_size // BATCH_SIZE)

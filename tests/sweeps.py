@@ -3,8 +3,11 @@
 from run_results import read_results
 
 from bnexp.config.load import load_experiment
+from bnexp.launch.engines.launcher import LocalLauncher
+from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.screen.events import RunEnded, Said
+from bnexp.launch.stop import StopSignal
 
 CONFIG = """\
 name: many
@@ -40,6 +43,14 @@ def plan(folder, *overrides, config=CONFIG):
     folder.mkdir(exist_ok=True)
     (folder / "c.yaml").write_text(config)
     return plan_runs(load_experiment(folder / "c.yaml", overrides), folder / "runs", False)
+
+
+def train(runs, listener=None, jobs=1, is_failing_fast=False):
+    """Trains the runs on this machine, and returns how many ended in which state."""
+    show, stop = (listener or Listener()).show, StopSignal()
+    ledger = Ledger(runs, show, stop.is_set, is_failing_fast)
+    LocalLauncher(jobs).train(ledger, stop)
+    return dict(ledger.ended)
 
 
 def read_runs(runs_dir):

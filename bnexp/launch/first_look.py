@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -30,23 +31,18 @@ def show_first_look(
 
     Training is not affected. What cannot be drawn causes a warning, never an error.
     """
-
-    def show_samples() -> None:
-        image, description = draw_first_batch(parts.batches, class_names)
-        recorder.show_image(SAMPLES_TAG, image, description)
-
-    def show_graph() -> None:
-        inputs, _ = next(parts.plain_training_images.batches(2))
-        recorder.show_graph(trace_network(parts.learner.model, inputs))
-
-    _try(recorder, "the first batch", show_samples)
+    with _warning_if_it_fails(recorder, "the first batch"):
+        recorder.show_image(SAMPLES_TAG, *draw_first_batch(parts.batches, class_names))
     if with_graph:
-        _try(recorder, "the network's graph", show_graph)
+        with _warning_if_it_fails(recorder, "the network's graph"):
+            inputs, _ = next(parts.plain_training_images.batches(2))
+            recorder.show_graph(trace_network(parts.learner.model, inputs))
 
 
-def _try(recorder: RunRecorder, what: str, show: Callable[[], None]) -> None:
+@contextlib.contextmanager
+def _warning_if_it_fails(recorder: RunRecorder, what: str) -> Iterator[None]:
     try:
-        show()
+        yield
     except Exception as error:  # noqa: BLE001 - a drawing must not end a run, whatever it meets
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         recorder.say(f"warning: {what} cannot be drawn for TensorBoard: {reason}")
@@ -79,15 +75,13 @@ def _arrange(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Returns one picture `(H, W, C)`: row by row, with white between."""
     large = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    count, height, width, channels = large.shape
-    rows = -(-count // columns)
-    shape = (rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels)
-    sheet = np.full(shape, 255, dtype=np.uint8)
-    for index, picture in enumerate(large):
-        row, column = divmod(index, columns)
-        top, left = row * (height + _GAP), column * (width + _GAP)
-        sheet[top : top + height, left : left + width] = picture
-    return sheet
+    rows = -(-len(large) // columns)
+    empty = rows * columns - len(large)
+    margins = ((0, empty), (0, _GAP), (0, _GAP), (0, 0))
+    tiles = np.pad(large, margins, constant_values=255)
+    grid = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2)
+    sheet = grid.reshape(rows * tiles.shape[1], columns * tiles.shape[2], -1)
+    return sheet[:-_GAP, :-_GAP]
 
 
 def _encode(sheet: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image:

@@ -20,8 +20,3 @@ class LaunchOptions:
     """Whether the first failed run stops the others."""
     address: str | None = None
     """Ray's address; None takes a cluster that runs, else starts one on this machine."""
-
-    @property
-    def is_ray(self) -> bool:
-        """Whether Ray runs them."""
-        return self.launcher == "ray"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from bnexp.config.load import Experiment
 from bnexp.launch.engines.launcher import LocalLauncher
+from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
@@ -34,28 +36,30 @@ def train_sweep(
         UsageError: Nothing was started, since part of it cannot work.
         DataError: A dataset is missing or damaged.
     """
-    launcher = RayLauncher(options) if options.is_ray else LocalLauncher(options)
-    try:
+    is_here = options.launcher == "local"
+    launcher = (
+        LocalLauncher(options.jobs or 1) if is_here else RayLauncher(options.jobs, options.address)
+    )
+    with contextlib.closing(launcher):
         left = [run for run in planned if run.action != "skip"]
         # A machine that slows down slows all cells, not the last one.
         left.sort(key=lambda run: run.planned_seeds.index(run.spec.seed))
         to_do = launcher.place(left)
-        prepare(to_do, _say_once(console), is_here=not options.is_ray)
-        for line in _announce(experiment, len(planned) - len(to_do), to_do, runs_dir, launcher):
+        done = len(planned) - len(to_do)
+        prepare(to_do, _say_once(console), is_here)
+        for line in _announce(experiment, done, to_do, runs_dir, launcher):
             # Between words on a terminal; elsewhere a line stays one.
             console.print(line, markup=False, soft_wrap=not console.is_terminal)
         to_do = start_over(to_do, _say_once(console))
-        progress = SweepProgress(
-            [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do], launcher.jobs
-        )
+        sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
+        progress = SweepProgress(sizes, launcher.jobs)
         with StopSignal() as stop:
-            with open_display(console, progress) as display:
-                ended = launcher.run_all(to_do, display, stop)
-            end = _describe_end(ended, len(to_do), len(planned) - len(to_do))
+            with open_display(console, progress) as show:
+                ledger = Ledger(to_do, show, stop.is_set, options.is_failing_fast)
+                launcher.train(ledger, stop)
+            end = _describe_end(ledger.ended, len(to_do), done)
             console.print(f"{experiment.name}: {end}", markup=False)
-            return _conclude(ended, stop, len(to_do), console)
-    finally:
-        launcher.close()
+            return _conclude(ledger.ended, stop, len(to_do), console)
 
 
 def _say_once(console: Console) -> Callable[[str], None]:

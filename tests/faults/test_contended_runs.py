@@ -6,10 +6,7 @@ import socket
 
 import pytest
 from forks import wait_until
-from sweeps import Listener, plan, read_runs
-
-from bnexp.launch.engines import in_process, pool
-from bnexp.launch.stop import StopSignal
+from sweeps import Listener, plan, read_runs, train
 
 WAIT_BEFORE_THE_END = """
 import time
@@ -57,7 +54,7 @@ def check_one_trains(forks, folder, count):
     assert "goes on" not in log
     assert len(list(run.folder.path.glob("events.out.tfevents.*"))) == 1
     (whole,) = plan(folder / "whole")
-    in_process.run_all([whole], Listener(), StopSignal())
+    train([whole])
     assert read_runs(folder / "runs") == read_runs(folder / "whole/runs")
 
 
@@ -75,7 +72,7 @@ def test_row_09_of_two_workers_with_the_same_run_one_trains_it(tmp_path):
     (run,) = plan(tmp_path, "train.epochs=40", "train.checkpoint_every=40")
     listener = Listener()
 
-    ended = pool.run_all([run, run], listener, StopSignal(), 2)
+    ended = train([run, run], listener, jobs=2)
 
     assert ended == {"finished": 2}
     found = [line for line in listener.lines if line.startswith("another process has finished")]

@@ -8,18 +8,15 @@ import pytest
 from forks import wait_until
 from processes import read_status
 from run_results import read_results
-from sweeps import Listener, plan
+from sweeps import Listener, plan, train
 
-from bnexp.launch.engines import in_process, pool
 from bnexp.launch.screen.events import RunEnded, RunProgressed
-from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 
 
 def train_in_pool(runs, jobs=2, react=lambda event: None, is_failing_fast=False):
-    listener, stop = Listener(react), StopSignal()
-    ended = pool.run_all(runs, listener, stop, jobs, is_failing_fast)
-    return dict(ended), listener
+    listener = Listener(react)
+    return train(runs, listener, jobs, is_failing_fast), listener
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +42,7 @@ def test_row_14_a_run_whose_worker_is_killed_is_tried_again_and_ends_with_the_sa
 ):
     ended, listener, runs = disturbed
     whole = plan(tmp_path, "sweep.seeds=4")
-    in_process.run_all(whole, Listener(), StopSignal())
+    train(whole)
 
     assert ended == {"failed": 1, "finished": 3}
     said = "base seed=1: its process was killed by signal 9, perhaps out of memory; trying it once"
@@ -76,7 +73,7 @@ def test_with_fail_fast_one_job_begins_no_run_after_a_failure(tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3")
     break_folder(runs[1])
 
-    ended = in_process.run_all(runs, Listener(), StopSignal(), is_failing_fast=True)
+    ended = train(runs, is_failing_fast=True)
 
     assert ended == {"finished": 1, "failed": 1}
     assert not runs[2].folder.path.exists()
@@ -120,7 +117,7 @@ class BrokenConfig(NormConfig):
     """
     name: Literal["broken"] = "broken"
 
-    def build(self, num_features):
+    def build(self, num_features, dimensions=2):
         import torch
         class Broken(torch.nn.Module):
             def forward(self, inputs):

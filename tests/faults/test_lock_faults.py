@@ -9,10 +9,8 @@ import time
 import pytest
 from forks import wait_until
 from run_results import read_results
-from sweeps import Listener, plan
+from sweeps import plan, train
 
-from bnexp.launch.engines import in_process
-from bnexp.launch.stop import StopSignal
 from bnexp.locks import is_held
 from bnexp.runs import read_run
 
@@ -46,7 +44,7 @@ def test_row_16_a_stopped_process_keeps_its_run_and_goes_on(forks, tmp_path):
     assert sleeper.wait() == 0, sleeper.said
     assert forks.run(*COMMAND, cwd=tmp_path).code == 0
     (whole,) = plan(tmp_path / "whole", *LENGTH)
-    in_process.run_all([whole], Listener(), StopSignal())
+    train([whole])
     assert read_results(run.folder.path) == read_results(whole.folder.path)
 
 
@@ -62,7 +60,7 @@ def test_row_16_the_run_of_a_killed_process_is_free_at_once(forks, tmp_path):
     assert "waiting for" not in done.said
     assert "continues after step" in run.folder.log.read_text()
     (whole,) = plan(tmp_path / "whole", *LENGTH)
-    in_process.run_all([whole], Listener(), StopSignal())
+    train([whole])
     assert read_results(run.folder.path) == read_results(whole.folder.path)
 
 

@@ -9,10 +9,8 @@ import time
 import pytest
 from forks import wait_until
 from run_results import read_points
-from sweeps import Listener, plan, read_runs
+from sweeps import plan, read_runs, train
 
-from bnexp.launch.engines import in_process
-from bnexp.launch.stop import StopSignal
 from bnexp.locks import is_held
 
 SWEEP = ("train", "c.yaml", "-s", "sweep.seeds=2", "-s", "train.epochs=2")
@@ -112,7 +110,7 @@ def kill_a_sweep_at_random(forks, folder, seeds, kills, chance):
 
 def check_a_killed_sweep(forks, tmp_path, seeds, kills):
     whole = plan(tmp_path / "whole", f"sweep.seeds={seeds}", LENGTH)
-    in_process.run_all(whole, Listener(), StopSignal())
+    train(whole)
 
     kill_a_sweep_at_random(forks, tmp_path / "killed", seeds, kills, random.Random(3))
 

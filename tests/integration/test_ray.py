@@ -10,13 +10,10 @@ import sys
 import time
 
 import pytest
-from sweeps import Listener, plan, read_runs
+from sweeps import plan, read_runs, train
 
 from bnexp.errors import UsageError
-from bnexp.launch.engines import in_process
 from bnexp.launch.engines.ray import RayLauncher
-from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 
 needs_ray = pytest.mark.skipif(
@@ -49,14 +46,14 @@ def test_without_ray_the_launcher_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
 
     with pytest.raises(UsageError, match=r"pip install 'bnexp\[ray\]'"):
-        RayLauncher(LaunchOptions("ray"))
+        RayLauncher()
 
 
 @needs_ray
 def test_a_sweep_whose_ray_worker_is_killed_ends_with_the_bits_of_one_in_this_process(tmp_path):
     settings = ("sweep.seeds=4", "train.epochs=4")
     whole = plan(tmp_path / "whole", *settings)
-    in_process.run_all(whole, Listener(), StopSignal())
+    train(whole)
     runs = plan(tmp_path / "ray", *settings)
 
     process = start(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 
-from bnexp.launch.engines import in_process, pool
+from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device, give_threads, split_threads
-from bnexp.launch.options import LaunchOptions
+from bnexp.launch.engines.pool import Pool
+from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.prepare import estimate_seconds
-from bnexp.launch.screen.events import Display
 from bnexp.launch.stop import StopSignal
-from bnexp.runs import State
 from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
 from bnexp.wording import count
 
@@ -22,10 +21,9 @@ from bnexp.wording import count
 class LocalLauncher:
     """One run after the other in this process, or several at a time in a pool of processes."""
 
-    def __init__(self, options: LaunchOptions) -> None:
-        self.jobs = options.jobs or 1
-        self._is_failing_fast = options.is_failing_fast
-        self._share = split_threads(self.jobs)
+    def __init__(self, jobs: int = 1) -> None:
+        self.jobs = jobs
+        self._share = split_threads(jobs)
 
     def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Returns the runs with their threads; the devices are dealt out run by run."""
@@ -71,13 +69,18 @@ class LocalLauncher:
             )
         return lines
 
-    def run_all(
-        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
-    ) -> Mapping[State, int]:
-        """Trains the runs and returns how many ended in which state."""
-        if self.jobs == 1:
-            return in_process.run_all(runs, display, stop, self._is_failing_fast)
-        return pool.run_all(runs, display, stop, self.jobs, self._is_failing_fast)
+    def train(self, ledger: Ledger, stop: StopSignal) -> None:
+        """Trains the ledger's runs, of which a run that fails does not stop the others.
+
+        After a stop signal the runs in progress are saved and marked interrupted, and no other
+        is begun.
+        """
+        if self.jobs > 1:
+            Pool(ledger, stop, self.jobs).train()
+            return
+        while order := ledger.take():
+            index, run = order
+            train_one(run, index, ledger.notice_stop, ledger.show)
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bnexp.launch.one_run import mark_lost
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display, Event, RunEnded, RunStarted, Said
+from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said
 from bnexp.runs import State
 
 ATTEMPTS = 2
@@ -20,14 +20,14 @@ class Ledger:
     def __init__(
         self,
         runs: Sequence[PlannedRun],
-        display: Display,
+        show: Callable[[Event], None],
         is_told_to_stop: Callable[[], bool],
-        is_failing_fast: bool,
+        is_failing_fast: bool = False,
     ) -> None:
         self.ended: Counter[State] = Counter()
         """How many runs ended in which state."""
-        self._runs = list(runs)
-        self._display = display
+        self.runs = list(runs)
+        self._show = show
         self._is_told_to_stop = is_told_to_stop
         self._is_stop_said = False
         self._is_failing_fast = is_failing_fast
@@ -54,7 +54,7 @@ class Ledger:
         if self.is_stopping or not self._waiting:
             return None
         index = self._waiting.popleft()
-        return index, self._runs[index]
+        return index, self.runs[index]
 
     def show(self, event: Event) -> None:
         """Counts an event and shows it."""
@@ -62,11 +62,11 @@ class Ledger:
             self.started.add(event.index)
         elif isinstance(event, RunEnded):
             self.ended[event.state] += 1
-        self._display.show(event)
+        self._show(event)
 
     def lose(self, index: int, reason: str) -> None:
         """Takes back a run whose process died: it is tried once more, then it has failed."""
-        run = self._runs[index]
+        run = self.runs[index]
         self._deaths[index] += 1
         if self.is_stopping:
             # A process that was stopped before it took the run up has nothing to save.

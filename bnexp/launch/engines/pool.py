@@ -10,46 +10,21 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import connection, resource_tracker
 
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device
 from bnexp.launch.engines.worker import Order, Ready, work
-from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display, RunEnded, Said
+from bnexp.launch.screen.events import RunEnded, Said
 from bnexp.launch.stop import StopSignal
-from bnexp.runs import State
 from bnexp.wording import count
 
 POLL_SECONDS = 0.2
 """How soon a stop signal is passed on."""
 LEAVING_SECONDS = 30.0
 """How long a worker may take to leave once it has nothing left to do."""
-
-
-def run_all(
-    runs: Sequence[PlannedRun],
-    display: Display,
-    stop: StopSignal,
-    jobs: int,
-    is_failing_fast: bool = False,
-) -> Mapping[State, int]:
-    """Trains up to `jobs` runs at a time and returns how many ended in which state.
-
-    A run whose process dies is tried once more, from its last checkpoint; then it has failed. A
-    stop signal, or with `is_failing_fast` a failed run, makes every run in progress save itself,
-    marked interrupted, and no other starts.
-    """
-    processes = count(min(jobs, len(runs)), "process")
-    display.show(Said(f"starting {processes}; loading PyTorch takes a few seconds"))
-    pool = _Pool(Ledger(runs, display, stop.is_set, is_failing_fast), stop, jobs)
-    try:
-        pool.run()
-    finally:
-        pool.close()
-    return pool.ledger.ended
 
 
 class _Worker:
@@ -91,26 +66,39 @@ class _Worker:
         return self.process.exitcode or 0
 
 
-class _Pool:
+class Pool:
+    """Trains the runs of a ledger, up to `jobs` at a time.
+
+    A run whose process dies is tried once more, from its last checkpoint; then it has failed. If
+    the ledger stops, every run in progress saves itself, marked interrupted, and no other starts.
+    """
+
     def __init__(self, ledger: Ledger, stop: StopSignal, jobs: int) -> None:
-        self.ledger = ledger
+        self._ledger = ledger
         self._stop = stop
         self._jobs = jobs
         self._workers: dict[int, _Worker] = {}
         self._is_told = False
 
-    def run(self) -> None:
-        while True:
-            self._tell_to_stop()
-            for slot in range(self._jobs):
-                self._hand_out(slot)
-            busy = {w.connection: w for w in self._workers.values() if w.order}
-            if not busy:
-                return
-            for ready in connection.wait(list(busy), POLL_SECONDS):
-                self._read(busy[ready])  # type: ignore[index]
+    def train(self) -> None:
+        """Trains the runs until none is left, or the ledger stops."""
+        processes = count(min(self._jobs, len(self._ledger.runs)), "process")
+        line = f"starting {processes}; loading PyTorch takes a few seconds"
+        self._ledger.show(Said(line))
+        try:
+            while True:
+                self._tell_to_stop()
+                for slot in range(self._jobs):
+                    self._hand_out(slot)
+                busy = {w.connection: w for w in self._workers.values() if w.order}
+                if not busy:
+                    return
+                for ready in connection.wait(list(busy), POLL_SECONDS):
+                    self._read(busy[ready])  # type: ignore[index]
+        finally:
+            self._close()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         for worker in self._workers.values():
             worker.connection.close()
             if not worker.is_ready:
@@ -119,14 +107,14 @@ class _Pool:
             self._dismiss(worker)
 
     def _tell_to_stop(self) -> None:
-        if self._is_told or not self.ledger.is_stopping:
+        if self._is_told or not self._ledger.is_stopping:
             return
         self._is_told = True
         for worker in [worker for worker in self._workers.values() if not worker.is_ready]:
             worker.process.kill()
             self._lose(worker)
         if any(worker.order for worker in self._workers.values()):
-            self.ledger.notice_stop()
+            self._ledger.notice_stop()
         for worker in self._workers.values():
             worker.send(None)
 
@@ -134,7 +122,7 @@ class _Pool:
         worker = self._workers.get(slot)
         if worker and worker.order:
             return
-        if (taken := self.ledger.take()) is None:
+        if (taken := self._ledger.take()) is None:
             return
         index, run = taken
         device = choose_device(run, slot) if self._jobs > 1 else None
@@ -156,17 +144,17 @@ class _Pool:
             return
         if isinstance(event, RunEnded):
             worker.order = None
-            if event.state == "interrupted" and not self.ledger.is_stopping:
+            if event.state == "interrupted" and not self._ledger.is_stopping:
                 self._dismiss(worker)
-                self.ledger.lose(event.index, "its process was told to stop")
+                self._ledger.lose(event.index, "its process was told to stop")
                 return
-        self.ledger.show(event)
+        self._ledger.show(event)
 
     def _lose(self, worker: _Worker) -> None:
         code = self._dismiss(worker)
         if worker.order:
             index, _ = worker.order
-            self.ledger.lose(index, _describe_death(code))
+            self._ledger.lose(index, _describe_death(code))
 
     def _engage(self, slot: int) -> _Worker:
         worker = self._workers[slot] = _Worker(slot)

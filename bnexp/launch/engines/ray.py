@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,9 @@ from bnexp.errors import UsageError
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import give_threads
 from bnexp.launch.engines.ray_worker import Channel, Origin, train_remotely
-from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.screen.events import Display
 from bnexp.launch.stop import StopSignal
-from bnexp.runs import RunDir, State
+from bnexp.runs import RunDir
 from bnexp.wording import count
 
 POLL_SECONDS = 0.2
@@ -35,24 +33,23 @@ class RayLauncher:
         UsageError: Ray is not installed, or there is none at the address.
     """
 
-    def __init__(self, options: LaunchOptions) -> None:
-        self._is_failing_fast = options.is_failing_fast
+    def __init__(self, jobs: int | None = None, address: str | None = None) -> None:
         self._ray = _import_ray()
         try:
             self._ray.init(
-                address=options.address,
+                address=address,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="ERROR",
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(
-                f"no Ray at --address {options.address or 'auto'}: {error}; start one with `ray "
+                f"no Ray at --address {address or 'auto'}: {error}; start one with `ray "
                 "start --head`, or use --launcher local"
             ) from None
         resources = self._ray.cluster_resources()
         self.cpus, self.gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
-        self.jobs = options.jobs or max(self.cpus, self.gpus, 1)
+        self.jobs = jobs or max(self.cpus, self.gpus, 1)
 
     def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Returns the runs with the device that they get, and folders that hold everywhere.
@@ -91,16 +88,12 @@ class RayLauncher:
             return []
         return [f"each run gets {count(THREADS, 'CPU thread')}, unless train.threads is set"]
 
-    def run_all(
-        self, runs: Sequence[PlannedRun], display: Display, stop: StopSignal
-    ) -> Mapping[State, int]:
-        """Trains the runs as the cluster has room and returns how many ended in which state.
+    def train(self, ledger: Ledger, stop: StopSignal) -> None:
+        """Trains the ledger's runs as the cluster has room.
 
         Failures, deaths and stop signals have the same consequences as in the pool.
         """
-        ledger = Ledger(runs, display, stop.is_set, self._is_failing_fast)
-        _Session(self._ray, ledger, self.jobs, self.gpus).run()
-        return ledger.ended
+        _Session(self._ray, ledger, self.jobs, self.gpus).train()
 
     def close(self) -> None:
         """Leaves Ray, and ends it if it was started for this command."""
@@ -122,7 +115,7 @@ class _Session:
         self._running: dict[Any, int] = {}
         self._is_told = False
 
-    def run(self) -> None:
+    def train(self) -> None:
         while True:
             while len(self._running) < self._jobs and (order := self._ledger.take()):
                 self._submit(*order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bnexp.launch.screen.events import Display, EpochEnded, Event, RunEnded, Said
+from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, Said
 from bnexp.launch.screen.progress import SweepProgress
 from bnexp.runs import State
 from bnexp.wording import format_duration, format_percent, format_speed
@@ -23,10 +23,10 @@ ORDER_OF_STATES: tuple[State, ...] = ("finished", "diverged", "failed", "interru
 
 
 @contextlib.contextmanager
-def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]:
-    """Gives a live table on a terminal, and lines without one or if NO_COLOR is set."""
+def open_display(console: Console, progress: SweepProgress) -> Iterator[Callable[[Event], None]]:
+    """Gives what shows events: a live table on a terminal, else, or if NO_COLOR is set, lines."""
     if not console.is_terminal or console.is_dumb_terminal or os.environ.get("NO_COLOR"):
-        yield LineDisplay(console, progress)
+        yield LineDisplay(console, progress).show
         return
     display = LiveDisplay(console, progress)
     with Live(
@@ -35,7 +35,7 @@ def open_display(console: Console, progress: SweepProgress) -> Iterator[Display]
         refresh_per_second=REFRESHES_PER_SECOND,
         transient=True,
     ):
-        yield display
+        yield display.show
 
 
 class LineDisplay:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from bnexp.runs import State
 
@@ -53,13 +52,6 @@ class Said:
 
 
 Event = RunStarted | RunProgressed | EpochEnded | RunEnded | Said
-
-
-class Display(Protocol):
-    """Shows what happens."""
-
-    def show(self, event: Event) -> None:
-        """Shows an event."""
 
 
 def say_nothing(_: str) -> None:

@@ -40,8 +40,6 @@ class RunningRun:
     size: RunSize
     started: float
     """By the clock, in seconds."""
-    first_step: int | None = None
-    """The steps that it had done when it was taken up; None before its first step."""
     first_seen: tuple[float, int] | None = None
     """When a step of it was first reported, by the clock, and which; before that it starts up."""
     step: int = 0
@@ -58,7 +56,7 @@ class RunningRun:
     @property
     def steps_here(self) -> int:
         """The steps that were done since it was taken up."""
-        return self.step - (self.first_step or 0)
+        return self.step - self.first_seen[1] + 1 if self.first_seen else 0
 
 
 class SweepProgress:
@@ -105,7 +103,6 @@ class SweepProgress:
                 self.running[index] = RunningRun(self.sizes[index], self._clock())
             case RunProgressed(index, step):
                 run = self.running[index]
-                run.first_step = step - 1 if run.first_step is None else run.first_step
                 run.first_seen = run.first_seen or (self._clock(), step)
                 run.step = step
             case EpochEnded(index, scalars=scalars):

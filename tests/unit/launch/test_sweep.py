@@ -1,7 +1,6 @@
 """In which order a sweep's runs train."""
 
 import io
-from collections import Counter
 
 from rich.console import Console
 from sweeps import plan
@@ -15,11 +14,11 @@ from bnexp.launch.sweep import train_sweep
 def test_cells_take_turns_seed_by_seed(tmp_path, monkeypatch):
     trained = []
 
-    def run_all(self, runs, display, stop):
-        trained.extend(run.spec.name for run in runs)
-        return Counter(finished=len(runs))
+    def train(self, ledger, stop):
+        trained.extend(run.spec.name for run in ledger.runs)
+        ledger.ended["finished"] = len(ledger.runs)
 
-    monkeypatch.setattr(LocalLauncher, "run_all", run_all)
+    monkeypatch.setattr(LocalLauncher, "train", train)
     sweep = ("sweep.grid={optim.learning_rate: [0.1, 0.2]}", "sweep.seeds=[2, 0]")
     planned = plan(tmp_path, *sweep)
     experiment = load_experiment(tmp_path / "c.yaml", sweep)
