@@ -5,27 +5,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 
 @contextlib.contextmanager
-def open_atomically(path: Path) -> Iterator[BinaryIO]:
+def open_atomically(
+    path: Path, before_it_stands: Callable[[], None] = lambda: None
+) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` that replaces it, synced to disk, on a clean exit.
 
     Whatever goes wrong inside the block, `path` keeps its old content and no
-    temporary file is left.
+    temporary file is left. `before_it_stands` is called when the new file is on the disk, under
+    its temporary name: what it removes is not lost if the disk is full.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    file = temporary.open("xb")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        before_it_stands()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -43,17 +46,10 @@ def write_json_atomically(
     value: Any,  # noqa: ANN401
     before_it_stands: Callable[[], None] = lambda: None,
 ) -> None:
-    """Writes `value` as indented JSON; NaN and infinities are refused.
-
-    `before_it_stands` is called when the new file is on the disk, under a temporary name: what it
-    removes is not lost where the disk is full.
-    """
+    """Writes `value` as indented JSON; NaN and infinities are refused."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    with open_atomically(path) as file:
+    with open_atomically(path, before_it_stands) as file:
         file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-        before_it_stands()
 
 
 def sync_folder(folder: Path) -> None:
@@ -64,9 +60,3 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
