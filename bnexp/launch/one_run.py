@@ -226,7 +226,7 @@ def prepare_device(run: PlannedRun) -> torch.device:
     """
     train = run.spec.config.train
     device = resolve_device(run.device or train.device)
-    make_deterministic(device, train.threads or run.threads)
+    make_deterministic(device, train.threads or run.threads, train.compile)
     return device
 
 

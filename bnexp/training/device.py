@@ -37,7 +37,7 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def make_deterministic(device: torch.device, threads: int | None) -> None:
+def make_deterministic(device: torch.device, threads: int | None, is_compiled: bool) -> None:
     """Sets PyTorch so that the same work on the same machine gives the same bits.
 
     Not on MPS: there the backward pass of max-pooling has no deterministic form, and asking
@@ -45,7 +45,11 @@ def make_deterministic(device: torch.device, threads: int | None) -> None:
     """
     # cuBLAS reads this once, when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(device.type != "mps")
+    if is_compiled:
+        torch.use_deterministic_algorithms(device.type != "mps")
+    else:
+        # The same switch without the compiler's, whose import takes two seconds.
+        torch.set_deterministic_debug_mode("default" if device.type == "mps" else "error")
     # Filling fresh memory serves debugging only and costs time at every step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
@@ -15,6 +17,8 @@ from bnexp.config.optim import (
     SgdConfig,
     StepScheduleConfig,
 )
+
+AnyOptimizer = TypeVar("AnyOptimizer", bound=torch.optim.Optimizer)
 
 
 def build_optimizer(
@@ -35,7 +39,7 @@ def build_optimizer(
     devices = {parameter.device.type for parameter in model.parameters()}
     fused = True if devices <= {"cpu", "cuda"} else None
     if isinstance(config, AdamWConfig):
-        return torch.optim.AdamW(
+        return _without_compiler(torch.optim.AdamW)(
             groups,
             lr=config.learning_rate,
             betas=(config.beta1, config.beta2),
@@ -43,13 +47,26 @@ def build_optimizer(
             fused=fused,
         )
     assert isinstance(config, SgdConfig)
-    return torch.optim.SGD(
+    return _without_compiler(torch.optim.SGD)(
         groups,
         lr=config.learning_rate,
         momentum=config.momentum,
         nesterov=config.nesterov and config.momentum > 0,
         fused=fused,
     )
+
+
+def _without_compiler(kind: type[AnyOptimizer]) -> type[AnyOptimizer]:
+    """Returns an optimiser's class that does not import PyTorch's compiler, which takes seconds.
+
+    PyTorch hides the methods of an optimiser from its compiler when they are first called. We
+    compile networks only, never an optimiser.
+    """
+    for method in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+        plain = inspect.unwrap(getattr(kind, method))
+        plain.__dict__.setdefault("__dynamo_disable", plain)
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return cast("type[AnyOptimizer]", type(kind.__name__, (kind,), {"step": step}))
 
 
 def compute_learning_rate(

@@ -1,5 +1,8 @@
 """Schedules against PyTorch's, groups against the config."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -123,3 +126,60 @@ def test_sgd_follows_its_formula(nesterov):
 
 def test_nesterov_without_momentum_is_plain_descent():
     build_optimizer(SgdConfig(momentum=0.0, nesterov=True), build_model(), set())
+
+
+@pytest.mark.parametrize(
+    ("config", "build"),
+    [
+        (
+            SgdConfig(learning_rate=0.05),
+            lambda model: torch.optim.SGD(
+                model.parameters(), 0.05, 0.9, weight_decay=5e-4, nesterov=True, fused=True
+            ),
+        ),
+        (
+            AdamWConfig(learning_rate=0.05),
+            lambda model: torch.optim.AdamW(
+                model.parameters(), 0.05, weight_decay=AdamWConfig().weight_decay, fused=True
+            ),
+        ),
+    ],
+    ids=["sgd", "adamw"],
+)
+def test_steps_have_the_bits_of_pytorchs_optimiser(config, build):
+    weights = []
+    for make in (lambda model: build_optimizer(config, model, set()), build):
+        torch.manual_seed(0)
+        model = nn.Linear(20, 10)
+        optimizer = make(model)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(8, 20)).square().mean().backward()
+            optimizer.step()
+        weights.append(model.weight)
+        optimizer.load_state_dict(optimizer.state_dict())
+
+    assert torch.equal(*weights)
+
+
+def test_a_training_step_imports_no_compiler():
+    code = (
+        "import sys, torch\n"
+        "from bnexp.config.optim import SgdConfig\n"
+        "from bnexp.training.device import make_deterministic\n"
+        "from bnexp.training.optimizer import build_optimizer\n"
+        "make_deterministic(torch.device('cpu'), 1, is_compiled=False)\n"
+        "assert torch.are_deterministic_algorithms_enabled()\n"
+        "model = torch.nn.Linear(2, 2)\n"
+        "optimizer = build_optimizer(SgdConfig(), model, set())\n"
+        "optimizer.zero_grad()\n"
+        "model(torch.ones(1, 2)).sum().backward()\n"
+        "optimizer.step()\n"
+        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "found = {'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
