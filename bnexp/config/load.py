@@ -89,7 +89,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     cells, seeds = read_cells(tree, overrides, problems)
     base = tree.without("sweep")
     if not is_whole or not cells:
-        raise ConfigError([*problems, *_find_certain_mistakes(base, tree.child("sweep"))])
+        raise ConfigError([*problems, *_find_certain_mistakes(base, tree.section("sweep"))])
     warnings: dict[str, None] = {}
     runs = _build_runs(cells, seeds, base, warnings, problems)
     problems += _find_included_twice(cells, runs)
@@ -98,13 +98,13 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         problems += _find_unanswerable_claims(tree, runs)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
-        problems += _find_certain_mistakes(base, None)
+        problems += _find_certain_mistakes(base, base.section("sweep"))
     if problems:
         raise ConfigError(problems)
     return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))
 
 
-def _find_certain_mistakes(base: Node, sweep: Node | None) -> list[Problem]:
+def _find_certain_mistakes(base: Node, sweep: Node) -> list[Problem]:
     """Returns what is wrong in the config, or in a value of the sweep, whatever the cells are.
 
     A key that is missing is not certain, as a part that could not be read may hold it; nor is

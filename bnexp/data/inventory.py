@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -72,15 +70,24 @@ def open_dataset(name: str, root: str | None = None) -> DatasetConfig:
 
 def summarise(dataset: Dataset) -> DatasetSummary:
     """Counts and measures a loaded dataset."""
+    import numpy as np
+
     from bnexp.data.batches import ChannelStatistics
 
     statistics = ChannelStatistics.of(dataset.train)
+    names = dataset.class_names
+    counts = {
+        split: dict(
+            zip(names, np.bincount(part.labels, minlength=len(names)).tolist(), strict=True)
+        )
+        for split, part in dataset.parts.items()
+    }
     return DatasetSummary(
         name=dataset.name,
         image_shape=dataset.image_shape,
-        train_counts=_count(dataset.class_names, dataset.train.labels.tolist()),
-        test_counts=_count(dataset.class_names, dataset.test.labels.tolist()),
-        val_counts=_count(dataset.class_names, dataset.val.labels.tolist()) if dataset.val else {},
+        train_counts=counts["train"],
+        test_counts=counts["test"],
+        val_counts=counts.get("val", {}),
         channel_means=statistics.mean,
         channel_stds=statistics.std,
         fingerprint=dataset.fingerprint,
@@ -114,8 +121,3 @@ def _describe(member: type[DatasetConfig]) -> DatasetEntry:
         return DatasetEntry(name, "generated", True, 0, config.facts())
     sizes = [path.stat().st_size for path in files if path.exists()]
     return DatasetEntry(name, str(files[0].parent), bool(sizes), sum(sizes), config.facts())
-
-
-def _count(class_names: Iterable[str], labels: list[int]) -> dict[str, int]:
-    counts = Counter(labels)
-    return {name: counts[label] for label, name in enumerate(class_names)}

@@ -42,7 +42,7 @@ class Cell:
         return tree
 
 
-def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell]:
+def expand_cells(sweep: Node, max_runs: int, num_seeds: int) -> list[Cell]:
     """Returns the sweep's cells; one, the config itself, if there is neither grid nor zip.
 
     Every combination of the grid's values, the last key varying fastest, is joined with
@@ -56,7 +56,7 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
     """
     grid, zipped = read_choices(sweep, "grid"), read_choices(sweep, "zip")
     swept = (*grid.values(), *zipped.values())
-    includes = read_includes(sweep)
+    includes = [*read_includes(sweep)]
     axes = [[(choice,) for choice in choices] for choices in grid.values()]
     axes += [list(zip(*zipped.values(), strict=False))] if zipped else []
     excludes = _read_excludes(sweep, swept)
@@ -67,16 +67,20 @@ def expand_cells(sweep: Node | None, max_runs: int, num_seeds: int) -> list[Cell
         *(problem for exclude in excludes for problem in exclude.find_problems()),
     ]
     runs = (math.prod(map(len, axes)) + len(includes)) * num_seeds
-    if sweep is not None and runs > max_runs:
+    if runs > max_runs:
         problems.append(_refuse_count(sweep, runs, max_runs, bool(excludes)))
-    elif sweep is not None and len(swept) > MAX_KEYS:
+    elif len(swept) > MAX_KEYS:
         problems.append(sweep.position.problem(f"more than {MAX_KEYS} keys are swept", "sweep"))
     if problems:
         raise ConfigError(problems)
     rows = [tuple(itertools.chain(*parts)) for parts in itertools.product(*axes)]
     kept = _leave_out(rows, excludes, sweep)
     keys = [*grid, *zipped]
-    added = [include.sort(keys) for include in includes]
+    order = {key: place for place, key in enumerate(keys)}  # swept keys first, in their order
+    added = [
+        tuple(sorted(include.choices, key=lambda choice: order.get(choice.key, len(order))))
+        for include in includes
+    ]
     places = [*(None for _ in kept), *(include.place for include in includes)]
     return list(map(Cell, name_cells(kept, added, keys), [*kept, *added], places))
 
@@ -152,7 +156,7 @@ class _Exclude:
         """For each key, the values that a cell may have to match, by their canonical labels."""
         return {
             key: {canonical_label(one): one for one in self._read_alternatives(key, value)}
-            for key, value in (self.item.mapping or {}).items()
+            for key, value in self.item.children.items()
         }
 
     def matches(self, row: Row) -> bool:
@@ -172,7 +176,7 @@ class _Exclude:
                 place = self.item.key_position(key)
                 yield place.problem(f"is not swept by grid or zip{hint}", f"{self.path}.{key}")
                 continue
-            shown = ", ".join(self.known[key][:20])
+            shown = ", ".join([*dict.fromkeys(self.known[key])][:20])
             for name in values.keys() - set(self.known[key]):
                 hint = did_you_mean(name, self.known[key])
                 reason = f"{describe(values[name].value)} is not one of this key's values, {shown}"
@@ -181,23 +185,18 @@ class _Exclude:
     def _read_alternatives(self, key: str, value: Node) -> list[Node]:
         """Returns the values of a list, unless the list itself is one of the key's values."""
         is_one = canonical_label(value) in self.known.get(key, ())
-        return (
-            value.value if isinstance(value.value, list) and value.value and not is_one else [value]
-        )
+        return [value] if is_one else value.items or [value]
 
 
-def _read_excludes(sweep: Node | None, swept: Sequence[Sequence[Choice]]) -> list[_Exclude]:
-    known: dict[str, dict[str, None]] = {}
+def _read_excludes(sweep: Node, swept: Sequence[Sequence[Choice]]) -> list[_Exclude]:
+    known: dict[str, list[str]] = {}
     for choice in itertools.chain(*swept):
-        known.setdefault(choice.key, {})[choice.canonical_label] = None
-    items = sweep.child("exclude") if sweep else None
-    return [
-        _Exclude(f"sweep.exclude.{index}", item, {key: list(one) for key, one in known.items()})
-        for index, item in enumerate(items.value or () if items else ())
-    ]
+        known.setdefault(choice.key, []).append(choice.canonical_label)
+    items = sweep.section("exclude").items
+    return [_Exclude(f"sweep.exclude.{index}", item, known) for index, item in enumerate(items)]
 
 
-def _leave_out(rows: Sequence[Row], excludes: Sequence[_Exclude], sweep: Node | None) -> list[Row]:
+def _leave_out(rows: Sequence[Row], excludes: Sequence[_Exclude], sweep: Node) -> list[Row]:
     """Returns the rows that no exclude matches.
 
     Raises:
@@ -209,8 +208,7 @@ def _leave_out(rows: Sequence[Row], excludes: Sequence[_Exclude], sweep: Node | 
         if not any(map(exclude.matches, rows))
     ]
     kept = [row for row in rows if not any(exclude.matches(row) for exclude in excludes)]
-    place = sweep.child("exclude") if sweep else None
-    if place is not None and not kept:
+    if not kept and (place := sweep.child("exclude")):
         reason = "nothing is left of grid and zip; exclude less"
         problems.append(place.position.problem(reason, "sweep.exclude"))
     if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -47,13 +47,12 @@ Row = tuple[Choice, ...]
 """Choices that are made together."""
 
 
-def read_choices(sweep: Node | None, part: str) -> dict[str, list[Choice]]:
+def read_choices(sweep: Node, part: str) -> dict[str, list[Choice]]:
     """Returns the values of each key of `grid` or `zip`; what is not a list has none."""
-    lists = sweep.child(part) if sweep else None
+    axes = sweep.section(part)
     return {
-        key: [Choice(key, lists.key_position(key), value, f"sweep.{part}") for value in node.value]
-        for key, node in ((lists.mapping or {}) if lists else {}).items()
-        if lists and isinstance(node.value, list)
+        key: [Choice(key, axes.key_position(key), value, f"sweep.{part}") for value in values.items]
+        for key, values in axes.children.items()
     }
 
 
@@ -65,30 +64,21 @@ class Include:
     place: Position
     choices: Row
 
-    def sort(self, keys: Sequence[str]) -> Row:
-        """Returns the choices, those of the swept `keys` first and in their order."""
-        order = {key: place for place, key in enumerate(keys)}
-        return tuple(sorted(self.choices, key=lambda choice: order.get(choice.key, len(order))))
+
+def read_includes(sweep: Node) -> Iterator[Include]:
+    """Yields the items of `include`; none if it is not a list."""
+    for index, item in enumerate(sweep.section("include").items):
+        path = f"sweep.include.{index}"
+        children = item.children.items()
+        choices = (Choice(key, item.key_position(key), value, path) for key, value in children)
+        yield Include(path, item.position, tuple(choices))
 
 
-def read_includes(sweep: Node | None) -> list[Include]:
-    """Returns the items of `include`; none if it is not a list."""
-    include = sweep.child("include") if sweep else None
-    items = include.value if include and isinstance(include.value, list) else ()
-    return [_read_include(f"sweep.include.{index}", item) for index, item in enumerate(items)]
-
-
-def _read_include(path: str, item: Node) -> Include:
-    children = (item.mapping or {}).items()
-    choices = (Choice(key, item.key_position(key), value, path) for key, value in children)
-    return Include(path, item.position, tuple(choices))
-
-
-def read_all_choices(sweep: Node | None) -> list[Choice]:
+def read_all_choices(sweep: Node) -> list[Choice]:
     """Returns the values of grid, zip and include one by one, even if the sweep is wrong."""
-    lists = (*read_choices(sweep, "grid").values(), *read_choices(sweep, "zip").values())
+    axes = (*read_choices(sweep, "grid").values(), *read_choices(sweep, "zip").values())
     added = (include.choices for include in read_includes(sweep))
-    return [choice for choices in (*lists, *added) for choice in choices]
+    return [choice for choices in (*axes, *added) for choice in choices]
 
 
 def find_key_problem(key: str) -> str | None:

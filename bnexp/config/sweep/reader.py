@@ -19,41 +19,37 @@ def read_cells(
     tree: Node, overrides: Sequence[str], problems: list[Problem]
 ) -> tuple[list[Cell], Sequence[int]]:
     """Returns the sweep's cells and seeds; no cells if it is wrong."""
+    raw = tree.section("sweep")
     try:
-        sweep = _validate_sweep(tree, problems)
+        sweep = _validate_sweep(raw, problems)
         problems += _find_swept_overrides(tree, overrides, sweep)
         seeds = _read_seeds(tree, sweep)
-        return expand_cells(tree.child("sweep"), sweep.max_runs, len(seeds)), seeds
+        return expand_cells(raw, sweep.max_runs, len(seeds)), seeds
     except ConfigError as error:
         problems += error.problems
         return [], ()
 
 
-def _validate_sweep(tree: Node, problems: list[Problem]) -> SweepConfig:
+def _validate_sweep(raw: Node, problems: list[Problem]) -> SweepConfig:
     """Validates the sweep itself; mistakes elsewhere are found cell by cell.
 
     If nothing but its seeds is wrong, that goes to `problems`: its cells are certain.
     """
-    raw = tree.child("sweep")
-    if raw is None or raw.value is None:
-        return SweepConfig()
     try:
-        sweep = SweepConfig.model_validate(raw.plain())
+        return SweepConfig.model_validate({} if raw.value is None else raw.plain())
     except ValidationError as error:
         found = explain(error, raw, SweepConfig)
         below = [replace(one, path=f"sweep.{one.path}".rstrip(".")) for one in found]
         if {detail["loc"][:1] for detail in error.errors()} != {("seeds",)}:
             raise ConfigError(below) from error
         problems += below
-        sweep = SweepConfig.model_validate({**raw.plain(), "seeds": None})
-    return sweep
+        return SweepConfig.model_validate({**raw.plain(), "seeds": None})
 
 
 def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
     if sweep.seeds is None:
         own = tree.child("train", "seed")
-        is_seed = own is not None and isinstance(own.value, int)
-        return (own.value,) if own is not None and is_seed else (0,)
+        return (own.value,) if own and isinstance(own.value, int) else (0,)
     return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
 
 

@@ -41,6 +41,16 @@ class Node:
         """The children by key, or None if this is not a mapping."""
         return self.value if isinstance(self.value, dict) else None
 
+    @property
+    def children(self) -> dict[str, Node]:
+        """The children by key; none if this is not a mapping."""
+        return self.mapping or {}
+
+    @property
+    def items(self) -> list[Node]:
+        """The items; none if this is not a list."""
+        return self.value if isinstance(self.value, list) else []
+
     def key_position(self, key: str) -> Position:
         """Returns where `key` stands, or this node's own position if it has no such key."""
         return self._places.get(key, self.position)
@@ -49,14 +59,15 @@ class Node:
         """Returns what stands below `keys`, through mappings and lists; None if nothing does."""
         node: Node | None = self
         for key in map(str, keys):
-            if node is None:
-                break
-            if isinstance(node.value, list):
-                is_place = key.isdecimal() and int(key) < len(node.value)
-                node = node.value[int(key)] if is_place else None
+            if node and key.isdecimal() and int(key) < len(node.items):
+                node = node.items[int(key)]
             else:
-                node = (node.mapping or {}).get(key)
+                node = node.children.get(key) if node else None
         return node
+
+    def section(self, key: str) -> Node:
+        """Returns what stands at `key`, or an empty value if nothing does."""
+        return self.child(key) or Node(None, self.position)
 
     def without(self, key: str) -> Node:
         """Returns this mapping without a key."""

@@ -72,7 +72,7 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
         reason = f"{REQUIRED}: {'one of ' * (len(names) > 1)}{', '.join(names)}"
         return node.position.problem(reason, dotted((*path, "name")))
     if kind == "union_tag_invalid":
-        path, node = (*path, "name"), (node.mapping or {}).get("name", node)
+        path, node = (*path, "name"), node.children.get("name", node)
     elif _is_left_out(path, location, root):  # it has no usable default: it must be given
         path = (*path, location[-1])
     hint = did_you_mean(write_value(node.value), names) if kind == "model_attributes_type" else ""

@@ -49,10 +49,10 @@ class _TreeReader:
         """Reads a file that the files `children` extend, the config's own file first."""
         node = flatten_sweep(read_yaml_file(path))
         seen = (*children, path.resolve())
-        extends = (node.mapping or {}).get("extends")
+        extends = node.children.get("extends")
         if extends is not None:
             merged = Node({}, node.position)
-            for item in extends.value if isinstance(extends.value, list) else [extends]:
+            for item in extends.items if isinstance(extends.value, list) else [extends]:
                 with collecting(self.problems):
                     merged = merge(merged, self._read_base(item, path.parent, seen))
                 if self.is_full:
@@ -171,22 +171,21 @@ class Assignment:
             if not head.isdecimal() or int(head) >= len(node.value):
                 last = len(node.value) - 1
                 raise self._refuse(f"'{head}' is not an index of this list; use 0 to {last}")
-            items = list(node.value)
+            items = [*node.items]
             items[int(head)] = self._put(items[int(head)], rest)
             return replace(node, value=items)
         node = _write_out(node) if isinstance(node.value, str) else node
         if node.mapping is None and node.value is not None:
             raise self._refuse(f"goes through {describe(node.value)}, which has no keys")
-        children = node.mapping or {}
         if (
             words == ["name"]
             and self.key != "name"
-            and _is_other_name(children.get("name"), self.value)
+            and _is_other_name(node.child("name"), self.value)
         ):
             return Node({head: self.value}, self.place, ((head, self.place),))
-        child = self._put(children.get(head, Node({}, self.place)), rest)
+        child = self._put(node.children.get(head, Node({}, self.place)), rest)
         keys = {**dict(node.keys), head: self.place}
-        return Node({**children, head: child}, node.position, tuple(keys.items()))
+        return Node({**node.children, head: child}, node.position, tuple(keys.items()))
 
     def _refuse(self, reason: str) -> ConfigError:
         return ConfigError([self.place.problem(reason, self.key)])

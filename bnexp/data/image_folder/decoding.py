@@ -62,8 +62,7 @@ def load_image_folder(
     path = home / f"{place}-{folder.fingerprint[:16]}.npz"
 
     def build() -> Dataset:
-        count = sum(len(files.paths) for files in folder.files.values())
-        say(f"decoding {count:,} images in {folder.root}, to be kept in {path}")
+        say(f"decoding {len(folder.paths):,} images in {folder.root}, to be kept in {path}")
         return decode_image_folder(folder, say, image_size, channels)
 
     dataset = load_or_build(path, "image_folder", build, say)
@@ -82,13 +81,12 @@ def decode_image_folder(
     Raises:
         DataError: Files are damaged, foreign or of another size; it names the first few.
     """
-    paths = [path for files in folder.files.values() for path in files.paths]
-    images = _decode_all(paths, folder.root, say, image_size, channels)
+    images = _decode_all(folder.paths, folder.root, say, image_size, channels)
     parts = {}
-    for split, files in folder.files.items():
-        count = len(files.paths)
-        parts[split] = LabelledImages(images[:count], np.array(files.labels, np.int64))
-        images = images[count:]
+    for split, listing in folder.listings.items():
+        labels = np.repeat(np.arange(len(listing), dtype=np.int64), [*map(len, listing)])
+        parts[split] = LabelledImages(images[: len(labels)], labels)
+        images = images[len(labels) :]
     return Dataset("image_folder", class_names=folder.class_names, **parts)
 
 

@@ -19,16 +19,7 @@ NAMED = 5
 """How many of several offending files a message names."""
 
 Listing = list[list[os.DirEntry[str]]]
-"""The files of each class, sorted by name."""
-
-
-@dataclass(frozen=True)
-class ImageFiles:
-    """The image files below `train/`, `test/` or `val/`, class by class, sorted by name."""
-
-    paths: tuple[str, ...]
-    labels: tuple[int, ...]
-    """Each file's class, as its place among the sorted class names."""
+"""The files of each class in a split, sorted by name."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +29,21 @@ class ImageFolder:
     root: Path
     """Absolute, symbolic links resolved."""
     class_names: tuple[str, ...]
-    files: dict[str, ImageFiles]
+    """Sorted."""
+    listings: dict[str, Listing]
     """By split: `train`, `test`, and `val` if there is one."""
     fingerprint: str
     """SHA-256 over root, names, sizes and times of change: a changed file gives another one."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all files, split by split and class by class."""
+        return [
+            entry.path
+            for listing in self.listings.values()
+            for entries in listing
+            for entry in entries
+        ]
 
 
 def scan_image_folder(root: Path) -> ImageFolder:
@@ -70,8 +72,7 @@ def scan_image_folder(root: Path) -> ImageFolder:
     # RuntimeError is what Python before 3.13 raises on links that lead in a circle.
     except (OSError, RuntimeError) as error:
         raise _explain(error, root) from error
-    files = {split: _to_files(listing) for split, listing in listings.items()}
-    return ImageFolder(resolved, class_names, files, fingerprint)
+    return ImageFolder(resolved, class_names, listings, fingerprint)
 
 
 def name_some(items: Iterable[str]) -> str:
@@ -161,13 +162,6 @@ def _explain(error: Exception, root: Path) -> DataError:
         )
     reason = getattr(error, "strerror", None) or error
     return DataError(f"cannot read {path} ({reason}): fix it or move it out of the image folder")
-
-
-def _to_files(listing: Listing) -> ImageFiles:
-    return ImageFiles(
-        tuple(entry.path for entries in listing for entry in entries),
-        tuple(label for label, entries in enumerate(listing) for _ in entries),
-    )
 
 
 def _fingerprint(root: Path, listings: Iterable[Listing]) -> str:
