@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.metrics import final_value, is_accuracy
 from bnexp.analysis.results import Caveat, CellResult
-from bnexp.runs.record import RunRecord, State
+from bnexp.runs.record import RunRecord
 from bnexp.wording import count
 
-_UNFINISHED: dict[State, tuple[str, str]] = {
+_UNFINISHED: Mapping[str, tuple[str, str]] = {
     "running": ("is still running", "are still running"),
     "interrupted": ("was interrupted", "were interrupted"),
     "failed": ("failed", "failed"),
     "pending": ("has not started", "have not started"),
+    "dead": ("marked as running has died", "marked as running have died"),
+    "damaged": ("left out, because the record is damaged",) * 2,
+}
+"""What has become of one run, and of several, that have no result."""
+
+_REMEDIES = {
+    "dead": "the same bnexp train command continues what was cut off",
+    "damaged": "delete what is damaged (bnexp rm {path}), then repeat the bnexp train command",
 }
 _MOST_NAMED = 6
 
@@ -29,7 +37,6 @@ def find_caveats(
         *_missing_metric(cells, metric),
         *_diverged(results),
         *_unfinished(cells),
-        *_ended_without_trace(cells),
         *_few_seeds(results),
         *_unpaired(results, baseline),
         *_copied(cells),
@@ -73,40 +80,20 @@ def _diverged(results: Iterable[CellResult]) -> Iterable[Caveat]:
 
 
 def _unfinished(cells: Sequence[Cell]) -> Iterable[Caveat]:
-    for state, (one, many) in _UNFINISHED.items():
-        found = _choose(cells, lambda run: not (run.is_silent or run.is_damaged))
-        runs = [(cell, run) for cell, run in found if run.state == state]
+    for condition, (one, many) in _UNFINISHED.items():
+        runs = [(cell, run) for cell in cells for run in cell.runs if _condition(run) == condition]
         if runs:
-            subject = f"{count(len(runs), 'run')} {one if len(runs) == 1 else many}"
-            yield Caveat("unfinished", subject, _names(runs))
+            yield Caveat(
+                "damaged" if condition == "damaged" else "unfinished",
+                f"{count(len(runs), 'run')} {one if len(runs) == 1 else many}",
+                _names(runs),
+                _REMEDIES.get(condition, "").format(path=runs[0][1].path),
+            )
 
 
-def _ended_without_trace(cells: Sequence[Cell]) -> Iterable[Caveat]:
-    """Yields what became of the runs whose state says less than is known of them."""
-    silent = _choose(cells, lambda run: run.is_silent)
-    if silent:
-        number, have = count(len(silent), "run"), "has" if len(silent) == 1 else "have"
-        yield Caveat(
-            "unfinished",
-            f"{number} marked as running {have} died",
-            _names(silent),
-            "the same bnexp train command continues what was cut off",
-        )
-    damaged = _choose(cells, lambda run: run.is_damaged)
-    if damaged:
-        yield Caveat(
-            "damaged",
-            f"{count(len(damaged), 'run')} left out, because the record is damaged",
-            _names(damaged),
-            f"delete what is damaged (bnexp rm {damaged[0][1].path}), then repeat the bnexp train "
-            "command",
-        )
-
-
-def _choose(
-    cells: Iterable[Cell], is_wanted: Callable[[RunRecord], bool]
-) -> list[tuple[Cell, RunRecord]]:
-    return [(cell, run) for cell in cells for run in cell.runs if is_wanted(run)]
+def _condition(run: RunRecord) -> str:
+    """Returns the state, or what is known beyond it of a run that ended without a trace."""
+    return "damaged" if run.is_damaged else "dead" if run.is_silent else run.state
 
 
 def _few_seeds(results: Sequence[CellResult]) -> Iterable[Caveat]:

@@ -24,6 +24,7 @@ from bnexp.analysis.metrics import (
     has_epochs,
     is_accuracy,
     known_metrics,
+    known_values,
     train_test_gap,
 )
 from bnexp.analysis.results import (
@@ -123,7 +124,10 @@ def _compare_part(
     ]
     baseline = choose_baseline(cells, question.baseline, ", ".join(own))
     _check_metric(cells, metric)
-    values = {cell.label: _final_values(cell, metric) for cell in cells}
+    values = {
+        cell.label: known_values({run.seed: final_value(run, metric) for run in cell.finished})
+        for cell in cells
+    }
     target = question.target
     if target is None and (control := values[baseline.label]):
         target = mean(control.values())
@@ -192,11 +196,6 @@ def _check(question: Question) -> None:
             f"--margin: accuracies are in [0, 1], so the margin cannot be {margin:g}; for one "
             "point write 0.01"
         )
-
-
-def _final_values(cell: Cell, metric: str) -> dict[int, float]:
-    found = {run.seed: final_value(run, metric) for run in cell.finished}
-    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _summarise(

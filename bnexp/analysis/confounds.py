@@ -38,20 +38,9 @@ _NOT_CONTENT = (
 )
 """Keys below `data` that leave the pictures as they are: the fingerprint is of all of them."""
 
-_CODE = ("git.commit", "git.dirty", "git.changes", "versions.torch", "versions.bnexp")
+_GIT = ("git.commit", "git.dirty", "git.changes")
+_CODE = (*_GIT, "versions.torch", "versions.bnexp")
 """Keys of the environment that say what was run; cells that differ in them are confounded."""
-
-_CIRCUMSTANCES = (
-    "git.commit",
-    "git.dirty",
-    "git.changes",
-    "versions",
-    "platform",
-    "processor",
-    "device",
-    "threads",
-)
-"""Keys of the environment that should not change a result, but might."""
 
 _MACHINE = {
     "device": "train.device",
@@ -60,6 +49,9 @@ _MACHINE = {
     "platform": "platform",
 }
 """What decides how fast a run is and what it takes, each with the key that sets it on purpose."""
+
+_CIRCUMSTANCES = (*_GIT, "versions", *_MACHINE)
+"""Keys of the environment that should not change a result, but might."""
 
 _OWN = ("created", "command")
 """Keys of the environment that each run has of its own."""
@@ -116,14 +108,12 @@ def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple
     differences = _find_differences(groups.values(), swept, metric)
     decisive = {key for found in differences for key in found.keys}
     runs = [run for members in groups.values() for run in members]
-    others = [key for key in _differing_circumstances(runs) if key not in decisive]
-    circumstances = _Difference(
-        "the runs were not made under the same conditions", others, "environment"
-    )
+    others = [key for key in _differing_environment(runs, _CIRCUMSTANCES) if key not in decisive]
+    conditions = "the runs were not made under the same conditions"
     found = (
         *(_describe(difference, groups, "confounded") for difference in differences),
         _describe_unchecked(groups),
-        _describe(circumstances, groups, "circumstances"),
+        _describe(_Difference(conditions, others, "environment"), groups, "circumstances"),
     )
     return tuple(caveat for caveat in found if caveat)
 
@@ -146,39 +136,19 @@ def _find_differences(
     within = dict.fromkeys(key for members in cells for key in differing_config_keys(members))
     others = [key for key in within if key not in unexplained]
     scope = "cells differ in more than the sweep" if len(cells) > 1 else _WITHIN
-    machine = f"machines that {metric} depends on differ"
+    is_content = [is_below(key, "data") and not is_explained(key, _NOT_CONTENT) for key in swept]
+    dataset = () if any(is_content) else _differing_environment(runs, (_DATASET,))
+    code = [key for key in _CODE if _differs_between(cells, key)]
+    free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
+    hardware = _differing_environment(runs, free if is_cost(metric) else ())
+    machine = [key for key in hardware if _differs_between(cells, key)]
     return (
         _Difference(scope, unexplained, "config"),
         _Difference(_WITHIN, others, "config"),
-        _Difference("the data differ", _differing_dataset(runs, swept), "environment"),
-        _Difference("the code or its versions differ", _differing_code(cells), "environment"),
-        _Difference(machine, _differing_machine(cells, swept, metric), "environment"),
+        _Difference("the data differ", dataset, "environment"),
+        _Difference("the code or its versions differ", code, "environment"),
+        _Difference(f"machines that {metric} depends on differ", machine, "environment"),
     )
-
-
-def _differing_dataset(runs: Iterable[RunRecord], swept: Iterable[str]) -> tuple[str, ...]:
-    content = [key for key in swept if not is_explained(key, _NOT_CONTENT)]
-    if any(is_below(key, "data") for key in content):
-        return ()
-    return tuple(key for key in _differing_environment(runs) if key == _DATASET)
-
-
-def _differing_machine(
-    cells: Collection[Sequence[RunRecord]], swept: Collection[str], metric: str
-) -> list[str]:
-    """Returns what differs between the cells in the machine, if the metric is a cost."""
-    if not is_cost(metric):
-        return []
-    free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
-    return [
-        key
-        for key in _differing_circumstances(run for runs in cells for run in runs)
-        if any(is_below(key, root) for root in free) and _differs_between(cells, key)
-    ]
-
-
-def _differing_code(cells: Collection[Sequence[RunRecord]]) -> tuple[str, ...]:
-    return tuple(key for key in _CODE if _differs_between(cells, key))
 
 
 def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
@@ -191,31 +161,21 @@ def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
     return len({frozenset(values) for values in found if values}) > 1
 
 
-def _differing_circumstances(runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    return tuple(
-        key
-        for key in _differing_environment(runs)
-        if any(is_below(key, root) for root in _CIRCUMSTANCES)
-    )
-
-
-def _differing_environment(runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    """Returns the keys that differ; what is not recorded counts as null."""
+def _differing_environment(runs: Iterable[RunRecord], roots: Collection[str]) -> list[str]:
+    """Returns the keys below the roots that differ; what is not recorded counts as null."""
     found = distinct((run.environment for run in runs if run.environment), _OWN)
-    keys = differing_keys(found)
-    return tuple(key for key in keys if any(one.get(key) != found[0].get(key) for one in found))
+    keys = [key for key in differing_keys(found) if any(is_below(key, root) for root in roots)]
+    return [key for key in keys if any(one.get(key) != found[0].get(key) for one in found)]
 
 
 def _describe_unchecked(groups: Groups) -> Caveat | None:
-    unchecked = {label: unchecked_runs(members) for label, members in groups.items()}
+    unchecked = {
+        label: [run.seed for run in unchecked_runs(members)] for label, members in groups.items()
+    }
     number = sum(map(len, unchecked.values()))
     if not number:
         return None
-    names = [
-        f"{label} {_write_seeds([run.seed for run in runs])}"
-        for label, runs in unchecked.items()
-        if runs
-    ]
+    names = [f"{label} {_write_seeds(seeds)}" for label, seeds in unchecked.items() if seeds]
     subject, they = ("1 run has", "it") if number == 1 else (f"{number} runs have", "they")
     return Caveat(
         "unchecked",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
 
 from bnexp.runs.record import Scalar
 
@@ -34,16 +33,7 @@ def distinct(
     Two of a kind may be left, if the keys stand in another order.
     """
     left_out = tuple(without)
-    kinds = (_find_kind(_Reference(mapping), left_out) for mapping in mappings)
-    return list({kind.number: kind.content for kind in kinds}.values())
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A mapping less some keys, with a number that equal ones share."""
-
-    number: int
-    content: Mapping[str, Scalar]
+    return [*dict(_find_kind(_Reference(mapping), left_out) for mapping in mappings).values()]
 
 
 class _Reference:
@@ -62,7 +52,8 @@ class _Reference:
 
 
 @functools.lru_cache(maxsize=40_000)
-def _find_kind(reference: _Reference, without: tuple[str, ...]) -> _Kind:
+def _find_kind(reference: _Reference, without: tuple[str, ...]) -> tuple[int, Mapping[str, Scalar]]:
+    """Returns a mapping less some keys, with a number that equal ones share."""
     # A comparison looks at each run a dozen times: with every cell, and with all of them.
     content = dict(reference.mapping)
     for key in without:
@@ -72,7 +63,7 @@ def _find_kind(reference: _Reference, without: tuple[str, ...]) -> _Kind:
         number = _number((tuple(content), values, tuple(map(type, values))))
     except TypeError:  # a value that is no scalar, in a file that was tampered with
         number = next(_NUMBERS)
-    return _Kind(number, content)
+    return number, content
 
 
 @functools.lru_cache(maxsize=40_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isfinite, nan
 from statistics import mean
 
@@ -67,6 +67,11 @@ def as_number(value: object) -> float | None:
     if not isinstance(value, int | float) or not isfinite(value):
         return None
     return float(value)
+
+
+def known_values(values: Mapping[int, float | None]) -> dict[int, float]:
+    """Returns the values of the seeds that have one."""
+    return {seed: value for seed, value in values.items() if value is not None}
 
 
 def known_metrics(runs: Iterable[RunRecord]) -> tuple[str, ...]:

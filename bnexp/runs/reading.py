@@ -57,7 +57,9 @@ def read_experiments(
     folders = [find_folder(target, runs_dir) for target in targets] or [_newest(runs_dir)]
     found = dict.fromkeys(run for folder in folders for run in find_runs(folder))
     records = (read_run(path, with_config=with_config) for path in found)
-    return tuple(sorted(records, key=_planned_order))
+    return tuple(
+        sorted(records, key=lambda run: (run.experiment, run.cell_index, run.cell, run.seed))
+    )
 
 
 def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
@@ -192,10 +194,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # links that lead in a circle
         return False
-
-
-def _planned_order(record: RunRecord) -> tuple[str, int, str, int]:
-    return record.experiment, record.cell_index, record.cell, record.seed
 
 
 def _read_json(path: str, problems: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,14 +98,9 @@ def _remove_run(run: Path) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Deletes what an earlier deletion left, a comparison, and then an empty folder."""
-    for path in _find_own(folder):
-        shutil.rmtree(path)
-    with contextlib.suppress(OSError):  # the user's own files are in it
-        folder.rmdir()
-
-
-def _find_own(folder: Path) -> Iterator[Path]:
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         is_own = path.name.startswith(TRASH) or path.name == COMPARISON
         if is_own and path.is_dir() and not path.is_symlink():
-            yield path
+            shutil.rmtree(path)
+    with contextlib.suppress(OSError):  # the user's own files are in it
+        folder.rmdir()

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -124,8 +124,11 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        for stale in self._files_of_an_earlier_attempt():
-            remove_or_set_aside(stale)
+        for path in (self.config, self.environment, self.metrics):
+            remove_or_set_aside(path)
+        for pattern in ("checkpoint*.pt*", "checkpoint*.json", "events.out.tfevents.*", ".*.tmp"):
+            for path in self.path.glob(pattern):
+                remove_or_set_aside(path)
 
     @contextlib.contextmanager
     def _reporting_what_cannot_be_written(self) -> Iterator[None]:
@@ -234,9 +237,3 @@ class RunDir:
             return any(path.exists() for path in known)
         except PermissionError:  # its content may not be read
             return True
-
-    def _files_of_an_earlier_attempt(self) -> Iterable[Path]:
-        known = (self.config, self.environment, self.metrics)
-        yield from (path for path in known if path.exists())
-        for pattern in ("checkpoint*.pt*", "checkpoint*.json", "events.out.tfevents.*", ".*.tmp"):
-            yield from self.path.glob(pattern)

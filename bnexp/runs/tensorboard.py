@@ -62,15 +62,11 @@ class EventWriter:
         try:
             write()
         except (OSError, ImportError, ValueError, RuntimeError) as error:
-            self._abandon()
+            file, self._file = self._file, None
+            # Closing writes what is left, which fails as the write before it did.
+            with contextlib.suppress(OSError):
+                file and file.close()
             self._warn(
                 f"warning: TensorBoard events cannot be written to {self._folder} ({error}); the "
                 "run continues without them"
             )
-
-    def _abandon(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            # Closing writes what is left, which fails as the write before it did.
-            with contextlib.suppress(OSError):
-                file.close()

@@ -11,13 +11,13 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnexp.runs.record import Scalar, State
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
 
 RUN_COLOURS = r"([^/]+)/[^/]+$"
@@ -81,7 +81,7 @@ def scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) -> 
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-    return _event(step, wall_time, values)
+    return _event(wall_time, step=step, summary=Summary(value=values))
 
 
 def text_event(tag: str, markdown: str, wall_time: float) -> Event:
@@ -123,7 +123,6 @@ def layout_event(
 
 def graph_event(nodes: Iterable[GraphNode], wall_time: float) -> Event:
     """Returns a network's graph for the page Graphs."""
-    from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.graph_pb2 import GraphDef
     from tensorboard.compat.proto.node_def_pb2 import NodeDef
 
@@ -135,26 +134,25 @@ def graph_event(nodes: Iterable[GraphNode], wall_time: float) -> Event:
             for size in node.shape:
                 shape.dim.add(size=size)
         graph.node.append(written)
-    return Event(wall_time=wall_time, graph_def=graph.SerializeToString())
+    return _event(wall_time, graph_def=graph.SerializeToString())
 
 
 def session_start_event(
     group: str, hyperparameters: Mapping[str, Scalar], wall_time: float
 ) -> Event:
     """Returns a run's hyper-parameters; runs of the same group, the seeds, form one row."""
-    from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
     shown = {key: _as_hyperparameter(value) for key, value in hyperparameters.items()}
     summary = hparams_pb(shown, trial_id=group, start_time_secs=wall_time)
-    return Event(wall_time=wall_time, step=0, summary=summary)
+    return _event(wall_time, summary=summary)
 
 
 def restart_event(wall_time: float) -> Event:
     """Returns the event that makes a reader forget the points of a run's earlier files."""
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+    from tensorboard.compat.proto.event_pb2 import SessionLog
 
-    return Event(wall_time=wall_time, step=0, session_log=SessionLog(status=SessionLog.START))
+    return _event(wall_time, session_log=SessionLog(status=SessionLog.START))
 
 
 def session_end_event(state: State, wall_time: float) -> Event:
@@ -185,9 +183,7 @@ def encode_event_file(events: Iterable[Event], wall_time: float) -> bytes:
 
 def version_event(wall_time: float) -> Event:
     """Returns the event that every event file begins with."""
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    return Event(wall_time=wall_time, file_version="brain.Event:2")
+    return _event(wall_time, file_version="brain.Event:2")
 
 
 def encode_event(event: Event) -> bytes:
@@ -222,11 +218,10 @@ def _checksum_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-def _event(step: int, wall_time: float, values: Sequence[Summary.Value]) -> Event:
+def _event(wall_time: float, **content: Any) -> Event:  # noqa: ANN401 - protocol buffers' fields
     from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
 
-    return Event(wall_time=wall_time, step=step, summary=Summary(value=values))
+    return Event(wall_time=wall_time, **content)
 
 
 def _tensor_event(
@@ -234,7 +229,8 @@ def _tensor_event(
 ) -> Event:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    return _event(0, wall_time, [Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
+    value = Summary.Value(tag=tag, metadata=metadata, tensor=tensor)
+    return _event(wall_time, summary=Summary(value=[value]))
 
 
 def _strings(values: Sequence[bytes], is_vector: bool = False) -> TensorProto:

@@ -58,7 +58,7 @@ def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.runs[0].path.parent.parent, []).append(cell)
-    return list(groups.values())
+    return [*groups.values()]
 
 
 def _recorded(runs: Sequence[RunRecord]) -> list[Mapping[str, object]]:
@@ -100,10 +100,8 @@ def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
     for name, side in sides.items():
         if not side.values:
             return Caveat("no figure", f"no seed of the {name} has a figure")
-    if claim.is_on_a_grid:
-        return Caveat("untestable", "a test takes at least two seeds that both sides have")
-    needed = "a test takes at least two seeds on each side (-s sweep.seeds=5)"
-    return Caveat("untestable", needed)
+    whose = "that both sides have" if claim.is_on_a_grid else "on each side (-s sweep.seeds=5)"
+    return Caveat("untestable", f"a test takes at least two seeds {whose}")
 
 
 def _find_other_keys(claim: ClaimConfig, found: Mapping[str, Sequence[Cell]]) -> tuple[str, ...]:
@@ -132,16 +130,14 @@ def _conclude(result: ClaimResult, significance: float) -> ClaimResult:
     claim, test = result.claim, result.test
     if test is None:
         return result
-    verdict = _judge(claim, test.mean, result.p_holm, result.p_equivalence)
+    verdict = _judge(result, test.mean)
     if verdict != "inconclusive":
         return replace(result, verdict=verdict)
     needed = count_seeds_needed(claim, result.treatment, result.control, test, significance)
     return replace(result, obstacle=_why_open(claim, test, result.p_holm), seeds_needed=needed)
 
 
-def _judge(
-    claim: ClaimConfig, difference: float, p: float | None, p_equivalence: float | None
-) -> ClaimVerdict:
+def _judge(result: ClaimResult, difference: float) -> ClaimVerdict:
     """Returns what a difference and its adjusted p-values say of a claim.
 
     Predicted higher or lower: *equivalent* if the difference is shown to lie within the
@@ -150,17 +146,13 @@ def _judge(
     *contradicted* if it is shown to lie beyond. All else is *inconclusive*: too little is
     known, which is not the same as no difference.
     """
-    is_within = p_equivalence is not None and p_equivalence <= SIGNIFICANCE
-    is_apart = p is not None and p <= SIGNIFICANCE
-    if claim.direction == "equal":
-        if is_within:
-            return "supported"
-        return "contradicted" if is_apart else "inconclusive"
-    if is_within:
-        return "equivalent"
-    if not is_apart:
+    predicted = result.claim.direction
+    if result.p_equivalence is not None and result.p_equivalence <= SIGNIFICANCE:
+        return "supported" if predicted == "equal" else "equivalent"
+    if result.p_holm is None or result.p_holm > SIGNIFICANCE:
         return "inconclusive"
-    return "supported" if (difference > 0) == (claim.direction == "higher") else "contradicted"
+    found = "higher" if difference > 0 else "lower"
+    return "supported" if predicted == found else "contradicted"
 
 
 def _why_open(claim: ClaimConfig, test: ClaimTest, p: float | None) -> Caveat:

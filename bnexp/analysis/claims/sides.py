@@ -8,7 +8,7 @@ from math import log2, log10
 from statistics import fmean
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.metrics import better_direction, final_value
+from bnexp.analysis.metrics import better_direction, final_value, known_values
 from bnexp.analysis.results import ClaimSide
 from bnexp.analysis.stats.reductions import best_axis_value, largest_stable, slope, value_range
 from bnexp.analysis.targets import Budget, find_budget
@@ -49,15 +49,16 @@ class _Measure:
     budget: Budget | None
 
     def side(self, side: str, cells: Sequence[Cell]) -> ClaimSide:
-        reduction, chosen = self.claim.reduction, None
+        reduction, chosen, used = self.claim.reduction, None, cells
+        axis = {} if reduction is None else _read_axis(cells, reduction)
         if reduction is None:
             values = self._plain(cells[0]) if len(cells) == 1 else {}
         elif reduction.name == "best":
-            axis = _read_axis(cells, reduction)
             chosen = _choose(axis, reduction)
+            used = cells if chosen is None else [axis[chosen]]
             values = {} if chosen is None else self._plain(axis[chosen])
         else:
-            values = self._reduce(reduction, _read_axis(cells, reduction))
+            values = self._reduce(reduction, axis)
         runs = [run for cell in cells for run in cell.runs]
         return ClaimSide(
             wanted=getattr(self.claim, side),
@@ -65,12 +66,11 @@ class _Measure:
             values=values,
             statuses={state: sum(run.state == state for run in runs) for state in STATES},
             axis_value=chosen,
-            remarks=self._remarks(cells, values, chosen),
+            remarks=self._remarks(used, axis, values),
         )
 
     def _plain(self, cell: Cell) -> dict[int, float]:
-        found = {run.seed: self._value(run) for run in cell.measured}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return known_values({run.seed: self._value(run) for run in cell.measured})
 
     def _value(self, run: RunRecord) -> float | None:
         """Returns what a run counts as, or None if it has no figure."""
@@ -87,13 +87,13 @@ class _Measure:
             place: {run.seed: run for run in cell.measured} for place, cell in sorted(axis.items())
         }
         complete = set.intersection(*map(set, by_place.values())) if by_place else set()
-        found = {}
-        for seed in sorted(complete):
-            runs = {place: by_seed[seed] for place, by_seed in by_place.items()}
-            value = self._reduce_seed(reduction, runs)
-            if value is not None:
-                found[seed] = value
-        return found
+        found = {
+            seed: self._reduce_seed(
+                reduction, {place: by_seed[seed] for place, by_seed in by_place.items()}
+            )
+            for seed in sorted(complete)
+        }
+        return known_values(found)
 
     def _reduce_seed(
         self, reduction: ReductionConfig, runs: Mapping[float, RunRecord]
@@ -120,13 +120,12 @@ class _Measure:
         return below_axis(list(runs)) if largest is None else largest
 
     def _remarks(
-        self, cells: Sequence[Cell], values: Mapping[int, float], chosen: float | None
+        self, cells: Sequence[Cell], axis: Axis, values: Mapping[int, float]
     ) -> tuple[str, ...]:
         reduction = self.claim.reduction
         if reduction is not None and reduction.name == "largest_stable":
-            return _describe_ends(_read_axis(cells, reduction), reduction, values)
-        used = [cell for cell in cells if chosen is None or _at(cell, reduction) == chosen]
-        runs = [run for cell in used for run in cell.measured]
+            return _describe_ends(axis, reduction, values)
+        runs = [run for cell in cells for run in cell.measured]
         if self.budget is not None:
             reached = sum(self.budget.has_reached(run) for run in runs)
             return (f"{reached} of {len(runs)} runs reached the target",)
@@ -143,12 +142,8 @@ def below_axis(places: Sequence[float]) -> float:
 
 
 def _read_axis(cells: Sequence[Cell], reduction: ReductionConfig) -> Axis:
-    places = [(_at(cell, reduction), cell) for cell in cells]
+    places = [(axis_value(as_variant(cell), reduction), cell) for cell in cells]
     return {place: cell for place, cell in places if place is not None}
-
-
-def _at(cell: Cell, reduction: ReductionConfig | None) -> float | None:
-    return None if reduction is None else axis_value(as_variant(cell), reduction)
 
 
 def _choose(axis: Axis, reduction: ReductionConfig) -> float | None:

@@ -76,7 +76,7 @@ class Design:
         Raises:
             ValueError: The power or the significance is not within (0, 1).
         """
-        _check_share("power", power)
+        check_probability("power", power)
         if effect == 0:
             return None
         return self._fewest(lambda design: design.power(effect, significance) >= power)
@@ -101,7 +101,7 @@ class Design:
         Raises:
             ValueError: The power or the significance is not within (0, 1).
         """
-        _check_share("power", power)
+        check_probability("power", power)
         test = self._test(significance)
         if test is None:
             return None
@@ -138,7 +138,7 @@ class Design:
         Source: Jan & Shieh 2011, Optimal sample sizes for Welch's test under various
         allocation and cost considerations.
         """
-        _check_share("significance", significance)
+        check_probability("significance", significance)
         if min(self.sizes) < 2:
             return None
         errors, sizes = self._errors(), self.sizes
@@ -261,6 +261,7 @@ def _tail(degrees: int, shift: float, cutoff: float) -> float:
     return float(nctdtr(degrees, -shift, -cutoff))
 
 
-def _check_share(name: str, value: float) -> None:
+def check_probability(name: str, value: float) -> None:
+    """Refuses a power or significance that is not within (0, 1), by a ValueError."""
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, but it is {value}")

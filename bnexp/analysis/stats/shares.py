@@ -9,6 +9,7 @@ from math import comb, exp, hypot, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 from bnexp.analysis.stats.intervals import Interval
+from bnexp.analysis.stats.power import check_probability
 
 _MOST_SEEDS = 200
 _WINDOW = 6
@@ -76,8 +77,7 @@ def fisher_power(
         ValueError: A share lies outside [0, 1], or the significance outside (0, 1).
     """
     _check_shares(share_treatment, share_control)
-    if not 0 < significance < 1:
-        raise ValueError(f"significance must lie between 0 and 1, but it is {significance}")
+    check_probability("significance", significance)
     treatment, control = _binomial(n, share_treatment), _binomial(n, share_control)
     bounds = _rejection_bounds(n, significance)
     return min(1.0, _exceeding(treatment, control, bounds) + _exceeding(control, treatment, bounds))
@@ -95,8 +95,7 @@ def seeds_for_fisher_power(
         ValueError: A share lies outside [0, 1], or power or significance outside (0, 1).
     """
     _check_shares(share_treatment, share_control)
-    if not 0 < power < 1:
-        raise ValueError(f"power must lie between 0 and 1, but it is {power}")
+    check_probability("power", power)
     if share_treatment == share_control:
         return None
     n = 1
