@@ -29,15 +29,10 @@ Known = Mapping[str, Element]
 def draw_chart(chart: Chart, *, is_wide: bool) -> Markup:
     """Returns the figure with its title and description as an SVG element that scales."""
     label = f"{chart.title}. {chart.description}"
+    attributes = {"class": "chart", "role": "img", "aria-label": label}
     with figure_settings():
-        drawing = _embed(
-            chart.draw(is_wide), {"class": "chart", "role": "img", "aria-label": label}
-        )
-    for place, (name, words) in enumerate((("title", chart.title), ("desc", chart.description))):
-        element = Element(name)
-        element.text = words
-        drawing.insert(place, element)
-    return _write(drawing)
+        sheet = chart.draw(is_wide)
+        return _embed(sheet, attributes, {"title": chart.title, "desc": chart.description})
 
 
 @cache
@@ -45,16 +40,11 @@ def draw_mark(style: Style) -> Markup:
     """Returns a piece of a cell's line with its marker, to stand beside the cell's name."""
     attributes = {"class": "swatch", "width": "34", "height": "16", "aria-hidden": "true"}
     with figure_settings():
-        return _write(_embed(draw_swatch(style), attributes))
+        return _embed(draw_swatch(style), attributes, {})
 
 
-def _write(drawing: Element) -> Markup:
-    """Returns the drawing as it stands in a page, its texts escaped."""
-    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
-
-
-def _embed(sheet: Sheet, attributes: Mapping[str, str]) -> Element:
-    """Returns the drawing as an SVG element.
+def _embed(sheet: Sheet, attributes: Mapping[str, str], words: Mapping[str, str]) -> Markup:
+    """Returns the drawing, after the words for those who cannot see it, as an SVG element.
 
     matplotlib's SVG is read as XML and built again. It needs no id, so that any number of
     drawings can stand on one page: each reference is replaced by what it stands for.
@@ -64,8 +54,10 @@ def _embed(sheet: Sheet, attributes: Mapping[str, str]) -> Element:
     known = {element.get("id", ""): element for element in root.iter()}
     size = f"0 0 {_number(sheet.width)} {_number(sheet.height)}"
     drawing = Element("svg", {**attributes, "viewBox": size})
+    for name, text in words.items():
+        ElementTree.SubElement(drawing, name).text = text
     drawing.extend(_children(root, known))
-    return drawing
+    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
 
 
 def _children(element: Element, known: Known) -> Iterator[Element]:
@@ -78,19 +70,15 @@ def _children(element: Element, known: Known) -> Iterator[Element]:
 
 
 def _convert(element: Element, kind: str, known: Known) -> list[Element]:
-    style = _declarations(element)
-    attributes: dict[str, str] = {}
+    style, path = _declarations(element), element.get("d", "")
     place = {name: _number(element.get(name, "0")) for name in "xy"}
-    match kind:
-        case "use":
-            shape = known[element.get(_LINK, "").removeprefix("#")]
-            kind, style = "path", _declarations(shape) | style
-            attributes["d"] = _round(shape.get("d", ""))
-            attributes["transform"] = f"translate({' '.join(place.values())})"
-        case "path":
-            attributes["d"] = _round(element.get("d", ""))
-        case "text":
-            attributes |= place
+    attributes = place if kind == "text" else {}
+    if kind == "use":
+        shape = known[element.get(_LINK, "").removeprefix("#")]
+        kind, style, path = "path", _declarations(shape) | style, shape.get("d", "")
+        attributes = {"transform": f"translate({' '.join(place.values())})"}
+    if path:
+        attributes = {"d": _round(path), **attributes}
     if style:
         attributes["style"] = ";".join(f"{name}:{value}" for name, value in style.items())
     drawn = Element(kind, attributes)

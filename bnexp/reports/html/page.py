@@ -8,14 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
-from bnexp.reports.figures.curves import build_curves
-from bnexp.reports.figures.effects import build_claim_effect, build_effects
+from bnexp.reports.figures.effects import build_claim_effect
+from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.sheet import space_label
 from bnexp.reports.figures.style import cell_styles
 from bnexp.reports.html.charts import draw_chart, draw_mark
@@ -52,6 +52,7 @@ _CLAIM_SIGNS: Mapping[ClaimVerdict, str] = {
     "equivalent": "≈",
     "inconclusive": "?",
 }
+_HEADINGS = {"curves": "Learning curves", "effects": "Effect against the baseline"}
 _CLEAR = ("better", "worse", "higher", "lower")
 _SAME = ("equivalent", "identical")
 
@@ -82,29 +83,25 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
     """
     first, by = comparisons[0], split_key(comparisons)
     trained = dict.fromkeys(train_command(record.environment) for record in records)
-    page = (
-        _templates()
-        .get_template("page.html")
-        .render(
-            parts=[_part(comparison, comparisons) for comparison in comparisons],
-            by=by,
-            moment=describe_moment(first.metric),
-            chosen=[f"{key} = {join_choices(to)}" for key, to in first.where.items() if key != by],
-            notes=describe_notes(comparisons, is_best_marked=True),
-            records=records,
-            data=describe_data(records),
-            facts=list_facts(records),
-            commands=[*filter(None, trained), compare_command(comparisons, records)],
-            configs=write_configs(records),
-            version=shared_value(records, "environment", "versions.bnexp"),
-        )
+    page = _load_template().render(
+        parts=[_part(comparison, comparisons) for comparison in comparisons],
+        by=by,
+        moment=describe_moment(first.metric),
+        chosen=[f"{key} = {join_choices(to)}" for key, to in first.where.items() if key != by],
+        notes=describe_notes(comparisons, is_best_marked=True),
+        records=records,
+        data=describe_data(records),
+        facts=list_facts(records),
+        commands=[*filter(None, trained), compare_command(comparisons, records)],
+        configs=write_configs(records),
+        version=shared_value(records, "environment", "versions.bnexp"),
     )
     return f"{printable(page)}\n"
 
 
 @cache
-def _templates() -> Environment:
-    """Returns the templates of this folder, which escape every text but the SVGs."""
+def _load_template() -> Template:
+    """Returns the template of the page, which escapes every text but the SVGs."""
     templates = Environment(
         loader=PackageLoader("bnexp.reports.html", ""),
         autoescape=True,
@@ -120,7 +117,7 @@ def _templates() -> Environment:
         "claim_signs": _CLAIM_SIGNS,
         "nothing": NOTHING,
     }
-    return templates
+    return templates.get_template("page.html")
 
 
 def _breakable(content: str) -> Markup:
@@ -130,18 +127,11 @@ def _breakable(content: str) -> Markup:
 
 def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Returns what the template shows of one comparison."""
-    table, names, styles = (
-        build_table(comparison),
-        shorten_cell_names(comparison),
-        cell_styles(comparison),
-    )
+    table, names = build_table(comparison), shorten_cell_names(comparison)
+    styles = cell_styles(comparison)
     # Speed has a column in the table of costs.
     costs = [column for column in table.costs if column.kind != "speed"]
     labels = tuple(((space_label(names[cell.cell]),),) for cell in comparison.cells)
-    charts = {
-        "Learning curves": build_curves(comparison),
-        "Effect against the baseline": build_effects(comparison),
-    }
     return {
         "comparison": comparison,
         "name": describe_part(comparison, comparisons),
@@ -160,7 +150,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
             column: align(column) for column in (*table.results, *costs) if not column.is_text
         },
         "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
-        "charts": {title: chart for title, chart in charts.items() if chart is not None},
+        "charts": {_HEADINGS[name]: chart for name, chart in build_charts(comparison).items()},
         "labels": Column(("cell",), labels, "name"),
         "costs": build_costs(comparison),
     }
