@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep.names import short_names
@@ -14,65 +15,50 @@ from bnexp.wording import write_value
 def shorten_cell_names(comparison: Comparison) -> dict[str, str]:
     """Returns a short name for each cell, by the cell's whole name.
 
-    It holds the settings that differ between the cells: `batch, 0.4`. With one key it is
-    `norm=batch`; with several, a value stands without its key if it cannot be taken for
-    that of another, a switch is named if it is on, and a part's options if the part comes
-    with several. If two names would be the same, all are the whole names.
+    It holds the settings that differ between the cells, each with its key: `norm=batch,
+    learning rate 0.2`. A switch is named if it is on. A part's options stand behind it, as in
+    `norm=group(num_groups=4)`; options that were swept with it, only if the part comes with
+    several. If two names would be the same, all are the whole names.
     """
     keys = comparison.differing
-    columns = [
-        {c.cell: c.settings[key] for c in comparison.cells if key in c.settings} for key in keys
-    ]
-    are_bare = _bare_columns([list(column.values()) for column in columns])
-    texts = []
-    for name, column, is_bare in zip(short_names(keys), columns, are_bare, strict=True):
-        written = dict(
-            zip(column, _write_column(name, list(column.values()), is_bare), strict=True)
-        )
-        texts.append([written.get(cell.cell, "") for cell in comparison.cells])
-    names = [", ".join(filter(None, row)) for row in zip(*texts, strict=True)]
-    cells = [cell.cell for cell in comparison.cells]
-    if "" in names or len(set(names)) < len(cells):
-        return {cell: cell for cell in cells}
-    return dict(zip(cells, names, strict=True))
+    names = dict(zip(keys, short_names(keys), strict=True))
+    rows: list[list[str]] = [[] for _ in comparison.cells]
+    for key in (key for key in keys if not any(_is_option(key, part) for part in keys)):
+        values = _drop_options([cell.settings.get(key, False) for cell in comparison.cells])
+        for row, cell, value in zip(rows, comparison.cells, values, strict=True):
+            row.append(_write_setting(names[key], value, _write_options(cell.settings, keys, key)))
+    whole = [cell.cell for cell in comparison.cells]
+    short = [", ".join(filter(None, row)) for row in rows]
+    is_clear = "" not in short and len(set(short)) == len(whole)
+    return dict(zip(whole, short if is_clear else whole, strict=True))
 
 
-def _write_column(name: str, values: Sequence[Scalar], is_bare: bool) -> list[str]:
-    texts = _drop_options([write_value(value) for value in values])
-    if is_bare:
-        return texts
-    if {type(value) for value in values} == {bool}:
-        return [f"{name}=true" if value else "" for value in values]
-    return [f"{name}={text}" for text in texts]
+def _is_option(key: str, part: str) -> bool:
+    """Whether the key belongs to the part: `model.norm.eps` to `model.norm.name`."""
+    return key != part and part.endswith(".name") and key.startswith(part.removesuffix("name"))
 
 
-def _drop_options(texts: Sequence[str]) -> list[str]:
+def _write_options(settings: Mapping[str, Scalar], keys: Sequence[str], part: str) -> str:
+    found = [key for key in keys if _is_option(key, part) and key in settings]
+    pairs = zip(short_names(found), found, strict=True)
+    options = ",".join(f"{name}={write_value(settings[key])}" for name, key in pairs)
+    return f"({options})" if options else ""
+
+
+def _write_setting(name: str, value: Scalar, options: str) -> str:
+    if value is False:
+        return ""
+    if isinstance(value, int | float) and value is not True:
+        return f"{name.replace('_', ' ')} {value}"
+    return f"{name}={write_value(value)}{options}"
+
+
+def _drop_options(values: Sequence[Scalar]) -> list[Scalar]:
     """Returns `group` for `group(num_groups=8)` if the part comes with no other options."""
-    variants: dict[str, set[str]] = {}
-    for text in texts:
-        variants.setdefault(text.partition("(")[0], set()).add(text)
-    parts = [text.partition("(")[0] for text in texts]
-    return [
-        part if len(variants[part]) == 1 else text for part, text in zip(parts, texts, strict=True)
-    ]
-
-
-def _bare_columns(columns: Sequence[Sequence[Scalar]]) -> list[bool]:
-    """Says which columns' values need no key: words of their own, and one column of numbers."""
-    if len(columns) < 2:
-        return [False] * len(columns)
-    is_words = [all(isinstance(value, str) for value in column) for column in columns]
-    is_numbers = [all(_is_number(value) for value in column) for column in columns]
-    words = [set(column) for column, is_text in zip(columns, is_words, strict=True) if is_text]
-    are_words_apart = len(set().union(*words)) == sum(map(len, words))
-    return [
-        are_words_apart and (is_text or (is_number and any(is_words) and sum(is_numbers) == 1))
-        for is_text, is_number in zip(is_words, is_numbers, strict=True)
-    ]
-
-
-def _is_number(value: Scalar) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    words = [value.partition("(")[0] if isinstance(value, str) else value for value in values]
+    pairs = list(zip(words, values, strict=True))
+    variants = Counter(word for word, _ in set(pairs))
+    return [word if variants[word] == 1 else value for word, value in pairs]
 
 
 def split_name(name: str) -> list[str]:

@@ -20,10 +20,10 @@ def test_one_setting_is_named_with_its_key():
     assert labels_of(norm("none"), norm("batch")) == ["norm=none", "norm=batch"]
 
 
-def test_of_several_settings_only_the_values_are_named():
+def test_each_of_several_settings_is_named_with_its_key():
     rate = "optim.learning_rate"
     labels = labels_of({**norm("none"), rate: 0.05}, {**norm("batch"), rate: 0.4})
-    assert labels == ["none, 0.05", "batch, 0.4"]
+    assert labels == ["norm=none, learning rate 0.05", "norm=batch, learning rate 0.4"]
 
 
 def test_what_all_cells_share_is_left_out():
@@ -33,22 +33,22 @@ def test_what_all_cells_share_is_left_out():
     ]
 
 
-def test_two_numbers_need_their_keys():
+def test_two_numbers_are_named_with_their_keys():
     labels = labels_of(
         norm("none", data__batch_size=8, optim__learning_rate=0.1),
         norm("batch", data__batch_size=32, optim__learning_rate=0.4),
     )
-    assert labels[1] == "batch, batch_size=32, learning_rate=0.4"
+    assert labels[1] == "norm=batch, batch size 32, learning rate 0.4"
 
 
-def test_a_word_that_two_settings_have_needs_its_key():
+def test_a_word_that_two_settings_have_is_named_with_each_key():
     labels = labels_of(norm("none", data__augment="none"), norm("batch", data__augment="flip"))
     assert labels == ["norm=none, augment=none", "norm=batch, augment=flip"]
 
 
 def test_a_switch_is_named_where_it_is_on():
     labels = labels_of(norm("none", model__affine=False), norm("batch", model__affine=True))
-    assert labels == ["none", "batch, affine=true"]
+    assert labels == ["norm=none", "norm=batch, affine=true"]
 
 
 def test_the_options_of_a_part_are_named_where_it_comes_with_several():
@@ -62,7 +62,7 @@ def test_cells_that_settings_do_not_tell_apart_keep_their_names(settings):
 
 
 def test_values_that_look_the_same_keep_the_cells_names():
-    assert labels_of(norm("none", a__b=1), norm("none", a__b="1")) == ["cell 0", "cell 1"]
+    assert labels_of(norm("none", a__b="null"), norm("none", a__b=None)) == ["cell 0", "cell 1"]
 
 
 def build_norm_cells(**options):
@@ -86,7 +86,10 @@ def test_an_option_that_one_norm_alone_has_is_part_of_that_norm():
 
     (difference,) = (cell.difference for cell in comparison.cells if cell.difference)
     assert difference.changed == ("model.norm.name",)
-    assert list(shorten_cell_names(comparison).values()) == ["batch", "group, 4"]
+    assert list(shorten_cell_names(comparison).values()) == [
+        "norm=batch",
+        "norm=group(num_groups=4)",
+    ]
     columns = build_table(comparison).names
     assert [tuple(column.text(row, " ") for row in range(2)) for column in columns] == [
         ("batch", "group"),
@@ -102,3 +105,7 @@ def test_an_option_that_both_parts_have_is_a_factor_of_its_own():
 
     (difference,) = (cell.difference for cell in compare_runs(records).cells if cell.difference)
     assert difference.changed == ("model.norm.name", "model.norm.eps")
+    assert list(shorten_cell_names(compare_runs(records)).values()) == [
+        "norm=batch(eps=1e-05)",
+        "norm=group(eps=0.001)",
+    ]

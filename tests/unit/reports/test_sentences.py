@@ -92,7 +92,7 @@ def test_a_long_baseline_is_not_named_in_every_sentence():
         *build_cell("norm=batch,batch_size=16,placement=after", BATCH),
     ]
     assert tell(compare_runs(records))[0].startswith(
-        "batch, 16, after is better than none, 8, before by 16.3 points"
+        "norm=batch, batch_size=16, placement=after is better than the baseline by 16.3 points"
     )
 
 
