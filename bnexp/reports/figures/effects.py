@@ -25,7 +25,13 @@ from bnexp.reports.figures.sheet import (
 from bnexp.reports.figures.style import INK, INKED, LINE_WIDTH, MUTED, PAPER, Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import claim_format, describe_claim
-from bnexp.reports.words.formatting import MetricFormat, format_difference, metric_format, with_unit
+from bnexp.reports.words.formatting import (
+    MetricFormat,
+    find_interval,
+    format_difference,
+    metric_format,
+    with_unit,
+)
 from bnexp.reports.words.headings import describe_selection
 from bnexp.reports.words.notes import ALONE
 from bnexp.wording import count
@@ -46,7 +52,8 @@ class Effect:
     """One row: a difference with its interval and its seeds, in the unit that is shown."""
 
     mean: float
-    interval: tuple[float, float] | None
+    interval: Sequence[float]
+    """Its ends; empty if there is none."""
     seeds: Sequence[float]
     n: int
     is_paired: bool
@@ -75,14 +82,14 @@ class Effects:
         sure = [row for row in self.rows if row.n >= _LEAST_FOR_SCALE] or self.rows
         values = [0.0, *(() if self.margin is None else (-self.margin, self.margin))]
         values += [value for row in self.rows for value in (row.mean, *row.seeds)]
-        values += [bound for row in sure for bound in row.interval or ()]
+        values += [bound for row in sure for bound in row.interval]
         return pad_limits(values, 0.05)
 
     @property
     def has_arrows(self) -> bool:
         """Whether an interval runs beyond the axis."""
         low, high = self.limits
-        bounds = [bound for row in self.rows for bound in row.interval or ()]
+        bounds = [bound for row in self.rows for bound in row.interval]
         return any(not low <= bound <= high for bound in bounds)
 
 
@@ -163,10 +170,9 @@ def _build_rows(comparison: Comparison) -> Iterator[Effect]:
 
 
 def _build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
-    low, high = found.ci_low, found.ci_high
     return Effect(
         found.mean * shown.scale,
-        None if low is None or high is None else (low * shown.scale, high * shown.scale),
+        [bound * shown.scale for bound in find_interval(found) or ()],
         [value * shown.scale for value in found.by_seed.values()],
         found.n,
         found.is_paired,
@@ -270,7 +276,7 @@ def _draw_interval(sheet: Sheet, row: Effect, y: float) -> None:
     """Draws the mean on its interval, which ends in bars, or in arrows if it continues."""
     axes, (low, high) = sheet.axes, sheet.axes.get_xlim()
     look: dict[str, Any] = {"color": row.style.colour, "linewidth": LINE_WIDTH}
-    if row.interval is not None:
+    if row.interval:
         ends = [min(max(bound, low), high) for bound in row.interval]
         axes.plot(ends, [y, y], **look, zorder=2, clip_on=False)
         for bound, end, depth in zip(row.interval, ends, (7, -7), strict=True):

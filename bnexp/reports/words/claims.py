@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isclose
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.words.formatting import MetricFormat, write_p
-from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
+from bnexp.reports.words.formatting import MetricFormat, find_interval, write_p
+from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.wording import count, write_value
 
 if TYPE_CHECKING:
@@ -48,15 +48,11 @@ class ClaimText:
 
 def describe_claim(result: ClaimResult) -> ClaimText:
     """Returns the claim's verdict with its evidence."""
-    claim = result.claim
-    source = f"Source: {claim.source.removesuffix('.')}."
-    caveats = (f"{found.text[0].upper()}{found.text[1:]}." for found in result.caveats)
-    notes = (_prediction(claim), _openness(result), _company(result), *caveats, source)
     return ClaimText(
         heading=_HEADINGS[result.verdict],
-        statement=claim.statement,
+        statement=result.claim.statement,
         evidence=_evidence(result),
-        notes=tuple(note for note in notes if note),
+        notes=tuple(_notes(result)),
     )
 
 
@@ -84,15 +80,12 @@ def claim_format(claim: ClaimConfig) -> MetricFormat:
     if metric == "diverged":
         metric = "accuracy"  # a share, shown in percent
     margin = claim.margin * (100 if is_accuracy(metric) else 1)
-    decimals = next(
-        (
-            decimals
-            for decimals in range(1, _MOST_DECIMALS)
-            if isclose(round(margin, decimals), margin, rel_tol=0.02)
-        ),
-        _MOST_DECIMALS,
+    enough = (
+        decimals
+        for decimals in range(1, _MOST_DECIMALS)
+        if isclose(round(margin, decimals), margin, rel_tol=0.02)
     )
-    return MetricFormat(metric, decimals)
+    return MetricFormat(metric, next(enough, _MOST_DECIMALS))
 
 
 def _is_place(claim: ClaimConfig) -> bool:
@@ -115,13 +108,6 @@ def _write_size(claim: ClaimConfig, difference: float) -> str:
     return f"a factor of {base**difference:.3g}"
 
 
-def _prediction(claim: ClaimConfig) -> str:
-    margin, measure = _write_size(claim, claim.margin), describe_measure(claim)
-    if claim.direction == "equal":
-        return f"Predicted: {measure} equal within {margin}."
-    return f"Predicted: {measure} {claim.direction}; differences below {margin} don't matter."
-
-
 def _evidence(result: ClaimResult) -> str:
     claim, test = result.claim, result.test
     if test is None:
@@ -130,9 +116,9 @@ def _evidence(result: ClaimResult) -> str:
     treatment, control = (_side(claim, side) for side in (result.treatment, result.control))
     difference = write.difference(test.mean, signed=True)
     parts = [f"difference {difference if _base(claim) is None else _write_size(claim, test.mean)}"]
-    if test.ci_low is not None and test.ci_high is not None:
-        low, high = (write.number(bound) for bound in (test.ci_low, test.ci_high))
-        parts.append(f"{CONFIDENCE} interval {low} to {high}")
+    ends = find_interval(test)
+    if ends is not None:
+        parts.append(write.interval(*ends))
     if test.p is not None:
         parts.append(f"{test.name}, {write_p(test.p)}")
     if result.p_holm is not None and claim.direction == "equal":
@@ -164,21 +150,25 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 
 
-def _openness(result: ClaimResult) -> str:
-    if result.obstacle is None:
-        return ""
-    text = f"Still open because {result.obstacle.text}."
-    if result.seeds_needed is not None:
-        sought = "equality" if result.claim.direction == "equal" else "an effect of the margin"
-        needed = count(result.seeds_needed, "seed")
-        text += (
-            f" With this spread, {needed} per side would detect {sought} "
-            f"with 80{NO_BREAK}% power, in an experiment of their own."
+def _notes(result: ClaimResult) -> Iterator[str]:
+    claim, measure = result.claim, describe_measure(result.claim)
+    is_equal, margin = claim.direction == "equal", _write_size(claim, claim.margin)
+    if is_equal:
+        yield f"Predicted: {measure} equal within {margin}."
+    else:
+        yield f"Predicted: {measure} {claim.direction}; differences below {margin} don't matter."
+    if result.obstacle is not None:
+        sought = "equality" if is_equal else "an effect of the margin"
+        needed = (
+            f" With this spread, {count(result.seeds_needed, 'seed')} per side would detect "
+            f"{sought} with 80{NO_BREAK}% power, in an experiment of their own."
+            if result.seeds_needed is not None
+            else ""
         )
-    return text
-
-
-def _company(result: ClaimResult) -> str:
-    if not result.also_differ:
-        return ""
-    return f"The two sides also differ in {', '.join(result.also_differ)}, as the sweep intended."
+        yield f"Still open because {result.obstacle.text}.{needed}"
+    if result.also_differ:
+        keys = ", ".join(result.also_differ)
+        yield f"The two sides also differ in {keys}, as the sweep intended."
+    for caveat in result.caveats:
+        yield f"{caveat.text[0].upper()}{caveat.text[1:]}."
+    yield f"Source: {claim.source.removesuffix('.')}."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from bnexp.analysis.metrics import better_direction, is_accuracy
-from bnexp.analysis.results import CellResult, Comparison, Difference
-from bnexp.reports.words.phrases import NO_BREAK, Figure, Phrase, plain
+from bnexp.analysis.results import CellResult, ClaimTest, Comparison, Difference
+from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, Figure, Phrase, plain
 
 NOTHING = "–"
 """Stands for a figure that does not exist."""
@@ -51,6 +50,10 @@ class MetricFormat:
         """Returns a difference with its unit."""
         return f"{self.number(value, signed)} {self.difference_unit}".rstrip()
 
+    def interval(self, low: float, high: float) -> str:
+        """Returns `95 % interval 13.7 to 17.1`."""
+        return f"{CONFIDENCE} interval {self.number(low)} to {self.number(high)}"
+
     def margin(self, value: float) -> str:
         """Returns a margin with its unit and all of its figures: `1 point`, `0.5 points`."""
         shown = f"{value * self.scale:.6g}"
@@ -68,29 +71,30 @@ def metric_format(comparison: Comparison) -> MetricFormat:
     scale = 100 if is_accuracy(comparison.metric) else 1
     means = [abs(cell.mean) for cell in comparison.cells if cell.mean]
     decimals = 1 if scale == 100 else min(6, max(0, 3 - floor(log10(max(means, default=1)))))
-    halves = [half * scale for half in _half_widths(comparison.cells) if half > 0]
+    parts = (part for cell in comparison.cells for part in (cell, cell.difference))
+    ends = filter(None, map(find_interval, parts))
+    halves = [(high - low) / 2 * scale for low, high in ends if high > low]
     needed = ceil(-log10(min(halves))) if halves else 0
     return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)))
+
+
+def find_interval(
+    part: CellResult | Difference | ClaimTest | None,
+) -> tuple[float, float] | None:
+    """Returns the ends of the part's interval, or None if it has none."""
+    if part is None or part.ci_low is None or part.ci_high is None:
+        return None
+    return part.ci_low, part.ci_high
 
 
 def find_best(comparison: Comparison) -> frozenset[int]:
     """Returns the rows with the best mean; empty if nobody can say which is best."""
     direction = better_direction(comparison.metric)
-    means = {
-        row: direction * cell.mean
-        for row, cell in enumerate(comparison.cells)
-        if cell.mean is not None
-    }
+    means = {row: cell.mean for row, cell in enumerate(comparison.cells) if cell.mean is not None}
     if direction == 0 or len(means) < 2:
         return frozenset()
-    return frozenset(row for row, value in means.items() if value == max(means.values()))
-
-
-def _half_widths(cells: Iterable[CellResult]) -> Iterable[float]:
-    for cell in cells:
-        for part in (cell, cell.difference):
-            if part is not None and part.ci_low is not None and part.ci_high is not None:
-                yield (part.ci_high - part.ci_low) / 2
+    best = max(means.values()) if direction > 0 else min(means.values())
+    return frozenset(row for row, mean in means.items() if mean == best)
 
 
 def write_difference(difference: Difference | None, write: MetricFormat) -> Phrase:
@@ -98,10 +102,8 @@ def write_difference(difference: Difference | None, write: MetricFormat) -> Phra
     if difference is None:
         return (NOTHING,)
     centre = Figure(write.number(difference.mean, signed=True))
-    if difference.ci_low is None or difference.ci_high is None:
-        return (centre,)
-    low, high = (Figure(write.number(end)) for end in (difference.ci_low, difference.ci_high))
-    return centre, " [", low, ", ", high, "]"
+    ends = [Figure(write.number(end)) for end in find_interval(difference) or ()]
+    return (centre, " [", ends[0], ", ", ends[1], "]") if ends else (centre,)
 
 
 def format_difference(difference: Difference | None, write: MetricFormat) -> str:

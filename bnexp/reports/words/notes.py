@@ -25,9 +25,12 @@ def describe_notes(
     `is_best_marked` says whether the best means are in bold, which a note then explains;
     `is_advising`, whether the reader can give other options.
     """
-    notes = [describe_method(*comparisons), *_margin(comparisons), *_claims_of_all(comparisons)]
-    if is_advising:
-        notes += _more_seeds(comparisons)
+    notes = [describe_method(*comparisons), *_margin(comparisons)]
+    if any(comparison.claims and comparison.where for comparison in comparisons):
+        notes.append("The claims are assessed on all runs, not only those in the table.")
+    most = max(cell.n for comparison in comparisons for cell in comparison.cells)
+    if is_advising and most == 1:
+        notes.append("For more seeds, bnexp train CONFIG -s sweep.seeds=5 trains the missing ones.")
     is_advising = is_advising and len(comparisons) == 1
     for comparison in comparisons:
         notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
@@ -59,11 +62,6 @@ def describe_method(*comparisons: Comparison) -> str:
     return f"{method}, Holm-adjusted over {family} comparisons. {ALONE}"
 
 
-def _more_seeds(comparisons: Sequence[Comparison]) -> Iterable[str]:
-    if max(cell.n for comparison in comparisons for cell in comparison.cells) == 1:
-        yield "For more seeds, bnexp train CONFIG -s sweep.seeds=5 trains the missing ones."
-
-
 def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
     first = comparisons[0]
     if first.margin is None:
@@ -77,11 +75,6 @@ def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
         yield f"No cell is equivalent, i.e. {margin}"
 
 
-def _claims_of_all(comparisons: Sequence[Comparison]) -> Iterable[str]:
-    if any(comparison.claims and comparison.where for comparison in comparisons):
-        yield "The claims are assessed on all runs, not only those in the table."
-
-
 def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
     """Yields one line on the cells whose difference cannot be put down to one key."""
     joint = [
@@ -91,7 +84,8 @@ def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
     ]
     if not joint:
         return
-    names = _short_names(joint)
+    swept = list(dict.fromkeys(key for _, keys in joint for key in keys))
+    names = dict(zip(swept, short_names(swept), strict=True))
     cell, keys = joint[0]
     label = shorten_cell_names(comparison)[cell.cell]
     *first, last = (names[key] for key in keys)
@@ -104,11 +98,6 @@ def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:
         f"{label} differs from the baseline in {changed}{more if others else ''}, so its "
         f"difference is the effect of {both} together{advice}."
     )
-
-
-def _short_names(changes: Changes) -> dict[str, str]:
-    keys = list(dict.fromkeys(key for _, keys in changes for key in keys))
-    return dict(zip(keys, short_names(keys), strict=True))
 
 
 def _advise(comparison: Comparison, joint: Changes, names: Mapping[str, str]) -> str:

@@ -10,8 +10,14 @@ from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, Difference, Verdict
 from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.reports.words.cell_names import shorten_cell_names
-from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
-from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, CellName, Phrase
+from bnexp.reports.words.formatting import (
+    MetricFormat,
+    find_interval,
+    format_p,
+    metric_format,
+    write_p,
+)
+from bnexp.reports.words.phrases import NO_BREAK, CellName, Phrase
 from bnexp.wording import count
 
 Names = tuple[CellName, str]
@@ -151,22 +157,22 @@ def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker
     write, verdict = speaker.write, difference.verdict
     seeds = _seeds(cell, difference, speaker.baseline)
     signed = write.difference(difference.mean, signed=True)
+    evidence = _evidence(difference, seeds, write)
     match verdict:
         case "better" | "worse" | "higher" | "lower":
-            evidence = _evidence(difference, seeds, write, in_size=True)
             return CellText(_clear(names, difference, write), verdict, evidence)
         case "equivalent":
             within = f" within {write.margin(speaker.margin)}" if speaker.margin else ""
-            claim = (*both, f" are equivalent{within}: {signed}")
-            return CellText(claim, verdict, _evidence(difference, seeds, write))
+            return CellText((*both, f" are equivalent{within}: {signed}"), verdict, evidence)
         case "no clear difference":
-            claim = (*both, f" show no clear difference: {signed}")
-            evidence = _evidence(difference, seeds, write)
-            return CellText(claim, verdict, evidence, caveats=_sensitivity(difference, speaker))
+            claim, caveats = (
+                f" show no clear difference: {signed}",
+                _sensitivity(difference, speaker),
+            )
+            return CellText((*both, claim), verdict, evidence, caveats=caveats)
         case "identical":
             return CellText((*both, f" are identical in {seeds}"), verdict)
         case "confounded":
-            evidence = _evidence(difference, seeds, write, in_size=not _holds_zero(difference))
             but = f", but {_obstacle(difference)}: no causal verdict"
             return CellText(_position(names, difference, write), verdict, evidence, but)
         case "not tested":
@@ -208,11 +214,6 @@ def _clear(names: Names, difference: Difference, write: MetricFormat) -> Phrase:
     return (*start, f": {write.metric} is {side} by {size}")
 
 
-def _holds_zero(difference: Difference) -> bool:
-    low, high = difference.ci_low, difference.ci_high
-    return low is not None and high is not None and low <= 0 <= high
-
-
 def _position(names: Names, difference: Difference, write: MetricFormat) -> Phrase:
     if difference.mean == 0:
         return names[0], " equals ", names[1]
@@ -220,21 +221,18 @@ def _position(names: Names, difference: Difference, write: MetricFormat) -> Phra
     return names[0], f" is {write.difference(abs(difference.mean))} {side} ", names[1]
 
 
-def _evidence(
-    difference: Difference, seeds: str, write: MetricFormat, in_size: bool = False
-) -> tuple[str, ...]:
-    """Returns interval, p and n; `in_size` counts the interval in the mean's direction."""
+def _evidence(difference: Difference, seeds: str, write: MetricFormat) -> tuple[str, ...]:
+    """Returns interval, p and n; the interval counts in the direction that the sentence names."""
     parts = [seeds]
     if difference.verdict == "equivalent" and difference.p_equivalence is not None:
         parts.insert(0, f"{write_p(difference.p_equivalence)} for lying within the margin")
     elif difference.p_holm is not None:
         parts.insert(0, _adjusted_p(difference.p_holm, difference.p))
-    if difference.ci_low is not None and difference.ci_high is not None:
-        bounds = (difference.ci_low, difference.ci_high)
-        if in_size and difference.mean < 0:
-            bounds = (-difference.ci_high, -difference.ci_low)
-        low, high = (write.number(bound) for bound in bounds)
-        parts.insert(0, f"{CONFIDENCE} interval {low} to {high}")
+    ends = find_interval(difference)
+    if ends is not None:
+        is_signed = difference.verdict in ("equivalent", "no clear difference")
+        low, high = ends if is_signed or ends[1] >= 0 else (-ends[1], -ends[0])
+        parts.insert(0, write.interval(low, high))
     return tuple(parts)
 
 

@@ -296,7 +296,9 @@ def test_the_baseline_has_the_colour_of_text_in_a_grid_too():
 
 def test_cells_are_called_by_what_tells_them_apart():
     cells = {"norm=none,batch_size=8": [(0.1, 0.2)], "norm=batch,batch_size=32": [(0.2, 0.3)]}
-    assert {"norm=none, batch_size=8", "norm=batch, batch_size=32"} <= set(texts_of(draw_curves(compare_runs(runs_of(cells)))))
+    assert {"norm=none, batch_size=8", "norm=batch, batch_size=32"} <= set(
+        texts_of(draw_curves(compare_runs(runs_of(cells))))
+    )
 
 
 def test_the_margin_is_a_band_around_zero(comparison):

@@ -29,8 +29,8 @@ def notes_of(cells, margin=None, **options):
 def test_a_cell_that_differs_in_two_settings_is_said_to_and_how_to_compare_along_one():
     whole = {**GRID, "norm=none,batch_size=32": [0.4, 0.42, 0.41]}
     assert (
-        "norm=batch, batch_size=32 differs from the baseline in norm and batch_size, so its difference is the "
-        "effect of both together; --by batch_size compares along norm alone."
+        "norm=batch, batch_size=32 differs from the baseline in norm and batch_size, so its "
+        "difference is the effect of both together; --by batch_size compares along norm alone."
     ) in notes_of(whole)
 
 
