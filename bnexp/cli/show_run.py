@@ -58,7 +58,8 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "state", _state_lines(record)
     yield "folder", [str(record.path)]
     yield "swept", [f"{key} = {write_value(value)}" for key, value in record.settings.items()]
-    yield "config", [f"{key} = {write_value(record.config[key])}" for key in _main_keys(record)]
+    keys = [key for key in MAIN_KEYS if key in record.config and key not in record.settings]
+    yield "config", [f"{key} = {write_value(record.config[key])}" for key in keys]
     yield "measured", _measured_lines(record)
     yield "problems", [*record.problems, *_find_damaged_checkpoints(record.path)]
     files = _list_files(record.path)
@@ -90,10 +91,6 @@ def _progress(record: RunRecord) -> list[str]:
     if not isinstance(step, int):
         return []
     return [f"step {step:,} of {total:,}" if isinstance(total, int) else f"step {step:,}"]
-
-
-def _main_keys(record: RunRecord) -> list[str]:
-    return [key for key in MAIN_KEYS if key in record.config and key not in record.settings]
 
 
 def _measured_lines(record: RunRecord) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -101,14 +102,14 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
-    from bnexp.launch.notices import describe_folder, restore_statuses
+    from bnexp.launch.notices import restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = open_output(sys.stderr)
-    _warn([*experiment.warnings, *describe_folder(planned), *restore_statuses(planned)], console)
+    _warn(restore_statuses(planned))
     if not to_do:
         console.print(f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
@@ -125,10 +126,7 @@ def plan(
     force: ForceOption = False,
 ) -> None:
     """Check a config and list its runs; writes and trains nothing."""
-    from bnexp.launch.notices import describe_folder
-
     experiment, planned = _load(config, settings, runs_dir, device, force)
-    _warn([*experiment.warnings, *describe_folder(planned)], open_output(sys.stderr))
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     rows = []
     for cell, group in itertools.groupby(planned, key=lambda run: run.spec.cell):
@@ -139,7 +137,8 @@ def plan(
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
 
 
-def _warn(warnings: list[str], console: Console) -> None:
+def _warn(warnings: Iterable[str]) -> None:
+    console = open_output(sys.stderr)
     for warning in warnings:
         console.print(f"warning: {warning}", markup=False)
 
@@ -152,14 +151,18 @@ def _load(
     force: bool,
     resume_anyway: bool = False,
 ) -> tuple[Experiment, list[PlannedRun]]:
+    """Returns the experiment and what to do for each of its runs; prints what is suspicious."""
     from bnexp.config.load import load_experiment
+    from bnexp.launch.notices import describe_folder
     from bnexp.launch.plan import plan_runs
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(config, overrides)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
-    return experiment, plan_runs(experiment, runs_dir, force, resume_anyway)
+    planned = plan_runs(experiment, runs_dir, force, resume_anyway)
+    _warn([*experiment.warnings, *describe_folder(planned)])
+    return experiment, planned
 
 
 def _train_all(

@@ -63,7 +63,6 @@ class ExperimentConfig(Part):
         it is saved. The device and threads are recorded with each run: a comparison reports
         whether they differ, and an interrupted run does not resume on others unless asked to.
         """
-        content = self.model_dump(mode="json", exclude={"name", "sweep", "claim"})
-        for key in NOT_FINGERPRINTED:
-            del content["train"][key]
+        whole = dict.fromkeys(("name", "sweep", "claim"), True)
+        content = self.model_dump(mode="json", exclude={**whole, "train": set(NOT_FINGERPRINTED)})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

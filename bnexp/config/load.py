@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,10 @@ def _build_runs(
                 failing.setdefault(problem, []).append(cell.name)
         else:
             settings = _find_settings(cell, swept, tree, config)
-            runs += [_build_run(cell.name, settings, config, seed, checked - 1) for seed in seeds]
+            for seed in seeds:
+                train = config.train.model_copy(update={"seed": seed})
+                seeded = config.model_copy(update={"train": train})
+                runs.append(RunSpec(cell.name, settings, seed, seeded, checked - 1))
     at_least = "at least " if checked < len(cells) else ""
     for problem, names in failing.items():
         others = f" and {at_least}{count(len(names) - 1, 'other')}" if len(names) > 1 else ""
@@ -179,7 +182,7 @@ def _place(finding: Finding, tree: Node) -> Problem:
 def _find_settings(
     cell: Cell, swept: Sequence[str], tree: Node, config: ExperimentConfig
 ) -> dict[str, Scalar]:
-    settings = {choice.key: choice.setting for choice in cell.choices}
+    settings = {choice.key: as_setting(choice.value.plain()) for choice in cell.choices}
     missing = [key for key in swept if key not in settings]
     resolved = config.model_dump(mode="json") if missing else {}
     for key in missing:
@@ -198,38 +201,26 @@ def _find_default(config: Any, key: str) -> Any:  # noqa: ANN401 - any plain val
     return value.get("name", value) if isinstance(value, dict) else value
 
 
-def _build_run(
-    cell: str, settings: Mapping[str, Scalar], config: ExperimentConfig, seed: int, index: int
-) -> RunSpec:
-    train = config.train.model_copy(update={"seed": seed})
-    return RunSpec(cell, settings, seed, config.model_copy(update={"train": train}), index)
-
-
-def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> list[Problem]:
-    """Returns a problem for each include that makes a cell that is there without it."""
+def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iterator[Problem]:
+    """Yields a problem for each include that makes a cell that is there without it."""
     includes = {cell.name: cell.include for cell in cells if cell.include}
     if not includes:
-        return []
-    problems = []
+        return
     names: dict[tuple[str, str, int | None], str] = {}
-    for run in {run.cell: run for run in runs}.values():
+    for name, run in {run.cell: run for run in runs}.items():
         train = run.config.train
-        content = (run.config.fingerprint(), train.device, train.threads)
-        first = names.setdefault(content, run.cell)
-        place = includes.get(run.cell)
-        if place and first != run.cell:
-            problems.append(place.problem(f"is the same as the cell '{first}'", "sweep.include"))
-    return problems
+        first = names.setdefault((run.config.fingerprint(), train.device, train.threads), name)
+        if first != name and (place := includes.get(name)):
+            yield place.problem(f"is the same as the cell '{first}'", "sweep.include")
 
 
 def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:
     claims = runs[0].config.claim
     if not claims:
         return []
-    cells = {run.cell: run for run in runs}
     variants = [
         Variant(name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"})))
-        for name, run in cells.items()
+        for name, run in {run.cell: run for run in runs}.items()
     ]
     is_list = tree.child("claim", 0) is not None  # a single claim may stand there itself
     return [

@@ -23,35 +23,32 @@ def load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say)
     the building; `say` hears of both. Calls for the same path share one dataset in a process,
     so the arrays are read-only. `path` must name the content, not only the place.
     """
-    if path not in _LOADED:
-        dataset = _load_or_build(path, name, build, say)
-        for part in dataset.parts.values():
-            part.images.setflags(write=False)
-            part.labels.setflags(write=False)
-        while len(_LOADED) >= _MOST_LOADED:
-            del _LOADED[next(iter(_LOADED))]
-        _LOADED[path] = dataset
-    return _LOADED[path]
+    if path in _LOADED:
+        return _LOADED[path]
+    try:
+        dataset = read_arrays(path, name)
+    except DataError as error:
+        say(f"{error}; building it again")
+        dataset = None
+    if dataset is None:
+        dataset = build()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(path, dataset)
+        except OSError as error:
+            say(f"cannot keep the decoded images in {path} ({error.strerror}); continuing without")
+    for part in dataset.parts.values():
+        part.images.setflags(write=False)
+        part.labels.setflags(write=False)
+    while len(_LOADED) >= _MOST_LOADED:
+        del _LOADED[next(iter(_LOADED))]
+    _LOADED[path] = dataset
+    return dataset
 
 
 def forget_loaded() -> None:
     """Forgets what this process has loaded, so that the next call reads it from disk."""
     _LOADED.clear()
-
-
-def _load_or_build(path: Path, name: str, build: Callable[[], Dataset], say: Say) -> Dataset:
-    try:
-        if kept := read_arrays(path, name):
-            return kept
-    except DataError as error:
-        say(f"{error}; building it again")
-    dataset = build()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(path, dataset)
-    except OSError as error:
-        say(f"cannot keep the decoded images in {path} ({error.strerror}); continuing without")
-    return dataset
 
 
 def write_arrays(path: Path, dataset: Dataset) -> None:

@@ -68,7 +68,11 @@ def expand_cells(sweep: Node, max_runs: int, num_seeds: int) -> list[Cell]:
     ]
     runs = (math.prod(map(len, axes)) + len(includes)) * num_seeds
     if runs > max_runs:
-        problems.append(_refuse_count(sweep, runs, max_runs, bool(excludes)))
+        # Python refuses to write out numbers of more than 4,300 digits.
+        shown = f"{runs:,}" if runs < 10**18 else "more than 10^18"
+        before = ", counted before sweep.exclude," if excludes else ""
+        reason = f"{shown} runs{before} are more than sweep.max_runs, {max_runs:,}"
+        problems.append(sweep.position.problem(reason, "sweep"))
     elif len(swept) > MAX_KEYS:
         problems.append(sweep.position.problem(f"more than {MAX_KEYS} keys are swept", "sweep"))
     if problems:
@@ -83,14 +87,6 @@ def expand_cells(sweep: Node, max_runs: int, num_seeds: int) -> list[Cell]:
     ]
     places = [*(None for _ in kept), *(include.place for include in includes)]
     return list(map(Cell, name_cells(kept, added, keys), [*kept, *added], places))
-
-
-def _refuse_count(sweep: Node, runs: int, max_runs: int, has_excludes: bool) -> Problem:
-    # Python refuses to write out numbers of more than 4,300 digits.
-    shown = f"{runs:,}" if runs < 10**18 else "more than 10^18"
-    before = ", counted before sweep.exclude," if has_excludes else ""
-    reason = f"{shown} runs{before} are more than sweep.max_runs, {max_runs:,}"
-    return sweep.position.problem(reason, "sweep")
 
 
 def _find_wrong_keys(swept: Sequence[Choice], includes: Sequence[Include]) -> Iterator[Problem]:

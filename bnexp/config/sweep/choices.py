@@ -37,11 +37,6 @@ class Choice(Assignment):
         """The label, the same for the spellings 1 and 1.0 of one value."""
         return canonical_label(self.value)
 
-    @property
-    def setting(self) -> Scalar:
-        """The value itself if it is a scalar, else its label."""
-        return as_setting(self.value.plain())
-
 
 Row = tuple[Choice, ...]
 """Choices that are made together."""

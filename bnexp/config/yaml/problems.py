@@ -73,16 +73,12 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
         return node.position.problem(reason, dotted((*path, "name")))
     if kind == "union_tag_invalid":
         path, node = (*path, "name"), node.children.get("name", node)
-    elif _is_left_out(path, location, root):  # it has no usable default: it must be given
+    elif path[-1:] != location[-1:] and any(
+        location[-1] in model.model_fields for model in _models_at(root, location[:-1])
+    ):  # a field that is left out without a usable default: it must be given
         path = (*path, location[-1])
     hint = did_you_mean(write_value(node.value), names) if kind == "model_attributes_type" else ""
     return node.position.problem(_reason(kind, detail, node) + hint, dotted(path))
-
-
-def _is_left_out(path: KeyPath, location: KeyPath, root: type[BaseModel]) -> bool:
-    if path[-1:] == location[-1:]:
-        return False
-    return any(location[-1] in model.model_fields for model in _models_at(root, location[:-1]))
 
 
 def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]) -> Problem:
@@ -93,7 +89,10 @@ def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]
         return node.position.problem(REQUIRED, dotted((*path, key)))
     path, _ = _resolve(tree, location)
     place = (tree.child(*path[:-1]) or tree).key_position(key)
-    known = sorted(_known_keys(root, location[:-1], place.is_override))
+    models = _models_at(root, location[:-1])
+    known = sorted({name for model in models for name in model.model_fields})
+    if models == [root] and not place.is_override:
+        known = sorted([*known, "extends"])
     hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])
     hint = hint or did_you_mean(key, known)
     reason = "unknown key" + (hint or f"; the keys here are {', '.join(known)}")
@@ -146,28 +145,15 @@ def _resolve(node: Node, location: KeyPath) -> tuple[KeyPath, Node]:
     Of its readings, one that ends at the location's last key is taken before one that
     does not, and then the longest.
     """
-    path, found, _ = _read_location(node, location)
-    return path, found
-
-
-def _read_location(node: Node, location: KeyPath) -> tuple[KeyPath, Node, bool]:
     if not location:
-        return (), node, False
-    head, rest = location[0], location[1:]
-    skipped = _read_location(node, rest)
-    child = node.child(head)
+        return (), node
+    skipped = _resolve(node, location[1:])
+    child = node.child(location[0])
     if child is None:
         return skipped
-    path, found, is_at_end = _read_location(child, rest)
-    taken = ((head, *path), found, is_at_end or not rest)
-    return max(taken, skipped, key=lambda reading: (reading[2], len(reading[0])))
-
-
-def _known_keys(root: type[BaseModel], location: KeyPath, is_override: bool) -> set[str]:
-    """Returns the keys that the schema knows at a location of pydantic's."""
-    here = _models_at(root, location)
-    keys = {name for model in here for name in model.model_fields}
-    return keys | {"extends"} if here == [root] and not is_override else keys
+    path, found = _resolve(child, location[1:])
+    taken = (location[0], *path), found
+    return max(taken, skipped, key=lambda read: (read[0][-1:] == location[-1:], len(read[0])))
 
 
 def _models_at(root: type[BaseModel], location: KeyPath) -> list[type[BaseModel]]:
@@ -178,13 +164,9 @@ def _models_at(root: type[BaseModel], location: KeyPath) -> list[type[BaseModel]
             continue
         fields = [model.model_fields[key] for model in here if key in model.model_fields]
         inner = [model for field in fields for model in _models_in(field.annotation)]
-        named = [model for model in here if _has_tag(model, key)]
+        named = [one for one in here if part_name(one) == key or key in one.model_fields]  # type: ignore[arg-type]
         here = inner or named or here
     return here
-
-
-def _has_tag(model: Any, tag: str) -> bool:  # noqa: ANN401 - a model class
-    return part_name(model) == tag or tag in model.model_fields
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a typing construct

@@ -118,11 +118,6 @@ def _unpickle_members(content: bytes) -> dict[str, Any]:
     return members
 
 
-def _reconstruct(*arguments: Any) -> Any:  # noqa: ANN401 - NumPy's own constructor
-    constructor: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]
-    return constructor(*arguments)
-
-
 def _build_dtype(code: str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
     # Archives from Python 2 pass numbers for align and copy, which NumPy 2.4 warns of.
     return np.dtype(code, align=bool(align), copy=bool(copy))
@@ -134,6 +129,7 @@ def _encode(text: str, encoding: str) -> bytes:
     return _codecs.encode(text, encoding)
 
 
+_reconstruct: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,

@@ -47,8 +47,9 @@ def load_image_folder(
 ) -> Dataset:
     """Returns the images below `root`, from the cache if the folder has not changed.
 
-    They are resized to `image_size`, or must have one size if that is None. With one channel,
-    colours become grey; with three, grey is widened; `auto` is one if all are grey.
+    They are uint8 `(N, H, W, C)`, class by class, sorted by name. They are resized to
+    `image_size`, or must have one size if that is None. With one channel, colours become grey;
+    with three, grey is widened; `auto` is one if all are grey.
 
     Calls for the same unchanged folder share one read-only dataset in a process.
 
@@ -63,7 +64,13 @@ def load_image_folder(
 
     def build() -> Dataset:
         say(f"decoding {len(folder.paths):,} images in {folder.root}, to be kept in {path}")
-        return decode_image_folder(folder, say, image_size, channels)
+        images = _decode_all(folder, say, image_size, channels)
+        parts = {}
+        for split, listing in folder.listings.items():
+            labels = np.repeat(np.arange(len(listing), dtype=np.int64), [*map(len, listing)])
+            parts[split] = LabelledImages(images[: len(labels)], labels)
+            images = images[len(labels) :]
+        return Dataset("image_folder", class_names=folder.class_names, **parts)
 
     dataset = load_or_build(path, "image_folder", build, say)
     # The same folder before its last change is not loaded again.
@@ -71,23 +78,6 @@ def load_image_folder(
         with contextlib.suppress(OSError):
             old.unlink()
     return dataset
-
-
-def decode_image_folder(
-    folder: ImageFolder, say: Say, image_size: Size | None = None, channels: Channels = 3
-) -> Dataset:
-    """Decodes every file; images are uint8 `(N, H, W, C)`, class by class, sorted by name.
-
-    Raises:
-        DataError: Files are damaged, foreign or of another size; it names the first few.
-    """
-    images = _decode_all(folder.paths, folder.root, say, image_size, channels)
-    parts = {}
-    for split, listing in folder.listings.items():
-        labels = np.repeat(np.arange(len(listing), dtype=np.int64), [*map(len, listing)])
-        parts[split] = LabelledImages(images[: len(labels)], labels)
-        images = images[len(labels) :]
-    return Dataset("image_folder", class_names=folder.class_names, **parts)
 
 
 class _UnusableError(Exception):
@@ -104,8 +94,10 @@ class _Finding:
 
 
 def _decode_all(
-    paths: Sequence[str], root: Path, say: Say, image_size: Size | None, channels: Channels
+    folder: ImageFolder, say: Say, image_size: Size | None, channels: Channels
 ) -> NDArray[np.uint8]:
+    """Returns the images of all files, in the order of their paths."""
+    paths = folder.paths
     with warnings.catch_warnings():
         # Pillow only warns of images between its limit and twice its limit.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -115,14 +107,14 @@ def _decode_all(
     sizes = Counter(finding.size for finding in findings if finding.size)
     usual = sizes.most_common(1)[0][0] if sizes else size
     problems = [
-        f"{Path(path).relative_to(root)} {problem}"
+        f"{Path(path).relative_to(folder.root)} {problem}"
         for path, finding in zip(paths, findings, strict=True)
         if (problem := finding.problem or _describe_size(finding.size, usual))
     ]
     if problems:
         raise DataError(
-            f"{len(problems):,} of {len(paths):,} files in the image folder {root} cannot be "
-            f"used: {name_some(problems)}; remove them or save them again as 8-bit RGB or grey "
+            f"{len(problems):,} of {len(paths):,} files in the image folder {folder.root} cannot "
+            f"be used: {name_some(problems)}; remove them or save them again as 8-bit RGB or grey "
             "JPEG or PNG of one size (data.image_size: [W, H] resizes those of another)"
         )
     grey_count = sum(finding.is_grey for finding in findings)
