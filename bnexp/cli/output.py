@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import RenderableType
 
 from bnexp.reports.console import open_console, open_table
+from bnexp.wording import command_to_paste
 
 
 def say(line: str) -> None:
@@ -38,3 +40,9 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     open_console().print(table)
+
+
+def command_on(experiment: str, command: str, runs_dir: Path) -> str:
+    """Returns a command on an experiment as it can be pasted: `bnexp compare quickstart`."""
+    option = [] if runs_dir == Path("runs") else ["--runs-dir", str(runs_dir)]
+    return command_to_paste(["bnexp", command, experiment, *option])

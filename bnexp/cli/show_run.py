@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bnexp.cli.output import print_json
+from bnexp.cli.output import command_on, print_json
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.reports.console import accept_any_text
 from bnexp.reports.words.commands import train_command
@@ -121,12 +121,10 @@ def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
 
 
 def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
-    target = [record.experiment]
-    target += [] if runs_dir == Path("runs") else ["--runs-dir", str(runs_dir)]
     folder = RunDir(record.path)
     lines = []
     if record.state in ENDED:
-        lines += [command_to_paste(["bnexp", name, *target]) for name in ("compare", "tb")]
+        lines += [command_on(record.experiment, name, runs_dir) for name in ("compare", "tb")]
     elif record.state != "running" or record.is_silent:
         command = train_command(record.environment)
         lines += [f"{command}    (continues with the rest)"] if command else []

@@ -14,6 +14,7 @@ from bnexp.cli.output import say
 from bnexp.errors import UsageError
 from bnexp.reports.tensorboard.serve import LINE_COLOURS, Links, Shown, link_runs, name_apart, serve
 from bnexp.runs import list_experiments, read_experiments
+from bnexp.runs.reading import find_folder
 from bnexp.runs.run_dir import COMPARISON
 
 
@@ -43,7 +44,7 @@ def tb(
         comparisons = _find_comparisons(names or [], runs_dir)
         shown = Shown(lambda: comparisons, LINE_COLOURS)
     elif names:
-        folders = list(dict.fromkeys(_find(name, runs_dir) for name in names))
+        folders = list(dict.fromkeys(find_folder(name, runs_dir).resolve() for name in names))
         named = dict(zip(name_apart(folders), folders, strict=True))
         shown = Shown(lambda: link_runs(named))
     else:
@@ -51,17 +52,6 @@ def tb(
             raise UsageError(f"no folder {runs_dir}; train some runs first: bnexp train CONFIG")
         shown = Shown(lambda: link_runs({path.name: path for path in list_experiments(runs_dir)}))
     raise typer.Exit(serve(shown, host, port, say, open_))
-
-
-def _find(name: str, runs_dir: Path) -> Path:
-    """Returns the absolute folder of the experiment, cell or run of that name.
-
-    Raises:
-        UsageError: The folder does not exist or has no runs.
-    """
-    run = read_experiments([name], runs_dir)[0].path.resolve()
-    candidates = [(runs_dir / name).resolve(), Path(name).resolve()]
-    return next(folder for folder in candidates if run.is_relative_to(folder))
 
 
 def _find_comparisons(names: Sequence[str], runs_dir: Path) -> Links:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import print_table
+from bnexp.cli.output import command_on, print_table
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output
@@ -190,9 +190,8 @@ def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
     """Prints the commands that now make sense: if all runs failed, there is nothing to compare."""
     from bnexp.runs import ENDED, read_run
 
-    option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
     output = open_output(sys.stdout)
     if any(read_run(run.folder.path, with_config=False).state in ENDED for run in planned):
-        output.print(f"compare:     bnexp compare {name}{option}", markup=False)
+        output.print(f"compare:     {command_on(name, 'compare', runs_dir)}", markup=False)
     if any(run.folder.is_begun for run in planned):
-        output.print(f"TensorBoard: bnexp tb {name}{option}", markup=False)
+        output.print(f"TensorBoard: {command_on(name, 'tb', runs_dir)}", markup=False)

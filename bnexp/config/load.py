@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bnexp.config.checks import check_experiment
 from bnexp.config.claim.cells import Variant, find_claim_problems
 from bnexp.config.experiment import ExperimentConfig
@@ -17,7 +15,7 @@ from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
 from bnexp.config.sweep.reader import find_lost_overrides, read_cells
 from bnexp.config.yaml.node import Node
-from bnexp.config.yaml.problems import REQUIRED, collecting, explain, locate
+from bnexp.config.yaml.problems import REQUIRED, collecting, locate, validate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import Scalar, flatten
@@ -118,16 +116,9 @@ def _find_certain_mistakes(base: Node, sweep: Node) -> list[Problem]:
         others = keys - {choice.key for choice in row}
         found: list[Problem] = []
         with collecting(found):
-            _validate(Cell("", row).apply(base))
+            validate(Cell("", row).apply(base), ExperimentConfig)
         certain += [one for one in found if not any(overlap(one.path, key) for key in others)]
     return [problem for problem in certain if not problem.reason.startswith(REQUIRED)]
-
-
-def _validate(tree: Node) -> ExperimentConfig:
-    try:
-        return ExperimentConfig.model_validate(tree.plain())
-    except ValidationError as error:
-        raise ConfigError(explain(error, tree, ExperimentConfig)) from error
 
 
 def _build_runs(
@@ -148,7 +139,7 @@ def _build_runs(
         checked += 1
         try:
             tree = cell.apply(base)
-            config = _validate(tree)
+            config = validate(tree, ExperimentConfig)
             _check(config, tree, warnings)
         except ConfigError as error:
             for problem in error.problems:

@@ -106,8 +106,7 @@ class ClaimConfig(Part):
 
     @model_validator(mode="after")
     def _check_together(self) -> ClaimConfig:
-        reason = self._find_contradiction() or self._find_value_beyond_accuracies()
-        if reason:
+        if reason := self._find_contradiction() or self._find_value_beyond_accuracies():
             raise ValueError(reason)
         return self
 

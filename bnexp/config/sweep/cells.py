@@ -150,10 +150,13 @@ class _Exclude:
     @functools.cached_property
     def wanted(self) -> dict[str, dict[str, Node]]:
         """For each key, the values that a cell may have to match, by their canonical labels."""
-        return {
-            key: {canonical_label(one): one for one in self._read_alternatives(key, value)}
-            for key, value in self.item.children.items()
-        }
+        wanted = {}
+        for key, value in self.item.children.items():
+            # A list holds alternatives, unless it is itself one of the key's values.
+            is_one = canonical_label(value) in self.known.get(key, ())
+            alternatives = [value] if is_one else value.items or [value]
+            wanted[key] = {canonical_label(one): one for one in alternatives}
+        return wanted
 
     def matches(self, row: Row) -> bool:
         """Whether a cell has, for each of the keys, one of the values."""
@@ -177,11 +180,6 @@ class _Exclude:
                 hint = did_you_mean(name, self.known[key])
                 reason = f"{describe(values[name].value)} is not one of this key's values, {shown}"
                 yield values[name].position.problem(f"{reason}{hint}", f"{self.path}.{key}")
-
-    def _read_alternatives(self, key: str, value: Node) -> list[Node]:
-        """Returns the values of a list, unless the list itself is one of the key's values."""
-        is_one = canonical_label(value) in self.known.get(key, ())
-        return [value] if is_one else value.items or [value]
 
 
 def _read_excludes(sweep: Node, swept: Sequence[Sequence[Choice]]) -> list[_Exclude]:

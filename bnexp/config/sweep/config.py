@@ -78,7 +78,6 @@ class SweepConfig(Part):
     @classmethod
     def _check_seeds(cls, seeds: Any) -> Any:  # noqa: ANN401 - any YAML value
         """Reports one mistake; the union of number and list would report one for each."""
-        reason = None if seeds is None else _find_seeds_problem(seeds)
-        if reason:
+        if seeds is not None and (reason := _find_seeds_problem(seeds)):
             raise ValueError(reason)
         return seeds

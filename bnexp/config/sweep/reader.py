@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pydantic import ValidationError
-
 from bnexp.config.sweep.cells import Cell, expand_cells
 from bnexp.config.sweep.choices import overlap
 from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.yaml.node import Node
-from bnexp.config.yaml.problems import explain
+from bnexp.config.yaml.problems import validate
 from bnexp.errors import ConfigError, Problem
 
 
@@ -35,15 +33,16 @@ def _validate_sweep(raw: Node, problems: list[Problem]) -> SweepConfig:
 
     If nothing but its seeds is wrong, that goes to `problems`: its cells are certain.
     """
+    if raw.value is None:
+        return SweepConfig()
     try:
-        return SweepConfig.model_validate({} if raw.value is None else raw.plain())
-    except ValidationError as error:
-        found = explain(error, raw, SweepConfig)
-        below = [replace(one, path=f"sweep.{one.path}".rstrip(".")) for one in found]
-        if {detail["loc"][:1] for detail in error.errors()} != {("seeds",)}:
+        return validate(raw, SweepConfig)
+    except ConfigError as error:
+        below = [replace(one, path=f"sweep.{one.path}".rstrip(".")) for one in error.problems]
+        if any(one.path.split(".")[1:2] != ["seeds"] for one in below):
             raise ConfigError(below) from error
         problems += below
-        return SweepConfig.model_validate({**raw.plain(), "seeds": None})
+        return validate(raw.without("seeds"), SweepConfig)
 
 
 def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:

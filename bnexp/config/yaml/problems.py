@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +14,8 @@ from bnexp.errors import ConfigError, Problem, did_you_mean, suggest
 from bnexp.familiar_names import find_ours
 from bnexp.parts import part_name
 from bnexp.wording import write_value
+
+M = TypeVar("M", bound=BaseModel)
 
 REQUIRED = "this key is required"
 
@@ -46,12 +48,19 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
         problems += error.problems
 
 
-def explain(error: ValidationError, tree: Node, root: type[BaseModel]) -> list[Problem]:
-    """Returns one problem per finding, placed at the value (or key) of `tree` that is wrong."""
-    details = error.errors(include_url=False)
-    # A list whose items are wrong is reported as too short too; that is not news.
-    news = [detail for detail in details if detail["type"] != "too_short" or not detail["input"]]
-    return [_explain_one(detail, tree, root) for detail in news]
+def validate(tree: Node, model: type[M]) -> M:
+    """Returns the config that a tree writes down.
+
+    Raises:
+        ConfigError: One problem per finding of pydantic's, at the value (or key) that is wrong.
+    """
+    try:
+        return model.model_validate(tree.plain())
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        # A list whose items are wrong is reported as too short too; that is not news.
+        news = [one for one in details if one["type"] != "too_short" or not one["input"]]
+        raise ConfigError(_explain_one(detail, tree, model) for detail in news) from error
 
 
 def locate(tree: Node, path: KeyPath) -> Position:
