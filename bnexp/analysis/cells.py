@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bnexp.analysis.confounds import differing_config_keys, is_explained
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import RunRecord, Scalar, find_value
+from bnexp.runs.record import RunRecord, Scalar, Summary, find_value
 
 _MOST_TELLING = 3
 """More keys than these between experiments are named in a warning, not shown as columns."""
@@ -26,6 +26,11 @@ class Cell:
     def finished(self) -> tuple[RunRecord, ...]:
         """The runs that finished."""
         return tuple(run for run in self.measured if run.state == "finished")
+
+    @property
+    def summaries(self) -> dict[int, Summary]:
+        """What the measured runs found, by seed."""
+        return {run.seed: run.summary for run in self.measured if run.summary}
 
     @property
     def measured(self) -> tuple[RunRecord, ...]:
@@ -59,15 +64,10 @@ def swept_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """
     keys = dict.fromkeys(key for record in records for key in record.settings)
     if keys:
-        merged = (_merge_name(key, keys) for key in keys)
-        return tuple(dict.fromkeys(merged))
+        parts = {key: key.removesuffix(".name") for key in keys}
+        return tuple(dict.fromkeys(part if part in keys else key for key, part in parts.items()))
     causes = _causes(differing_config_keys(records))
     return causes if len(causes) == 1 else ()
-
-
-def _merge_name(key: str, keys: Collection[str]) -> str:
-    part = key.removesuffix(".name")
-    return part if part in keys else key
 
 
 def choose_baseline(cells: Sequence[Cell], name: str | None, place: str = "") -> Cell:

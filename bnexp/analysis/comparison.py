@@ -167,7 +167,7 @@ def _check_metric(cells: Sequence[Cell], metric: str) -> None:
 
     If no run got to its first evaluation, any loss or accuracy may be meant.
     """
-    summaries = [run.summary for cell in cells for run in cell.measured if run.summary is not None]
+    summaries = [summary for cell in cells for summary in cell.summaries.values()]
     known = known_metrics([run for cell in cells for run in cell.finished])
     if not known:
         known = tuple(
@@ -208,7 +208,8 @@ def _summarise(
 ) -> CellResult:
     numbers = list(values.values())
     ci_low, ci_high = t_interval(numbers) or (None, None)
-    sizes = {run.summary.parameters for run in cell.measured if run.summary is not None}
+    summaries = cell.summaries
+    sizes = {summary.parameters for summary in summaries.values()}
     return CellResult(
         cell=cell.label,
         settings=cell.settings,
@@ -231,9 +232,9 @@ def _summarise(
         silent=sum(run.is_silent for run in cell.runs),
         divergence=divergence,
         curves={
-            run.seed: curve
-            for run in cell.measured
-            if run.summary is not None and (curve := epoch_values(run.summary, metric))
+            seed: curve
+            for seed, summary in summaries.items()
+            if (curve := epoch_values(summary, metric))
         },
     )
 

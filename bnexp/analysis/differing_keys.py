@@ -15,10 +15,10 @@ def differing_keys(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
     """Returns the keys whose values are not the same in all mappings, or missing in some."""
     mappings = distinct(mappings)
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
-    return tuple(key for key in keys if len({token(mapping, key) for mapping in mappings}) > 1)
+    return tuple(key for key in keys if len({_token(mapping, key) for mapping in mappings}) > 1)
 
 
-def token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
+def _token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
     """Returns a value that is equal for 5 and 5.0, and apart for true and 1, null and absent."""
     value = mapping.get(key)
     is_plain = isinstance(value, Hashable)

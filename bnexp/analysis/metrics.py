@@ -40,11 +40,10 @@ def final_value(run: RunRecord, metric: str) -> float | None:
     """
     if run.summary is None:
         return None
-    value = as_number(run.summary.final.get(metric))
+    figures = vars(run.summary) if metric in SUMMARY_METRICS else {}
+    value = as_number(run.summary.final.get(metric, figures.get(metric)))
     if value is not None and is_accuracy(metric) and not 0 <= value <= 1:
         return None
-    if value is None and metric in SUMMARY_METRICS:
-        value = as_number(getattr(run.summary, metric))
     return value
 
 

@@ -32,25 +32,12 @@ Choices = Mapping[str, tuple[str, ...]]
 
 ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
 
-CaveatKind = Literal[
-    "no result",
-    "no figure",
-    "diverged",
-    "unfinished",
-    "damaged",
-    "few seeds",
-    "unpaired",
-    "copied",
-    "confounded",
-    "unchecked",
-    "circumstances",
-    "wrong cells",
-    "late claim",
-    "unreadable claim",
-    "added seeds",
-    "untestable",
-    "undecided",
-]
+_OfRuns = Literal["no result", "no figure", "diverged", "unfinished", "damaged", "copied"]
+_OfCells = Literal["few seeds", "unpaired", "confounded", "unchecked", "circumstances"]
+_OfClaims = Literal["wrong cells", "late claim", "unreadable claim", "added seeds"]
+_OfTests = Literal["untestable", "undecided"]
+CaveatKind = Literal[_OfRuns, _OfCells, _OfClaims, _OfTests]
+"""What a caveat is about: runs, cells, what a claim says, or the test of it."""
 
 
 @dataclass(frozen=True)
@@ -123,25 +110,20 @@ class EpochsToTarget:
     is_censored: bool
     reached: int
     n: int
-    restricted_mean: float | None = None
-    horizon: float | None = None
-    steps_per_epoch: float | None = None
+    restricted_mean: float
+    horizon: float
+    steps_per_epoch: float | None
     """Optimiser steps of an epoch; None if the finished runs differ in it, or there are none."""
 
     @property
     def median_steps(self) -> float | None:
         """The median in optimiser steps."""
-        return self._in_steps(self.median)
+        return self.steps_per_epoch and self.median * self.steps_per_epoch
 
     @property
     def restricted_mean_steps(self) -> float | None:
         """The restricted mean in optimiser steps."""
-        return self._in_steps(self.restricted_mean)
-
-    def _in_steps(self, epochs: float | None) -> float | None:
-        if epochs is None or self.steps_per_epoch is None:
-            return None
-        return epochs * self.steps_per_epoch
+        return self.steps_per_epoch and self.restricted_mean * self.steps_per_epoch
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Budget:
 
         The mean of such times is a restricted mean. None if steps cannot be counted.
         """
-        if run.summary is None or not self.horizon:
+        if not self.horizon:
             return None
         when = self._arrival(run)
         return self.horizon if when is None else min(when, self.horizon)

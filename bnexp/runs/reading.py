@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -211,15 +212,9 @@ def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
 
 
 def _read_bytes(path: str) -> bytes:
-    """Returns a file's content in half of the time that a file object takes."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        content = b""
-        while chunk := os.read(handle, 1 << 16):
-            content += chunk
-        return content
-    finally:
-        os.close(handle)
+    """Returns a file's content in half of the time that a buffered file takes."""
+    with io.FileIO(path) as file:
+        return file.readall()
 
 
 def _read_environment(path: str, problems: list[str]) -> dict[str, Any]:

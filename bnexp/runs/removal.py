@@ -38,7 +38,11 @@ def plan_removal(targets: Sequence[str], runs_dir: Path) -> list[Removal]:
         runs = tuple(sorted(find_runs(folder)))
         for run in runs:
             for path in (run.parent.parent, run.parent, run):
-                _refuse_link(path)
+                if path.is_symlink():
+                    raise UsageError(
+                        f"{path} is a symbolic link; its target is not deleted; remove the link "
+                        "itself"
+                    )
             _refuse_held(run, run)
         removals.append(Removal(folder, runs))
     return removals
@@ -70,13 +74,6 @@ def _refuse_outside(target: str, folder: Path, runs_dir: Path) -> None:
         raise UsageError(f"'{target}' contains '..'; name the run by its own path")
     if folder.resolve() in (runs_dir.resolve(), *runs_dir.resolve().parents):
         raise UsageError(f"{folder} is where all runs are kept; name an experiment, cell or run")
-
-
-def _refuse_link(path: Path) -> None:
-    if path.is_symlink():
-        raise UsageError(
-            f"{path} is a symbolic link; its target is not deleted; remove the link itself"
-        )
 
 
 def _refuse_held(run: Path, where: Path) -> None:

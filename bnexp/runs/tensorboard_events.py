@@ -209,13 +209,10 @@ def _masked_checksum(data: bytes) -> bytes:
 @cache
 def _checksum_table() -> tuple[int, ...]:
     """Returns what each value of a byte makes of CRC-32C's remainder."""
-    table = []
-    for value in range(256):
-        remainder = value
-        for _ in range(8):
-            remainder = (remainder >> 1) ^ (_POLYNOMIAL if remainder & 1 else 0)
-        table.append(remainder)
-    return tuple(table)
+    remainders = [*range(256)]
+    for _ in range(8):
+        remainders = [(one >> 1) ^ (_POLYNOMIAL if one & 1 else 0) for one in remainders]
+    return tuple(remainders)
 
 
 def _event(wall_time: float, **content: Any) -> Event:  # noqa: ANN401 - protocol buffers' fields

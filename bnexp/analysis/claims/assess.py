@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.claims.obstacles import find_added_seeds, find_obstacle
+from bnexp.analysis.claims.obstacles import find_added_seeds, find_obstacles
 from bnexp.analysis.claims.sides import as_variant, find_cells, measure_sides
 from bnexp.analysis.claims.tests import compare_sides, count_seeds_needed
 from bnexp.analysis.confounds import is_explained
@@ -80,10 +80,10 @@ def _examine(claim: ClaimConfig, raw: Mapping[str, object], cells: Sequence[Cell
     found = {side: find_cells(claim, side, cells) for side in ("treatment", "control")}
     sides = measure_sides(claim, found)
     treatment, control = sides["treatment"], sides["control"]
-    obstacle = find_obstacle(claim, raw, found, len(cells))
+    obstacle = next(find_obstacles(claim, raw, found, len(cells)), None)
     test = None if obstacle else compare_sides(claim, treatment, control)
-    if test is None and obstacle is None:
-        obstacle = _why_untested(claim, sides)
+    if test is None:
+        obstacle = obstacle or _why_untested(claim, sides)
     return ClaimResult(
         claim,
         treatment,

@@ -18,20 +18,14 @@ Sides = Mapping[str, Sequence[Cell]]
 """The cells of `treatment` and `control`."""
 
 
-def find_obstacle(
+def find_obstacles(
     claim: ClaimConfig, raw: Mapping[str, object], sides: Sides, num_cells: int
-) -> Caveat | None:
-    """Returns why no verdict can be given, or None.
+) -> Iterator[Caveat]:
+    """Yields why no verdict can be given; what comes later takes for granted what came before.
 
     `raw` is the claim as it was recorded, `num_cells` how many cells of the experiment are
     at hand.
     """
-    return next(_find_obstacles(claim, raw, sides, num_cells), None)
-
-
-def _find_obstacles(
-    claim: ClaimConfig, raw: Mapping[str, object], sides: Sides, num_cells: int
-) -> Iterator[Caveat]:
     yield from _find_wrong_cells(claim, sides)
     runs = _runs_of(sides)
     yield from _find_late(raw, runs)

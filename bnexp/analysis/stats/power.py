@@ -64,7 +64,9 @@ class Design:
             ValueError: The significance is not within (0, 1).
         """
         test = self._test(significance)
-        return test.power(effect) if test else 0.0
+        if test is None or test.error == 0:
+            return float(test is not None and effect != 0)
+        return test.power(abs(effect) / test.error)
 
     def seeds_needed(
         self, effect: float, power: float = POWER, significance: float = SIGNIFICANCE
@@ -109,11 +111,11 @@ class Design:
             return 0.0
         # In standard errors: between two effects near the smallest float there is no middle.
         low, high = 0.0, 1.0
-        while test.power_of_shift(high) < power:
+        while test.power(high) < power:
             low, high = high, 2 * high
         while high - low > 1e-9 * high:
             middle = (low + high) / 2
-            low, high = (low, middle) if test.power_of_shift(middle) >= power else (middle, high)
+            low, high = (low, middle) if test.power(middle) >= power else (middle, high)
         return high * test.error
 
     def _fewest(self, is_enough: Callable[[Design], bool]) -> int | None:
@@ -194,14 +196,8 @@ class _Test:
     cutoffs: tuple[tuple[float, float], ...]
     """Probability and critical value for each ratio; a single pair without a ratio."""
 
-    def power(self, effect: float) -> float:
-        """Returns the probability that the test rejects; without spread 1, and 0 of no effect."""
-        if self.error == 0:
-            return float(effect != 0)
-        return self.power_of_shift(abs(effect) / self.error)
-
-    def power_of_shift(self, shift: float) -> float:
-        """Returns the power at an effect of so many standard errors, which must not be 0."""
+    def power(self, shift: float) -> float:
+        """Returns the probability that it rejects at an effect of so many standard errors."""
         return sum(
             weight * _rejection(self.degrees, shift, cutoff) for weight, cutoff in self.cutoffs
         )

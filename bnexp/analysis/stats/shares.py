@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from math import comb, exp, hypot, lgamma, log, log1p, sqrt
+from math import comb, exp, hypot, lgamma, sqrt
 from statistics import NormalDist
 
 from bnexp.analysis.stats.intervals import Interval
@@ -130,11 +130,11 @@ def _exceeding(more: list[float], fewer: list[float], bounds: tuple[int, ...]) -
 
 def _binomial(n: int, share: float) -> list[float]:
     """Returns the probability of 0, 1, … n events; in logarithms, so that no n overflows."""
-    if share in (0, 1):
-        return [float(count == n * share) for count in range(n + 1)]
+    from scipy.special import xlog1py, xlogy
+
     ways = [lgamma(n + 1) - lgamma(count + 1) - lgamma(n - count + 1) for count in range(n + 1)]
     return [
-        exp(way + count * log(share) + (n - count) * log1p(-share))
+        exp(way + float(xlogy(count, share) + xlog1py(n - count, -share)))
         for count, way in enumerate(ways)
     ]
 
