@@ -61,13 +61,9 @@ class Hold:
             return True
 
 
-def _never() -> bool:
-    return False
-
-
 @contextlib.contextmanager
 def hold_lock(
-    path: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = _never
+    path: Path, say: Callable[[str], None], should_give_up: Callable[[], bool] = lambda: False
 ) -> Iterator[Hold]:
     """Holds the lock for the block; says who has it and waits if another process does.
 

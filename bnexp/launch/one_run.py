@@ -26,7 +26,7 @@ from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_no
 from bnexp.locks import GivenUpError, LostLockError, hold_lock, is_held
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
-from bnexp.training.checkpoint import read_tensors, restore, write_tensors
+from bnexp.training.checkpoint import restore, write_tensors
 from bnexp.training.conditions import describe_conditions
 from bnexp.training.device import describe_device, free_memory, make_deterministic, resolve_device
 from bnexp.training.loop import StoppedError, Training
@@ -57,7 +57,14 @@ def train_one(
             folder = RunDir(run.folder.path, run.folder.identity, hold.check)
             held = replace(run, folder=folder)
             try:
-                state = _train_held(held, index, should_stop, send)
+                # Decided again: another process may have worked on it since it was planned.
+                action, _ = decide(run.spec, folder)
+                if action == "skip":
+                    say(f"another process has finished it: {folder.path}")
+                    state = read_run(folder.path).state
+                else:
+                    recorder = RunRecorder(folder, index, send)
+                    state = _Attempt(held, recorder, action == "resume").train(should_stop)
             except LostLockError:
                 raise
             except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
@@ -73,18 +80,6 @@ def train_one(
     free_memory()
     send(RunEnded(index, state))
     return state
-
-
-def _train_held(
-    run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
-) -> State:
-    # Decided again: another process may have worked on it since it was planned.
-    action, _ = decide(run.spec, run.folder)
-    if action == "skip":
-        send(Said(f"another process has finished it: {run.folder.path}"))
-        return read_run(run.folder.path).state
-    recorder = RunRecorder(run.folder, index, send)
-    return _Attempt(run, recorder, action == "resume").train(should_stop)
 
 
 class _Attempt:
@@ -160,7 +155,7 @@ class _Attempt:
             epochs = self.run.spec.config.train.epochs
             if problem := metadata.progress.find_problem(epochs, len(parts.batches)):
                 raise CheckpointError(f"contradicts itself: {problem}")
-            tensors = read_tensors(self.run.folder.checkpoints.read_tensors(path))
+            tensors = self.run.folder.checkpoints.read_tensors(path)
             restore(tensors, parts.learner.model, parts.learner.optimizer)
 
         if not self.is_resumed:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,24 +17,16 @@ from torch import Tensor, nn
 
 from bnexp.runs import CheckpointError
 
-Slots = Mapping[int, Mapping[str, Tensor | None]]
+Slots = dict[int, dict[str, Tensor | None]]
 """What an optimiser keeps per parameter, by the parameter's number: its momentum, for example."""
 
 
-@dataclass(frozen=True)
-class CheckpointTensors:
-    """The state of a network and its optimiser.
+def write_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
+    """Returns the state of a network and its optimiser as `torch.save` writes it.
 
-    It holds no state of a schedule or of a random generator: both are functions of the seed
+    There is no state of a schedule or of a random generator: both are functions of the seed
     and the step.
     """
-
-    model: Mapping[str, Tensor]
-    optimizer: Slots
-
-
-def write_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
-    """Returns the state of a network and its optimiser as `torch.save` writes it."""
     slots: Slots = optimizer.state_dict()["state"]
     content = {
         "model": dict(model.state_dict()),
@@ -46,13 +37,26 @@ def write_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
     return buffer.getvalue()
 
 
-def read_tensors(content: bytes) -> CheckpointTensors:
-    """Returns what `write_tensors` was given, on the CPU.
+def restore(content: bytes, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Loads what `write_tensors` gave into a network and its optimiser, both freshly built.
 
     Raises:
-        CheckpointError: It is something else: code in a pickle, more data than there are bytes,
-            wrong keys or types. Nothing in it has been executed.
+        CheckpointError: It is from another network or optimiser, or something else: code in a
+            pickle, more data than there are bytes, wrong keys or types. Nothing in it has been
+            executed, and nothing has been changed.
     """
+    tensors, slots = _read(content)
+    problem = _find_model_problem(tensors, model.state_dict())
+    problem = problem or _find_slots_problem(slots, optimizer)
+    if problem:
+        raise CheckpointError(problem)
+    model.load_state_dict(tensors)
+    # Learning rate, momentum and decay come from the config alone.
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def _read(content: bytes) -> tuple[dict[str, Tensor], Slots]:
     loaded = _load(content)
     if not isinstance(loaded, dict) or set(loaded) != {"model", "optimizer"}:
         raise CheckpointError("is not a checkpoint of bnexp")
@@ -62,24 +66,7 @@ def read_tensors(content: bytes) -> CheckpointTensors:
     is_numbered = isinstance(slots, dict) and all(type(number) is int for number in slots)
     if not is_numbered or not all(_holds_tensors(slot, or_none=True) for slot in slots.values()):
         raise CheckpointError("has a wrong value at optimizer")
-    return CheckpointTensors({**model}, {**slots})
-
-
-def restore(tensors: CheckpointTensors, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Loads a checkpoint into a network and its optimiser, both freshly built.
-
-    Raises:
-        CheckpointError: It is from another network or optimiser; nothing has been changed.
-    """
-    problem = _find_model_problem(tensors.model, model.state_dict())
-    problem = problem or _find_slots_problem(tensors.optimizer, optimizer)
-    if problem:
-        raise CheckpointError(problem)
-    model.load_state_dict(dict(tensors.model))
-    own = optimizer.state_dict()
-    slots = {number: dict(slot) for number, slot in tensors.optimizer.items()}
-    # Learning rate, momentum and decay come from the config alone.
-    optimizer.load_state_dict({"state": slots, "param_groups": own["param_groups"]})
+    return model, slots
 
 
 def _load(content: bytes) -> Any:  # noqa: ANN401 - checked by the caller

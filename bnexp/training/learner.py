@@ -9,8 +9,9 @@ from torch import nn
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
+from bnexp.seeding import derive_seed
 from bnexp.training.optimizer import compute_learning_rate
-from bnexp.training.step import Batch, StepResult, StepSeeding, train_step
+from bnexp.training.step import Batch, StepResult, find_seeders, train_step
 
 
 class Learner:
@@ -32,11 +33,13 @@ class Learner:
         self.total_steps = config.train.epochs * steps_per_epoch
         self._config = config
         self._steps_per_epoch = steps_per_epoch
-        self._seeding = StepSeeding(model, device, config.train.seed)
+        self._seeders = find_seeders(model, device)
 
     def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
         """Does the step of this number, counted from 1, which `probes` measure."""
-        self._seeding.before_step(number - 1)
+        # What the step draws is a function of the seed and its number alone.
+        for seeder in self._seeders:
+            seeder(derive_seed(self._config.train.seed, "step", number - 1))
         learning_rate = self.learning_rate(number)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate

@@ -36,45 +36,22 @@ class Evaluator:
 
     def score(self, model: nn.Module, images: ResidentImages, kind: str = "ema") -> Score:
         """Returns the score with this kind of statistics; the model is left as it was."""
-        size = self.batch_size
-        if kind == "precise":
-            return evaluate_precisely(
-                model, images, self.recalibration_images, size, self.precision
-            )
-        if kind == "batch":
-            return evaluate_with_batch_statistics(model, images, size, self.precision)
-        return evaluate(model, images, self.precision, self.shared_batch_size)
+        if kind == "ema":
+            return evaluate(model, images, self.precision, self.shared_batch_size)
+        with leaving_no_trace(model):
+            if kind == "precise":
+                recalibrate(model, self.recalibration_images, self.batch_size, self.precision)
+                return evaluate(model, images, self.precision)
+            _take_batch_statistics(model)
+            return evaluate(model, images, self.precision, shared_batch_size=self.batch_size)
 
 
-def evaluate_precisely(
-    model: nn.Module,
-    images: ResidentImages,
-    training_images: ResidentImages,
-    batch_size: int,
-    precision: str,
-) -> Score:
-    """Returns the score with statistics pooled over `training_images`, in one pass.
+def recalibrate(model: nn.Module, images: ResidentImages, batch_size: int, precision: str) -> None:
+    """Sets every running statistic to the mean and variance of what reaches its layer, in one pass.
 
     The pass normalizes each batch of `batch_size` by its own statistics, without what
     training adds (batch renorm's correction, noise, dropout), while what reaches each
     layer is summed up. A last, smaller batch is left out.
-    """
-    with leaving_no_trace(model):
-        recalibrate(model, training_images, batch_size, precision)
-        return evaluate(model, images, precision)
-
-
-def evaluate_with_batch_statistics(
-    model: nn.Module, images: ResidentImages, batch_size: int, precision: str
-) -> Score:
-    """Returns the score if every batch of `batch_size` is normalized by itself."""
-    with leaving_no_trace(model):
-        _take_batch_statistics(model)
-        return evaluate(model, images, precision, shared_batch_size=batch_size)
-
-
-def recalibrate(model: nn.Module, images: ResidentImages, batch_size: int, precision: str) -> None:
-    """Sets every running statistic to the mean and variance of what reaches its layer.
 
     The variance divides by the number of values: over thousands of images the difference
     to the unbiased one is too small to matter.

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.diagnostics.probe import Probe, ProbedStep
-from bnexp.seeding import derive_seed
 from bnexp.training.evaluation import autocast
 
 Batch = tuple[Tensor, Tensor]
@@ -80,24 +79,6 @@ _DRAWLESS_CLASSES = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.GELU, 
                      nn.Sigmoid, nn.Softplus, nn.Hardswish, nn.Mish, nn.Identity)  # fmt: skip
 
 
-class StepSeeding:
-    """Seeds, before each step, the generators that the network may draw from.
-
-    The device's own generator is seeded directly: `torch.manual_seed` goes over every kind of
-    device and takes 80 times as long. A network known to draw nothing costs nothing.
-    """
-
-    def __init__(self, model: nn.Module, device: torch.device, seed: int) -> None:
-        self._seed = seed
-        is_drawing = any(may_draw(module) for module in model.modules())
-        self._seeders = _find_seeders(device) if is_drawing else ()
-
-    def before_step(self, step: int) -> None:
-        """Makes what the step draws a function of the seed and the step alone."""
-        for seeder in self._seeders:
-            seeder(derive_seed(self._seed, "step", step))
-
-
 def may_draw(module: nn.Module) -> bool:
     """Returns whether a module by itself, without its children, may draw random numbers.
 
@@ -111,7 +92,14 @@ def may_draw(module: nn.Module) -> bool:
     return not (kind.__module__ in _DRAWLESS_MODULES or kind in _DRAWLESS_CLASSES)
 
 
-def _find_seeders(device: torch.device) -> tuple[Callable[[int], object], ...]:
+def find_seeders(model: nn.Module, device: torch.device) -> list[Callable[[int], object]]:
+    """Returns what seeds the generators that the network may draw from; none if it draws nothing.
+
+    The device's own generator is seeded directly: `torch.manual_seed` goes over every kind of
+    device and takes 80 times as long.
+    """
+    if not any(may_draw(module) for module in model.modules()):
+        return []
     # A module may draw on the CPU whatever device it computes on.
     seeders: list[Callable[[int], object]] = [torch.default_generator.manual_seed]
     if device.type == "cuda":
@@ -119,4 +107,4 @@ def _find_seeders(device: torch.device) -> tuple[Callable[[int], object], ...]:
         seeders.append(torch.cuda.default_generators[index].manual_seed)
     elif device.type == "mps":
         seeders.append(torch.mps.manual_seed)
-    return tuple(seeders)
+    return seeders

@@ -17,7 +17,6 @@ from bnexp.training import learner
 from bnexp.training.evaluation import Score, ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.optimizer import compute_learning_rate
-from bnexp.training.population import evaluate_with_batch_statistics
 from bnexp.training.setup import build_parts
 
 
@@ -255,8 +254,7 @@ def test_a_norm_without_running_statistics_is_evaluated_with_the_training_batch(
     summary, _, parts = run(config, dataset)
 
     # 100 images in batches of 32: the last 28 are filled up with the first 4 of the set.
-    by_batch = parts.evaluation_sets["test"], 32, "fp32"
-    score = evaluate_with_batch_statistics(parts.learner.model, *by_batch)
+    score = parts.evaluator.score(parts.learner.model, parts.evaluation_sets["test"], "batch")
     assert summary.final["test/accuracy"] == score.accuracy
     assert parts.evaluator.shared_batch_size == 32
 

@@ -10,11 +10,7 @@ from bnexp.data.dataset import LabelledImages
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.training.evaluation import evaluate
-from bnexp.training.population import (
-    evaluate_precisely,
-    evaluate_with_batch_statistics,
-    recalibrate,
-)
+from bnexp.training.population import Evaluator, recalibrate
 
 CPU = torch.device("cpu")
 
@@ -38,6 +34,11 @@ def model():
         nn.Flatten(),
         nn.Linear(80, 4),
     )
+
+
+def score(model, images, kind, batch_size):
+    evaluator = Evaluator("fp32", batch_size, images, shared_batch_size=None)
+    return evaluator.score(model, images, kind)
 
 
 def state_of(model):
@@ -88,14 +89,14 @@ def test_a_second_layer_sees_what_the_first_gives_in_training(images):
 
 
 def test_precise_evaluation_is_evaluation_after_recalibration(model, images):
-    precise = evaluate_precisely(model, images, images, 10, "fp32")
+    precise = score(model, images, "precise", 10)
 
     recalibrate(model, images, 10, "fp32")
     assert evaluate(model, images, "fp32") == precise
 
 
 def test_batch_evaluation_normalizes_each_batch_by_itself(model, images):
-    score = evaluate_with_batch_statistics(model, images, 20, "fp32")
+    found = score(model, images, "batch", 20)
 
     model.eval()
     model[1].train()
@@ -105,12 +106,12 @@ def test_batch_evaluation_normalizes_each_batch_by_itself(model, images):
         logits = model(inputs)
         losses.append(nn.functional.cross_entropy(logits, targets).item())
         hits += (logits.argmax(1) == targets).sum().item()
-    assert score.loss == pytest.approx(np.mean(losses), rel=1e-6)
-    assert score.accuracy == pytest.approx(hits / 60)
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-6)
+    assert found.accuracy == pytest.approx(hits / 60)
 
 
 def test_a_last_batch_that_is_too_small_is_filled_up_and_counted_once(model, images):
-    score = evaluate_with_batch_statistics(model, images, 59, "fp32")
+    found = score(model, images, "batch", 59)
 
     model.eval()
     model[1].train()
@@ -118,7 +119,7 @@ def test_a_last_batch_that_is_too_small_is_filled_up_and_counted_once(model, ima
     hits = (model(inputs).argmax(1) == targets).sum().item()
     inputs, targets = images.gather(torch.tensor([59, *range(58)]))
     hits += (model(inputs).argmax(1) == targets)[0].item()
-    assert score.accuracy == pytest.approx(hits / 60)
+    assert found.accuracy == pytest.approx(hits / 60)
 
 
 @pytest.mark.parametrize("is_training", [True, False])
@@ -126,8 +127,8 @@ def test_nothing_is_left_behind(is_training, model, images):
     model.train(is_training)
     before = state_of(model)
 
-    evaluate_precisely(model, images, images, 10, "fp32")
-    evaluate_with_batch_statistics(model, images, 10, "fp32")
+    score(model, images, "precise", 10)
+    score(model, images, "batch", 10)
 
     assert same(model, before)
     assert {module.training for module in model.modules()} == {is_training}
@@ -141,14 +142,14 @@ def test_frozen_statistics_stay_and_noise_is_left_out(images):
 
     recalibrate(model, images, 20, "fp32")
     assert not frozen.running_mean.any()
-    once, twice = (evaluate_with_batch_statistics(model, images, 20, "fp32") for _ in range(2))
+    once, twice = (score(model, images, "batch", 20) for _ in range(2))
     assert once == twice
 
 
 def test_a_network_without_norm_scores_the_same_with_all_of_them(images):
     model = nn.Sequential(nn.Flatten(), nn.Linear(108, 4))
 
-    score = evaluate(model, images, "fp32")
-    assert evaluate_precisely(model, images, images, 10, "fp32") == score
-    batched = evaluate_with_batch_statistics(model, images, 10, "fp32")
-    assert batched.accuracy == score.accuracy
+    found = evaluate(model, images, "fp32")
+    assert score(model, images, "precise", 10) == found
+    batched = score(model, images, "batch", 10)
+    assert batched.accuracy == found.accuracy

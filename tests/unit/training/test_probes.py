@@ -9,7 +9,7 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
-from bnexp.training.checkpoint import read_tensors, restore, write_tensors
+from bnexp.training.checkpoint import restore, write_tensors
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.progress import CheckpointMetadata
 from bnexp.training.setup import build_parts
@@ -78,7 +78,7 @@ def train(config, dataset, probes=(), boundaries=None, saved=None):
     parts, notes, asked = build_parts(config, dataset, CPU), Notes(), 0
     progress = None
     if saved:
-        restore(read_tensors(saved[0]), parts.learner.model, parts.learner.optimizer)
+        restore(saved[0], parts.learner.model, parts.learner.optimizer)
         progress = CheckpointMetadata.read(saved[1]).progress
 
     def should_stop():
