@@ -121,20 +121,19 @@ class _Attempt:
         try:
             run.folder.set_state("running")
             show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
-            training = Training(config, parts, recorder, should_stop, save, progress)
-            summary = training.run()
+            summary = Training(config, parts, recorder, should_stop, save, progress).run()
             state = summary.status
-            # Closed first: the summary says that all is written, and a run that has one is done.
-            recorder.close(state)
-            run.folder.write_summary(summary)
-            if summary.reason:
-                recorder.say(f"diverged: {summary.reason} ({run.spec.name})")
         except StoppedError as error:
             state = "interrupted"
             run.folder.set_state(state, step=error.step)
             recorder.say(f"interrupted after step {error.step}, saved: {run.folder.path}")
+            return state
         finally:
             recorder.close(state)
+        # Last: a run that has a summary is done, and all of it is written.
+        run.folder.write_summary(summary)
+        if summary.reason:
+            recorder.say(f"diverged: {summary.reason} ({run.spec.name})")
         return state
 
     def _begin(self) -> None:

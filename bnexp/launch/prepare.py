@@ -27,7 +27,8 @@ TRIAL_STEPS = 6
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
     """Checks device, data and folder of every run, so that nothing starts that must fail.
 
-    Runs that train on other machines (not `is_here`) check device and conditions themselves.
+    Cells may have equal warnings, so that `say` should drop what it has said before. Runs that
+    train on other machines (not `is_here`) check device and conditions themselves.
 
     Raises:
         UsageError: There is no such device, a config is impossible with its dataset, the runs'
@@ -40,14 +41,11 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
     for data in dict.fromkeys(run.spec.config.data for run in runs):
         dataset = data.load(say)
         specs = [run.spec for run in runs if run.spec.config.data == data]
-        warnings: dict[str, None] = {}
         for config in {spec.cell: spec.config for spec in specs}.values():
-            warnings |= dict.fromkeys(check_against_dataset(config, dataset))
-        for warning in warnings:
-            say(f"warning: {warning}")
+            for warning in check_against_dataset(config, dataset):
+                say(f"warning: {warning}")
     for run in runs:
         _check_writable(run.folder.path)
-    for run in runs:
         if is_here and run.action == "resume":
             find_resume_point(run, describe_planned_conditions(run), say_nothing)
 

@@ -36,7 +36,6 @@ class RunRecorder:
         self._folder = folder
         self._index = index
         self._send = send
-        self._is_open = False
         self._last_beat = time.monotonic()
         self._last_shown = 0.0
 
@@ -52,7 +51,6 @@ class RunRecorder:
         self._metrics = MetricsLog(self._folder.metrics)
         self._folder.remove_events()
         self._events = EventWriter(self._folder.path, self.say)
-        self._is_open = True
         started = time.time() - (rows[-1].elapsed_seconds if rows else 0.0)
         if rows:
             self._events.write(restart_event, started)
@@ -109,11 +107,8 @@ class RunRecorder:
         self._metrics.sync()
 
     def close(self, state: State) -> None:
-        """Ends the TensorBoard session and closes the files; a second time does nothing."""
-        if not self._is_open:
-            return
+        """Ends the TensorBoard session and closes the files."""
         self._folder.check()
-        self._is_open = False
         self._events.write(session_end_event, state, time.time())
         self._events.close()
         with contextlib.suppress(OSError):  # the disk that is full has been reported

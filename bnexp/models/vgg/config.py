@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -47,7 +47,11 @@ class VggConfig(PlainCnnConfig):
 
     def list_layers(self) -> Sequence[Layer]:
         """Returns the stages' convolutions and poolings in order."""
-        return tuple(self._iterate_layers())
+        layers: list[Layer] = []
+        for convolutions, multiple in STAGES[self.depth]:
+            layers += [ConvLayer(conv=multiple * self.width)] * convolutions
+            layers.append(PoolLayer(pool="max"))
+        return layers
 
     def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
         """Returns the layers before the last linear one, and the features that they give it.
@@ -68,9 +72,3 @@ class VggConfig(PlainCnnConfig):
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
         """Returns the norm of each convolution, which the model's `norm` sets."""
         return [replace(site, path=("norm",)) for site in super().norm_sites(image_shape)]
-
-    def _iterate_layers(self) -> Iterator[Layer]:
-        for convolutions, multiple in STAGES[self.depth]:
-            for _ in range(convolutions):
-                yield ConvLayer(conv=multiple * self.width)
-            yield PoolLayer(pool="max")
