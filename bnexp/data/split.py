@@ -79,7 +79,7 @@ def stratified_split(
         )
     order = _order_evenly(labels, _permute(total))
     val, rest = order[:val_size], order[val_size:]
-    # Ordered anew, so that classes of which validation took one more are not short twice.
+    # Ordered again, so that classes of which validation took one more are not short twice.
     train = rest[_order_evenly(labels[rest], np.arange(left))][:train_size]
     return np.sort(train), np.sort(val)
 

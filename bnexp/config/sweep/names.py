@@ -38,7 +38,7 @@ def name_cells(rows: Sequence[Row], includes: Sequence[Row], keys: Sequence[str]
 
 
 def short_names(keys: Sequence[str], taken: Collection[str] = ()) -> tuple[str, ...]:
-    """Returns each key's last word, or as many words as tell it from the others and `taken`.
+    """Returns each key's last word, or as many words as make it differ from the others and `taken`.
 
     `model.norm.name` is `norm`, `data.batch_size` is `batch_size`.
     """

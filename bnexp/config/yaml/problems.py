@@ -49,7 +49,7 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
 
 
 def validate(tree: Node, model: type[M]) -> M:
-    """Returns the config that a tree writes down.
+    """Returns a tree as a config of the class `model`.
 
     Raises:
         ConfigError: One problem per finding of pydantic's, at the value (or key) that is wrong.
