@@ -99,6 +99,19 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 -
     return flat
 
 
+def unflatten(flat: Mapping[str, Scalar]) -> Any:  # noqa: ANN401 - any YAML
+    """Returns the tree whose flattening the mapping is: dotted keys become mappings and lists."""
+    if set(flat) == {""}:
+        return {"{}": {}, "[]": []}.get(str(flat[""]), flat[""])
+    groups: dict[str, dict[str, Scalar]] = {}
+    for key, value in flat.items():
+        head, _, rest = key.partition(".")
+        groups.setdefault(head, {})[rest] = value
+    children = {key: unflatten(group) for key, group in groups.items()}
+    is_list = list(children) == [str(index) for index in range(len(children))]
+    return list(children.values()) if is_list else children
+
+
 def _flatten_into(flat: dict[str, Scalar], tree: Any, prefix: str) -> None:  # noqa: ANN401
     # A comparison flattens the configs of thousands of runs: most values are scalars, which
     # their type alone shows.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from bnexp.config.yaml.writer import write_yaml
-from bnexp.runs.record import RunRecord, Scalar
+from bnexp.runs.record import RunRecord, Scalar, unflatten
 from bnexp.wording import count, write_value
 
 _KEYS: Mapping[str, str] = {
@@ -41,48 +41,47 @@ class Fact(NamedTuple):
 
 def list_facts(records: Sequence[RunRecord]) -> list[Fact]:
     """Returns what all runs share, and if they differ, how many runs have which value."""
-    keys = dict.fromkeys(key for record in records for key in record.environment)
-    versions = {key: key.removeprefix(_VERSIONS) for key in keys if key.startswith(_VERSIONS)}
-    shared = {key: shared_value(records, "environment", key) for key in versions}
-    named = [f"{versions[key]} {value}" for key, value in shared.items() if value is not None]
+    environments = [record.environment for record in records]
+    keys = dict.fromkeys(key for environment in environments for key in environment)
+    labels = {key: key.removeprefix(_VERSIONS) for key in keys if key.startswith(_VERSIONS)}
+    versions = {key: shared_value(environments, key) for key in labels}
+    named = [f"{labels[key]} {value}" for key, value in versions.items() if value is not None]
     facts = [Fact("versions", ", ".join(named))] if named else []
-    others = {key: name for key, name in versions.items() if shared[key] is None}
-    facts += [
-        _fact(label, [run.environment.get(key) for run in records])
-        for key, label in {**others, **_KEYS}.items()
-        if any(run.environment.get(key) is not None for run in records)
+    for key, label in {**labels, **_KEYS}.items():
+        values = [environment.get(key) for environment in environments]
+        if versions.get(key) is None and set(values) - {None}:
+            facts.append(_fact(label, values))
+    begun = [
+        str(environment["created"]) for environment in environments if environment.get("created")
     ]
-    begun = [record.environment.get("created") for record in records]
-    moments = [_moment(date) for date in sorted(str(date) for date in begun if date)]
-    if moments:
-        ends = dict.fromkeys((moments[0], moments[-1]))
+    if begun:
+        ends = dict.fromkeys(map(_moment, (min(begun), max(begun))))
         facts.append(Fact("begun", " to ".join(ends)))
     return facts
 
 
-def shared_value(
-    records: Iterable[RunRecord], source: Literal["environment", "config"], key: str
-) -> Scalar:
-    """Returns what all records have under the key, None if some lack it or they differ."""
-    values = {getattr(record, source).get(key) for record in records}
+def shared_value(mappings: Iterable[Mapping[str, Scalar]], key: str) -> Scalar:
+    """Returns what all mappings have under the key, None if some lack it or they differ."""
+    values = {mapping.get(key) for mapping in mappings}
     return values.pop() if len(values) == 1 else None
 
 
 def describe_data(records: Sequence[RunRecord]) -> str:
     """Returns `cifar10, images: 45,000 for training`; nothing if the runs differ in it."""
+    environments = [record.environment for record in records]
+    configs = [record.config for record in records]
 
-    def size(source: Literal["environment", "config"], key: str) -> int:
-        value = shared_value(records, source, key)
+    def size(mappings: Iterable[Mapping[str, Scalar]], key: str) -> int:
+        value = shared_value(mappings, key)
         return value if isinstance(value, int) else 0
 
-    name = shared_value(records, "environment", "dataset.name")
-    name = name or shared_value(records, "config", "data.name")
+    name = shared_value(environments, "dataset.name") or shared_value(configs, "data.name")
     if name is None:
         return ""
-    rest = size("environment", "dataset.train_images") - size("config", "data.val_size")
+    rest = size(environments, "dataset.train_images") - size(configs, "data.val_size")
     sizes = {
-        "for training": size("config", "data.train_size") or rest,
-        "for testing": size("environment", "dataset.test_images"),
+        "for training": size(configs, "data.train_size") or rest,
+        "for testing": size(environments, "dataset.test_images"),
     }
     parts = [f"{number:,} {kind}" for kind, number in sizes.items() if number > 0]
     return write_value(name) + (f", images: {', '.join(parts)}" if parts else "")
@@ -96,34 +95,19 @@ def write_configs(records: Sequence[RunRecord]) -> dict[str, str]:
             firsts.setdefault(record.path.parent.parent, record)
     return {
         f"Resolved config of {run.experiment}: {run.cell}, seed {run.seed}": write_yaml(
-            nest(run.config)
+            unflatten(run.config)
         )
         for run in firsts.values()
     }
-
-
-def nest(flat: Mapping[str, Scalar]) -> Any:  # noqa: ANN401 - any YAML
-    """Returns the tree whose flattening the mapping is: dotted keys become mappings and lists."""
-    if set(flat) == {""}:
-        return {"{}": {}, "[]": []}.get(str(flat[""]), flat[""])
-    groups: dict[str, dict[str, Scalar]] = {}
-    for key, value in flat.items():
-        head, _, rest = key.partition(".")
-        groups.setdefault(head, {})[rest] = value
-    children = {key: nest(group) for key, group in groups.items()}
-    if list(children) == [str(index) for index in range(len(children))]:
-        return list(children.values())
-    return children
 
 
 def _fact(label: str, values: Sequence[Scalar]) -> Fact:
     counts = Counter(_write(value) for value in values)
     if len(counts) == 1:
         return Fact(label, next(iter(counts)))
-    most = counts.most_common(_MOST_VALUES)
-    shown = [f"{value} ({count(number, 'run')})" for value, number in most]
-    more = len(counts) - _MOST_VALUES
-    shown += [f"{more} more"] if more > 0 else []
+    shown = [f"{value} ({count(runs, 'run')})" for value, runs in counts.most_common(_MOST_VALUES)]
+    if len(counts) > _MOST_VALUES:
+        shown.append(f"{len(counts) - _MOST_VALUES} more")
     return Fact(label, ", ".join(shown), differs=True)
 
 

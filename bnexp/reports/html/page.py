@@ -94,7 +94,7 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
         facts=list_facts(records),
         commands=[*filter(None, trained), compare_command(comparisons, records)],
         configs=write_configs(records),
-        version=shared_value(records, "environment", "versions.bnexp"),
+        version=shared_value((run.environment for run in records), "versions.bnexp"),
     )
     return f"{printable(page)}\n"
 

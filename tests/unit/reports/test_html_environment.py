@@ -3,9 +3,8 @@ from records import build_cell
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
-from bnexp.reports.html.environment import nest
 from bnexp.reports.words.commands import compare_command, train_command
-from bnexp.runs.record import flatten
+from bnexp.runs.record import flatten, unflatten
 
 ENVIRONMENT = {
     "command.0": "/somewhere/bin/bnexp",
@@ -53,7 +52,7 @@ def test_the_compare_command_of_a_split_comparison_says_all_that_was_asked(recor
 
 def test_a_flattened_config_is_nested_again():
     tree = {"a": [{"b": 1}, {"b": None}], "c": {}, "d": [], "e": {"10": "x"}, "f": [1, 2]}
-    assert nest(flatten(tree)) == tree
+    assert unflatten(flatten(tree)) == tree
 
 
 def test_the_compare_command_repeats_the_conditions(records):

@@ -30,7 +30,7 @@ ALLOWED = {
     "words/claims.py": "an author's source may end in a full stop",
     "words/formatting.py": "a margin of one point has no s",
     "html/charts.py": "makes the SVG that Matplotlib wrote part of the page",
-    "html/environment.py": "dotted keys of configs and environments are nested again",
+    "html/environment.py": "keys of an environment, of which versions have a prefix",
     "html/page.py": "lets long names break, and escapes them",
     "json.py": "the list of keys is written in lines",
     "latex.py": "escapes any text, and turns any name into a label",
