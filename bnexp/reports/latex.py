@@ -76,24 +76,20 @@ def render_latex(*comparisons: Comparison) -> str:
     """
     warnings = list(dict.fromkeys(found.text for part in comparisons for found in part.caveats))
     notes = describe_notes(comparisons, is_best_marked=True, is_advising=False)
+    name = re.sub("[^A-Za-z0-9.]+", "-", f"{comparisons[0].experiment}-{comparisons[0].metric}")
     lines = [
         comment(f"{describe_title(comparisons)}; needs \\usepackage{{booktabs}}"),
         *(comment(f"warning: {warning}") for warning in warnings),
         r"\begin{table}[htbp]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape(describe_title(comparisons))}. {escape(' '.join(notes))}}}",
-        rf"\label{{{_label(comparisons[0])}}}\par\medskip",
+        rf"\label{{tab:{name.strip('-')}}}\par\medskip",
         *(line for part in comparisons for line in _part(part, comparisons)),
         *_table_notes(warnings),
         r"\end{table}",
         *_claims([claim for comparison in comparisons for claim in comparison.claims]),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _label(comparison: Comparison) -> str:
-    name = f"{comparison.experiment}-{comparison.metric}"
-    return f"tab:{re.sub('[^A-Za-z0-9.]+', '-', name).strip('-')}"
 
 
 def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> Iterable[str]:
@@ -108,19 +104,14 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> Iterable
 
 def _tabular(view: TableView, columns: Sequence[Column]) -> Iterable[str]:
     shown = (*view.names, *columns)
-    sides = "".join(map(_side, shown))
-    yield rf"\begin{{tabular}}{{@{{}}{sides}@{{}}}}"
+    yield rf"\begin{{tabular}}{{@{{}}{''.join(map(_side, shown))}@{{}}}}"
     yield r"\toprule"
-    yield _row(map(_header, shown))
+    yield " & ".join(map(_header, shown)) + r" \\"
     yield r"\midrule"
     for row in range(len(shown[0].rows)):
-        yield _row(_text(column, row, view) for column in shown)
+        yield " & ".join(_text(column, row, view) for column in shown) + r" \\"
     yield r"\bottomrule"
     yield r"\end{tabular}"
-
-
-def _row(texts: Iterable[str]) -> str:
-    return " & ".join(texts) + r" \\"
 
 
 def _header(column: Column) -> str:

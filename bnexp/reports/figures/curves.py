@@ -81,13 +81,11 @@ class Curves:
     """All that a drawing of the curves shows; values in the unit that is shown."""
 
     lines: tuple[Line, ...]
-    axis_name: str
+    shown: MetricFormat
     limits: tuple[float, float]
     epochs: int
-    target: tuple[float, str] | None
+    target: float | None
     is_crowded: bool
-    is_target_above: bool
-    """Whether the target's name stands above its line, where no curve begins."""
 
 
 def build_curves(comparison: Comparison) -> Chart | None:
@@ -107,15 +105,13 @@ def build_curves(comparison: Comparison) -> Chart | None:
     values = (means if is_crowded else finished) or diverged
     if not values:
         return None
-    target = comparison.target
     curves = Curves(
         lines,
-        with_unit(comparison.metric, shown.unit),
+        shown,
         pad_limits(values, 0.06, (0.0, 100.0) if shown.unit == "%" else None),
         max(len(curve) for cell in comparison.cells for curve in cell.curves.values()),
-        None if target is None else (target * shown.scale, f"target {shown.value(target)}"),
+        comparison.target,
         is_crowded,
-        better_direction(comparison.metric) >= 0,
     )
     return Chart(
         f"{comparison.experiment}: {comparison.metric} after each epoch",
@@ -209,20 +205,28 @@ def _draw_axes(sheet: Sheet, curves: Curves, rows: Sequence[float], *, is_wide: 
     sheet.set_ticks("x", epochs if epochs[:1] in ((1.0,), (2.0,)) else (1.0, *epochs))
     sheet.set_ticks("y", rows)
     axes.grid(axis="y")
-    sheet.write([curves.axis_name], 0, sheet.top + 25, colour=MUTED)
+    name = with_unit(curves.shown.metric, curves.shown.unit)
+    sheet.write([name], 0, sheet.top + 25, colour=MUTED)
     sheet.write(["epoch"], sheet.right, sheet.bottom - 34, colour=MUTED, align="right")
+    if curves.target is not None:
+        _draw_target(axes, curves, curves.target)
+
+
+def _draw_target(axes: Axes, curves: Curves, target: float) -> None:
+    """Draws the target, if the axis shows it; its name stands where no curve begins."""
     low, high = curves.limits
-    if curves.target is None or not low < curves.target[0] < high:
+    value = target * curves.shown.scale
+    if not low < value < high:
         return
-    value, name = curves.target
+    is_above = better_direction(curves.shown.metric) >= 0
     axes.axhline(value, color=MUTED, linewidth=1.2, linestyle=(0, (1.7, 3.3)), zorder=1)
     axes.annotate(
-        name,
+        f"target {curves.shown.value(target)}",
         (0, value),
-        (10, 6 if curves.is_target_above else -6),
+        (10, 6 if is_above else -6),
         axes.get_yaxis_transform(),
         "offset points",
-        va="bottom" if curves.is_target_above else "top",
+        va="bottom" if is_above else "top",
         color=MUTED,
         zorder=2.5,
         bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},

@@ -33,7 +33,7 @@ from bnexp.reports.words.sentences import CellText, describe_cells
 from bnexp.runs.record import RunRecord
 from bnexp.wording import count, printable
 
-_SIGNS: Mapping[Verdict, str] = {
+_SIGNS: Mapping[Verdict | ClaimVerdict, str] = {
     "better": "▲",
     "worse": "▼",
     "higher": "▲",
@@ -43,15 +43,12 @@ _SIGNS: Mapping[Verdict, str] = {
     "identical": "=",
     "confounded": "!",
     "not tested": "–",
+    "supported": "✓",
+    "contradicted": "✗",
+    "inconclusive": "?",
 }
 """A sign for each verdict, so that grey print tells them apart; always beside the word."""
 
-_CLAIM_SIGNS: Mapping[ClaimVerdict, str] = {
-    "supported": "✓",
-    "contradicted": "✗",
-    "equivalent": "≈",
-    "inconclusive": "?",
-}
 _HEADINGS = {"curves": "Learning curves", "effects": "Effect against the baseline"}
 _CLEAR = ("better", "worse", "higher", "lower")
 _SAME = ("equivalent", "identical")
@@ -111,12 +108,7 @@ def _load_template() -> Template:
     )
     templates.filters |= {"breakable": _breakable, "count": count}
     templates.tests["cell_name"] = lambda piece: isinstance(piece, CellName)
-    templates.globals |= {
-        "draw": draw_chart,
-        "signs": _SIGNS,
-        "claim_signs": _CLAIM_SIGNS,
-        "nothing": NOTHING,
-    }
+    templates.globals |= {"draw": draw_chart, "signs": _SIGNS, "nothing": NOTHING}
     return templates.get_template("page.html")
 
 
@@ -163,17 +155,15 @@ def _sentences(comparison: Comparison) -> list[tuple[CellText, str]]:
         return 0 if cell.verdict in _CLEAR else 1 if cell.verdict in _SAME else 2
 
     ranked = sorted(describe_cells(comparison), key=rank)
-    clear = [cell for cell in ranked if rank(cell) < 2]
-    is_large = len(clear) <= _MOST_LARGE and not comparison.claims
-    return [(cell, "large" if is_large and cell in clear else "small") for cell in ranked]
+    is_large = sum(rank(cell) < 2 for cell in ranked) <= _MOST_LARGE and not comparison.claims
+    return [(cell, "large" if is_large and rank(cell) < 2 else "small") for cell in ranked]
 
 
 def _seeds(comparison: Comparison) -> str:
-    sizes = {cell.n for cell in comparison.cells}
-    least, most = min(sizes), max(sizes)
-    if most == 0:
+    sizes = sorted({cell.n for cell in comparison.cells})
+    if sizes[-1] == 0:
         return "No run has finished."
-    seeds = f"{least} to {most} seeds" if least < most else count(most, "seed")
+    seeds = count(sizes[0], "seed") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} seeds"
     return f"{seeds} per cell."
 
 

@@ -65,15 +65,10 @@ def write_to_tensorboard(
     try:
         digest = _digest(comparison, records)
         if not _holds(folder, digest):
-            curves = _build_curves(records)
-            _replace(folder, _encode(comparison, curves, time.time()), digest)
+            cells = (build_cell_curves(c.label, c.finished) for c in group_cells(records))
+            _replace(folder, _encode(comparison, [*filter(None, cells)], time.time()), digest)
     except (OSError, ImportError, ValueError) as error:
         warn(f"the comparison cannot be written for TensorBoard ({error})")
-
-
-def _build_curves(records: Sequence[RunRecord]) -> list[CellCurves]:
-    found = (build_cell_curves(cell.label, cell.finished) for cell in group_cells(records))
-    return [curves for curves in found if curves is not None]
 
 
 def _digest(comparison: Comparison, records: Sequence[RunRecord]) -> str:
@@ -115,8 +110,10 @@ def _encode(
 ) -> dict[PurePosixPath, bytes]:
     """Returns the content of each event file by its folder, a run of TensorBoard's."""
     layout = layout_event(build_layout(comparison, curves), now)
+    text = text_event("comparison", render_text(comparison), now)
+    images = [image_event(tag, *found, now) for tag, found in draw_images(comparison).items()]
     files = {
-        PurePosixPath("comparison"): encode_event_file(_page_events(comparison, now), now),
+        PurePosixPath("comparison"): encode_event_file([text, *images], now),
         # Of the means: a run of its own, since it is shown with them alone.
         PurePosixPath("layout"): encode_event_file([layout], now),
     }
@@ -127,12 +124,6 @@ def _encode(
             if events:
                 files[_path_of(cell.label) / line] = encode_event_file(events, now)
     return files
-
-
-def _page_events(comparison: Comparison, now: float) -> Iterator[Event]:
-    yield text_event("comparison", render_text(comparison), now)
-    for tag, (image, description) in draw_images(comparison).items():
-        yield image_event(tag, image, description, now)
 
 
 def _line_events(
