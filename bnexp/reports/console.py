@@ -13,10 +13,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bnexp.reports.words.cell_names import fold_name, split_name
+from bnexp.reports.words.cell_names import fold_name
 
 PLAIN_WIDTH = 100
 """Characters per line if the output is no terminal and COLUMNS is not set."""
+
+_LONGEST_NAME = 30
+"""Characters beyond which a name is broken into lines."""
 
 
 def open_console() -> Console:
@@ -61,17 +64,18 @@ def open_table(*headers: str, numbers: Collection[str] = (), title: str = "") ->
 class FoldedName:
     """A cell's name, which a narrow column breaks after commas: `norm=batch,` `batch_size=8`.
 
-    A part that is still too long is broken anywhere; nothing is cut off.
+    A part that is still too long is broken within; nothing is cut off.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, style: str = "") -> None:
+        self._name, self._style = name, style
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """Returns how narrow and how wide it may be."""
-        longest = max(map(len, split_name(self._name)))
-        return Measurement(longest, len(self._name)).with_maximum(options.max_width)
+        widths = [max(map(len, fold_name(self._name, width))) for width in (1, _LONGEST_NAME)]
+        return Measurement(*widths).with_maximum(options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields its lines."""
-        yield Text("\n".join(fold_name(self._name, options.max_width)), overflow="fold")
+        lines = fold_name(self._name, min(options.max_width, _LONGEST_NAME))
+        yield Text("\n".join(lines), self._style, overflow="fold")

@@ -5,32 +5,22 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.reports.console import PLAIN_WIDTH, open_console, open_table
+from bnexp.reports.console import PLAIN_WIDTH, FoldedName, open_console, open_table
 from bnexp.reports.table import Column, TableView, build_table
-from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
 from bnexp.reports.words.phrases import plain
 from bnexp.reports.words.sentences import describe_cells
 
-_GAP = 2
-_LEAST_NAME = 12
-"""Characters that a column of names may be folded to, its gap included."""
-
-_LONGEST_NAME = 30
-"""Characters beyond which a name is broken into lines."""
-
-_NARROW = 12
-"""Characters of a name's line if the console is too narrow for the table."""
+_NO_LIMIT = 10_000
+"""Characters that hold any table, to see how many it would take."""
 
 _VERDICT_STYLES: dict[Verdict, str] = {
     "better": "green",
@@ -97,10 +87,13 @@ def _print_part(
     if heading:
         _print_paragraph([_wrap(heading, console, "bold")], console)
     view = build_table(comparison)
-    view = replace(view, names=_fold_names(view.names, _LONGEST_NAME))
-    for columns in _fitting_parts(view, console.width):
+    tables = [_table(comparison, view, (*view.results, *view.costs))]
+    room = console.options.update(width=_NO_LIMIT)
+    if console.measure(tables[0], options=room).maximum > console.width:
+        tables = [_table(comparison, view, columns) for columns in (view.results, view.costs)]
+    for table in tables:
         console.print()
-        console.print(_table(comparison, view, columns, console.width))
+        console.print(table)
     _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
 
 
@@ -130,64 +123,32 @@ def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text
     return Text(plain("\n".join(lines)), style, overflow="fold")
 
 
-def _fold_names(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
-    """Returns columns of names with long ones in several lines."""
-    return tuple(
-        replace(
-            column,
-            rows=tuple(
-                tuple((line,) for line in fold_name(column.text(row, ""), width))
-                for row in range(len(column.rows))
-            ),
-        )
-        for column in columns
-    )
-
-
-def _narrow(column: Column) -> Column:
-    """Returns a column of names whose header is in several lines too."""
-    return replace(column, header=fold_name(plain(column.header), _NARROW))
-
-
-def _fitting_parts(view: TableView, width: int) -> list[tuple[Column, ...]]:
-    whole = (*view.results, *view.costs)
-    return [whole] if _natural_width((*view.names, *whole)) <= width else [view.results, view.costs]
-
-
-def _natural_width(columns: Sequence[Column]) -> int:
-    """Returns the characters per line that the columns need without folding anything."""
-    widths = [
-        max(cell_len(plain(line)) for lines in (column.header, *column.rows) for line in lines)
-        for column in columns
-    ]
-    return sum(widths) + _GAP * (len(widths) - 1)
-
-
-def _table(comparison: Comparison, view: TableView, columns: Sequence[Column], width: int) -> Table:
+def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -> Table:
+    """Returns the table, whose columns of names become as narrow as the console demands."""
     table = open_table()
-    names = view.names
-    if _natural_width((*names, *columns)) > width:
-        names = tuple(map(_narrow, _fold_names(names, _NARROW)))
-    shown = (*names, *columns)
-    least = sum(min(_LEAST_NAME, _natural_width([name]) + _GAP) for name in names)
-    is_only_names_folded = _natural_width(columns) + least <= width
-    for column in shown:
+    for column in (*view.names, *columns):
+        header = "\n".join(column.header)
+        is_name = column.kind == "name"
         table.add_column(
-            Text("\n".join(column.header)),
+            FoldedName(header) if is_name else header,
             justify="left" if column.is_text else "right",
             overflow="fold",
-            no_wrap=is_only_names_folded and column.kind != "name",
+            no_wrap=not is_name,
         )
     for row in range(len(comparison.cells)):
-        table.add_row(*(_text(comparison, view, column, row) for column in shown))
+        table.add_row(
+            *(_content(comparison, view, column, row) for column in (*view.names, *columns))
+        )
     return table
 
 
-def _text(comparison: Comparison, view: TableView, column: Column, row: int) -> Text:
+def _content(
+    comparison: Comparison, view: TableView, column: Column, row: int
+) -> Text | FoldedName:
     difference = comparison.cells[row].difference
-    style = ""
+    style = "bold" if column.kind in ("name", "mean") and row in view.best else ""
     if column.kind == "difference" and difference is not None:
         style = _VERDICT_STYLES.get(difference.verdict, "")
-    elif column.kind in ("name", "mean") and row in view.best:
-        style = "bold"
+    if column.kind == "name":
+        return FoldedName(column.text(row, ""), style)
     return Text(column.text(row, "\n"), style)
