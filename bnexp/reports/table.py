@@ -64,10 +64,12 @@ class TableView:
 def build_table(comparison: Comparison) -> TableView:
     """Returns the table of all cells, in sweep order, with only the settings that differ."""
     write = metric_format(comparison)
+    differences = (cell.difference for cell in comparison.cells)
+    verdicts = ((found.verdict if found else NOTHING,) for found in differences)
     return TableView(
         names=_name_columns(comparison),
         results=_result_columns(comparison, write),
-        verdicts=_verdict_column(comparison),
+        verdicts=_column("verdict", verdicts, "verdict"),
         costs=_cost_columns(comparison, write),
         best=find_best(comparison),
     )
@@ -126,12 +128,6 @@ def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column
         _column(("difference", *unit), differences, "difference"),
         _column(("p", "(Holm)"), ps, "number"),
     )
-
-
-def _verdict_column(comparison: Comparison) -> Column:
-    differences = (cell.difference for cell in comparison.cells)
-    verdicts = ((found.verdict if found else NOTHING,) for found in differences)
-    return _column("verdict", verdicts, "verdict")
 
 
 def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, ...]:

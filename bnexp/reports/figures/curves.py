@@ -206,8 +206,8 @@ def _draw_axes(sheet: Sheet, curves: Curves, rows: Sequence[float], *, is_wide: 
     sheet.set_ticks("y", rows)
     axes.grid(axis="y")
     name = with_unit(curves.shown.metric, curves.shown.unit)
-    sheet.write([name], 0, sheet.top + 25, colour=MUTED)
-    sheet.write(["epoch"], sheet.right, sheet.bottom - 34, colour=MUTED, align="right")
+    sheet.write([name], 0, sheet.top + 25, color=MUTED)
+    sheet.write(["epoch"], sheet.right, sheet.bottom - 34, color=MUTED, ha="right")
     if curves.target is not None:
         _draw_target(axes, curves, curves.target)
 

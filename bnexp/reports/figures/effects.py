@@ -232,20 +232,20 @@ def _draw_axes(sheet: Sheet, effects: Effects) -> None:
     ends = (sheet.bottom - 5, sheet.top + 26)
     axes.plot([0, 0], ends, color=INK, linewidth=1.3, zorder=1, clip_on=False)
     middle = (sheet.left + sheet.right) / 2
-    sheet.write([effects.axis_name], middle, sheet.bottom - 31, colour=MUTED, align="center")
+    sheet.write([effects.axis_name], middle, sheet.bottom - 31, color=MUTED, ha="center")
     below, above = ("← worse", "better →") if effects.direction > 0 else ("← better", "worse →")
     if effects.direction and zero - sheet.left > _ROOM_FOR_WORD:
-        sheet.write([below], zero - 9, sheet.top + 20, colour=MUTED, align="right")
+        sheet.write([below], zero - 9, sheet.top + 20, color=MUTED, ha="right")
     if effects.direction and sheet.right - zero > _ROOM_FOR_WORD:
-        sheet.write([above], zero + 9, sheet.top + 20, colour=MUTED)
+        sheet.write([above], zero + 9, sheet.top + 20, color=MUTED)
 
 
 def _draw_row(sheet: Sheet, row: Effect, height: float, bottom: float) -> None:
     middle = bottom + (height if sheet.is_wide else _ROW) / 2 + (4 if row.seeds else 0)
     if sheet.is_wide:
-        sheet.write(wrap_label(row.label), sheet.left - 14, middle, align="right")
+        sheet.write(wrap_label(row.label), sheet.left - 14, middle, ha="right")
         sheet.write(row.texts[:1], sheet.right + 18, middle + 8)
-        sheet.write(row.texts[1:], sheet.right + 18, middle - 8, colour=MUTED)
+        sheet.write(row.texts[1:], sheet.right + 18, middle - 8, color=MUTED)
     elif row.label:
         _write_above(sheet, row, bottom + height)
     _draw_interval(sheet, row, middle)
@@ -269,7 +269,7 @@ def _write_above(sheet: Sheet, row: Effect, top: float) -> None:
     sheet.axes.axhspan(top - depth + 6, top + 6, color=PAPER, lw=0, zorder=1.5, clip_on=False)
     middle = top - 8 - LINE_HEIGHT * (len(names) - 1) / 2
     sheet.write(names, 0, middle, fontweight="bold")
-    sheet.write([figures], 0, top - 8 - LINE_HEIGHT * len(names), colour=MUTED)
+    sheet.write([figures], 0, top - 8 - LINE_HEIGHT * len(names), color=MUTED)
 
 
 def _draw_interval(sheet: Sheet, row: Effect, y: float) -> None:

@@ -81,41 +81,18 @@ class Sheet:
         chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
         chosen.set_ticks(values, format_ticks(values))
 
-    def write(
-        self,
-        lines: Sequence[str],
-        x: float,
-        middle: float,
-        *,
-        colour: str = INK,
-        align: str = "left",
-        **font: Any,  # noqa: ANN401 - matplotlib's
-    ) -> None:
-        """Writes lines of text whose block is centred at that height."""
+    def write(self, lines: Sequence[str], x: float, middle: float, **look: Any) -> None:  # noqa: ANN401
+        """Writes lines of text, in matplotlib's look, whose block is centred at that height."""
+        look = {"color": INK, "va": "baseline", "transform": self._pixels, **look}
         first = middle + LINE_HEIGHT * (len(lines) - 1) / 2 - 4.5
         for index, line in enumerate(lines):
-            y = first - LINE_HEIGHT * index
-            self.figure.text(
-                x,
-                y,
-                printable(line),
-                transform=self._pixels,
-                color=colour,
-                ha=align,
-                va="baseline",
-                **font,
-            )
+            self.figure.text(x, first - LINE_HEIGHT * index, printable(line), **look)
 
-    def rule(
-        self,
-        xs: Sequence[float],
-        ys: Sequence[float],
-        **style: Any,  # noqa: ANN401 - matplotlib's
-    ) -> None:
-        """Draws a line through places."""
+    def rule(self, xs: Sequence[float], ys: Sequence[float], **look: Any) -> None:  # noqa: ANN401
+        """Draws a line, in matplotlib's look, through places."""
         from matplotlib.lines import Line2D
 
-        self.figure.add_artist(Line2D(xs, ys, transform=self._pixels, **style))
+        self.figure.add_artist(Line2D(xs, ys, transform=self._pixels, **look))
 
     def mark(self, style: Style, x: float, y: float, *, has_line: bool = False) -> None:
         """Draws a cell's marker, with a piece of its line for a legend."""
@@ -135,7 +112,7 @@ class Sheet:
             middle = top - _TITLE_HEIGHT * (index + 0.5)
             self.write([line], 0, middle, fontweight="bold", fontsize=FONT_SIZE + 2)
         middle = self.height + 14 + LINE_HEIGHT * len(lines) / 2
-        self.write(lines, 0, middle, colour=MUTED, fontsize=FONT_SIZE - 1)
+        self.write(lines, 0, middle, color=MUTED, fontsize=FONT_SIZE - 1)
 
     def encode_png(self, dots_per_inch: float) -> bytes:
         """Returns the drawing as a bitmap; one too high to be drawn gets fewer dots per inch."""

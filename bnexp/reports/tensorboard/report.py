@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import tempfile
 import time
@@ -16,16 +17,16 @@ from typing import TYPE_CHECKING
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Comparison
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
-from bnexp.reports.tensorboard.layout import (
-    band_tags,
-    build_layout,
-    draw_images,
-    main_tags,
-    render_text,
-)
+from bnexp.reports.figures.files import build_charts
+from bnexp.reports.figures.style import figure_settings
+from bnexp.reports.markdown import TENSORBOARD, render_markdown
 from bnexp.runs import RunDir
 from bnexp.runs.record import RunRecord
 from bnexp.runs.tensorboard_events import (
+    RUN_COLOURS,
+    Image,
+    LineChart,
+    MarginChart,
     encode_event_file,
     image_event,
     layout_event,
@@ -43,6 +44,23 @@ _DIGEST = ".digest"
 
 MOST_CELLS = 100
 """More cells than these make pages that no browser draws and nobody reads."""
+
+_MEANS = "Mean over the seeds with its 95 % t interval"
+_ALL_RUNS = "All runs"
+
+_KINDS = ("accuracy", "loss")
+_ORDER = ("test", "val", "train")
+_IMAGES = {"curves": "comparison/learning_curves", "effects": "comparison/effects"}
+_DOTS = 144
+"""Per inch: twice as many dots as pixels, so that a card shows a sharp figure."""
+
+_HOW_TO_READ = f"""\
+**Means over seeds.** `bnexp tb NAME --aggregate` shows the mean of each cell after each epoch,
+and the ends of its 95 % t interval; its page Custom Scalars draws them as bands.
+
+**One colour per cell.** The address that `bnexp tb` prints sets it. By hand, on the page Time
+Series: the palette above the list of runs (*Color runs by...*), *Regex*, and then `{RUN_COLOURS}`
+"""
 
 
 def write_to_tensorboard(
@@ -109,16 +127,16 @@ def _encode(
     comparison: Comparison, curves: Sequence[CellCurves], now: float
 ) -> dict[PurePosixPath, bytes]:
     """Returns the content of each event file by its folder, a run of TensorBoard's."""
-    layout = layout_event(build_layout(comparison, curves), now)
+    layout = layout_event(_build_layout(comparison, curves), now)
     text = text_event("comparison", render_text(comparison), now)
-    images = [image_event(tag, *found, now) for tag, found in draw_images(comparison).items()]
+    images = [image_event(tag, *found, now) for tag, found in _draw_images(comparison).items()]
     files = {
         PurePosixPath("comparison"): encode_event_file([text, *images], now),
         # Of the means: a run of its own, since it is shown with them alone.
         PurePosixPath("layout"): encode_event_file([layout], now),
     }
     for cell in curves:
-        mains = main_tags(comparison, [cell])
+        mains = _find_main_tags(comparison, [cell])
         for line in ("mean", "low", "high"):
             events = list(_line_events(cell, line, mains if line == "mean" else (), now))
             if events:
@@ -132,12 +150,75 @@ def _line_events(
     """Yields an event per epoch: the line of every tag, and the bands of some of them."""
     lines = {tag: getattr(curve, line) for tag, curve in cell.by_tag.items()}
     for tag in band_of:
-        lines |= zip(band_tags(tag), (cell.by_tag[tag].low, cell.by_tag[tag].high), strict=True)
+        lines |= zip(_name_band(tag), (cell.by_tag[tag].low, cell.by_tag[tag].high), strict=True)
     for index, step in enumerate(cell.steps):
         scalars = {tag: values[index] for tag, values in lines.items() if index < len(values)}
         wall_time = now - cell.elapsed_seconds[-1] + cell.elapsed_seconds[index]
         if scalars:
             yield scalars_event(step, wall_time, scalars)
+
+
+def _find_main_tags(comparison: Comparison, curves: Sequence[CellCurves]) -> tuple[str, ...]:
+    """Returns the compared metric, then every accuracy and loss, test first.
+
+    Only those that some cell has a curve of.
+    """
+    tags = dict.fromkeys(tag for cell in curves for tag in cell.by_tag)
+    scores = (tag for tag in tags if tag.rpartition("/")[2] in _KINDS)
+    chosen = (comparison.metric, *sorted(scores, key=_rank))
+    return tuple(tag for tag in dict.fromkeys(chosen) if tag in tags)
+
+
+def _name_band(tag: str) -> tuple[str, str]:
+    """Returns the tags of the ends of a tag's band.
+
+    A band is drawn of three tags of one run. Their name comes late in the alphabet, so
+    that they don't stand before the metrics.
+    """
+    return f"with_interval/{tag}/low", f"with_interval/{tag}/high"
+
+
+def _build_layout(
+    comparison: Comparison, curves: Sequence[CellCurves]
+) -> dict[str, list[MarginChart | LineChart]]:
+    """Returns the charts of Custom Scalars: the means with their bands, then all runs.
+
+    The titles name no experiment: those of several experiments become one.
+    """
+    tags = _find_main_tags(comparison, curves)
+    bands: list[MarginChart | LineChart] = [
+        MarginChart(tag, tag, *_name_band(tag))
+        for tag in tags
+        if any(tag in cell.by_tag and cell.by_tag[tag].low for cell in curves)
+    ]
+    lines: list[MarginChart | LineChart] = [
+        LineChart(tag, (f"^{re.escape(tag)}$",)) for tag in tags
+    ]
+    # TensorBoard shows charts with bands in the opposite order.
+    titled = {_MEANS: bands[::-1], _ALL_RUNS: lines}
+    return {title: charts for title, charts in titled.items() if charts}
+
+
+def render_text(comparison: Comparison) -> str:
+    """Returns the comparison in the Markdown that TensorBoard knows, and how to read it all."""
+    return f"{render_markdown(comparison, dialect=TENSORBOARD)}\n{_HOW_TO_READ}"
+
+
+def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
+    """Returns each figure that the comparison has data for, with its description, by tag."""
+    with figure_settings():
+        return {
+            _IMAGES[name]: (
+                Image(chart.draw_alone(is_wide=False).encode_png(_DOTS)),
+                chart.description,
+            )
+            for name, chart in build_charts(comparison).items()
+        }
+
+
+def _rank(tag: str) -> tuple[int, str]:
+    prefix = tag.partition("/")[0].partition("_")[0]
+    return _ORDER.index(prefix) if prefix in _ORDER else len(_ORDER), tag
 
 
 def _path_of(label: str) -> PurePosixPath:

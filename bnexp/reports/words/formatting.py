@@ -78,9 +78,7 @@ def metric_format(comparison: Comparison) -> MetricFormat:
     return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)))
 
 
-def find_interval(
-    part: CellResult | Difference | ClaimTest | None,
-) -> tuple[float, float] | None:
+def find_interval(part: CellResult | Difference | ClaimTest | None) -> tuple[float, float] | None:
     """Returns the ends of the part's interval, or None if it has none."""
     if part is None or part.ci_low is None or part.ci_high is None:
         return None

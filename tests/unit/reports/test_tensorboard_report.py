@@ -15,8 +15,7 @@ from tensorboard.util import tensor_util
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
-from bnexp.reports.tensorboard.layout import render_text
-from bnexp.reports.tensorboard.report import write_to_tensorboard
+from bnexp.reports.tensorboard.report import render_text, write_to_tensorboard
 from bnexp.runs import list_experiments
 
 
