@@ -27,16 +27,22 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True)
 class CellCurves:
-    """A cell's curves by tag, over its finished runs, and where the epochs ended.
+    """A cell's curves by tag, over its finished runs.
 
-    `steps` are optimiser steps. `elapsed_seconds` spread the mean time of the runs evenly
-    over their epochs: a summary does not say how long each of them took.
+    The seconds of an epoch spread the mean time of the runs evenly over their epochs: a
+    summary does not say how long each of them took.
     """
 
     label: str
-    steps: tuple[int, ...]
-    elapsed_seconds: tuple[float, ...]
+    steps_per_epoch: float
+    """Optimiser steps."""
+    seconds_per_epoch: float
     by_tag: dict[str, Curve]
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the longest curve."""
+        return max(len(curve.mean) for curve in self.by_tag.values())
 
 
 def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves | None:
@@ -47,15 +53,9 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
     curves = {tag: curve for tag, curve in curves.items() if curve.mean}
     if not curves:
         return None
-    epochs = range(1, max(len(curve.mean) for curve in curves.values()) + 1)
     steps = fmean(summary.steps / summary.epochs for summary in summaries)
     seconds = fmean(summary.elapsed_seconds / summary.epochs for summary in summaries)
-    return CellCurves(
-        label=label,
-        steps=tuple(round(steps * epoch) for epoch in epochs),
-        elapsed_seconds=tuple(seconds * epoch for epoch in epochs),
-        by_tag=curves,
-    )
+    return CellCurves(label, steps, seconds, curves)
 
 
 def aggregate(histories: Iterable[Sequence[float]]) -> Curve:

@@ -83,16 +83,13 @@ def _part(
 
 
 def _table(view: TableView, columns: Sequence[Column], dialect: Dialect) -> str:
+    def write(column: Column, row: int) -> str:
+        text = dialect.escape(column.text(row, ", "))
+        return f"**{text}**" if view.is_bold(column, row) else text
+
     lines = [
         [dialect.escape(" ".join(column.header)) for column in columns],
         ["---" if column.is_text else "---:" for column in columns],
+        *([write(column, row) for column in columns] for row in range(len(columns[0].rows))),
     ]
-    for row in range(len(columns[0].rows)):
-        texts = [dialect.escape(column.text(row, ", ")) for column in columns]
-        lines.append(
-            [
-                f"**{text}**" if view.is_bold(column, row) else text
-                for column, text in zip(columns, texts, strict=True)
-            ]
-        )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

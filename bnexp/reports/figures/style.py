@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnexp.analysis.results import Comparison
@@ -84,17 +85,10 @@ def cell_styles(comparison: Comparison) -> dict[str, Style]:
     dashes for the rest.
     """
     others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
-    if len(others) > len(_COLOURS):
-        styles = _styles_by_setting(comparison)
-        if styles:
-            return styles
-    styles = {comparison.baseline: INKED}
-    for index, label in enumerate(others):
-        line = _LINES[(index + 1) % len(_LINES)]
-        styles[label] = Style(
-            _COLOURS[index % len(_COLOURS)], line, _MARKERS[index % len(_MARKERS)]
-        )
-    return styles
+    if len(others) > len(_COLOURS) and (styles := _styles_by_setting(comparison)):
+        return styles
+    looks = map(Style, cycle(_COLOURS), cycle((*_LINES[1:], _LINES[0])), cycle(_MARKERS))
+    return {comparison.baseline: INKED, **dict(zip(others, looks, strict=False))}
 
 
 def _styles_by_setting(comparison: Comparison) -> dict[str, Style]:

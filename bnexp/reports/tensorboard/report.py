@@ -151,11 +151,11 @@ def _line_events(
     lines = {tag: getattr(curve, line) for tag, curve in cell.by_tag.items()}
     for tag in band_of:
         lines |= zip(_name_band(tag), (cell.by_tag[tag].low, cell.by_tag[tag].high), strict=True)
-    for index, step in enumerate(cell.steps):
-        scalars = {tag: values[index] for tag, values in lines.items() if index < len(values)}
-        wall_time = now - cell.elapsed_seconds[-1] + cell.elapsed_seconds[index]
+    for epoch in range(1, cell.epochs + 1):
+        scalars = {tag: values[epoch - 1] for tag, values in lines.items() if epoch <= len(values)}
+        wall_time = now - cell.seconds_per_epoch * (cell.epochs - epoch)
         if scalars:
-            yield scalars_event(step, wall_time, scalars)
+            yield scalars_event(round(cell.steps_per_epoch * epoch), wall_time, scalars)
 
 
 def _find_main_tags(comparison: Comparison, curves: Sequence[CellCurves]) -> tuple[str, ...]:

@@ -45,10 +45,6 @@ def join_choices(values: Iterable[str]) -> str:
     return " or ".join(values)
 
 
-def _shared_conditions(comparisons: Sequence[Comparison]) -> dict[str, tuple[str, ...]]:
-    first, *others = (comparison.where for comparison in comparisons)
-    return {
-        key: value
-        for key, value in first.items()
-        if all(other.get(key) == value for other in others)
-    }
+def _shared_conditions(comparisons: Sequence[Comparison]) -> Choices:
+    conditions = comparisons[0].where.items()
+    return {k: to for k, to in conditions if all(part.where.get(k) == to for part in comparisons)}
