@@ -1,6 +1,8 @@
 """A TensorBoard that `bnexp tb` serves, asked through its HTTP API."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +17,14 @@ from pathlib import Path
 class Server:
     """A TensorBoard on a port of this machine."""
 
-    def __init__(self, port, said):
+    def __init__(self, port, said, process):
         self.address = f"http://localhost:{port}"
-        self._said = said
+        self._said, self._process = said, process
+
+    def interrupt(self):
+        """Presses Ctrl-C, which reaches bnexp and TensorBoard, and returns bnexp's exit code."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        return self._process.wait(timeout=30)
 
     def find_printed_address(self):
         """Waits for the last line that `bnexp tb` prints, and returns it."""
@@ -71,9 +78,10 @@ def serve_tensorboard(*arguments, cwd):
             cwd=cwd,
             stdout=file,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
-        yield Server(port, said)
+        yield Server(port, said, process)
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -169,6 +169,13 @@ def test_the_last_line_is_the_address_to_open(server):
     assert server.read(f"?{address.query}").startswith(b"<!doctype html>")
 
 
+def test_ctrl_c_ends_it_without_an_error(compared):
+    with serve_tensorboard("sweep", cwd=compared) as server:
+        address = server.find_printed_address()
+        assert server.interrupt() == 0
+        assert server.find_printed_address() == address
+
+
 def test_the_comparison_is_no_run_for_the_other_commands(bnexp, compared):
     assert len(read_experiments(["sweep"], compared / "runs")) == 9
     assert [path.name for path in list_experiments(compared / "runs")] == ["sweep"]
