@@ -102,7 +102,12 @@ def find_parts(package: str, group: str, base: type[P]) -> tuple[type[P], ...]:
 
 
 def _find_part_in(module: str, name: str, base: type[P]) -> type[P]:
-    for member in vars(import_module(module)).values():
+    try:
+        found = import_module(module)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{module} cannot be imported ({reason}); fix it") from error
+    for member in vars(found).values():
         if isinstance(member, type) and issubclass(member, base) and part_name(member) == name:
             return member
     raise UsageError(
@@ -123,8 +128,11 @@ def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
         plugin, fix = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
         try:
             member = entry.load()
+        except UsageError as error:
+            raise UsageError(f"{plugin}: {error}") from error
         except Exception as error:
-            raise UsageError(f"{plugin} cannot be imported ({error}); {fix}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{plugin} cannot be imported ({reason}); {fix}") from error
         if not (isinstance(member, type) and issubclass(member, base) and part_name(member)):
             kind = f"{base.__module__}.{base.__name__}"
             raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {fix}")
@@ -148,6 +156,7 @@ def _find_lacks(member: type[Part]) -> Iterator[str]:
         issubclass(base, Part) and base.__abstractmethods__ for base in member.__mro__[1:]
     ):
         yield 'a field `name: Literal["..."] = "..."`'
+    yield from _find_missing_parameters(member)
     if not doc:
         yield "a docstring"
     fields = member.model_fields.items()
@@ -161,6 +170,17 @@ def _find_lacks(member: type[Part]) -> Iterator[str]:
     ]
     if headings:
         yield f"in its docstring {_join(headings)}"
+
+
+def _find_missing_parameters(member: type[Part]) -> Iterator[str]:
+    """Yields what bnexp passes to the methods of this kind of part, but these do not take."""
+    for base in member.__mro__[1:]:
+        for method in getattr(base, "__abstractmethods__", ()):
+            own = inspect.signature(getattr(member, method)).parameters
+            takes_any = any(one.kind is one.VAR_POSITIONAL for one in own.values())
+            for name in inspect.signature(getattr(base, method)).parameters:
+                if name not in own and not takes_any:
+                    yield f"the parameter `{name}` of `{method}`"
 
 
 def _has_source(member: type[Part]) -> bool:
@@ -184,7 +204,8 @@ def named_union(members: Sequence[type[Part]]) -> Any:  # noqa: ANN401 - a typin
     names = [part_name(member) for member in members]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"two installed parts are called '{name}'; uninstall one of them")
+            places = [member.__module__ for member in members if part_name(member) == name]
+            raise UsageError(f"two parts are called '{name}' ({_join(places)}); rename one")
     annotated: Any = Annotated  # built at run time, which type checkers do not follow
     choices: Any = functools.reduce(operator.or_, members)
     if len(members) > 1:

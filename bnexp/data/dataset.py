@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from bnexp.errors import DataError
 from bnexp.parts import Part
 from bnexp.wording import count
 
@@ -41,7 +42,11 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as its source holds it: all training images, all test images, maybe validation."""
+    """A dataset as its source holds it: all training images, all test images, maybe validation.
+
+    Raises:
+        DataError: Images or labels have another type or shape, or a label has no class.
+    """
 
     name: str
     train: LabelledImages
@@ -49,6 +54,25 @@ class Dataset:
     class_names: tuple[str, ...]
     val: LabelledImages | None = None
     """Validation images that the source keeps apart; None if they come from the training set."""
+
+    def __post_init__(self) -> None:
+        for split, part in self.parts.items():
+            if problem := self._find_problem(part):
+                raise DataError(f"the {split} images of dataset '{self.name}': {problem}")
+
+    def _find_problem(self, part: LabelledImages) -> str | None:
+        images, labels = part.images, part.labels
+        if images.dtype.name != "uint8" or images.ndim != 4:
+            found = f"{images.dtype} {images.shape}"
+            return f"images are uint8 (N, height, width, channels), not {found}"
+        if labels.dtype.name != "int64" or labels.shape != images.shape[:1]:
+            return f"labels are int64 ({len(images)},), not {labels.dtype} {labels.shape}"
+        if images.shape[1:] != self.train.images.shape[1:]:
+            return f"{images.shape[1:]}, but training images are {self.train.images.shape[1:]}"
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.class_names):
+            last = len(self.class_names) - 1
+            return f"labels go from {labels.min()} to {labels.max()}, classes from 0 to {last}"
+        return None
 
     @property
     def parts(self) -> dict[str, LabelledImages]:

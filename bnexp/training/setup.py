@@ -13,7 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import choose_images
-from bnexp.errors import UsageError
+from bnexp.errors import DataError, UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
@@ -40,9 +40,13 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
 
     Raises:
         UsageError: The config is impossible with this dataset.
-        DataError: A class has no image to train on or to validate on, or is the only one.
+        DataError: A class has no image to train on or to validate on, or is the only one, or
+            the dataset is not what its config says of it.
     """
-    warnings = check_against_facts(config, find_facts(dataset))
+    facts, expected = find_facts(dataset), config.data.facts()
+    if facts != (expected or facts):
+        raise DataError(f"the dataset '{config.data.name}' holds {facts}, but says {expected}")
+    warnings = check_against_facts(config, facts)
     choose_images(dataset, config.data.train_size, config.data.val_size)
     doubts = [f"data: {warning}" for warning in dataset.find_warnings()]
     return doubts if config.data.facts() else doubts + warnings
@@ -126,10 +130,31 @@ def _shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages
     return images.subset(order[:count].numpy())
 
 
+def _check_logits(model: nn.Module, name: str, dataset: Dataset) -> None:
+    """Tries a network that may come from elsewhere on two black images.
+
+    Raises:
+        UsageError: It does not turn them into two rows of logits.
+    """
+    height, width, channels = dataset.image_shape
+    where = f"the network of model '{name}', given images (2, {channels}, {height}, {width}),"
+    try:
+        with torch.no_grad(), torch.random.fork_rng([]):
+            logits = model.eval()(torch.zeros(2, channels, height, width))
+        model.train()
+        shape = tuple(logits.shape)
+    except Exception as error:
+        raise UsageError(f"{where} fails: {type(error).__name__}: {error}") from error
+    if shape != (2, len(dataset.class_names)):
+        expected = (2, len(dataset.class_names))
+        raise UsageError(f"{where} returns {shape}; it must return logits {expected}")
+
+
 def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> nn.Module:
     # Parts from elsewhere may draw their initial values from the global generator.
     torch.manual_seed(derive_seed(config.train.seed, "build"))
     model = config.model.build(dataset.image_shape, len(dataset.class_names))
+    _check_logits(model, config.model.name, dataset)
     initialize(model, config.train.seed, config.model.initialization)
     model.to(device=device)
     model.to(memory_format=torch.channels_last)

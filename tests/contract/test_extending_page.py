@@ -13,18 +13,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-PLACES = {"rms": "norms", "tiny": "models", "stripes": "data"}
+PLACES = {"image_rms": "norms", "tiny": "models", "stripes": "data"}
 
 
 def write_packages(folder, files):
-    """Writes files, and an empty `__init__.py` wherever the page has one."""
+    """Writes files, and an `__init__.py` wherever the page has one."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         if path.parent != folder:
-            (path.parent / "__init__.py").touch()
-            (path.parent.parent / "__init__.py").touch()
+            for package in (path.parent, path.parent.parent):
+                if not (package / "__init__.py").exists():
+                    (package / "__init__.py").write_text('"""Parts."""\n')
 
 
 def environment(folder):
@@ -55,7 +56,7 @@ def test_the_page_shows_every_file_that_it_names():
         "pyproject.toml",
         "toy.yaml",
         *(f"my_parts/{name}/config.py" for name in PLACES),
-        "my_parts/rms/layer.py",
+        "my_parts/image_rms/layer.py",
         "my_parts/tiny/network.py",
         "my_parts/stripes/drawing.py",
     }
@@ -91,7 +92,7 @@ def test_the_parts_of_the_page_train_from_bnexp_itself(bnexp, tmp_path):
 
 
 def test_the_parts_of_the_page_pass_the_contract_of_all_parts(installed):
-    options = ["-v", "-p", "no:cacheprovider", "-k", "rms or tiny or stripes"]
+    options = ["-v", "-p", "no:cacheprovider", "-k", re.search('tests/contract -k "(.+)"', PAGE)[1]]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "tests/contract"],
         cwd=ROOT,
@@ -101,6 +102,8 @@ def test_the_parts_of_the_page_pass_the_contract_of_all_parts(installed):
     )
 
     assert done.returncode == 0, done.stdout
-    passed = set(re.findall(r"::(test_\w+)\[.*\b(?:rms|tiny|stripes)\b.* PASSED", done.stdout))
+    passed = set(
+        re.findall(r"::(test_\w+)\[.*\b(?:image_rms|tiny|stripes)\b.* PASSED", done.stdout)
+    )
     source = Path(__file__).with_name("test_norms.py").read_text(encoding="utf-8")
     assert passed > set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))

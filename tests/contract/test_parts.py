@@ -13,8 +13,11 @@ from bnexp.errors import UsageError
 from bnexp.models import MODELS
 from bnexp.norms import NORMS, NormConfig
 from bnexp.parts import load_plugins, part_name
+from bnexp.training.setup import find_facts
 
 PARTS = [*NORMS, *MODELS, *DATASETS]
+STORED = {"cifar10", "image_folder"}
+"""Datasets that read files, which have tests of their own."""
 
 
 def named(part):
@@ -42,6 +45,18 @@ def test_a_model_gives_logits_and_names_its_norm_sites(model):
     kinds = nn.BatchNorm2d | nn.BatchNorm1d
     norms = [module for module in network.modules() if isinstance(module, kinds)]
     assert len(config.find_norm_sites((32, 32, 3), 7)) == len(norms)
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=named)
+def test_a_dataset_is_what_it_says_and_the_same_at_each_call(dataset):
+    if part_name(dataset) in STORED:
+        pytest.skip("it reads files")
+    config = dataset()
+    first, second = (config.load(lambda line: None) for _ in range(2))
+
+    assert first.name == config.name
+    assert find_facts(first) == (config.facts() or find_facts(first))
+    assert first.fingerprint == second.fingerprint
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)
@@ -92,6 +107,16 @@ class CopyConfig(NoNormConfig):
 """
 
 
+OF_FEW_WORDS = """
+from typing import Literal
+from bnexp.norms import NormConfig
+class Thing(NormConfig):
+    __doc__ = NormConfig.__doc__
+    name: Literal["thing"] = "thing"
+    def build(self, num_features): ...
+"""
+
+
 UNDOCUMENTED = """
 from typing import Literal
 from bnexp.norms import NormConfig
@@ -108,9 +133,14 @@ class BareConfig(NormConfig):
         ("1 / 0", "broken_norm:Thing", "cannot be imported"),
         (UNDOCUMENTED, "broken_norm:BareConfig", "broken_norm.BareConfig lacks a docstring"),
         ("Thing = 3", "broken_norm:Thing", "is not a bnexp.norms.norm.NormConfig"),
-        (COPY_OF_BATCH, "broken_norm:CopyConfig", "two installed parts are called 'batch'"),
+        (OF_FEW_WORDS, "broken_norm:Thing", "lacks the parameter `dimensions` of `build`"),
+        (
+            COPY_OF_BATCH,
+            "broken_norm:CopyConfig",
+            "two parts are called 'batch' (`bnexp.norms.batch.config`, `broken_norm`); rename one",
+        ),
     ],
-    ids=["missing", "raising", "undocumented", "foreign", "of a name that is taken"],
+    ids=["missing", "raising", "undocumented", "foreign", "of too few words", "of a taken name"],
 )
 def test_a_broken_plug_in_is_one_line_where_a_config_is_read(module, entry, said, tmp_path, bnexp):
     install(tmp_path, module, entry)

@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from toy_training import CPU, build_dataset, configure
+from torch import nn
+from toy_training import CPU, Toy, build_dataset, configure
 
 from bnexp.data.dataset import LabelledImages
-from bnexp.errors import DataError
-from bnexp.training.setup import build_parts, check_against_dataset
+from bnexp.errors import DataError, UsageError
+from bnexp.models.cnn.config import CnnConfig
+from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 
 
 def in_class_order(images):
@@ -61,3 +63,29 @@ def test_one_class_alone_is_refused(dataset):
     lonely = dataclasses.replace(dataset, train=alone, test=alone, class_names=("a",))
     with pytest.raises(DataError, match="has only the class a: a classifier needs at least two"):
         check_against_dataset(configure(), lonely)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (nn.Flatten, "returns (2, 192); it must return logits (2, 10)"),
+        (lambda: nn.Conv2d(1, 4, 3), "fails: RuntimeError: "),
+        (lambda: None, "fails: AttributeError: 'NoneType' object has no attribute 'eval'"),
+    ],
+    ids=["other logits", "other channels", "nothing"],
+)
+def test_a_network_that_gives_no_logits_is_named(dataset, network, said, monkeypatch):
+    monkeypatch.setattr(CnnConfig, "build", lambda *_: network())
+
+    with pytest.raises(UsageError) as caught:
+        build_parts(configure(), dataset, CPU)
+
+    assert "model 'cnn', given images (2, 3, 8, 8), " + said in str(caught.value)
+
+
+def test_facts_that_the_data_does_not_have_are_refused(dataset, monkeypatch):
+    facts = dataclasses.replace(find_facts(dataset), num_classes=11)
+    monkeypatch.setattr(Toy, "facts", lambda self: facts)
+
+    with pytest.raises(DataError, match=r"'toy' holds .*num_classes=10.* says .*num_classes=11"):
+        check_against_dataset(configure(), dataset)
