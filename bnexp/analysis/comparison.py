@@ -10,11 +10,7 @@ from statistics import mean, median, stdev
 from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
 from bnexp.analysis.confounds import find_confounds
-from bnexp.analysis.contrasts import (
-    compare_divergence,
-    contrast_with_baseline,
-    judge_differences,
-)
+from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
 from bnexp.analysis.differing_keys import differing_keys
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
@@ -27,14 +23,7 @@ from bnexp.analysis.metrics import (
     known_values,
     train_test_gap,
 )
-from bnexp.analysis.results import (
-    CellResult,
-    Choices,
-    Comparison,
-    Difference,
-    Divergence,
-    Question,
-)
+from bnexp.analysis.results import CellResult, Choices, Comparison, Difference, Divergence, Question
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs

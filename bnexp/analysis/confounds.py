@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -110,12 +110,12 @@ def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple
     runs = [run for members in groups.values() for run in members]
     others = [key for key in _differing_environment(runs, _CIRCUMSTANCES) if key not in decisive]
     conditions = "the runs were not made under the same conditions"
-    found = (
-        *(_describe(difference, groups, "confounded") for difference in differences),
-        _describe_unchecked(groups),
-        _describe(_Difference(conditions, others, "environment"), groups, "circumstances"),
+    circumstances = _Difference(conditions, others, "environment")
+    return (
+        *(_describe(found, groups, "confounded") for found in differences if found.keys),
+        *_describe_unchecked(groups),
+        *([_describe(circumstances, groups, "circumstances")] if others else ()),
     )
-    return tuple(caveat for caveat in found if caveat)
 
 
 @dataclass(frozen=True)
@@ -168,30 +168,21 @@ def _differing_environment(runs: Iterable[RunRecord], roots: Collection[str]) ->
     return [key for key in keys if any(one.get(key) != found[0].get(key) for one in found)]
 
 
-def _describe_unchecked(groups: Groups) -> Caveat | None:
+def _describe_unchecked(groups: Groups) -> Iterator[Caveat]:
     unchecked = {
         label: [run.seed for run in unchecked_runs(members)] for label, members in groups.items()
     }
-    number = sum(map(len, unchecked.values()))
-    if not number:
-        return None
     names = [f"{label} {_write_seeds(seeds)}" for label, seeds in unchecked.items() if seeds]
+    number = sum(map(len, unchecked.values()))
     subject, they = ("1 run has", "it") if number == 1 else (f"{number} runs have", "they")
-    return Caveat(
-        "unchecked",
-        f"{subject} no readable config or environment, so what {they} ran on cannot be checked",
-        (_shorten(names),),
-        _VERDICT,
-    )
+    if names:
+        what = f"no readable config or environment, so what {they} ran on cannot be checked"
+        yield Caveat("unchecked", f"{subject} {what}", (_shorten(names),), _VERDICT)
 
 
-def _describe(difference: _Difference, groups: Groups, kind: CaveatKind) -> Caveat | None:
-    keys = difference.keys
-    if not keys:
-        return None
-    named = [
-        f"{key} is {_describe_values(key, groups, difference.place)}" for key in keys[:_MOST_NAMED]
-    ]
+def _describe(difference: _Difference, groups: Groups, kind: CaveatKind) -> Caveat:
+    keys, place = difference.keys, difference.place
+    named = [f"{key} is {_describe_values(key, groups, place)}" for key in keys[:_MOST_NAMED]]
     if len(keys) > _MOST_NAMED:
         named.append(f"and {len(keys) - _MOST_NAMED} more keys")
     consequence = _VERDICT if kind == "confounded" else ""

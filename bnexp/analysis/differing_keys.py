@@ -21,8 +21,7 @@ def differing_keys(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
 def _token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
     """Returns a value that is equal for 5 and 5.0, and apart for true and 1, null and absent."""
     value = mapping.get(key)
-    is_plain = isinstance(value, Hashable)
-    return key in mapping, isinstance(value, bool), value if is_plain else repr(value)
+    return key in mapping, isinstance(value, bool), value
 
 
 def distinct(
@@ -59,11 +58,7 @@ def _find_kind(reference: _Reference, without: tuple[str, ...]) -> tuple[int, Ma
     for key in without:
         content.pop(key, None)
     values = tuple(content.values())
-    try:
-        number = _number((tuple(content), values, tuple(map(type, values))))
-    except TypeError:  # a value that is no scalar, in a file that was tampered with
-        number = next(_NUMBERS)
-    return number, content
+    return _number((tuple(content), values, tuple(map(type, values)))), content
 
 
 @functools.lru_cache(maxsize=40_000)

@@ -15,11 +15,7 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.files import write_json_atomically, write_text_atomically
-from bnexp.runs.checkpoint_files import (
-    CheckpointFiles,
-    remove_or_set_aside,
-    set_aside_a_folder,
-)
+from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside, set_aside_a_folder
 from bnexp.runs.record import Scalar, State, Summary
 
 STATUS = "status.json"

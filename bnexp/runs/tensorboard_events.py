@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
 RUN_COLOURS = r"([^/]+)/[^/]+$"
 """Gives the seeds of a cell, and its mean, low and high curves, the same color.
@@ -43,24 +44,6 @@ class Image:
         """Width and height in pixels, as its header states them."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
-
-
-@dataclass(frozen=True)
-class MarginChart:
-    """A line with a band around it, by three tags that one run has."""
-
-    title: str
-    value: str
-    lower: str
-    upper: str
-
-
-@dataclass(frozen=True)
-class LineChart:
-    """Lines of all runs that have a tag that matches one of the regular expressions."""
-
-    title: str
-    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,9 +84,22 @@ def image_event(tag: str, image: Image, description: str, wall_time: float) -> E
     return _tensor_event(tag, create_summary_metadata("", description), tensor, wall_time)
 
 
-def layout_event(
-    categories: Mapping[str, Sequence[MarginChart | LineChart]], wall_time: float
-) -> Event:
+def margin_chart(title: str, value: str, lower: str, upper: str) -> Chart:
+    """Returns a line with a band around it, by three tags that one run has."""
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Chart, MarginChartContent
+
+    series = MarginChartContent.Series(value=value, lower=lower, upper=upper)
+    return Chart(title=title, margin=MarginChartContent(series=[series]))
+
+
+def line_chart(title: str, tags: Sequence[str]) -> Chart:
+    """Returns lines of all runs with a tag that matches one of the regular expressions."""
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Chart, MultilineChartContent
+
+    return Chart(title=title, multiline=MultilineChartContent(tag=tags))
+
+
+def layout_event(categories: Mapping[str, Sequence[Chart]], wall_time: float) -> Event:
     """Returns the charts of the page Custom Scalars, by the title of their category."""
     from tensorboard.plugins.custom_scalar.layout_pb2 import Category, Layout
     from tensorboard.plugins.custom_scalar.metadata import (
@@ -112,10 +108,7 @@ def layout_event(
     )
 
     layout = Layout(
-        category=[
-            Category(title=title, chart=[_chart(chart) for chart in charts])
-            for title, charts in categories.items()
-        ]
+        category=[Category(title=title, chart=charts) for title, charts in categories.items()]
     )
     tensor = _strings((layout.SerializeToString(),))
     return _tensor_event(CONFIG_SUMMARY_TAG, create_summary_metadata(), tensor, wall_time)
@@ -238,19 +231,6 @@ def _strings(values: Sequence[bytes], is_vector: bool = False) -> TensorProto:
     if is_vector:
         tensor.tensor_shape.dim.add(size=len(values))
     return tensor
-
-
-def _chart(chart: MarginChart | LineChart) -> object:
-    from tensorboard.plugins.custom_scalar.layout_pb2 import (
-        Chart,
-        MarginChartContent,
-        MultilineChartContent,
-    )
-
-    if isinstance(chart, LineChart):
-        return Chart(title=chart.title, multiline=MultilineChartContent(tag=chart.tags))
-    series = MarginChartContent.Series(value=chart.value, lower=chart.lower, upper=chart.upper)
-    return Chart(title=chart.title, margin=MarginChartContent(series=[series]))
 
 
 def _as_hyperparameter(value: Scalar) -> str | float:

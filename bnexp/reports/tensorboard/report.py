@@ -25,17 +25,18 @@ from bnexp.runs.record import RunRecord
 from bnexp.runs.tensorboard_events import (
     RUN_COLOURS,
     Image,
-    LineChart,
-    MarginChart,
     encode_event_file,
     image_event,
     layout_event,
+    line_chart,
+    margin_chart,
     scalars_event,
     text_event,
 )
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
 _FORMAT = 4
 """Raised whenever the same comparison is written differently."""
@@ -178,22 +179,18 @@ def _name_band(tag: str) -> tuple[str, str]:
     return f"with_interval/{tag}/low", f"with_interval/{tag}/high"
 
 
-def _build_layout(
-    comparison: Comparison, curves: Sequence[CellCurves]
-) -> dict[str, list[MarginChart | LineChart]]:
+def _build_layout(comparison: Comparison, curves: Sequence[CellCurves]) -> dict[str, list[Chart]]:
     """Returns the charts of Custom Scalars: the means with their bands, then all runs.
 
     The titles name no experiment: those of several experiments become one.
     """
     tags = _find_main_tags(comparison, curves)
-    bands: list[MarginChart | LineChart] = [
-        MarginChart(tag, tag, *_name_band(tag))
+    bands = [
+        margin_chart(tag, tag, *_name_band(tag))
         for tag in tags
         if any(tag in cell.by_tag and cell.by_tag[tag].low for cell in curves)
     ]
-    lines: list[MarginChart | LineChart] = [
-        LineChart(tag, (f"^{re.escape(tag)}$",)) for tag in tags
-    ]
+    lines = [line_chart(tag, [f"^{re.escape(tag)}$"]) for tag in tags]
     # TensorBoard shows charts with bands in the opposite order.
     titled = {_MEANS: bands[::-1], _ALL_RUNS: lines}
     return {title: charts for title, charts in titled.items() if charts}
