@@ -245,5 +245,6 @@ def _read_summary(path: str, problems: list[str]) -> Summary | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = f"{first['loc'][0]}: " if first["loc"] else ""
-        problems.append(f"{path} is not a summary: {place}{first['msg']}")
+        fault = "cannot be read" if first["type"] == "json_invalid" else "is not a summary"
+        problems.append(f"{path} {fault}: {place}{first['msg']}")
     return None
