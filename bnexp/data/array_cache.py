@@ -84,10 +84,6 @@ def read_arrays(path: Path, name: str) -> Dataset | None:
         return None
     except Exception as error:  # zipfile and NumPy raise all kinds on changed bits
         raise DataError(f"{path} cannot be used ({error})") from error
-    # The fingerprint covers values and shapes, not their types.
-    is_typed = all(
-        part.images.dtype == np.uint8 and part.labels.dtype == np.int64 for part in parts.values()
-    )
-    if not is_typed or fingerprint != dataset.fingerprint:
+    if fingerprint != dataset.fingerprint:
         raise DataError(f"{path} cannot be used (its content does not match its fingerprint)")
     return dataset
