@@ -156,7 +156,7 @@ def _find_lacks(member: type[Part]) -> Iterator[str]:
         issubclass(base, Part) and base.__abstractmethods__ for base in member.__mro__[1:]
     ):
         yield 'a field `name: Literal["..."] = "..."`'
-    yield from _find_missing_parameters(member)
+    yield from _find_other_forms(member)
     if not doc:
         yield "a docstring"
     fields = member.model_fields.items()
@@ -172,15 +172,21 @@ def _find_lacks(member: type[Part]) -> Iterator[str]:
         yield f"in its docstring {_join(headings)}"
 
 
-def _find_missing_parameters(member: type[Part]) -> Iterator[str]:
-    """Yields what bnexp passes to the methods of this kind of part, but these do not take."""
-    for base in member.__mro__[1:]:
-        for method in getattr(base, "__abstractmethods__", ()):
-            own = inspect.signature(getattr(member, method)).parameters
-            takes_any = any(one.kind is one.VAR_POSITIONAL for one in own.values())
-            for name in inspect.signature(getattr(base, method)).parameters:
-                if name not in own and not takes_any:
-                    yield f"the parameter `{name}` of `{method}`"
+def _find_other_forms(member: type[Part]) -> Iterator[str]:
+    """Yields how to write the methods and properties that bnexp could not use as they are."""
+    for name, own in vars(member).items():
+        bases = (vars(base) for base in member.__mro__[1:])
+        expected = next((base[name] for base in bases if name in base), None)
+        if name.startswith("_"):
+            continue
+        if isinstance(expected, property) and inspect.isfunction(own):
+            yield f"`@property` above `{name}`"
+        elif inspect.isfunction(expected):
+            words = inspect.signature(expected).parameters
+            try:
+                inspect.signature(own).bind(**dict.fromkeys(words))
+            except TypeError:
+                yield f"the form `{name}({', '.join(words)})`"
 
 
 def _has_source(member: type[Part]) -> bool:

@@ -135,7 +135,7 @@ def _compare_part(
     )
     return Comparison(
         experiment=" + ".join(dict.fromkeys(run.experiment for run in records)),
-        metric=metric,
+        question=question,
         baseline=baseline.label,
         target=target,
         swept=swept,
@@ -146,8 +146,6 @@ def _compare_part(
             *find_caveats(cells, results, baseline.label, metric),
         ),
         where=where,
-        margin=question.margin,
-        question=question,
     )
 
 

@@ -269,7 +269,8 @@ class Comparison:
     """All cells of one or more experiments against one baseline cell, in sweep order."""
 
     experiment: str
-    metric: str
+    question: Question
+    """What was asked; the other fields hold what came of it."""
     baseline: str
     target: float | None
     """The value that `epochs_to_target` counts to, in the metric's unit."""
@@ -283,10 +284,16 @@ class Comparison:
     caveats: tuple[Caveat, ...] = ()
     where: Choices = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
-    margin: float | None = None
-    """The smallest difference that matters, if the reader named one; in the metric's unit."""
-    question: Question = Question()
-    """What was asked; the other fields hold what came of it."""
+
+    @property
+    def metric(self) -> str:
+        """The tag that is compared."""
+        return self.question.metric
+
+    @property
+    def margin(self) -> float | None:
+        """The smallest difference that matters, if the reader named one; in the metric's unit."""
+        return self.question.margin
 
     @property
     def baseline_cell(self) -> CellResult:

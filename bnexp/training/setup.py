@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import choose_images
+from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.errors import DataError, UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
@@ -44,8 +45,12 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
             the dataset is not what its config says of it.
     """
     facts, expected = find_facts(dataset), config.data.facts()
-    if facts != (expected or facts):
-        raise DataError(f"the dataset '{config.data.name}' holds {facts}, but says {expected}")
+    if expected and facts != expected:
+        held, said = asdict(facts).items(), asdict(expected).items()
+        raise DataError(
+            f"the dataset '{config.data.name}' has {dict(held - said)}, but its facts say "
+            f"{dict(said - held)}"
+        )
     warnings = check_against_facts(config, facts)
     choose_images(dataset, config.data.train_size, config.data.val_size)
     doubts = [f"data: {warning}" for warning in dataset.find_warnings()]
@@ -137,9 +142,8 @@ def _check_logits(model: nn.Module, name: str, dataset: Dataset) -> None:
         UsageError: It does not turn them into two rows of logits.
     """
     height, width, channels = dataset.image_shape
-    with torch.no_grad(), torch.random.fork_rng([]):
+    with leaving_no_trace(model), torch.no_grad(), torch.random.fork_rng([]):
         logits = model.eval()(torch.zeros(2, channels, height, width))
-    model.train()
     if logits.shape != (2, len(dataset.class_names)):
         raise UsageError(
             f"the network of model '{name}' turns two images into {tuple(logits.shape)}, which "

@@ -220,7 +220,8 @@ class _Reader:
             return Node(self._read_scalar(event, position), position)
         # `[a: b]` holds a mapping that is in flow style but has no bracket of its own.
         start = event.start_mark.index if event.start_mark else 0
-        opens = isinstance(event, events.CollectionStartEvent) and self.source.text[start] in "{["
+        is_flow = isinstance(event, events.CollectionStartEvent) and event.flow_style
+        opens = is_flow and self.source.text[start] in "{["
         if opens:
             self.open_flows.append(start)
         if isinstance(event, events.SequenceStartEvent):
