@@ -147,9 +147,20 @@ def find_folder(target: str, runs_dir: Path) -> Path:
         for folder in (runs_dir / target, Path(target)):
             if folder.is_dir() and any(find_runs(folder)):
                 return folder
-    names = [path.name for path in list_experiments(runs_dir)]
+    parent, wrong = _find_first_wrong(target, runs_dir)
+    names = [path.name for path in list_experiments(parent)]
     known = f"; there are {', '.join(names)}" if names else ": there are no runs at all"
-    raise UsageError(f"no runs of '{target}' in {runs_dir}{did_you_mean(target, names) or known}")
+    raise UsageError(f"no runs of '{target}' in {runs_dir}{did_you_mean(wrong, names) or known}")
+
+
+def _find_first_wrong(target: str, runs_dir: Path) -> tuple[Path, str]:
+    """Returns the deepest folder with runs on the way to a target, and what it does not hold."""
+    path, parent = Path(target), runs_dir
+    for word in path.relative_to(runs_dir).parts if path.is_relative_to(runs_dir) else path.parts:
+        if word not in {path.name for path in list_experiments(parent)}:
+            return parent, word
+        parent /= word
+    return runs_dir, target
 
 
 def _newest(runs_dir: Path) -> Path:

@@ -144,6 +144,22 @@ def test_an_unknown_experiment_is_told(begun):
     assert str(run("trail").exception) == "no runs of 'trail' in runs (did you mean 'trial'?)"
 
 
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("trial/norm=bach/seed=0", " (did you mean 'norm=batch'?)"),
+        ("runs/trial/norm=bach", " (did you mean 'norm=batch'?)"),
+        ("trial/norm=batch/seed=O", " (did you mean 'seed=0'?)"),
+        ("trial/x", "; there are norm=batch, norm=none"),
+        ("trail/norm=batch", " (did you mean 'trial'?)"),
+        ("/no/such/place", "; there are trial"),
+        ("../..", "; there are trial"),
+    ],
+)
+def test_of_a_path_the_first_wrong_word_is_told(begun, target, hint):
+    assert str(run(target).exception) == f"no runs of '{target}' in runs{hint}"
+
+
 def test_images_of_ones_own_are_loaded_for_their_size(here):
     pictures = pytest.importorskip("PIL.Image")
     for part, count in (("train", 4), ("test", 2)):
