@@ -91,14 +91,15 @@ def test_row_12_a_run_folder_that_is_a_link_is_neither_trained_into_nor_removed(
 
 
 def test_row_12_no_folder_but_one_of_runs_is_removed(tmp_path):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "x").mkdir()
-    (tmp_path / "loop").symlink_to("loop")
+    here = tmp_path / "here"  # so that nothing of another test stands in the folder above
+    (here / "runs").mkdir(parents=True)
+    (here / "x").mkdir()
+    (here / "loop").symlink_to("loop")
     targets = ["../x", "/etc", "a\0b", "x" * 300, "..", ".", "/", "runs", "x", "loop", ""]
 
-    results = run_all([["rm", "--yes", target] for target in targets], tmp_path)
+    results = run_all([["rm", "--yes", target] for target in targets], here)
 
     for code, said, printed in results:
         assert (code, printed) == (2, "")
         assert said.startswith("error: no runs of '")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "runs", "x"]
+    assert sorted(path.name for path in here.iterdir()) == ["loop", "runs", "x"]
