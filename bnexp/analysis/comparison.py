@@ -213,6 +213,7 @@ def _summarise(
         train_test_gap=train_test_gap(cell.finished),
         images_per_second=_median(cell, "images_per_second"),
         elapsed_seconds=_median(cell, "elapsed_seconds"),
+        training_memory_bytes=_median(cell, "training_memory_bytes"),
         peak_memory_bytes=_median(cell, "peak_memory_bytes"),
         parameters=sizes.pop() if len(sizes) == 1 else None,
         damaged=sum(run.is_damaged for run in cell.runs),

@@ -8,7 +8,12 @@ from statistics import mean
 
 from bnexp.runs.record import RunRecord, Summary
 
-SUMMARY_METRICS = ("images_per_second", "elapsed_seconds", "peak_memory_bytes")
+SUMMARY_METRICS = (
+    "images_per_second",
+    "elapsed_seconds",
+    "training_memory_bytes",
+    "peak_memory_bytes",
+)
 """Figures of the whole run that can be compared like a metric."""
 
 _HIGHER = ("accuracy", "images_per_second")

@@ -165,8 +165,10 @@ class CellResult:
     """Median training throughput of the finished runs."""
     elapsed_seconds: float | None = None
     """Median time of the finished runs."""
+    training_memory_bytes: float | None = None
+    """Median of what a training step of the finished runs holds."""
     peak_memory_bytes: float | None = None
-    """Median peak memory of the finished runs."""
+    """Median peak memory of the finished runs' processes, or of the device on CUDA."""
     parameters: int | None = None
     """Trainable numbers of the network; None if runs of the cell differ in it."""
     damaged: int = 0

@@ -18,9 +18,9 @@ from bnexp.reports.words.formatting import (
 )
 from bnexp.reports.words.phrases import NO_BREAK, Figure, Phrase, plain
 from bnexp.runs.record import STATES, State
-from bnexp.wording import format_speed, write_value
+from bnexp.wording import format_bytes, format_speed, write_value
 
-Kind = Literal["name", "number", "mean", "difference", "speed", "verdict", "text"]
+Kind = Literal["name", "number", "mean", "difference", "cost", "verdict", "text"]
 
 Lines = tuple[Phrase, ...]
 """One cell of the table: a phrase per line."""
@@ -137,11 +137,14 @@ def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, 
     gap = MetricFormat("test/accuracy", 1)
     gaps = (_figure(cell.train_test_gap, lambda value: gap.number(value, True)) for cell in cells)
     speeds = (_figure(cell.images_per_second, format_speed) for cell in cells)
+    sizes = [cell.training_memory_bytes for cell in cells]
+    memory = _column("memory", (_figure(size, format_bytes) for size in sizes), "cost")
     runs = tuple(tuple((line,) for line in describe_runs(cell)) for cell in cells)
     return (
         _column(("epochs to", target), epochs, "number"),
         _column(("train–test", "(points)"), gaps, "number"),
-        _column("images/s", speeds, "speed"),
+        _column("images/s", speeds, "cost"),
+        *([memory] if any(sizes) else []),
         Column(("runs",), runs, "text"),
     )
 

@@ -40,6 +40,9 @@ class Summary:
     final: Mapping[str, float]
     best: Mapping[str, float]
     history: Mapping[str, tuple[float, ...]]
+    training_memory_bytes: _Count | None = None
+    """What a training step holds: parameters, gradients, optimiser state, buffers, and the tensors
+    saved for the backward pass. None if the run's version of bnexp did not count it."""
     reason: str | None = None
     """Why the run diverged; None for a finished one."""
 

@@ -10,6 +10,7 @@ from torch import nn
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
 from bnexp.seeding import derive_seed
+from bnexp.training.memory import count_training_bytes
 from bnexp.training.optimizer import compute_learning_rate
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
 
@@ -51,6 +52,10 @@ class Learner:
         return compute_learning_rate(
             self._config.optim, number - 1, self.total_steps, self._steps_per_epoch
         )
+
+    def count_bytes(self, batch: Batch) -> int:
+        """Returns the bytes that training holds in a step on this batch, after the first step."""
+        return count_training_bytes(self.model, self.optimizer, batch, self._config.train.precision)
 
     def find_bad_buffer(self) -> str | None:
         """Returns the first buffer that is not finite, or None; waits for the device.

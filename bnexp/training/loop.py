@@ -226,13 +226,15 @@ class Training:
 
     def _summarise(self, diverged: DivergedError | None) -> Summary:
         progress, seconds = self.progress, self.progress.train_seconds
+        elapsed, peak = self._elapsed(), self._peak_memory()
         return Summary(
             status="diverged" if diverged else "finished",
             epochs=progress.epoch,
             steps=diverged.step if diverged else progress.step,
-            elapsed_seconds=self._elapsed(),
+            elapsed_seconds=elapsed,
             images_per_second=progress.images_seen / seconds if seconds else 0.0,
-            peak_memory_bytes=self._peak_memory(),
+            peak_memory_bytes=peak,
+            training_memory_bytes=self._learner.count_bytes(next(self.parts.batches.epoch(0))),
             parameters=sum(value.numel() for value in self._learner.model.parameters()),
             final={} if diverged else progress.final,
             best=progress.best(),

@@ -45,7 +45,7 @@ def train_step(
         for probe in probes:
             for handle in probe.hook(model):
                 hooks.enter_context(handle)
-        loss, logits = _compute_loss(model, batch, precision)
+        loss, logits = compute_loss(model, batch, precision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
     loss, logits = loss.detach(), logits.detach()
@@ -53,7 +53,7 @@ def train_step(
         optimizer.step()
         return StepResult(loss, logits)
     step = ProbedStep(
-        number, model, *batch, loss, logits, lambda: _compute_loss(model, batch, precision)[0]
+        number, model, *batch, loss, logits, lambda: compute_loss(model, batch, precision)[0]
     )
     for probe in probes:
         probe.before_update(step)
@@ -62,7 +62,8 @@ def train_step(
     return StepResult(loss, logits, measured)
 
 
-def _compute_loss(model: nn.Module, batch: Batch, precision: str) -> tuple[Tensor, Tensor]:
+def compute_loss(model: nn.Module, batch: Batch, precision: str) -> tuple[Tensor, Tensor]:
+    """Returns the mean loss of a batch and its logits `(N, num_classes)` in float32."""
     inputs, targets = batch
     with autocast(inputs.device, precision):
         logits = model(inputs)

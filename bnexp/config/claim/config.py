@@ -25,6 +25,7 @@ METRICS = (
     *(f"{part}/{figure}" for part in _SETS for figure in ("accuracy", "loss")),
     "images_per_second",
     "elapsed_seconds",
+    "training_memory_bytes",
     "peak_memory_bytes",
     *TO_TARGET,
     DIVERGED,

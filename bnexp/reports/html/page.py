@@ -121,8 +121,8 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
     """Returns what the template shows of one comparison."""
     table, names = build_table(comparison), shorten_cell_names(comparison)
     styles = cell_styles(comparison)
-    # Speed has a column in the table of costs.
-    costs = [column for column in table.costs if column.kind != "speed"]
+    # Speed and memory have columns in the table of costs.
+    costs = [column for column in table.costs if column.kind != "cost"]
     labels = tuple(((space_label(names[cell.cell]),),) for cell in comparison.cells)
     return {
         "comparison": comparison,

@@ -37,7 +37,7 @@ class Cost:
 _COSTS: dict[str, tuple[Callable[[CellResult], float | None], Callable[[float], str]]] = {
     "time per run": (lambda cell: cell.elapsed_seconds, format_duration),
     "images/s": (lambda cell: cell.images_per_second, format_speed),
-    "peak memory": (lambda cell: cell.peak_memory_bytes, format_bytes),
+    "training memory": (lambda cell: cell.training_memory_bytes, format_bytes),
     "parameters": (lambda cell: cell.parameters, lambda size: f"{size:,.0f}"),
 }
 """How each kind of cost is read from a cell and written."""

@@ -87,6 +87,7 @@ class Run:
             "history": drop_speed(self.summary.history),
             "final": drop_speed(self.summary.final),
             "status": (self.summary.status, self.summary.steps, self.summary.reason),
+            "memory": self.summary.training_memory_bytes,
         }
 
 
