@@ -30,7 +30,7 @@ sweep:
     optim.learning_rate: [{rates}]
 """
 ENVIRONMENT = {
-    "created": "2025-01-01T00:00:00+0000",
+    "created": "2025-01-01T00:00:00.000+00:00",
     "command": ["bnexp", "train", "many.yaml"],
     "versions": dict.fromkeys(("bnexp", "python", "torch", "numpy", "scipy"), "1.0"),
     "platform": "Linux",

@@ -1,5 +1,6 @@
 """Made-up runs, as they would be read back from disk."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bnexp.runs.record import RunRecord, Summary
@@ -33,7 +34,7 @@ def build_run(
         state=state,
         settings=settings,
         config={**CONFIG, "train.seed": seed, **settings} if config is None else config,
-        environment={"platform": "Linux"} if environment is None else environment,
+        environment=build_environment(seed) if environment is None else environment,
         summary=build_summary(state, value, **summary)
         if state in ("finished", "diverged")
         else None,
@@ -42,6 +43,12 @@ def build_run(
         is_silent=is_silent,
         problems=problems,
     )
+
+
+def build_environment(seed=0, **entries):
+    """Returns what a run ran on, begun `seed` minutes after midnight: cells take turns."""
+    begun = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=seed)
+    return {"platform": "Linux", "created": begun.isoformat(), **entries}
 
 
 def build_summary(

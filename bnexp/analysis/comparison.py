@@ -23,7 +23,16 @@ from bnexp.analysis.metrics import (
     known_values,
     train_test_gap,
 )
-from bnexp.analysis.results import CellResult, Choices, Comparison, Difference, Divergence, Question
+from bnexp.analysis.results import (
+    CellResult,
+    Choices,
+    Comparison,
+    Difference,
+    Divergence,
+    Question,
+    SpeedObstacle,
+)
+from bnexp.analysis.speeds import find_speed_obstacle
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
@@ -130,6 +139,7 @@ def _compare_part(
             target if is_counted else None,
             contrast_with_baseline(cell, baseline, values, question, all_swept),
             divergences.get(cell.label),
+            find_speed_obstacle(cell, baseline, all_swept),
         )
         for cell in cells
     )
@@ -192,6 +202,7 @@ def _summarise(
     target: float | None,
     difference: Difference | None,
     divergence: Divergence | None,
+    speed_obstacle: SpeedObstacle | None,
 ) -> CellResult:
     numbers = list(values.values())
     ci_low, ci_high = t_interval(numbers) or (None, None)
@@ -213,6 +224,7 @@ def _summarise(
         train_test_gap=train_test_gap(cell.finished),
         images_per_second=_median(cell, "images_per_second"),
         elapsed_seconds=_median(cell, "elapsed_seconds"),
+        speed_obstacle=speed_obstacle,
         training_memory_bytes=_median(cell, "training_memory_bytes"),
         peak_memory_bytes=_median(cell, "peak_memory_bytes"),
         parameters=sizes.pop() if len(sizes) == 1 else None,

@@ -139,9 +139,7 @@ def _find_differences(
     is_content = [is_below(key, "data") and not is_explained(key, _NOT_CONTENT) for key in swept]
     dataset = () if any(is_content) else _differing_environment(runs, (_DATASET,))
     code = [key for key in _CODE if _differs_between(cells, key)]
-    free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
-    hardware = _differing_environment(runs, free if is_cost(metric) else ())
-    machine = [key for key in hardware if _differs_between(cells, key)]
+    machine = differing_machine(cells, swept) if is_cost(metric) else []
     return (
         _Difference(scope, unexplained, "config"),
         _Difference(_WITHIN, others, "config"),
@@ -149,6 +147,14 @@ def _find_differences(
         _Difference("the code or its versions differ", code, "environment"),
         _Difference(f"machines that {metric} depends on differ", machine, "environment"),
     )
+
+
+def differing_machine(cells: Collection[Sequence[RunRecord]], swept: Collection[str]) -> list[str]:
+    """Returns the keys of the machine, besides the swept ones, that differ between the cells."""
+    runs = [run for members in cells for run in members]
+    free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
+    hardware = _differing_environment(runs, free)
+    return [key for key in hardware if _differs_between(cells, key)]
 
 
 def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:

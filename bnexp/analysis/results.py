@@ -40,6 +40,11 @@ CaveatKind = Literal[_OfRuns, _OfCells, _OfClaims, _OfTests]
 """What a caveat is about: runs, cells, what a claim says, or the test of it."""
 
 
+SpeedObstacle = Literal["few runs", "other machine", "out of turn", "unsteady"]
+"""Why the speed of a cell cannot be compared with the baseline's: too few finished runs, runs on
+another machine, runs that did not take turns seed by seed, runs that differ among themselves."""
+
+
 @dataclass(frozen=True)
 class Caveat:
     """What limits the figures, or keeps a claim open, in parts that each format joins itself."""
@@ -165,6 +170,8 @@ class CellResult:
     """Median training throughput of the finished runs."""
     elapsed_seconds: float | None = None
     """Median time of the finished runs."""
+    speed_obstacle: SpeedObstacle | None = None
+    """Why no ratio of speed or time to the baseline's is given; None for the baseline itself."""
     training_memory_bytes: float | None = None
     """Median of what a training step of the finished runs holds."""
     peak_memory_bytes: float | None = None

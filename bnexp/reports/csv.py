@@ -59,7 +59,7 @@ def _row(
         "by_value": join_choices(comparison.where[by]) if by else None,
         "steps_to_target": epochs and epochs.median_steps,
         "restricted_mean_steps_to_target": epochs and epochs.restricted_mean_steps,
-        **_take(cell, "", "damaged", "silent", "training_memory_bytes"),
+        **_take(cell, "", "damaged", "silent", "training_memory_bytes", "speed_obstacle"),
     }
 
 

@@ -29,7 +29,7 @@ _KEYS: Mapping[type, str] = {
     CellResult: (
         "cell settings n mean std ci_low ci_high values difference statuses damaged silent "
         "divergence epochs_to_target train_test_gap images_per_second elapsed_seconds "
-        "training_memory_bytes peak_memory_bytes parameters"
+        "speed_obstacle training_memory_bytes peak_memory_bytes parameters"
     ),
     EpochsToTarget: (
         "median is_censored reached n restricted_mean horizon steps_per_epoch median_steps "

@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-import time
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "tensorboard", "pydantic", "scipy")
 def describe_environment() -> dict[str, Any]:
     """Returns versions, platform, code and command line; the caller adds device and data."""
     return {
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "created": datetime.now().astimezone().isoformat(timespec="milliseconds"),
         "command": sys.argv,
         "versions": {
             "bnexp": __version__,

@@ -34,6 +34,9 @@ class Cost:
     is_text: bool = False
 
 
+_SPEEDS = ("time per run", "images/s")
+"""The costs that other work on the machine changes."""
+
 _COSTS: dict[str, tuple[Callable[[CellResult], float | None], Callable[[float], str]]] = {
     "time per run": (lambda cell: cell.elapsed_seconds, format_duration),
     "images/s": (lambda cell: cell.images_per_second, format_speed),
@@ -50,12 +53,13 @@ def build_costs(comparison: Comparison) -> list[Cost]:
         values = [read(cell) for cell in comparison.cells]
         most = max(value or 0.0 for value in values)
         reference = read(comparison.baseline_cell)
-        amounts = (
-            None
-            if value is None
-            else Amount(write(value), value / reference if reference else None, value / (most or 1))
-            for value in values
-        )
+        amounts: list[Amount | None] = []
+        for cell, value in zip(comparison.cells, values, strict=True):
+            misleads = header in _SPEEDS and cell.speed_obstacle is not None
+            ratio = value / reference if value and reference and not misleads else None
+            amounts.append(
+                None if value is None else Amount(write(value), ratio, value / (most or 1))
+            )
         if most:
             costs.append(Cost((header,), tuple(amounts)))
     return costs

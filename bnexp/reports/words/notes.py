@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bnexp.analysis.results import CellResult, Comparison
+from bnexp.analysis.results import CellResult, Comparison, SpeedObstacle
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import find_best, metric_format
@@ -12,6 +12,14 @@ from bnexp.reports.words.phrases import CONFIDENCE
 
 ALONE = "Each interval holds for its comparison alone; the verdict follows the adjusted p."
 """What must be known of intervals if there are several."""
+
+_OBSTACLES: Mapping[SpeedObstacle, str] = {
+    "few runs": "that takes at least two finished runs of each",
+    "other machine": "they were trained on different machines, or with different thread counts",
+    "out of turn": "their runs did not take turns, seed by seed, so a machine that became slower "
+    "would look like an effect",
+    "unsteady": "runs of the same cell differ by more than 20 % in images/s",
+}
 
 Changes = Sequence[tuple[CellResult, tuple[str, ...]]]
 """Cells, each with the swept keys in which it differs from the baseline."""
@@ -34,6 +42,7 @@ def describe_notes(
     is_advising = is_advising and len(comparisons) == 1
     for comparison in comparisons:
         notes += [*_joint_changes(comparison, is_advising), *_easy_target(comparison)]
+        notes += _speeds(comparison)
     if is_best_marked and any(find_best(comparison) for comparison in comparisons):
         notes.append("Bold: the best mean, which is not a verdict.")
     return tuple(dict.fromkeys(notes))
@@ -73,6 +82,21 @@ def _margin(comparisons: Sequence[Comparison]) -> Iterable[str]:
         yield f"Equivalent: {margin}"
     elif any(found is not None and found.p_equivalence is not None for found in differences):
         yield f"No cell is equivalent, i.e. {margin}"
+
+
+def _speeds(comparison: Comparison) -> Iterable[str]:
+    """Yields a line for each reason why cells cannot be compared with the baseline in speed."""
+    found: dict[SpeedObstacle, list[str]] = {}
+    names = shorten_cell_names(comparison)
+    for cell in comparison.cells:
+        if cell.speed_obstacle:
+            found.setdefault(cell.speed_obstacle, []).append(names[cell.cell])
+    for obstacle, cells in found.items():
+        whose = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
+        yield (
+            f"The speed and time of {whose} cannot be compared with the baseline's: "
+            f"{_OBSTACLES[obstacle]}."
+        )
 
 
 def _joint_changes(comparison: Comparison, is_advising: bool) -> Iterable[str]:

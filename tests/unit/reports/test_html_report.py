@@ -315,6 +315,17 @@ def test_costs_stand_beside_their_ratio_to_the_baseline():
     assert "1.50 ×" in text
 
 
+def test_a_dash_stands_instead_of_a_ratio_that_would_mislead():
+    records = [
+        *build_cell("norm=none", [0.1, 0.2]),
+        *build_cell("norm=b", [0.1, 0.3], speed=1500.0, environment={"platform": "Linux"}),
+    ]
+    text = Page(render_html([compare_runs(records)])).text
+    assert "1,500–" in text
+    assert "1.50 ×" not in text
+    assert "speed and time of norm=b cannot be compared with the baseline's" in text
+
+
 def test_each_value_of_by_has_a_section_with_a_link():
     page = Page(render_html(comparisons_of("by")))
     assert page.ids == ["part-1", "part-2", "part-3"]

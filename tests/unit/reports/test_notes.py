@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from claimed_runs import claimed_runs
-from records import build_cell, build_run
+from records import build_cell, build_environment, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
@@ -109,3 +109,20 @@ def test_a_target_of_ones_own_is_not_judged():
 def test_a_target_that_takes_epochs_is_kept():
     comparison = compare_runs(with_histories((0.1, 0.5), (0.2, 0.7)))
     assert "--target" not in " ".join(describe_notes([comparison]))
+
+
+def test_speeds_that_cannot_be_compared_are_named_with_the_reason():
+    blocks = {"none": 0, "batch": 10, "group": 20}
+    runs = [
+        build_run(f"norm={norm}", seed, environment=build_environment(start + seed))
+        for norm, start in blocks.items()
+        for seed in range(2)
+    ]
+    said = "their runs did not take turns, seed by seed"
+
+    assert f"The speed and time of 2 cells cannot be compared with the baseline's: {said}" in (
+        " ".join(describe_notes([compare_runs(runs)]))
+    )
+    assert f"of norm=batch cannot be compared with the baseline's: {said}" in (
+        " ".join(describe_notes([compare_runs(runs[:4])]))
+    )

@@ -1,0 +1,63 @@
+"""Whether the speed of two cells can be compared, or what came between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from bnexp.analysis.cells import Cell
+from bnexp.analysis.confounds import differing_machine
+from bnexp.analysis.metrics import final_value
+from bnexp.analysis.results import SpeedObstacle
+from bnexp.runs.record import RunRecord
+
+LARGEST_SPREAD = 1.2
+"""The fastest run's images/s over the slowest's, beyond which a cell's speed says nothing."""
+
+
+def find_speed_obstacle(cell: Cell, baseline: Cell, swept: Collection[str]) -> SpeedObstacle | None:
+    """Returns why a ratio of the cells' speeds or times would mislead; None if it would not.
+
+    Two cells can be compared if both have at least two finished runs, on the same machine,
+    trained in turn, seed by seed, and none of them has runs that differ by more than 20 %.
+    """
+    if cell is baseline or not (cell.finished and baseline.finished):
+        return None
+    if min(len(cell.finished), len(baseline.finished)) < 2:
+        return "few runs"
+    if differing_machine((cell.finished, baseline.finished), swept):
+        return "other machine"
+    if not _took_turns(cell.finished, baseline.finished):
+        return "out of turn"
+    return "unsteady" if _is_unsteady(cell) or _is_unsteady(baseline) else None
+
+
+def _is_unsteady(cell: Cell) -> bool:
+    speeds = [final_value(run, "images_per_second") or 0.0 for run in cell.finished]
+    return max(speeds) > LARGEST_SPREAD * min(speeds)
+
+
+def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
+    """Returns whether no run of either came between two that share a seed.
+
+    Runs that trained at the same time did not. A run whose start is unknown took no turn.
+    """
+    spans = {run.path: _find_span(run) for run in (*runs, *others)}
+    partners = {run.seed: run for run in others}
+    pairs = [(run, partners[run.seed]) for run in runs if run.seed in partners]
+    known = [span for span in spans.values() if span]
+    if not pairs or len(known) < len(spans):
+        return False
+    starts = [sorted(span[0] for run in pair if (span := spans[run.path])) for pair in pairs]
+    return not any(
+        first < start and end < second for first, second in starts for start, end in known
+    )
+
+
+def _find_span(run: RunRecord) -> tuple[datetime, datetime] | None:
+    """Returns when a run began and about when it ended, if it says so."""
+    try:
+        begun = datetime.fromisoformat(str(run.environment.get("created")))
+    except ValueError:
+        return None
+    return begun, begun + timedelta(seconds=final_value(run, "elapsed_seconds") or 0.0)
