@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from bnexp import __version__
-from bnexp.errors import BnexpError, ConfigError, did_you_mean, suggest
-from bnexp.familiar_names import find_ours
+from bnexp.cli.command import Command, Group
+from bnexp.errors import BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output
-
-_OptionError: Any = typer.BadParameter.__base__
-"""The base of the errors that the command line's parser raises."""
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -33,31 +29,6 @@ def _bnexp(
     pass
 
 
-class Command(TyperCommand):
-    """A command that suggests an option or a config's key for an option that it does not have."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Returns the arguments that are left, as the base class does."""
-        try:
-            return super().parse_args(ctx, args)
-        except _OptionError as error:
-            if hasattr(error, "possibilities"):  # of an option that does not exist
-                error.message += self._suggest(error.option_name)
-                error.possibilities = None
-            raise
-
-    def _suggest(self, name: str) -> str:
-        own = [option for parameter in self.params for option in parameter.opts]
-        if list(find_ours(name, own)) or "--set" not in own:
-            return did_you_mean(name, own)
-        from bnexp.config.experiment import ExperimentConfig
-        from bnexp.config.yaml.problems import find_in_sections
-
-        keys = find_in_sections(ExperimentConfig, name.strip("-").replace("-", "_"))
-        hint = suggest(f"-s {key}=…" for key in keys) or did_you_mean(name, own)
-        return hint or "; keys of the config are set with -s KEY=VALUE"
-
-
 def build_app() -> typer.Typer:
     """Returns the command line with every command."""
     from bnexp.cli.compare import compare
@@ -70,6 +41,7 @@ def build_app() -> typer.Typer:
 
     app = typer.Typer(
         name="bnexp",
+        cls=Group,
         help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
         no_args_is_help=True,
         add_completion=False,

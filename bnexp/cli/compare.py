@@ -23,7 +23,10 @@ Targets = Annotated[
         metavar="NAME|PATH", help="Experiments, by name or by folder. [default: the newest]"
     ),
 ]
-Metric = Annotated[str, typer.Option(help="Tag whose value after the last epoch is compared.")]
+Metric = Annotated[
+    str,
+    typer.Option(metavar="TAG", help="Tag whose value after the last epoch is compared."),
+]
 Baseline = Annotated[
     str | None,
     typer.Option(
@@ -35,14 +38,16 @@ Baseline = Annotated[
 Target = Annotated[
     float | None,
     typer.Option(
-        help="Value to count epochs to, e.g. 0.7 for 70 %. [default: the baseline's mean]"
+        metavar="VALUE",
+        help="Value to count epochs to, e.g. 0.7 for 70 %. [default: the baseline's mean]",
     ),
 ]
 Margin = Annotated[
     float | None,
     typer.Option(
+        metavar="VALUE",
         help="Smallest difference that matters, e.g. 0.01 for one point: with it, cells can be "
-        "shown to be equivalent."
+        "shown to be equivalent.",
     ),
 ]
 By = Annotated[
@@ -90,6 +95,8 @@ def compare(
     """Compare the variants of an experiment over their seeds, with intervals and a verdict.
 
     Claims of the experiment's YAML are assessed on all of its runs, even if --where selects fewer.
+
+    Example: `bnexp compare quickstart --html quickstart.html`
     """
     from bnexp.analysis.comparison import compare_by, compare_runs
     from bnexp.analysis.where import find_key, select_runs

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bnexp.cli.command import Command, Group
 from bnexp.cli.options import JsonOption
 from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.reports.console import accept_any_text
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 NUMBERS = ("size", "training", "test", "validation", "classes")
 
-app = typer.Typer(help="List, fetch, import and inspect datasets.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="List, fetch, import and inspect datasets.", no_args_is_help=True)
 
 RootOption = Annotated[
     str | None,
-    typer.Option(help="Data folder. [default: $BNEXP_DATA if set, else the user's cache folder]"),
+    typer.Option(
+        metavar="DIR",
+        help="Data folder. [default: $BNEXP_DATA if set, else the user's cache folder]",
+    ),
 ]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME|FOLDER", help="A dataset or an image folder.")
@@ -34,9 +38,12 @@ def _data() -> None:
     accept_any_text()
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_command(as_json: JsonOption = False) -> None:
-    """List the datasets: what they contain, where they are, and whether they are there yet."""
+    """List the datasets: what they contain, where they are, and whether they are there yet.
+
+    Example: `bnexp data list`
+    """
     from bnexp.data.inventory import list_datasets
 
     entries = list_datasets()
@@ -47,9 +54,12 @@ def list_command(as_json: JsonOption = False) -> None:
     print_table(headers, map(_entry_as_row, entries), numbers=NUMBERS)
 
 
-@app.command("fetch")
+@app.command("fetch", cls=Command)
 def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> None:
-    """Download, verify and decode a dataset, unless it is already there."""
+    """Download, verify and decode a dataset, unless it is already there.
+
+    Example: `bnexp data fetch cifar10`
+    """
     from bnexp.data.inventory import open_dataset
 
     dataset = open_dataset(name, root).load(say)
@@ -59,23 +69,29 @@ def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> No
     )
 
 
-@app.command("import")
+@app.command("import", cls=Command)
 def import_command(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="The archive, cifar-10-python.tar.gz.")
     ],
     root: RootOption = None,
 ) -> None:
-    """Import a CIFAR-10 archive that you already have; its SHA-256 is verified first."""
+    """Import a CIFAR-10 archive that you already have; its SHA-256 is verified first.
+
+    Example: `bnexp data import ~/Downloads/cifar-10-python.tar.gz`
+    """
     from bnexp.data.cifar10.store import import_archive
     from bnexp.data.dataset import data_home
 
     typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), say)}")
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 def info_command(name: NameArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
-    """Show a dataset's classes, image shape, channel statistics and fingerprint."""
+    """Show a dataset's classes, image shape, channel statistics and fingerprint.
+
+    Example: `bnexp data info my-pictures`
+    """
     from bnexp.data.inventory import open_dataset, summarise
 
     dataset = open_dataset(name, root).load(say)

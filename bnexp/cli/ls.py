@@ -26,13 +26,17 @@ MOST_ROWS_OF_A_TABLE = 500
 
 
 def ls(
-    name: Annotated[str | None, typer.Argument(help="An experiment. [default: all]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="An experiment. [default: all]")
+    ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     is_json: JsonOption = False,
 ) -> None:
     """List experiments, or the runs of one, with their states.
 
     A run whose status says running but whose process has died was cut off.
+
+    Example: `bnexp ls quickstart`
     """
     if name is not None:
         _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-RunsDirOption = Annotated[Path, typer.Option(help="Where runs are kept.")]
+RunsDirOption = Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Replace a value; repeatable."),

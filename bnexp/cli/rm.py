@@ -24,7 +24,7 @@ def rm(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Runs, cells or experiments: NAME, NAME/CELL, NAME/CELL/seed=N, or a folder.",
         ),
     ],
@@ -35,6 +35,8 @@ def rm(
 
     A run that is being trained, a symbolic link and a folder without runs are refused, and
     then nothing is deleted. Your own files next to the runs are kept.
+
+    Example: `bnexp rm quickstart/norm=batch/seed=3`
     """
     removals = plan_removal(targets, runs_dir)
     for removal in removals:

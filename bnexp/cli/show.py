@@ -33,7 +33,8 @@ def show(
     ],
     settings: SetOption = None,
     cell: Annotated[
-        str | None, typer.Option(help="The cell of a sweep to show. [default: the first]")
+        str | None,
+        typer.Option(metavar="CELL", help="The cell of a sweep to show. [default: the first]"),
     ] = None,
     is_network: Annotated[
         bool,
@@ -47,6 +48,8 @@ def show(
     A network is shown with its layers, where the norm sits, and what they cost. Parameters
     counts trainable values. FLOPs are those of one image's forward pass through convolutions and
     linear layers; a multiply-add counts as two.
+
+    Example: `bnexp show quickstart.yaml --cell norm=batch`
     """
     if not (is_network or settings or _is_config(target)):
         show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)

@@ -25,9 +25,14 @@ def tb(
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to serve on; 0 picks a free one.")
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="The port to serve on; 0 picks a free one."
+        ),
     ] = 6006,
-    host: Annotated[str, typer.Option(help="The address to serve on.")] = "localhost",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to serve on.")
+    ] = "localhost",
     aggregate: Annotated[
         bool,
         typer.Option(
@@ -38,7 +43,9 @@ def tb(
 ) -> None:
     """Start TensorBoard on the runs and their comparison; Ctrl-C stops it.
 
-    The last line is the address to open. Example: bnexp tb quickstart --open
+    The last line is the address to open.
+
+    Example: `bnexp tb quickstart --open`
     """
     if aggregate:
         comparisons = _find_comparisons(names or [], runs_dir)

@@ -46,6 +46,7 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         "-j",
+        metavar="N",
         min=1,
         help="Number of runs to train at a time, each in a process with its share of the CPU "
         "threads. [default: 1]",
@@ -65,12 +66,14 @@ LauncherOption = Annotated[
 AddressOption = Annotated[
     str | None,
     typer.Option(
+        metavar="ADDRESS",
         help="Address of the Ray cluster: auto, local or ray://HOST:PORT. "
-        "[default: a cluster that is running, else local]"
+        "[default: a cluster that is running, else local]",
     ),
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N; replaces train.device.")
+    str | None,
+    typer.Option(metavar="DEVICE", help="auto, cpu, mps, cuda or cuda:N; replaces train.device."),
 ]
 
 
@@ -96,6 +99,8 @@ def train(
 
     Finished runs are skipped, and a run that was cut off continues from its last checkpoint: to
     continue after an interruption, run the same command again.
+
+    Example: `bnexp train quickstart.yaml -s train.epochs=3 --jobs 2`
     """
     if dry_run:
         plan(config, settings, runs_dir, device, force)
@@ -125,7 +130,10 @@ def plan(
     device: DeviceOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Check a config and list its runs; writes and trains nothing."""
+    """Check a config and list its runs; writes and trains nothing.
+
+    Example: `bnexp plan quickstart.yaml -s sweep.seeds=5`
+    """
     experiment, planned = _load(config, settings, runs_dir, device, force)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     rows = []
