@@ -3,6 +3,7 @@
 python tests/made_up_runs.py FOLDER [CELLS [SEEDS [EPOCHS]]]    makes FOLDER/many
 """
 
+import itertools
 import json
 import random
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from bnexp.config.load import load_experiment
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
+from bnexp.runs.record import unflatten
+from bnexp.runs.tensorboard_events import encode_event_file, scalars_event
 
 CONFIG = """\
 name: many
@@ -67,6 +70,36 @@ def make_runs(runs_dir, cells=2, seeds=3, epochs=10):
         write(folder.summary, {key: value for key, value in asdict(summary).items() if value})
         folder.config.write_text("# made up\n")
     return runs_dir / "many"
+
+
+def make_cells(folder, axes, seeds=1):
+    """Makes finished runs of each combination of settings, with TensorBoard's events."""
+    for index, values in enumerate(itertools.product(*axes.values())):
+        settings = dict(zip(axes, values, strict=True))
+        cell = ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
+        for seed in range(seeds):
+            make_run(folder / cell / f"seed={seed}", settings, index)
+
+
+def make_run(path, settings, index=0, state="finished"):
+    """Makes one run, finished or still at work, with TensorBoard's events."""
+    path.mkdir(parents=True)
+    summary = make_summary(2, final_accuracy(index, 0))
+    identity = {
+        "experiment": path.parent.parent.name,
+        "cell": path.parent.name,
+        "seed": int(path.name[5:]),
+    }
+    identity |= {"settings": settings, "cell_index": index, "fingerprint": "f" * 64}
+    write(path / "status.json", {**identity, "state": state, "heartbeat": time.time(), "pid": 1})
+    config = unflatten({"name": identity["experiment"], **settings})
+    write(path / "environment.json", {**ENVIRONMENT, "config": config})
+    if state == "finished":
+        write(
+            path / "summary.json", {key: value for key, value in asdict(summary).items() if value}
+        )
+    events = [scalars_event(100, time.time(), summary.final)]
+    (path / "events.out.tfevents.1.made-up").write_bytes(encode_event_file(events, time.time()))
 
 
 def final_accuracy(cell, seed):

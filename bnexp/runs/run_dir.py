@@ -17,6 +17,7 @@ from bnexp.errors import UsageError
 from bnexp.files import write_json_atomically, write_text_atomically
 from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside, set_aside_a_folder
 from bnexp.runs.record import Scalar, State, Summary
+from bnexp.runs.tensorboard_events import EVENTS
 
 STATUS = "status.json"
 SUMMARY = "summary.json"
@@ -122,7 +123,7 @@ class RunDir:
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
         for path in (self.config, self.environment, self.metrics):
             remove_or_set_aside(path)
-        for pattern in ("checkpoint*.pt*", "checkpoint*.json", "events.out.tfevents.*", ".*.tmp"):
+        for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
             for path in self.path.glob(pattern):
                 remove_or_set_aside(path)
 
@@ -213,7 +214,7 @@ class RunDir:
 
     def remove_events(self) -> None:
         """Deletes the TensorBoard events, which are rewritten from the metrics."""
-        for path in self.path.glob("events.out.tfevents.*"):
+        for path in self.path.glob(f"{EVENTS}*"):
             path.unlink()
 
     def say(self, line: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec
 
-from bnexp.runs.tensorboard_events import encode_event, version_event
+from bnexp.runs.tensorboard_events import EVENTS, encode_event, version_event
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -50,7 +50,7 @@ class EventWriter:
         # TensorBoard warns on import that TensorFlow is missing, which is intended.
         logging.getLogger("tensorboard").setLevel(logging.ERROR)
         now = time.time()
-        name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"
+        name = f"{EVENTS}{now:.0f}.{socket.gethostname()}.{os.getpid()}"
         self._file = (self._folder / name).open("xb")
         self._add(version_event(now))
 

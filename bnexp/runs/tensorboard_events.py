@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
+EVENTS = "events.out.tfevents."
+"""What the name of every event file begins with."""
+
 RUN_COLOURS = r"([^/]+)/[^/]+$"
 """Gives the seeds of a cell, and its mean, low and high curves, the same color.
 
@@ -141,6 +144,27 @@ def session_start_event(
     return _event(wall_time, summary=summary)
 
 
+def experiment_event(
+    columns: Mapping[str, Sequence[str] | Sequence[float]], metrics: Sequence[str], wall_time: float
+) -> Event:
+    """Returns what the page HParams shows: columns with their values, one type each, and metrics.
+
+    TensorBoard takes the first that it finds in any run, in place of a list of its own.
+    """
+    from tensorboard.plugins.hparams import api_pb2, metadata
+
+    experiment = api_pb2.Experiment(time_created_secs=wall_time)
+    for name, values in columns.items():
+        distinct = dict.fromkeys(values)
+        kind = "STRING" if isinstance(values[0], str) else "FLOAT64"
+        info = experiment.hparam_infos.add(name=name, type=f"DATA_TYPE_{kind}")
+        info.differs = len(distinct) > 1
+        info.domain_discrete.extend(distinct)
+    for tag in metrics:
+        experiment.metric_infos.add(name=api_pb2.MetricName(tag=tag))
+    return _hparams_event(metadata.EXPERIMENT_TAG, wall_time, experiment=experiment)
+
+
 def restart_event(wall_time: float) -> Event:
     """Returns the event that makes a reader forget the points of a run's earlier files."""
     from tensorboard.compat.proto.event_pb2 import SessionLog
@@ -150,7 +174,6 @@ def restart_event(wall_time: float) -> Event:
 
 def session_end_event(state: State, wall_time: float) -> Event:
     """Returns how a run ended."""
-    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     status = {
@@ -159,14 +182,7 @@ def session_end_event(state: State, wall_time: float) -> Event:
         "failed": api_pb2.STATUS_FAILURE,
     }.get(state, api_pb2.STATUS_UNKNOWN)
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=wall_time)
-    content = plugin_data_pb2.HParamsPluginData(
-        version=metadata.PLUGIN_DATA_VERSION, session_end_info=end
-    )
-    plugin = SummaryMetadata.PluginData(
-        plugin_name=metadata.PLUGIN_NAME, content=content.SerializeToString()
-    )
-    described = SummaryMetadata(plugin_data=plugin)
-    return _tensor_event(metadata.SESSION_END_INFO_TAG, described, metadata.NULL_TENSOR, wall_time)
+    return _hparams_event(metadata.SESSION_END_INFO_TAG, wall_time, session_end_info=end)
 
 
 def encode_event_file(events: Iterable[Event], wall_time: float) -> bytes:
@@ -212,6 +228,19 @@ def _event(wall_time: float, **content: Any) -> Event:  # noqa: ANN401 - protoco
     from tensorboard.compat.proto.event_pb2 import Event
 
     return Event(wall_time=wall_time, **content)
+
+
+def _hparams_event(tag: str, wall_time: float, **content: Any) -> Event:  # noqa: ANN401 - as above
+    """Returns a message to the page HParams, which is in its metadata alone."""
+    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+    from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+
+    data = plugin_data_pb2.HParamsPluginData(version=metadata.PLUGIN_DATA_VERSION, **content)
+    plugin = SummaryMetadata.PluginData(
+        plugin_name=metadata.PLUGIN_NAME, content=data.SerializeToString()
+    )
+    described = SummaryMetadata(plugin_data=plugin)
+    return _tensor_event(tag, described, metadata.NULL_TENSOR, wall_time)
 
 
 def _tensor_event(

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from chromium import PROGRAM, start_chromium
+from made_up_runs import make_cells
 from tensorboard_server import serve_tensorboard
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
@@ -53,7 +54,7 @@ def browser(tmp_path_factory):
     ("page", "words"),
     [
         ("scalars", ["optim/learning_rate", "norm=batch/seed=0", "norm=none/seed=2"]),
-        ("hparams", ["Trial ID", "model.norm.name", "0.0010000", "Show Metrics"]),
+        ("hparams", ["Trial ID", "model.norm", "batch(eps=0.001)", "seeds", "Show Metrics"]),
         ("text", ["sweep: test/accuracy after the last epoch", "batch(eps=0.001)", "verdict"]),
         ("images", ["comparison/learning_curves", "comparison/effects", "samples"]),
     ],
@@ -64,6 +65,41 @@ def test_a_page_shows_what_it_is_for(server, browser, page, words):
     text = browser.wait_for(lambda text: all(word in text for word in words))
 
     assert [word for word in words if word not in text] == []
+
+
+CLICK = """
+((label) => {
+  const walk = (node) => {
+    if (node.nodeName === "PAPER-CHECKBOX" && node.textContent.trim() === label) {
+      node.click();
+      return true;
+    }
+    return [...(node.shadowRoot ? node.shadowRoot.childNodes : []), ...node.childNodes].some(walk);
+  };
+  return walk(document.body);
+})
+"""
+"""Clicks the checkbox with a label, on the page HParams."""
+
+
+@pytest.fixture(scope="module")
+def mixed(server):
+    """Runs of which one key is null, 16 or 8, with two learning rates."""
+    make_cells(server.folder / "mixed", {"model.norm.normalization_batch_size": (None, 16, 8),
+                                         "optim.learning_rate": (0.1, 0.01)})  # fmt: skip
+    with serve_tensorboard("mixed", "--runs-dir", ".", cwd=server.folder) as mixed:
+        yield mixed
+
+
+def test_ticking_values_on_the_page_hparams_leaves_the_rows_that_have_them(mixed, browser):
+    browser.open(f"{mixed.address}/#hparams")
+    counts = "Number of matching session groups: {}"
+    browser.wait_for(lambda text: counts.format(6) in text)
+
+    for label, left in (("8", 4), ("null", 2), ("0.10000", 1)):
+        assert browser.evaluate(f"{CLICK}({label!r})") is True
+        text = browser.wait_for(lambda text, left=left: counts.format(left) in text, seconds=20)
+        assert counts.format(left) in text, label
 
 
 def test_the_metric_that_is_compared_has_the_first_chart(means, browser):

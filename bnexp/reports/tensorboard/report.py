@@ -20,9 +20,11 @@ from bnexp.reports.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
+from bnexp.reports.tensorboard.hparams import order_scores
 from bnexp.runs import RunDir
 from bnexp.runs.record import RunRecord
 from bnexp.runs.tensorboard_events import (
+    EVENTS,
     RUN_COLOURS,
     Image,
     encode_event_file,
@@ -49,8 +51,6 @@ MOST_CELLS = 100
 _MEANS = "Mean over the seeds with its 95 % t interval"
 _ALL_RUNS = "All runs"
 
-_KINDS = ("accuracy", "loss")
-_ORDER = ("test", "val", "train")
 _IMAGES = {"curves": "comparison/learning_curves", "effects": "comparison/effects"}
 _DOTS = 144
 """Per inch: twice as many dots as pixels, so that a card shows a sharp figure."""
@@ -119,7 +119,7 @@ def _holds(folder: Path, digest: str) -> bool:
 
 def _note(folder: Path, digest: str) -> str:
     """Returns the digest with the size of each event file in the folder, as JSON."""
-    paths = sorted(folder.rglob("events.out.tfevents.*"))
+    paths = sorted(folder.rglob(f"{EVENTS}*"))
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
     return json.dumps({"sha256": digest, "bytes": sizes}, indent=2) + "\n"
 
@@ -165,8 +165,7 @@ def _find_main_tags(comparison: Comparison, curves: Sequence[CellCurves]) -> tup
     Only those that some cell has a curve of.
     """
     tags = dict.fromkeys(tag for cell in curves for tag in cell.by_tag)
-    scores = (tag for tag in tags if tag.rpartition("/")[2] in _KINDS)
-    chosen = (comparison.metric, *sorted(scores, key=_rank))
+    chosen = (comparison.metric, *order_scores(tags))
     return tuple(tag for tag in dict.fromkeys(chosen) if tag in tags)
 
 
@@ -213,11 +212,6 @@ def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
         }
 
 
-def _rank(tag: str) -> tuple[int, str]:
-    prefix = tag.partition("/")[0].partition("_")[0]
-    return _ORDER.index(prefix) if prefix in _ORDER else len(_ORDER), tag
-
-
 def _path_of(label: str) -> PurePosixPath:
     """Returns the label as a relative path: that of several folders begins with theirs."""
     parts = PurePosixPath(label).parts
@@ -239,7 +233,7 @@ def _replace(folder: Path, files: Mapping[PurePosixPath, bytes], digest: str) ->
 
 def _write_files(folder: Path, files: Mapping[PurePosixPath, bytes]) -> None:
     # A name that was there before would be taken for the old file, grown longer.
-    name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+    name = f"{EVENTS}{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
     for number, (run, content) in enumerate(files.items()):
         path = folder / run / f"{name}.{number}"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,8 +17,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from bnexp.errors import BnexpError, UsageError
+from bnexp.reports.tensorboard.hparams import encode_hparams, is_running
+from bnexp.runs import RunDir, read_run
+from bnexp.runs.reading import find_runs
 from bnexp.runs.run_dir import COMPARISON
-from bnexp.runs.tensorboard_events import RUN_COLOURS
+from bnexp.runs.tensorboard_events import EVENTS, RUN_COLOURS
 
 PINNED_TAGS = ("test/accuracy", "train/accuracy", "test/loss", "train/loss")
 LINE_COLOURS = r"(.+)/(?:(mean)|low|high)$"
@@ -28,6 +30,8 @@ _PORTS_TRIED = 20
 _SECONDS_BETWEEN_SYNCS = 5.0
 _SECONDS_TO_START = 60.0
 _LINES_OF_LOG = 15
+_HPARAMS = f"{EVENTS}0.hparams"
+"""A name before those of a run's own event files: of two records of one kind the first counts."""
 
 Links = Mapping[PurePosixPath, Path]
 """Names of TensorBoard's runs, or of folders of runs, and the folders they stand for."""
@@ -79,25 +83,43 @@ def serve(
     free = find_port(host, port)
     if port not in (0, free):
         say(f"port {port} is in use; using {free}")
-    with tempfile.TemporaryDirectory(prefix="bnexp-tb-") as temporary:
-        folder, log = Path(temporary, "runs"), Path(temporary, "tensorboard.log")
-        folder.mkdir()
-        _sync(folder, shown)
-        with _start(folder, host, free, log) as server:
-            _wait_until_up(server, host, free, log)
-            address = build_address(host, free, shown.colours)
-            if is_opened:
-                import webbrowser
-
-                webbrowser.open(address)
-            say("TensorBoard runs until Ctrl-C. Open")
-            say(address)
-            while server.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    server.wait(_SECONDS_BETWEEN_SYNCS)
-                with contextlib.suppress(OSError):  # what is gone in between is not shown
-                    _sync(folder, shown)
+    address = build_address(host, free, shown.colours)
+    is_outdated = True
+    while is_outdated:
+        is_outdated = False  # and so it stays if Ctrl-C ends what follows
+        with tempfile.TemporaryDirectory(prefix="bnexp-tb-") as temporary:
+            mirror, log = Mirror(Path(temporary, "runs"), shown.find_links), Path(temporary, "log")
+            with _start(mirror.folder, host, free, log) as server:
+                _wait_until_up(server, host, free, log)
+                if address:
+                    _announce(address, say, is_opened)
+                    address = ""
+                is_outdated = _follow(mirror, server)
     return 0 if server.returncode in (0, -signal.SIGTERM, -signal.SIGINT) else 1
+
+
+def _announce(address: str, say: Callable[[str], None], is_opened: bool) -> None:
+    if is_opened:
+        import webbrowser
+
+        webbrowser.open(address)
+    say("TensorBoard runs until Ctrl-C. Open")
+    say(address)
+
+
+def _follow(mirror: Mirror, server: subprocess.Popen[bytes]) -> bool:
+    """Shows what is new until TensorBoard ends; returns True early if it must start again.
+
+    It reads what HParams shows only once, at its start.
+    """
+    while server.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_SECONDS_BETWEEN_SYNCS)
+        with contextlib.suppress(OSError, BnexpError):  # what is gone in between is not shown
+            mirror.sync()
+            if mirror.is_outdated():
+                return True
+    return False
 
 
 def build_address(host: str, port: int, colours: str) -> str:
@@ -166,13 +188,83 @@ def _wait_until_up(server: subprocess.Popen[bytes], host: str, port: int, log: P
     raise BnexpError("TensorBoard did not start:\n" + "\n".join(lines))
 
 
-def _sync(folder: Path, shown: Shown) -> None:
-    """Links what the runs folder holds by now and the folder does not yet."""
-    for name, target in shown.find_links().items():
-        path = folder / name
-        if not os.path.lexists(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(target.resolve(), target_is_directory=True)
+class Mirror:
+    """A folder of TensorBoard's runs: links to what is shown, and what HParams shows of it.
+
+    The runs found at first have a folder each, with a link to each event file. A later one is
+    a link to the run.
+    """
+
+    def __init__(self, folder: Path, find_links: Callable[[], Links]) -> None:
+        self.folder = folder
+        self._find_links = find_links
+        folder.mkdir(parents=True)
+        runs, _ = self._find()
+        records = [read_run(path) for path in dict.fromkeys(runs.values())]
+        self._shown = self._seen = _find_ended(runs)
+        hparams = encode_hparams(records, time.time())
+        for name, path in runs.items():
+            (folder / name).mkdir(parents=True)
+            if path in hparams:
+                (folder / name / _HPARAMS).write_bytes(hparams[path])
+        self.sync()
+
+    def sync(self) -> None:
+        """Links what the runs folder holds by now and this one does not yet.
+
+        Raises:
+            OSError: A file is gone in between, or cannot be linked.
+            UsageError: A folder cannot be read.
+        """
+        runs, others = self._find()
+        for name, target in {**runs, **others}.items():
+            path = self.folder / name
+            if path.is_dir() and not path.is_symlink():
+                _link_events(path, target)
+            elif not path.is_symlink():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to(target.resolve(), target_is_directory=True)
+
+    def is_outdated(self) -> bool:
+        """Whether runs have ended or are gone since HParams was made, and none is running.
+
+        What was found the last time must still hold: between two runs of a sweep none is running.
+
+        Raises:
+            UsageError: A folder cannot be read.
+        """
+        runs, _ = self._find()
+        before, self._seen = self._seen, _find_ended(runs)
+        if self._seen == self._shown or self._seen != before:
+            return False
+        left = (path for path, has_ended in self._seen.items() if not has_ended)
+        return not any(is_running(read_run(path, with_config=False)) for path in left)
+
+    def _find(self) -> tuple[Links, Links]:
+        """Returns the runs, and the links that stand for something else."""
+        runs: dict[PurePosixPath, Path] = {}
+        others: dict[PurePosixPath, Path] = {}
+        for name, folder in self._find_links().items():
+            found = [*find_runs(folder)]
+            runs |= {name if path == folder else name / path.name: path for path in found}
+            if not found:
+                others[name] = folder
+        return runs, others
+
+
+def _find_ended(runs: Links) -> dict[Path, bool]:
+    """Returns for each run whether it has ended."""
+    return {path: RunDir(path).summary.exists() for path in runs.values()}
+
+
+def _link_events(folder: Path, run: Path) -> None:
+    """Links the event files of a run, and removes the links to those that are gone."""
+    targets = {path.name: path.resolve() for path in run.glob(f"{EVENTS}*")}
+    links = {path.name for path in folder.iterdir()} - {_HPARAMS}
+    for name in targets.keys() - links:
+        (folder / name).symlink_to(targets[name])
+    for name in links - targets.keys():
+        (folder / name).unlink()
 
 
 def name_apart(folders: Sequence[Path]) -> list[str]:

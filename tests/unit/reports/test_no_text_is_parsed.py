@@ -35,7 +35,7 @@ ALLOWED = {
     "json.py": "the list of keys is written in lines",
     "latex.py": "escapes any text, and turns any name into a label",
     "markdown.py": "escapes any text and puts it on one line",
-    "tensorboard/report.py": "tags, which are a contract of prefix and kind",
+    "tensorboard/hparams.py": "tags, which are a contract of prefix and kind",
     "tensorboard/serve.py": "names of folders, and lines that TensorBoard wrote",
     "terminal.py": "drops the blanks that Rich leaves at the ends of lines",
 }
