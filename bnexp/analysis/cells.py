@@ -150,8 +150,10 @@ def _is_of_another_part(key: str, run: RunRecord) -> bool:
     return bool(run.config) and not has_key and run.settings.get(key) is None
 
 
+def is_norm_key(key: str) -> bool:
+    """Returns whether the key says which norm a network has."""
+    return f".{key}".endswith((".norm", ".norm.name"))
+
+
 def _has_no_norm(cell: Cell) -> bool:
-    return any(
-        f".{key}".endswith((".norm", ".norm.name")) and value == "none"
-        for key, value in cell.settings.items()
-    )
+    return any(is_norm_key(key) and value == "none" for key, value in cell.settings.items())

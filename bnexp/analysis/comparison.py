@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import isfinite
 from statistics import mean, median, stdev
 
@@ -15,6 +16,7 @@ from bnexp.analysis.differing_keys import differing_keys
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
     better_direction,
+    curve_tags,
     epoch_values,
     final_value,
     has_epochs,
@@ -37,7 +39,7 @@ from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.record import STATES, RunRecord
+from bnexp.runs.record import STATES, RunRecord, Summary
 
 _DEFAULT = Question()
 
@@ -232,11 +234,16 @@ def _summarise(
         silent=sum(run.is_silent for run in cell.runs),
         divergence=divergence,
         curves={
-            seed: curve
-            for seed, summary in summaries.items()
-            if (curve := epoch_values(summary, metric))
+            tag: curves
+            for tag in chain(*curve_tags(metric))
+            if (curves := _find_curves(summaries, tag))
         },
     )
+
+
+def _find_curves(summaries: Mapping[int, Summary], tag: str) -> dict[int, tuple[float, ...]]:
+    found = {seed: epoch_values(summary, tag) for seed, summary in summaries.items()}
+    return {seed: curve for seed, curve in found.items() if curve}
 
 
 def _median(cell: Cell, figure: str) -> float | None:

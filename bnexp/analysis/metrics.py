@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from statistics import mean
 
 from bnexp.runs.record import RunRecord, Summary
@@ -16,6 +16,7 @@ SUMMARY_METRICS = (
 )
 """Figures of the whole run that can be compared like a metric."""
 
+_SCORES = ("accuracy", "loss")
 _HIGHER = ("accuracy", "images_per_second")
 _LOWER = ("loss", "error", "seconds", "bytes")
 _COSTS = ("images_per_second", "seconds", "bytes")
@@ -36,6 +37,33 @@ def better_direction(metric: str) -> int:
     if any(_is_kind(metric, kind) for kind in _HIGHER):
         return 1
     return -1 if any(_is_kind(metric, kind) for kind in _LOWER) else 0
+
+
+def natural_range(metric: str) -> tuple[float, float]:
+    """Returns the ends between which every value of the metric lies."""
+    if is_accuracy(metric):
+        return 0.0, 1.0
+    return 0.0 if better_direction(metric) else -inf, inf
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Returns which images a tag is about, and what is measured on them."""
+    images, _, kind = tag.rpartition("/")
+    return images, kind
+
+
+def curve_tags(metric: str) -> tuple[tuple[str, ...], ...]:
+    """Returns the tags of the metric's learning curves, those of one axis together.
+
+    The axis of the metric comes first. Accuracy and loss of the same images follow, each with
+    that of training; a metric that belongs to no images goes with those of the test.
+    """
+    images, kind = split_tag(metric)
+    is_score = kind in _SCORES and "/" not in images
+    images = images if is_score and images != "train" else "test"
+    scores = sorted(_SCORES, key=lambda score: is_score and score != kind)
+    pairs = tuple((f"{images}/{score}", f"train/{score}") for score in scores)
+    return pairs if is_score else ((metric,), *pairs)
 
 
 def final_value(run: RunRecord, metric: str) -> float | None:

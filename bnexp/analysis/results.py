@@ -184,8 +184,9 @@ class CellResult:
     """Runs among the running ones that have probably died."""
     divergence: Divergence | None = None
     """None for the baseline, and if no run of either diverged."""
-    curves: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
-    """The metric after each epoch, by seed, of finished and of diverged runs."""
+    curves: Mapping[str, Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
+    """Values after each epoch, by seed, of finished and of diverged runs: those of the metric
+    by its tag, and those of the accuracies and losses that belong to it."""
 
     @property
     def n(self) -> int:

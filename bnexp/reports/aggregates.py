@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 
-from bnexp.analysis.metrics import epoch_values
+from bnexp.analysis.metrics import epoch_values, natural_range
 from bnexp.runs.record import RunRecord
 
 _CONFIDENCE = 0.95
@@ -49,7 +49,10 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
     """Returns the curves of one cell's finished runs, or None if they have no history."""
     summaries = [run.summary for run in finished if run.summary is not None and run.summary.epochs]
     tags = dict.fromkeys(tag for summary in summaries for tag in summary.history)
-    curves = {tag: aggregate(epoch_values(summary, tag) for summary in summaries) for tag in tags}
+    curves = {
+        tag: aggregate((epoch_values(summary, tag) for summary in summaries), natural_range(tag))
+        for tag in tags
+    }
     curves = {tag: curve for tag, curve in curves.items() if curve.mean}
     if not curves:
         return None
@@ -58,11 +61,14 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
     return CellCurves(label, steps, seconds, curves)
 
 
-def aggregate(histories: Iterable[Sequence[float]]) -> Curve:
+def aggregate(
+    histories: Iterable[Sequence[float]], bounds: tuple[float, float] = (-inf, inf)
+) -> Curve:
     """Returns the curve over the epochs that all runs with a history have, all values finite.
 
-    The interval is that of `t_interval`, computed for all epochs at once: thousands of
-    them, one by one, would take longer than the whole comparison.
+    The interval is that of `t_interval`, cut off at the `bounds`, between which all values lie.
+    It is computed for all epochs at once: thousands of them, one by one, would take longer
+    than the whole comparison.
     """
     from scipy.special import stdtrit
 
@@ -75,4 +81,5 @@ def aggregate(histories: Iterable[Sequence[float]]) -> Curve:
         return Curve(mean.tolist())
     error = values.std(axis=1, ddof=1) / sqrt(seeds)
     half = stdtrit(seeds - 1, (1 + _CONFIDENCE) / 2) * error
-    return Curve(mean.tolist(), (mean - half).tolist(), (mean + half).tolist())
+    low, high = np.clip((mean - half, mean + half), *bounds).tolist()
+    return Curve(mean.tolist(), low, high)

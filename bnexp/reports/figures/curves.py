@@ -1,33 +1,31 @@
-"""Learning curves: how the metric of each cell moves over the epochs, and how sure that is."""
+"""Learning curves: how accuracy and loss of each cell move over the epochs, and how surely."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import inf, isfinite, nan
+from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnexp.analysis.metrics import better_direction
+from bnexp.analysis.metrics import better_direction, curve_tags, natural_range, split_tag
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.reports.aggregates import Curve, aggregate
+from bnexp.reports.figures.legend import Name, measure_names, write_below, write_beside
 from bnexp.reports.figures.sheet import (
-    LEGEND_LINE,
-    LINE_HEIGHT,
     NARROW,
     WIDE,
     Chart,
+    Panel,
     Sheet,
     format_ticks,
     marker,
     pad_limits,
     round_ticks,
     space_label,
-    spread,
-    stroke,
     text_width,
-    wrap_label,
 )
 from bnexp.reports.figures.style import LINE_WIDTH, MUTED, PAPER, Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
@@ -47,8 +45,12 @@ LEAST_FOR_BAND = 3
 _TOP, _BOTTOM = 34.0, 46.0
 _BELOW = 8.0
 """Pixels between the axes' words and the names below them."""
-_GAP = 4.0
-"""Pixels between two names."""
+_BETWEEN = 26.0
+"""Pixels between two panels side by side."""
+_HEIGHT, _NARROW_HEIGHT = 320.0, 210.0
+"""Of the axes, unless the names beside them need more."""
+
+_DASHES = (0, (3.2, 1.8))
 
 Points = list[tuple[float, float]]
 """Epoch and value, where the value is finite."""
@@ -56,90 +58,144 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Line:
-    """One cell's curve, its values in the unit that is shown."""
+    """One cell's curves in a panel, their values in the unit that is shown."""
 
-    label: str
-    counts: str
-    """Its seeds, unless all cells have as many, and how many of them diverged."""
     style: Style
     curve: Curve
     """Over the finished runs; without an interval if no band is drawn."""
+    dashed: Sequence[float]
+    """The mean of the same runs' other tag, e.g. that of training; empty if there is none."""
     finished: list[Points]
     diverged: list[Points]
     shift: float
     """Epochs by which it is moved aside, so that runs of one epoch stand side by side."""
 
-    def name(self, *, is_wide: bool) -> tuple[str, ...]:
-        """Returns label and counts in lines that fit beside the axes, or below them."""
-        if is_wide:
-            return (*wrap_label(self.label), *filter(None, [self.counts]))
-        return wrap_label(with_unit(self.label, self.counts), 44)
-
 
 @dataclass(frozen=True)
-class Curves:
-    """All that a drawing of the curves shows; values in the unit that is shown."""
+class Plot:
+    """What one panel shows; values in the unit that is shown."""
 
+    tags: tuple[str, ...]
+    """The tag of the solid lines, then that of the dashed ones, if there are any."""
     lines: tuple[Line, ...]
     shown: MetricFormat
     limits: tuple[float, float]
-    epochs: int
     target: float | None
+    epochs: int
     is_crowded: bool
+    is_cut: bool
+    """Whether a mean leaves the panel at the top."""
+
+    @property
+    def kind(self) -> str:
+        """What the vertical axis shows: the kind of several tags, or the only tag."""
+        return self.tags[0] if len(self.tags) == 1 else split_tag(self.tags[0])[1]
 
 
 def build_curves(comparison: Comparison) -> Chart | None:
-    """Returns the figure of the metric after each epoch, or None if no run has a curve.
+    """Returns the figure of the curves over the epochs, or None if no run has one of the metric.
 
-    It shows a mean and a 95 % t band per cell and a thin line per seed; with more than
-    `MOST_WITH_BANDS` cells, only the means. The values reach from the lowest to the highest
-    of what is drawn of finished runs; wider bands and diverged runs are cut off there, so
-    that they don't flatten the other lines.
+    A panel shows the metric, others the accuracy and loss that go with it: solid on the images
+    that are compared, dashed in training. Each has a mean per cell, and for the solid line a
+    95 % t band and a thin line per seed; with more than `MOST_WITH_BANDS` cells, only the
+    means. The values reach from the lowest to the highest of what is drawn of finished runs;
+    wider bands and diverged runs are cut off there, so that they don't flatten the other lines.
     """
-    shown = metric_format(comparison)
-    is_crowded = len(comparison.cells) > MOST_WITH_BANDS
-    lines = tuple(_build_lines(comparison, shown, is_crowded))
-    means = [value for line in lines for value in line.curve.mean]
-    finished = [value for line in lines for run in line.finished for _, value in run]
-    diverged = [value for line in lines for run in line.diverged for _, value in run]
-    values = (means if is_crowded else finished) or diverged
-    if not values:
+    plots = [
+        *filter(None, (_build_plot(comparison, tags) for tags in curve_tags(comparison.metric)))
+    ]
+    if not any(comparison.metric in plot.tags for plot in plots):
         return None
-    curves = Curves(
-        lines,
-        shown,
-        pad_limits(values, 0.06, (0.0, 100.0) if shown.unit == "%" else None),
-        max(len(curve) for cell in comparison.cells for curve in cell.curves.values()),
-        comparison.target,
-        is_crowded,
-    )
+    labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
+    is_same_n = len({cell.n for cell in comparison.cells}) == 1
+    names = [
+        Name(labels[cell.cell], _describe_counts(cell, is_same_n=is_same_n), styles[cell.cell])
+        for cell in comparison.cells
+    ]
     return Chart(
-        f"{comparison.experiment}: {comparison.metric} after each epoch",
-        _caption(comparison, curves),
-        _describe(comparison, shown),
-        lambda is_wide: _draw(curves, is_wide=is_wide),
+        "Learning curves",
+        f"{comparison.experiment}: {' and '.join(plot.kind for plot in plots)} after each epoch",
+        _caption(comparison, plots),
+        _describe(comparison),
+        lambda is_wide: (_draw_wide if is_wide else _draw_narrow)(plots, names),
         describe_selection(comparison.where),
     )
 
 
-def _build_lines(comparison: Comparison, shown: MetricFormat, is_crowded: bool) -> Iterator[Line]:
-    labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
-    is_same_n = len({cell.n for cell in comparison.cells}) == 1
-    is_single = all(len(curve) < 2 for cell in comparison.cells for curve in cell.curves.values())
+def _build_plot(comparison: Comparison, wanted: Sequence[str]) -> Plot | None:
+    """Returns the panel of those of the tags that some run has a curve of."""
+    tags = tuple(tag for tag in wanted if any(tag in cell.curves for cell in comparison.cells))
+    if not tags:
+        return None
+    is_metric = comparison.metric in tags
+    shown = metric_format(comparison) if is_metric else MetricFormat(tags[0], 3)
+    is_crowded = len(comparison.cells) > MOST_WITH_BANDS
+    lines = tuple(_build_lines(comparison, tags, shown.scale, is_crowded=is_crowded))
+    means = [value for line in lines for value in (*line.curve.mean, *line.dashed)]
+    finished = [value for line in lines for run in line.finished for _, value in run]
+    diverged = [value for line in lines for run in line.diverged for _, value in run]
+    values = means + ([] if is_crowded else finished) or diverged
+    if not values:
+        return None
+    low, high = (end * shown.scale for end in natural_range(tags[0]))
+    top = _find_top(lines) if low == 0 and high == inf else high
+    lengths = (
+        len(run) for cell in comparison.cells for run in cell.curves.get(tags[0], {}).values()
+    )
+    return Plot(
+        tags,
+        lines,
+        shown,
+        pad_limits((min(value, top) for value in values), 0.06, (low, high)),
+        comparison.target if is_metric else None,
+        max(lengths),
+        is_crowded,
+        is_cut=bool(means) and max(means) > top,
+    )
+
+
+def _find_top(lines: Sequence[Line]) -> float:
+    """Returns the value above which an outlier is cut off, so that the rest can be seen.
+
+    It is three times what half of the lines begin with, or what the highest of them ends with.
+    """
+    means = [mean for line in lines for mean in (line.curve.mean, line.dashed) if len(mean)]
+    if not means:
+        return inf
+    return 3 * max(median_low(mean[0] for mean in means), *(mean[-1] for mean in means))
+
+
+def _build_lines(
+    comparison: Comparison, tags: Sequence[str], scale: float, *, is_crowded: bool
+) -> Iterator[Line]:
+    styles, bounds = cell_styles(comparison), natural_range(tags[0])
+    is_single = all(
+        len(run) < 2 for cell in comparison.cells for run in cell.curves.get(tags[0], {}).values()
+    )
     for place, cell in enumerate(comparison.cells):
         shift = ((place + 0.5) / len(comparison.cells) - 0.5) * 0.8 if is_single else 0.0
-        finished = [curve for seed, curve in cell.curves.items() if seed in cell.values]
-        diverged = [curve for seed, curve in cell.curves.items() if seed not in cell.values]
-        curve = aggregate(np.multiply(run, shown.scale).tolist() for run in finished)
+        runs = cell.curves.get(tags[0], {})
+        finished = [curve for seed, curve in runs.items() if seed in cell.values]
+        diverged = [curve for seed, curve in runs.items() if seed not in cell.values]
+        curve = _scale(aggregate(finished, bounds), scale)
+        dashed = [
+            curve
+            for tag in tags[1:]
+            for seed, curve in cell.curves.get(tag, {}).items()
+            if seed in cell.values
+        ]
         yield Line(
-            labels[cell.cell],
-            _describe_counts(cell, is_same_n=is_same_n),
             styles[cell.cell],
             Curve(curve.mean) if is_crowded or cell.n < LEAST_FOR_BAND else curve,
-            _find_points(finished, shift, shown.scale),
-            _find_points(diverged, shift, shown.scale),
+            _scale(aggregate(dashed), scale).mean,
+            _find_points(finished, shift, scale),
+            _find_points(diverged, shift, scale),
             shift,
         )
+
+
+def _scale(curve: Curve, scale: float) -> Curve:
+    return Curve(*(np.multiply(values, scale).tolist() for values in curve))
 
 
 def _find_points(curves: Iterable[Sequence[float]], shift: float, scale: float) -> list[Points]:
@@ -156,22 +212,24 @@ def _describe_counts(cell: CellResult, *, is_same_n: bool) -> str:
     return ", ".join([*parts, *([f"{cell.diverged} diverged"] if cell.diverged else [])])
 
 
-def _caption(comparison: Comparison, curves: Curves) -> str:
-    sizes = {cell.n for cell in comparison.cells}
+def _caption(comparison: Comparison, plots: Sequence[Plot]) -> str:
+    sizes, plot = {cell.n for cell in comparison.cells}, plots[0]
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "n seeds"
-    line, band, thin = ("Line", "Band", "Thin") if curves.epochs > 1 else ("Large", "Bar", "Small")
+    line, band, thin = ("Line", "Band", "Thin") if plot.epochs > 1 else ("Large", "Bar", "Small")
     parts = [f"{line}: mean over {seeds} after each epoch."] if max(sizes) else []
-    if not curves.is_crowded:
+    if not plot.is_crowded:
         if max(sizes) >= LEAST_FOR_BAND:
             parts.append(f"{band}: its 95 % t interval, for {LEAST_FOR_BAND} seeds or more.")
         parts.append(f"{thin}: single seeds.")
-        if any(line.diverged for line in curves.lines):
+        if any(line.diverged for line in plot.lines):
             parts.append("×: last finite value of a diverged run.")
+    if any(plot.is_cut for plot in plots):
+        parts.append("Values above a panel are cut off.")
     return " ".join(parts)
 
 
-def _describe(comparison: Comparison, shown: MetricFormat) -> str:
-    labels = shorten_cell_names(comparison)
+def _describe(comparison: Comparison) -> str:
+    labels, shown = shorten_cell_names(comparison), metric_format(comparison)
     return "; ".join(
         f"{space_label(labels[cell.cell])}: "
         + ("no finished run" if cell.mean is None else f"{shown.value(cell.mean)} at the end")
@@ -179,49 +237,90 @@ def _describe(comparison: Comparison, shown: MetricFormat) -> str:
     )
 
 
-def _draw(curves: Curves, *, is_wide: bool) -> Sheet:
-    rows = round_ticks(*curves.limits, 6 if is_wide else 5)
-    left = 18 + text_width(format_ticks(rows))
-    names = [line.name(is_wide=is_wide) for line in curves.lines]
-    below = sum(LINE_HEIGHT * len(name) + _GAP for name in names)
-    if is_wide:
-        beside = 40 + text_width(text for name in names for text in name)
-        height = max(400.0, below + _TOP + _BOTTOM)
-        sheet = Sheet(WIDE, height, (left, _TOP, beside, _BOTTOM))
-    else:
-        sheet = Sheet(NARROW, 300 + _BELOW + below, (left, _TOP, 14, _BOTTOM + _BELOW + below))
-    _draw_axes(sheet, curves, rows, is_wide=is_wide)
-    for line in curves.lines:
-        _draw_line(sheet.axes, line, curves)
-    (_write_beside if is_wide else _write_below)(sheet, curves, names)
+def _draw_wide(plots: Sequence[Plot], names: Sequence[Name]) -> Sheet:
+    """Draws the panels side by side, that of the metric beside the names."""
+    beside, height = measure_names(names, is_wide=True)
+    sheet = Sheet(WIDE, max(_HEIGHT, height) + _TOP + _BOTTOM)
+    rooms = [_room_for_ticks(plot, 6) for plot in plots]
+    free = WIDE - beside - sum(rooms) - _BETWEEN * (len(plots) - 1)
+    right = WIDE - beside
+    for plot, room in zip(plots, rooms, strict=True):
+        left = right - free / len(plots)
+        panel = sheet.add_panel(left, _BOTTOM, right, sheet.height - _TOP)
+        _draw_panel(panel, plot, 6)
+        if right == WIDE - beside:
+            write_beside(panel, names, [_find_end(panel, line, plot) for line in plot.lines])
+        right = left - room - _BETWEEN
     return sheet
 
 
-def _draw_axes(sheet: Sheet, curves: Curves, rows: Sequence[float], *, is_wide: bool) -> None:
-    axes, is_single = sheet.axes, curves.epochs == 1
-    axes.set_ylim(curves.limits)
-    axes.set_xlim(*((0.5, 1.5) if is_single else (1, curves.epochs)))
-    epochs = round_ticks(1, curves.epochs, 10 if is_wide else 6, is_whole=True)
-    sheet.set_ticks("x", epochs if epochs[:1] in ((1.0,), (2.0,)) else (1.0, *epochs))
-    sheet.set_ticks("y", rows)
+def _draw_narrow(plots: Sequence[Plot], names: Sequence[Name]) -> Sheet:
+    """Draws the panels below each other, that of the metric at the top, and then the names."""
+    _, below = measure_names(names, is_wide=False)
+    each = _TOP + _NARROW_HEIGHT + _BOTTOM
+    sheet = Sheet(NARROW, each * len(plots) + _BELOW + below)
+    left = max(_room_for_ticks(plot, 5) for plot in plots)
+    for place, plot in enumerate(plots):
+        top = sheet.height - each * place - _TOP
+        panel = sheet.add_panel(left, top - _NARROW_HEIGHT, NARROW - 14, top)
+        _draw_panel(panel, plot, 5)
+    write_below(sheet, names, below)
+    return sheet
+
+
+def _room_for_ticks(plot: Plot, most: int) -> float:
+    return 18 + text_width(format_ticks(round_ticks(*plot.limits, most)))
+
+
+def _find_end(panel: Panel, line: Line, plot: Plot) -> tuple[float, float] | None:
+    mean, (low, high) = line.curve.mean, plot.limits
+    if not mean:
+        return None
+    x, y = panel.place(len(mean), min(max(mean[-1], low), high))
+    return (panel.right if plot.epochs == 1 else x), y
+
+
+def _draw_panel(panel: Panel, plot: Plot, most: int) -> None:
+    axes, is_single = panel.axes, plot.epochs == 1
+    axes.set_ylim(plot.limits)
+    axes.set_xlim(*((0.5, 1.5) if is_single else (1, plot.epochs)))
+    epochs = round_ticks(1, plot.epochs, most, is_whole=True)
+    panel.set_ticks("x", epochs if epochs[:1] in ((1.0,), (2.0,)) else (1.0, *epochs))
+    panel.set_ticks("y", round_ticks(*plot.limits, most))
     axes.grid(axis="y")
-    name = with_unit(curves.shown.metric, curves.shown.unit)
-    sheet.write([name], 0, sheet.top + 25, color=MUTED)
-    sheet.write(["epoch"], sheet.right, sheet.bottom - 34, color=MUTED, ha="right")
-    if curves.target is not None:
-        _draw_target(axes, curves, curves.target)
+    name = with_unit(plot.kind, plot.shown.unit)
+    panel.sheet.write([name], panel.left - 8, panel.top + 22, color=MUTED)
+    panel.sheet.write(["epoch"], panel.right, panel.bottom - 34, color=MUTED, ha="right")
+    if len(plot.tags) > 1:
+        _explain_lines(panel, plot)
+    if plot.target is not None:
+        _draw_target(axes, plot, plot.target)
+    for line in plot.lines:
+        _draw_line(axes, line, plot)
 
 
-def _draw_target(axes: Axes, curves: Curves, target: float) -> None:
+def _explain_lines(panel: Panel, plot: Plot) -> None:
+    """Writes above the panel, from the right, what solid and dashed lines are."""
+    right, height = panel.right, panel.top + 22
+    for tag, line in zip(plot.tags[::-1], (_DASHES, "-"), strict=True):
+        images, _ = split_tag(tag)
+        left = right - text_width([images])
+        panel.sheet.write([images], right, height, color=MUTED, ha="right")
+        look = {"color": MUTED, "linestyle": line, "linewidth": 1.6}
+        panel.sheet.rule((left - 30, left - 6), (height, height), **look)
+        right = left - 44
+
+
+def _draw_target(axes: Axes, plot: Plot, target: float) -> None:
     """Draws the target, if the axis shows it; its name stands where no curve begins."""
-    low, high = curves.limits
-    value = target * curves.shown.scale
+    low, high = plot.limits
+    value = target * plot.shown.scale
     if not low < value < high:
         return
-    is_above = better_direction(curves.shown.metric) >= 0
-    axes.axhline(value, color=MUTED, linewidth=1.2, linestyle=(0, (1.7, 3.3)), zorder=1)
+    is_above = better_direction(plot.shown.metric) >= 0
+    axes.axhline(value, color=MUTED, linewidth=1.2, linestyle=(0, (1.2, 3.3)), zorder=1)
     axes.annotate(
-        f"target {curves.shown.value(target)}",
+        f"target {plot.shown.value(target)}",
         (0, value),
         (10, 6 if is_above else -6),
         axes.get_yaxis_transform(),
@@ -233,26 +332,38 @@ def _draw_target(axes: Axes, curves: Curves, target: float) -> None:
     )
 
 
-def _draw_line(axes: Axes, line: Line, curves: Curves) -> None:
+def _draw_line(axes: Axes, line: Line, plot: Plot) -> None:
     colour, (mean, low, high) = line.style.colour, line.curve
     at = np.arange(1, len(mean) + 1) + line.shift
     if len(low) == 1:
         axes.plot([*at, *at], [*low, *high], color=colour, linewidth=LINE_WIDTH)
     elif low:
         axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0)
-    if not curves.is_crowded:
-        _draw_seeds(axes, line, curves)
-    axes.plot(at, mean, **stroke(line.style), zorder=3, clip_on=False)
-    every = slice(None, None, max(1, len(at) // 10))
-    axes.plot(at[every], mean[every], **marker(line.style), zorder=3.1, clip_on=False)
+    if not plot.is_crowded:
+        _draw_seeds(axes, line, plot)
+    _draw_dashed(axes, line, plot)
+    axes.plot(at, mean, color=colour, linewidth=LINE_WIDTH, zorder=3, clip_on=plot.is_cut)
+    marks = np.array([*zip(at, mean, strict=True)][:: max(1, len(at) // 10)]).reshape(-1, 2)
+    marks = marks[marks[:, 1] <= plot.limits[1]]
+    axes.plot(*marks.T, **marker(line.style), zorder=3.1, clip_on=False)
 
 
-def _draw_seeds(axes: Axes, line: Line, curves: Curves) -> None:
+def _draw_dashed(axes: Axes, line: Line, plot: Plot) -> None:
+    """Draws the mean of the other tag, a short dash for runs of one epoch."""
+    at = np.arange(1, len(line.dashed) + 1) + line.shift
+    look: dict[str, Any] = {"color": line.style.colour, "zorder": 2.8, "clip_on": plot.is_cut}
+    if len(at) == 1:
+        axes.plot(at, line.dashed, marker="_", markersize=16, mew=2, ls="", **look)
+    else:
+        axes.plot(at, line.dashed, linestyle=_DASHES, linewidth=1.6, **look)
+
+
+def _draw_seeds(axes: Axes, line: Line, plot: Plot) -> None:
     """Draws thin lines, or dots for runs of one epoch, and a cross where a run diverged."""
     runs = (*line.finished, *line.diverged)
     joined = [point for run in runs if len(run) > 1 for point in (*run, (nan, nan))]
     dots = [run[0] for run in runs if len(run) == 1]
-    ends = [(run[-1][0], float(np.clip(run[-1][1], *curves.limits))) for run in line.diverged]
+    ends = [(run[-1][0], float(np.clip(run[-1][1], *plot.limits))) for run in line.diverged]
     looks: tuple[tuple[Points, dict[str, Any]], ...] = (
         (joined, {"linewidth": 1, "alpha": 0.4, "zorder": 2}),
         (dots, {"marker": "o", "ls": "", "markersize": 5.2, "alpha": 0.75, "mew": 0, "zorder": 2}),
@@ -262,32 +373,3 @@ def _draw_seeds(axes: Axes, line: Line, curves: Curves) -> None:
         if points:
             xs, ys = zip(*points, strict=True)
             axes.plot(xs, ys, color=line.style.colour, clip_on=points is not ends, **look)
-
-
-def _write_beside(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
-    """Writes each cell's name to the right of its line's end, moved apart if they'd touch."""
-    low, high = curves.limits
-    places = [
-        sheet.place(len(line.curve.mean), min(max(line.curve.mean[-1], low), high))
-        if line.curve.mean
-        else (sheet.right, sheet.bottom)
-        for line in curves.lines
-    ]
-    heights = [LINE_HEIGHT * len(name) + _GAP for name in names]
-    middles = spread([y for _, y in places], heights, sheet.bottom - 10, sheet.top + 10)
-    for line, name, (x, y), middle in zip(curves.lines, names, places, middles, strict=True):
-        if line.curve.mean:
-            xs = ((sheet.right if curves.epochs == 1 else x) + 7, sheet.right + 14)
-            sheet.rule(xs, (y, middle), color=line.style.colour, linewidth=1, alpha=0.7)
-        sheet.mark(line.style, sheet.right + 22, middle)
-        sheet.write(name, sheet.right + 32, middle)
-
-
-def _write_below(sheet: Sheet, curves: Curves, names: Sequence[Sequence[str]]) -> None:
-    """Writes each cell's name below the axes, after a piece of its line."""
-    top = sheet.bottom - _BOTTOM - _BELOW
-    for line, name in zip(curves.lines, names, strict=True):
-        middle = top - LINE_HEIGHT * len(name) / 2
-        sheet.mark(line.style, LEGEND_LINE / 2, top - LINE_HEIGHT / 2, has_line=True)
-        sheet.write(name, LEGEND_LINE + 8, middle)
-        top -= LINE_HEIGHT * len(name) + _GAP

@@ -14,6 +14,7 @@ from bnexp.reports.figures.sheet import (
     NARROW,
     WIDE,
     Chart,
+    Panel,
     Sheet,
     marker,
     pad_limits,
@@ -110,6 +111,7 @@ def build_effects(comparison: Comparison) -> Chart | None:
     )
     labels = shorten_cell_names(comparison)
     return Chart(
+        "Effect against the baseline",
         f"{comparison.experiment}: {comparison.metric} against {labels[comparison.baseline]}",
         _caption(effects, None if margin is None else shown.margin(margin)),
         "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in rows),
@@ -131,7 +133,11 @@ def build_claim_effect(claim: ClaimResult) -> Chart | None:
     )
     evidence = describe_claim(claim).evidence
     return Chart(
-        claim.claim.statement, "", evidence, lambda is_wide: _draw(effects, is_wide=is_wide)
+        "Effect that is claimed",
+        claim.claim.statement,
+        "",
+        evidence,
+        lambda is_wide: _draw(effects, is_wide=is_wide),
     )
 
 
@@ -200,11 +206,11 @@ def _draw(effects: Effects, *, is_wide: bool) -> Sheet:
         left = 20 + text_width(line for row in rows for line in wrap_label(row.label))
         right = 24 + text_width(line for row in rows for line in row.texts)
     heights = [_height(row, is_wide=is_wide) for row in rows]
-    height = _TOP + sum(heights) + _BOTTOM
-    sheet = Sheet(WIDE if is_wide else NARROW, height, (left, _TOP, right, _BOTTOM))
-    _draw_axes(sheet, effects)
+    sheet = Sheet(WIDE if is_wide else NARROW, _TOP + sum(heights) + _BOTTOM)
+    panel = sheet.add_panel(left, _BOTTOM, sheet.width - right, sheet.height - _TOP)
+    _draw_axes(panel, effects)
     for row, height, below in zip(rows, heights, accumulate(heights), strict=True):
-        _draw_row(sheet, row, height, sheet.top - below)
+        _draw_row(panel, row, height, panel.top - below)
     return sheet
 
 
@@ -218,38 +224,38 @@ def _lines_above(row: Effect) -> tuple[str, ...]:
     return (*wrap_label(row.label, _LONGEST_ABOVE), " · ".join(row.texts))
 
 
-def _draw_axes(sheet: Sheet, effects: Effects) -> None:
-    axes = sheet.axes
+def _draw_axes(panel: Panel, effects: Effects) -> None:
+    axes = panel.axes
     axes.set_xlim(effects.limits)
-    axes.set_ylim(sheet.bottom, sheet.top)
-    sheet.set_ticks("x", round_ticks(*effects.limits, 7 if sheet.is_wide else 6))
+    axes.set_ylim(panel.bottom, panel.top)
+    panel.set_ticks("x", round_ticks(*effects.limits, 7 if panel.sheet.is_wide else 6))
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     axes.grid(axis="x")
     if effects.margin is not None:
         axes.axvspan(-effects.margin, effects.margin, color=MUTED, alpha=0.16, lw=0, zorder=0)
-    zero, _ = sheet.place(0, sheet.top)
-    ends = (sheet.bottom - 5, sheet.top + 26)
+    zero, _ = panel.place(0, panel.top)
+    ends = (panel.bottom - 5, panel.top + 26)
     axes.plot([0, 0], ends, color=INK, linewidth=1.3, zorder=1, clip_on=False)
-    middle = (sheet.left + sheet.right) / 2
-    sheet.write([effects.axis_name], middle, sheet.bottom - 31, color=MUTED, ha="center")
+    middle = (panel.left + panel.right) / 2
+    panel.sheet.write([effects.axis_name], middle, panel.bottom - 31, color=MUTED, ha="center")
     below, above = ("← worse", "better →") if effects.direction > 0 else ("← better", "worse →")
-    if effects.direction and zero - sheet.left > _ROOM_FOR_WORD:
-        sheet.write([below], zero - 9, sheet.top + 20, color=MUTED, ha="right")
-    if effects.direction and sheet.right - zero > _ROOM_FOR_WORD:
-        sheet.write([above], zero + 9, sheet.top + 20, color=MUTED)
+    if effects.direction and zero - panel.left > _ROOM_FOR_WORD:
+        panel.sheet.write([below], zero - 9, panel.top + 20, color=MUTED, ha="right")
+    if effects.direction and panel.right - zero > _ROOM_FOR_WORD:
+        panel.sheet.write([above], zero + 9, panel.top + 20, color=MUTED)
 
 
-def _draw_row(sheet: Sheet, row: Effect, height: float, bottom: float) -> None:
-    middle = bottom + (height if sheet.is_wide else _ROW) / 2 + (4 if row.seeds else 0)
-    if sheet.is_wide:
-        sheet.write(wrap_label(row.label), sheet.left - 14, middle, ha="right")
-        sheet.write(row.texts[:1], sheet.right + 18, middle + 8)
-        sheet.write(row.texts[1:], sheet.right + 18, middle - 8, color=MUTED)
+def _draw_row(panel: Panel, row: Effect, height: float, bottom: float) -> None:
+    middle = bottom + (height if panel.sheet.is_wide else _ROW) / 2 + (4 if row.seeds else 0)
+    if panel.sheet.is_wide:
+        panel.sheet.write(wrap_label(row.label), panel.left - 14, middle, ha="right")
+        panel.sheet.write(row.texts[:1], panel.right + 18, middle + 8)
+        panel.sheet.write(row.texts[1:], panel.right + 18, middle - 8, color=MUTED)
     elif row.label:
-        _write_above(sheet, row, bottom + height)
-    _draw_interval(sheet, row, middle)
-    sheet.axes.plot(
+        _write_above(panel, row, bottom + height)
+    _draw_interval(panel, row, middle)
+    panel.axes.plot(
         row.seeds,
         [middle - _SEEDS_BELOW] * len(row.seeds),
         "o",
@@ -262,25 +268,25 @@ def _draw_row(sheet: Sheet, row: Effect, height: float, bottom: float) -> None:
     )
 
 
-def _write_above(sheet: Sheet, row: Effect, top: float) -> None:
+def _write_above(panel: Panel, row: Effect, top: float) -> None:
     """Writes label and figures above the row, on paper that covers grid and zero."""
     *names, figures = _lines_above(row)
     depth = LINE_HEIGHT * (len(names) + 1) + 9
-    sheet.axes.axhspan(top - depth + 6, top + 6, color=PAPER, lw=0, zorder=1.5, clip_on=False)
+    panel.axes.axhspan(top - depth + 6, top + 6, color=PAPER, lw=0, zorder=1.5, clip_on=False)
     middle = top - 8 - LINE_HEIGHT * (len(names) - 1) / 2
-    sheet.write(names, 0, middle, fontweight="bold")
-    sheet.write([figures], 0, top - 8 - LINE_HEIGHT * len(names), color=MUTED)
+    panel.sheet.write(names, 0, middle, fontweight="bold")
+    panel.sheet.write([figures], 0, top - 8 - LINE_HEIGHT * len(names), color=MUTED)
 
 
-def _draw_interval(sheet: Sheet, row: Effect, y: float) -> None:
+def _draw_interval(panel: Panel, row: Effect, y: float) -> None:
     """Draws the mean on its interval, which ends in bars, or in arrows if it continues."""
-    axes, (low, high) = sheet.axes, sheet.axes.get_xlim()
+    axes, (low, high) = panel.axes, panel.axes.get_xlim()
     look: dict[str, Any] = {"color": row.style.colour, "linewidth": LINE_WIDTH}
     if row.interval:
         ends = [min(max(bound, low), high) for bound in row.interval]
         axes.plot(ends, [y, y], **look, zorder=2, clip_on=False)
         for bound, end, depth in zip(row.interval, ends, (7, -7), strict=True):
-            x, _ = sheet.place(end, y)
+            x, _ = panel.place(end, y)
             back = x if bound == end else x + depth
-            sheet.rule([back, x, back], [y - 6, y, y + 6], **look)
+            panel.sheet.rule([back, x, back], [y - 6, y, y + 6], **look)
     axes.plot([row.mean], [y], **marker(row.style, 1.25), zorder=4, clip_on=False)

@@ -10,10 +10,13 @@ from itertools import accumulate
 from math import floor, log10
 from statistics import fmean
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnexp.reports.figures.style import FONT_SIZE, INK, LINE_WIDTH, MUTED, PAPER, Style
 from bnexp.wording import printable
+
+if TYPE_CHECKING:
+    from matplotlib.typing import LineStyleType
 
 WIDE, NARROW = 860.0, 390.0
 """Widths of a figure: for a page, and for a phone or one of TensorBoard's cards."""
@@ -35,35 +38,37 @@ _MOST_DOTS = 60_000
 
 
 class Sheet:
-    """A figure with one pair of axes; places are in pixels from the lower left corner.
+    """A figure; places are in pixels from the lower left corner.
 
     A pixel is 1/72 inch, so that a font's points are pixels, whatever the resolution of a
-    bitmap. The axes keep `margins` on the left, at the top, on the right and at the bottom.
+    bitmap.
     """
 
-    def __init__(
-        self, width: float, height: float, margins: tuple[float, float, float, float]
-    ) -> None:
+    def __init__(self, width: float, height: float) -> None:
         from matplotlib.figure import Figure
         from matplotlib.transforms import Affine2D
 
-        left, top, right, bottom = margins
         self.width, self.height = width, height
-        self.left, self.right = left, width - right
-        self.top, self.bottom = height - top, bottom
         self.figure = Figure(dpi=_PER_INCH)
-        self.axes = self.figure.add_axes((0, 0, 1, 1))
-        self.axes.patch.set_visible(False)
+        self.panels: list[Panel] = []
         self._corner = Affine2D()
-        self._pixels = self._corner + Affine2D().scale(1 / _PER_INCH) + self.figure.dpi_scale_trans
+        self.pixels = self._corner + Affine2D().scale(1 / _PER_INCH) + self.figure.dpi_scale_trans
         self._arrange(width, height, 0)
+
+    def add_panel(self, left: float, bottom: float, right: float, top: float) -> Panel:
+        """Returns a new pair of axes between these places."""
+        panel = Panel(self, left, bottom, right, top)
+        self.panels.append(panel)
+        self._arrange(self.width, self.height, 0)
+        return panel
 
     def _arrange(self, width: float, height: float, border: float) -> None:
         """Gives the figure this size, all that is drawn that far from its lower left corner."""
-        left, bottom = self.left + border, self.bottom + border
-        size = (self.right - self.left, self.top - self.bottom)
         self.figure.set_size_inches(width / _PER_INCH, height / _PER_INCH)
-        self.axes.set_position((left / width, bottom / height, size[0] / width, size[1] / height))
+        for panel in self.panels:
+            across, up = panel.right - panel.left, panel.top - panel.bottom
+            left, bottom = panel.left + border, panel.bottom + border
+            panel.axes.set_position((left / width, bottom / height, across / width, up / height))
         self._corner.clear().translate(border, border)
 
     @property
@@ -71,19 +76,9 @@ class Sheet:
         """Whether there is room for words beside the axes."""
         return self.width > NARROW
 
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """Returns the place of a point of the data."""
-        across, up = self.axes.transData.transform((x, y))
-        return float(across), float(up)
-
-    def set_ticks(self, axis: str, values: Sequence[float]) -> None:
-        """Labels these values on the axis `x` or `y`."""
-        chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
-        chosen.set_ticks(values, format_ticks(values))
-
     def write(self, lines: Sequence[str], x: float, middle: float, **look: Any) -> None:  # noqa: ANN401
         """Writes lines of text, in matplotlib's look, whose block is centred at that height."""
-        look = {"color": INK, "va": "baseline", "transform": self._pixels, **look}
+        look = {"color": INK, "va": "baseline", "transform": self.pixels, **look}
         first = middle + LINE_HEIGHT * (len(lines) - 1) / 2 - 4.5
         for index, line in enumerate(lines):
             self.figure.text(x, first - LINE_HEIGHT * index, printable(line), **look)
@@ -92,13 +87,13 @@ class Sheet:
         """Draws a line, in matplotlib's look, through places."""
         from matplotlib.lines import Line2D
 
-        self.figure.add_artist(Line2D(xs, ys, transform=self._pixels, **look))
+        self.figure.add_artist(Line2D(xs, ys, transform=self.pixels, **look))
 
-    def mark(self, style: Style, x: float, y: float, *, has_line: bool = False) -> None:
-        """Draws a cell's marker, with a piece of its line for a legend."""
-        if has_line:
+    def mark(self, style: Style, x: float, y: float, line: LineStyleType | None = None) -> None:
+        """Draws a cell's marker, with a piece of a line for a legend."""
+        if line is not None:
             xs = (x - LEGEND_LINE / 2 + 1, x + LEGEND_LINE / 2 - 1)
-            self.rule(xs, (y, y), **stroke(style))
+            self.rule(xs, (y, y), color=style.colour, linestyle=line, linewidth=LINE_WIDTH)
         self.rule([x], [y], **marker(style))
 
     def add_heading(self, title: str, captions: Iterable[str]) -> None:
@@ -129,10 +124,32 @@ class Sheet:
         return file.getvalue()
 
 
+class Panel:
+    """A pair of axes on a sheet, between places that are the sheet's."""
+
+    def __init__(self, sheet: Sheet, left: float, bottom: float, right: float, top: float) -> None:
+        self.sheet = sheet
+        self.left, self.bottom, self.right, self.top = left, bottom, right, top
+        self.axes = sheet.figure.add_axes((0, 0, 1, 1), label=str(len(sheet.panels)))
+        self.axes.patch.set_visible(False)
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Returns the place of a point of the data."""
+        across, up = self.axes.transData.transform((x, y))
+        return float(across), float(up)
+
+    def set_ticks(self, axis: str, values: Sequence[float]) -> None:
+        """Labels these values on the axis `x` or `y`."""
+        chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
+        chosen.set_ticks(values, format_ticks(values))
+
+
 @dataclass(frozen=True)
 class Chart:
     """A figure that can be drawn at two widths, with the words that go with it."""
 
+    heading: str
+    """What kind of figure it is."""
     title: str
     caption: str
     """How to read it."""
@@ -152,26 +169,24 @@ class Chart:
 
 def draw_swatch(style: Style) -> Sheet:
     """Returns a piece of a cell's line with its marker, to stand beside its name."""
-    sheet = Sheet(LEGEND_LINE, 16, (0, 0, 0, 0))
-    sheet.axes.set_axis_off()
-    sheet.mark(style, LEGEND_LINE / 2, 8, has_line=True)
+    sheet = Sheet(LEGEND_LINE, 16)
+    sheet.mark(style, LEGEND_LINE / 2, 8, "-")
     return sheet
-
-
-def stroke(style: Style) -> dict[str, Any]:
-    """Returns how matplotlib draws a cell's line."""
-    return {"color": style.colour, "linestyle": style.line, "linewidth": LINE_WIDTH}
 
 
 def marker(style: Style, size: float = 1.0) -> dict[str, Any]:
     """Returns how matplotlib draws a cell's marker without a line."""
+    is_full = style.fill == "full"
     return {
         "marker": style.marker,
         "color": style.colour,
         "linestyle": "none",
-        "markersize": 9.5 * size,
-        "markeredgecolor": PAPER,
-        "markeredgewidth": 0.8,
+        "markersize": (9.5 if is_full else 8.5) * size,
+        "fillstyle": "full" if style.fill == "none" else style.fill,
+        "markerfacecolor": PAPER if style.fill == "none" else style.colour,
+        "markerfacecoloralt": PAPER,
+        "markeredgecolor": PAPER if is_full else style.colour,
+        "markeredgewidth": 0.8 if is_full else 1.8,
     }
 
 

@@ -1,17 +1,16 @@
-"""How every figure looks: its colours, and the colour, dashes and marker of each cell."""
+"""How every figure looks: its colours, and the colour and marker of each cell."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain, cycle, islice, repeat
+from typing import Any, Literal, NamedTuple
 
+from bnexp.analysis.cells import is_norm_key
 from bnexp.analysis.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.typing import LineStyleType
+from bnexp.runs.record import Scalar
 
 INK = "#1b1b1b"
 """Text, axes, and the baseline."""
@@ -25,8 +24,11 @@ FONT_SIZE = 13.0
 LINE_WIDTH = 2.2
 
 _COLOURS = ("#0a7bc2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
-_LINES: tuple[LineStyleType, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1.2, 1.2)))
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p")
+
+Fill = Literal["full", "none", "left", "right", "top", "bottom"]
+"""Which part of a marker has its colour."""
+_FILLS: tuple[Fill, ...] = ("full", "none", "left", "right", "top", "bottom")
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -53,14 +55,14 @@ _SETTINGS: dict[Any, Any] = {
 
 
 class Style(NamedTuple):
-    """How a cell is drawn; cells differ in colour, dashes and marker, so that grey will do."""
+    """How a cell is drawn: by its marker too, so that grey will do; dashes tell other things."""
 
     colour: str
-    line: LineStyleType
     marker: str
+    fill: Fill = "full"
 
 
-INKED = Style(INK, "-", "o")
+INKED = Style(INK, "o")
 """How the baseline is drawn, and whatever belongs to no cell."""
 
 
@@ -76,43 +78,37 @@ def figure_settings() -> Iterator[None]:
 
 
 def cell_styles(comparison: Comparison) -> dict[str, Style]:
-    """Returns a style for each cell, the same one in every figure, no two alike.
+    """Returns a style for each cell, the same one in every figure, no two alike."""
+    cells = [
+        comparison.baseline_cell,
+        *(c for c in comparison.cells if c.cell != comparison.baseline),
+    ]
+    styles = assign_styles([cell.settings for cell in cells], comparison.differing)
+    return dict(zip((cell.cell for cell in cells), styles, strict=True))
+
+
+def assign_styles(rows: Sequence[Mapping[str, Scalar]], keys: Sequence[str]) -> list[Style]:
+    """Returns a style for each row of settings, no two alike, the first in the colour of the text.
 
     The colours are Okabe and Ito's without yellow, blue a little lighter, orange and sky
     blue darker: each has a contrast of at least 3 on white and on the HTML page's dark
-    paper. The baseline has the colour of the text and round markers. If there are more cells
-    than colours and the settings allow it, colour and marker stand for one setting and the
-    dashes for the rest.
+    paper. If several keys differ, the colour stands for the norm, or without one for the
+    first key, and the marker for the other keys, as far as there are enough of them.
     """
-    others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
-    if len(others) > len(_COLOURS) and (styles := _styles_by_setting(comparison)):
-        return styles
-    looks = map(Style, cycle(_COLOURS), cycle((*_LINES[1:], _LINES[0])), cycle(_MARKERS))
-    return {comparison.baseline: INKED, **dict(zip(others, looks, strict=False))}
-
-
-def _styles_by_setting(comparison: Comparison) -> dict[str, Style]:
-    """Returns a colour and marker per value of one setting, and dashes per value of the rest.
-
-    The setting is the one with the most values for which there are enough colours; without
-    any, the result is empty.
-    """
-    cells = sorted(comparison.cells, key=lambda cell: cell.cell != comparison.baseline)
-    rows = [[repr(cell.settings.get(key)) for key in comparison.differing] for cell in cells]
-    found: list[Style] = []
-    most = 0
-    for place in range(len(comparison.differing)):
-        hues = _number([row[place] for row in rows])
-        kinds = _number([repr(row[:place] + row[place + 1 :]) for row in rows])
-        if most < max(hues) <= len(_COLOURS) and 0 < max(kinds) < len(_LINES):
-            most = max(hues)
-            colours, markers = (INKED.colour, *_COLOURS), (INKED.marker, *_MARKERS)
-            found = [
-                Style(colours[hue], _LINES[kind], markers[hue])
-                for hue, kind in zip(hues, kinds, strict=True)
-            ]
-    is_unique = len(set(found)) == len(cells)
-    return dict(zip((cell.cell for cell in cells), found, strict=True)) if is_unique else {}
+    key = next(filter(is_norm_key, keys), keys[0] if keys else "")
+    hues = _number([repr(row.get(key)) for row in rows])
+    kinds = _number([repr([row.get(other) for other in keys if other != key]) for row in rows])
+    if 0 < max(kinds) <= len(_MARKERS) and max(hues) <= len(_COLOURS):
+        colours, markers = (INKED.colour, *_COLOURS), (INKED.marker, *_MARKERS)
+        found = [
+            Style(colours[hue], markers[kind], _FILLS[hue % len(_FILLS)])
+            for hue, kind in zip(hues, kinds, strict=True)
+        ]
+        if len({*found}) == len(rows):
+            return found
+    fills = chain.from_iterable(repeat(fill, len(_COLOURS) * len(_MARKERS)) for fill in _FILLS)
+    looks = map(Style, cycle(_COLOURS), cycle(_MARKERS), cycle(fills))
+    return [INKED, *islice(looks, len(rows) - 1)]
 
 
 def _number(values: Sequence[str]) -> list[int]:

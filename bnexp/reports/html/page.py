@@ -49,7 +49,6 @@ _SIGNS: Mapping[Verdict | ClaimVerdict, str] = {
 }
 """A sign for each verdict, so that grey print tells them apart; always beside the word."""
 
-_HEADINGS = {"curves": "Learning curves", "effects": "Effect against the baseline"}
 _CLEAR = ("better", "worse", "higher", "lower")
 _SAME = ("equivalent", "identical")
 
@@ -142,7 +141,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
             column: align(column) for column in (*table.results, *costs) if not column.is_text
         },
         "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
-        "charts": {_HEADINGS[name]: chart for name, chart in build_charts(comparison).items()},
+        "charts": build_charts(comparison).values(),
         "labels": Column(("cell",), labels, "name"),
         "costs": build_costs(comparison),
     }

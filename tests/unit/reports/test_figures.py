@@ -1,6 +1,7 @@
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -58,7 +59,7 @@ def lines_of(sheet, **look):
     """Returns the lines within the axes that have this colour, marker or line style."""
     return [
         line
-        for line in sheet.axes.get_lines()
+        for line in sheet.panels[0].axes.get_lines()
         if all(getattr(line, f"get_{name}")() == value for name, value in look.items())
     ]
 
@@ -119,7 +120,7 @@ def test_a_name_beside_the_axes_stands_at_the_end_of_its_line(comparison):
     sheet = draw_curves(comparison)
     for line, name in zip(mean_lines_of(sheet), HISTORIES, strict=True):
         (text,) = [text for text in sheet.figure.texts if text.get_text() == name]
-        _, end = sheet.place(3, line.get_ydata()[-1])
+        _, end = sheet.panels[0].place(3, line.get_ydata()[-1])
         assert text.get_position()[1] == pytest.approx(end, abs=6)
 
 
@@ -131,16 +132,69 @@ def test_axes_have_names_and_units(comparison):
 
 def test_the_axis_of_accuracies_stays_between_0_and_100_percent():
     cells = {"norm=none": [(0.0, 1.0)] * 2, "norm=batch": [(0.1, 1.0)] * 2}
-    assert draw_curves(compare_runs(runs_of(cells))).axes.get_ylim() == (0, 100)
+    assert draw_curves(compare_runs(runs_of(cells))).panels[0].axes.get_ylim() == (0, 100)
 
 
-def test_cells_differ_in_colour_line_and_marker(comparison):
+def test_cells_differ_in_colour_and_in_marker(comparison):
     sheet = draw_curves(comparison)
     none, batch = mean_lines_of(sheet)
     assert none.get_color() != batch.get_color()
-    assert none.get_linestyle() != batch.get_linestyle()
     markers = {line.get_marker() for line in lines_of(sheet, linestyle="None")}
     assert markers == {"o", "s"}
+
+
+def trained_runs(metric="test/accuracy"):
+    """Returns runs of two cells with curves of loss and accuracy, on test and in training."""
+    tags = {"test/accuracy": 0.5, "train/accuracy": 0.7, "test/loss": 2.0, "train/loss": 1.0}
+    return [
+        with_history(
+            build_run(cell, seed, start, metric=metric),
+            {tag: (start * scale, start * scale / 2) for tag, scale in tags.items()},
+        )
+        for cell, starts in (("norm=none", (0.4, 0.6)), ("norm=batch", (0.8, 1.0)))
+        for seed, start in enumerate(starts)
+    ]
+
+
+def with_history(run, history):
+    return replace(run, summary=replace(run.summary, epochs=2, history=history))
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_accuracy_and_loss_are_solid_on_test_and_dashed_in_training(is_wide):
+    sheet = draw_curves(compare_runs(trained_runs()), is_wide=is_wide)
+    for panel, solid, dashed in zip(
+        sheet.panels, ([25, 12.5], [1, 0.5]), ([35, 17.5], [0.5, 0.25]), strict=True
+    ):
+        lines = [line for line in panel.axes.get_lines() if line.get_color() == INK]
+        by_line = {line.get_linestyle(): line for line in lines if line.get_linewidth() > 1.5}
+        assert list(by_line["-"].get_ydata()) == pytest.approx(solid)
+        assert list(by_line["--"].get_ydata()) == pytest.approx(dashed)
+    assert {"accuracy (%)", "loss", "test", "train"} <= set(texts_of(sheet))
+
+
+def test_the_panel_of_the_metric_is_the_one_beside_the_names():
+    sheet = draw_curves(compare_runs(trained_runs("test/loss"), Question("test/loss")))
+    loss, accuracy = sheet.panels
+    assert loss.left > accuracy.right
+    assert accuracy.axes.get_ylim()[1] > 40
+
+
+def test_a_loss_that_explodes_for_a_while_flattens_no_other_line():
+    runs = [
+        with_history(
+            run, {"test/accuracy": (0.1, 0.2), "test/loss": (2.0 if run.seed else 1e5, 2.0)}
+        )
+        for run in build_cell("norm=none", [0.2, 0.2])
+    ]
+    calm = build_cell("norm=batch", [0.2, 0.3])
+    calm = [
+        with_history(run, {"test/accuracy": (0.1, 0.2), "test/loss": (2.0, 1.0)}) for run in calm
+    ]
+    chart = build_curves(compare_runs([*runs, *calm, *build_cell("norm=layer", [0.1])]))
+    _, loss = chart.draw(True).panels
+    assert loss.axes.get_ylim()[1] < 10
+    assert "cut off" in chart.caption
 
 
 def test_diverged_runs_are_drawn_but_not_averaged():
@@ -157,7 +211,7 @@ def test_a_diverged_run_flattens_no_other_line():
     blown = build_run("norm=none", 5, state="diverged", metric="test/loss", history=(2.0, 1e30))
     runs = [*runs_of(losses, metric="test/loss"), blown]
     sheet = draw_curves(compare_runs(runs, Question("test/loss")))
-    _, high = sheet.axes.get_ylim()
+    _, high = sheet.panels[0].axes.get_ylim()
     assert high < 3
     assert list(lines_of(sheet, marker="x")[0].get_ydata()) == [high]
 
@@ -173,7 +227,7 @@ def test_bands_and_seeds_are_drawn_up_to_a_number_of_cells(number):
     cells = {f"norm={index}": [(0.1, 0.2), (0.2, 0.3), (0.1, 0.4)] for index in range(number)}
     sheet = draw_curves(compare_runs(runs_of(cells)))
     drawn = number if number <= MOST_WITH_BANDS else 0
-    assert len(sheet.axes.collections) == drawn
+    assert len(sheet.panels[0].axes.collections) == drawn
     assert len(lines_of(sheet, linewidth=1)) == drawn
     assert len(mean_lines_of(sheet)) == number
 
@@ -239,8 +293,8 @@ def test_each_table_of_many_has_its_own_folder(tmp_path):
 def test_a_single_epoch_has_one_tick_and_cells_side_by_side():
     cells = {"norm=none": [(0.1,), (0.2,), (0.2,)], "norm=batch": [(0.1,), (0.2,), (0.3,)]}
     sheet = draw_curves(compare_runs(runs_of(cells)))
-    assert list(sheet.axes.get_xticks()) == [1]
-    places = {x for line in sheet.axes.get_lines() for x in line.get_xdata()}
+    assert list(sheet.panels[0].axes.get_xticks()) == [1]
+    places = {x for line in sheet.panels[0].axes.get_lines() for x in line.get_xdata()}
     assert places >= {0.8, 1.2}
 
 
@@ -276,7 +330,7 @@ def grid_of(norms, sizes):
     return cell_styles(compare_runs([build_run(cell) for cell in cells]))
 
 
-def test_with_many_cells_colour_and_marker_stand_for_one_setting_and_the_line_for_the_other():
+def test_in_a_grid_the_colour_stands_for_the_norm_and_the_marker_for_the_rest():
     sizes = (1, 2, 4, 8, 16)
     styles = grid_of(("none", "batch"), sizes)
     for size in sizes:
@@ -284,14 +338,15 @@ def test_with_many_cells_colour_and_marker_stand_for_one_setting_and_the_line_fo
             styles[f"norm=none,batch_size={size}"],
             styles[f"norm=batch,batch_size={size}"],
         )
-        assert (none.colour, none.marker) == (batch.colour, batch.marker)
-    assert len({style.colour for style in styles.values()}) == 5
-    assert len({style.line for style in styles.values()}) == 2
+        assert none.marker == batch.marker
+        assert none.fill != batch.fill
+    assert len({style.colour for style in styles.values()}) == 2
+    assert len({style.marker for style in styles.values()}) == 5
 
 
 def test_the_baseline_has_the_colour_of_text_in_a_grid_too():
     baseline = grid_of(("batch", "none"), (1, 2, 4, 8, 16))["norm=none,batch_size=1"]
-    assert (baseline.colour, baseline.line, baseline.marker) == (INK, "-", "o")
+    assert (baseline.colour, baseline.marker, baseline.fill) == (INK, "o", "full")
 
 
 def test_cells_are_called_by_what_tells_them_apart():
@@ -302,9 +357,9 @@ def test_cells_are_called_by_what_tells_them_apart():
 
 
 def test_the_margin_is_a_band_around_zero(comparison):
-    (band,) = draw_effects(compare_runs(runs_of(), Question(margin=0.02))).axes.patches
+    (band,) = draw_effects(compare_runs(runs_of(), Question(margin=0.02))).panels[0].axes.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-2, 2))
-    assert not draw_effects(comparison).axes.patches
+    assert not draw_effects(comparison).panels[0].axes.patches
 
 
 def test_with_several_comparisons_the_effects_say_what_the_intervals_hold_for(comparison):
@@ -338,7 +393,7 @@ def test_a_heading_moves_nothing_against_the_axes(comparison):
     def offset(sheet):
         text = sheet.figure.texts[0]
         _, y = text.get_transform().transform(text.get_position())
-        return y - sheet.place(3, 50)[1]
+        return y - sheet.panels[0].place(3, 50)[1]
 
     chart = build_curves(comparison)
     assert offset(chart.draw(True)) == pytest.approx(offset(chart.draw_alone(is_wide=True)))

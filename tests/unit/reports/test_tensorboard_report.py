@@ -57,7 +57,7 @@ def folder(tmp_path):
     return tmp_path / "study" / "_compare"
 
 
-def test_mean_low_and_high_are_those_of_the_t_interval_at_each_epoch(folder):
+def test_mean_low_and_high_are_those_of_the_t_interval_within_the_range_of_the_metric(folder):
     records = build_runs()
 
     assert write(records, folder) == []
@@ -68,10 +68,23 @@ def test_mean_low_and_high_are_those_of_the_t_interval_at_each_epoch(folder):
         point = (100 * (epoch + 1), "test/accuracy")
         for line, value in (
             ("mean", np.mean(values)),
-            ("low", interval.low),
-            ("high", interval.high),
+            ("low", max(interval.low, 0)),
+            ("high", min(interval.high, 1)),
         ):
             assert read_scalars(folder / "norm=none" / line)[point] == np.float32(value)
+
+
+def test_the_band_of_a_loss_ends_at_zero(folder):
+    losses = ((2.0, 0.2), (2.2, 0.9), (1.9, 0.1))
+    runs = [
+        build_run(seed=seed, history=loss, metric="test/loss") for seed, loss in enumerate(losses)
+    ]
+    write(runs, folder, metric="test/loss")
+
+    low, high = (read_scalars(folder / "norm=none" / line) for line in ("low", "high"))
+    assert low[(200, "test/loss")] == 0
+    assert low[(100, "test/loss")] == np.float32(t_interval([2.0, 2.2, 1.9]).low)
+    assert high[(200, "test/loss")] == np.float32(t_interval([0.2, 0.9, 0.1]).high)
 
 
 def test_the_band_of_a_metric_is_in_the_run_of_its_mean(folder):

@@ -1,0 +1,80 @@
+"""The names of lines: beside the axes at the ends of the lines, or below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bnexp.reports.figures.sheet import (
+    LEGEND_LINE,
+    LINE_HEIGHT,
+    Panel,
+    Sheet,
+    spread,
+    text_width,
+    wrap_label,
+)
+from bnexp.reports.figures.style import Style
+from bnexp.reports.words.formatting import with_unit
+
+if TYPE_CHECKING:
+    from matplotlib.typing import LineStyleType
+
+_GAP = 4.0
+"""Pixels between two names."""
+_MARK = 30.0
+"""Pixels between the axes and a name beside them, which hold its marker."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """What stands beside or below the axes for one line."""
+
+    label: str
+    note: str
+    """What is said about the line, e.g. its seeds."""
+    style: Style
+    line: LineStyleType = "-"
+
+    def wrap(self, *, is_wide: bool) -> tuple[str, ...]:
+        """Returns label and note in lines that fit beside the axes, or below them."""
+        if is_wide:
+            return (*wrap_label(self.label), *filter(None, [self.note]))
+        return wrap_label(with_unit(self.label, self.note), 44)
+
+
+def measure_names(names: Sequence[Name], *, is_wide: bool) -> tuple[float, float]:
+    """Returns the width that names take beside the axes, and the height beside or below them."""
+    wrapped = [name.wrap(is_wide=is_wide) for name in names]
+    width = _MARK + 12 + text_width(text for name in wrapped for text in name)
+    return width, sum(LINE_HEIGHT * len(name) + _GAP for name in wrapped)
+
+
+def write_beside(
+    panel: Panel, names: Sequence[Name], ends: Sequence[tuple[float, float] | None]
+) -> None:
+    """Writes each name to the right of the place where its line ends, moved apart if they'd touch.
+
+    The name of a line without an end stands at the bottom.
+    """
+    sheet = panel.sheet
+    wrapped = [name.wrap(is_wide=True) for name in names]
+    wanted = [panel.bottom if end is None else end[1] for end in ends]
+    heights = [LINE_HEIGHT * len(name) + _GAP for name in wrapped]
+    middles = spread(wanted, heights, panel.bottom - 10, panel.top + 10)
+    for name, lines, end, middle in zip(names, wrapped, ends, middles, strict=True):
+        if end is not None:
+            xs, look = (end[0] + 7, panel.right + 14), {"linewidth": 1, "alpha": 0.7}
+            sheet.rule(xs, (end[1], middle), color=name.style.colour, **look)
+        sheet.mark(name.style, panel.right + 22, middle)
+        sheet.write(lines, panel.right + _MARK + 2, middle)
+
+
+def write_below(sheet: Sheet, names: Sequence[Name], top: float) -> None:
+    """Writes the names below each other, each after a piece of its line."""
+    for name in names:
+        lines = name.wrap(is_wide=False)
+        sheet.mark(name.style, LEGEND_LINE / 2, top - LINE_HEIGHT / 2, name.line)
+        sheet.write(lines, LEGEND_LINE + 8, top - LINE_HEIGHT * len(lines) / 2)
+        top -= LINE_HEIGHT * len(lines) + _GAP
