@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import PureWindowsPath
 
 _PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|[KMG]?i?B)\b|%)")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -66,6 +68,28 @@ def format_speed(per_second: float) -> str:
 def format_percent(share: float) -> str:
     """Returns a share in [0, 1] as `61.2 %`."""
     return f"{100 * share:.1f} %"
+
+
+def wrap_words(text: str, width: int, indent: int = 2) -> str:
+    """Returns the text in lines that fit, broken between words alone; later ones are indented.
+
+    A number stays with its unit. A word that is longer than a line, such as a path, stays whole;
+    the terminal breaks it where the line ends.
+    """
+    unbroken = _BEFORE_UNIT.sub("\u00a0", text)
+    lines: list[str] = []
+    for line in textwrap.wrap(
+        unbroken,
+        max(width, indent + 20),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ):
+        if lines and len(line) > width:
+            lines[-1] += f" {line.lstrip()}"
+        else:
+            lines.append(line)
+    return "\n".join(lines).replace("\u00a0", " ")
 
 
 def command_to_paste(words: Sequence[str]) -> str:

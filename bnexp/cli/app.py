@@ -7,11 +7,13 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from bnexp import __version__
 from bnexp.cli.command import Command, Group
 from bnexp.errors import BnexpError, ConfigError
-from bnexp.launch.screen.output import open_output
+from bnexp.launch.screen.output import open_output, print_line
+from bnexp.wording import wrap_words
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -80,7 +82,11 @@ def _print_error(error: BnexpError) -> None:
     console = open_output(sys.stderr)
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            console.print(str(problem), markup=False)
+            print_line(console, str(problem))
         return
-    console.print("[bold red]error:[/] ", end="")
-    console.print(str(error), markup=False)
+    first, *others = f"error: {error}".splitlines()
+    head = Text(wrap_words(first, console.width) if console.is_terminal else first)
+    head.stylize("bold red", 0, len("error:"))
+    console.print(head)
+    for line in others:
+        print_line(console, line)

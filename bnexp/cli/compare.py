@@ -12,7 +12,7 @@ import typer
 from bnexp.analysis.results import Comparison, Question
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn
-from bnexp.reports.console import accept_any_text
+from bnexp.console import accept_any_text
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
 

@@ -11,7 +11,7 @@ import typer
 from bnexp.cli.command import Command, Group
 from bnexp.cli.options import JsonOption
 from bnexp.cli.output import print_json, print_table, say, warn
-from bnexp.reports.console import accept_any_text
+from bnexp.console import accept_any_text
 from bnexp.wording import count, format_bytes
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.cli.run_states import count_states, describe_age, describe_run, describe_state
-from bnexp.reports.console import FoldedName, accept_any_text
+from bnexp.console import FoldedName, accept_any_text
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.console import RenderableType
 
-from bnexp.reports.console import open_console, open_table
-from bnexp.wording import command_to_paste
+from bnexp.console import open_console, open_table
+from bnexp.wording import command_to_paste, wrap_words
+
+LOADING = "loading PyTorch…"
+"""Said before the import that takes seconds."""
 
 
 def say(line: str) -> None:
     """Prints a line to stderr."""
-    typer.echo(line, err=True)
+    typer.echo(fit(line, sys.stderr), err=True)
+
+
+def fit(line: str, stream: TextIO | None, indent: int = 2) -> str:
+    """Returns the line, on a terminal broken between words; elsewhere a line stays one."""
+    if stream is None or not stream.isatty():
+        return line
+    return wrap_words(line, shutil.get_terminal_size().columns, indent)
 
 
 def warn(message: str) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
-from bnexp.cli.output import print_json, print_table, say, warn
+from bnexp.cli.output import LOADING, fit, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
+from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunDir, RunRecord, read_experiments
-from bnexp.wording import count
+from bnexp.wording import count, format_speed
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
@@ -55,6 +58,8 @@ def show(
         show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
         return
     spec = _find_spec(target, settings or [], cell, runs_dir)
+    if "torch" not in sys.modules:
+        say(LOADING)
     facts = _find_facts(spec)
     summary = _summarize(spec, facts)
     if is_json:
@@ -142,25 +147,29 @@ def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     height, width, channels = facts.image_shape
     model = spec.config.model
     title = f"{spec.config.name}, {spec.cell}: {model.name} on {width}×{height}×{channels}"
-    numbers = ("parameters", "FLOPs")
-    total = ("all", "", "", "", "", f"{summary.parameters:,}", f"{summary.flops:,}")
+    numbers = ("parameters", "MFLOPs")
+    total = ("all", "", "", "", "", f"{summary.parameters:,}", _write_flops(summary.flops))
     rows = [*map(_as_row, summary.layers), total]
     print_table(("layer", "kind", "output", "norm", "bias", *numbers), rows, numbers, title)
     for line in _conclude(summary, model.norm.name):
-        typer.echo(line)
+        typer.echo(fit(line, sys.stdout, len("norm:   ")))
 
 
-def _as_row(layer: LayerSummary) -> tuple[str, ...]:
-    bias = {None: "", True: "yes", False: "left out"}[layer.has_bias]
+def _as_row(layer: LayerSummary) -> tuple[RenderableType, ...]:
+    bias = {None: "", True: "yes", False: "no"}[layer.has_bias]
     return (
-        layer.name,
-        layer.kind,
+        FoldedName(layer.name),
+        FoldedName(layer.kind),
         "×".join(str(size) for size in layer.output_shape),
         "●" if layer.is_norm else "",
         bias,
         f"{layer.parameters:,}" if layer.parameters else "",
-        f"{layer.flops:,}" if layer.flops else "",
+        _write_flops(layer.flops) if layer.flops else "",
     )
+
+
+def _write_flops(flops: int) -> str:
+    return format_speed(flops / 1e6)
 
 
 def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
@@ -171,6 +180,6 @@ def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
         f"{count(summary.norm_parameters, 'parameter')}",
         f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
         "linear layers",
-        f"FLOPs:  {summary.flops / 1e6:,.1f} million per image, forward pass through convolutions "
-        "and linear layers; a multiply-add counts as two",
+        f"FLOPs:  {_write_flops(summary.flops)} million per image, forward pass through "
+        "convolutions and linear layers; a multiply-add counts as two",
     ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
-from bnexp.cli.output import command_on, print_json
+from bnexp.analysis.metrics import is_accuracy
+from bnexp.cli.output import command_on, fit, print_json
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
-from bnexp.reports.console import accept_any_text
+from bnexp.console import accept_any_text
 from bnexp.reports.words.commands import train_command
 from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord
 from bnexp.runs.reading import read_status
@@ -19,6 +21,7 @@ from bnexp.wording import (
     format_age,
     format_bytes,
     format_duration,
+    format_percent,
     format_speed,
     write_value,
 )
@@ -41,6 +44,11 @@ MAIN_KEYS = (
 )
 """The keys that say most about a config, if it has them."""
 
+_PASTED = ("folder", "next")
+
+_INDENT = 11
+"""Characters before each line, the title of its section among them."""
+
 
 def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
     """Prints a run, as text or as JSON."""
@@ -48,10 +56,12 @@ def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
     if is_json:
         print_json(_describe(record))
         return
-    typer.echo(f"{record.experiment}, {record.cell}, seed {record.seed}")
+    typer.echo(fit(f"{record.experiment}, {record.cell}, seed {record.seed}", sys.stdout))
     for title, lines in _sections(record, runs_dir):
         for index, line in enumerate(lines):
-            typer.echo(f"{'' if index else title:<11}{line}".rstrip())
+            text = f"{'' if index else title:<{_INDENT}}{line}".rstrip()
+            # What is to be pasted stays one line.
+            typer.echo(text if title in _PASTED else fit(text, sys.stdout, _INDENT))
 
 
 def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str]]]:
@@ -98,12 +108,19 @@ def _measured_lines(record: RunRecord) -> list[str]:
     if summary is None:
         return []
     speed = format_speed(summary.images_per_second)
+    memory = f"peak memory {format_bytes(summary.peak_memory_bytes)}"
+    if summary.training_memory_bytes is not None:
+        memory = f"memory {format_bytes(summary.training_memory_bytes)} ({memory})"
     return [
         f"{count(summary.epochs, 'epoch')}, {count(summary.steps, 'step')} in "
         f"{format_duration(summary.elapsed_seconds)}, {speed} images/s, "
-        f"peak memory {format_bytes(summary.peak_memory_bytes)}, {summary.parameters:,} parameters",
-        *(f"{tag} = {value:.6g}" for tag, value in summary.final.items()),
+        f"{memory}, {summary.parameters:,} parameters",
+        *(f"{tag} = {_write_figure(tag, value)}" for tag, value in summary.final.items()),
     ]
+
+
+def _write_figure(tag: str, value: float) -> str:
+    return format_percent(value) if is_accuracy(tag) else f"{value:.6g}"
 
 
 def _list_files(folder: Path) -> dict[str, int]:

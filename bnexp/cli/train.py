@@ -14,12 +14,12 @@ import typer
 from rich.console import Console
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import command_on, print_table
+from bnexp.cli.output import LOADING, command_on, print_table
+from bnexp.console import FoldedName
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
-from bnexp.launch.screen.output import open_output
+from bnexp.launch.screen.output import open_output, print_line
 from bnexp.launch.stop import exiting_at_once
-from bnexp.reports.console import FoldedName
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def train(
     console = open_output(sys.stderr)
     _warn(restore_statuses(planned))
     if not to_do:
-        console.print(f"{experiment.name}: {count(len(planned), 'run')}, all done already")
+        print_line(console, f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
     _print_next(experiment.name, planned, runs_dir)
     if code:
@@ -148,7 +148,7 @@ def plan(
 def _warn(warnings: Iterable[str]) -> None:
     console = open_output(sys.stderr)
     for warning in warnings:
-        console.print(f"warning: {warning}", markup=False)
+        print_line(console, f"warning: {warning}")
 
 
 def _load(
@@ -187,7 +187,7 @@ def _train_all(
     # It is read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     if "torch" not in sys.modules:
-        console.print("loading PyTorch…")
+        console.print(LOADING)
     with exiting_at_once():
         from bnexp.launch.sweep import train_sweep
 

@@ -17,6 +17,7 @@ from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.prepare import count_planned_steps, prepare, start_over
 from bnexp.launch.screen.display import open_display
+from bnexp.launch.screen.output import print_line
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
@@ -48,8 +49,7 @@ def train_sweep(
         done = len(planned) - len(to_do)
         prepare(to_do, _say_once(console), is_here)
         for line in _announce(experiment, done, to_do, runs_dir, launcher):
-            # Between words on a terminal; elsewhere a line stays one.
-            console.print(line, markup=False, soft_wrap=not console.is_terminal)
+            print_line(console, line)
         to_do = start_over(to_do, _say_once(console))
         sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
         progress = SweepProgress(sizes, launcher.jobs)
@@ -58,7 +58,7 @@ def train_sweep(
                 ledger = Ledger(to_do, show, stop.is_set, options.is_failing_fast)
                 launcher.train(ledger, stop)
             end = _describe_end(ledger.ended, len(to_do), done)
-            console.print(f"{experiment.name}: {end}", markup=False)
+            print_line(console, f"{experiment.name}: {end}")
             return _conclude(ledger.ended, stop, len(to_do), console)
 
 
@@ -68,7 +68,7 @@ def _say_once(console: Console) -> Callable[[str], None]:
     def say(line: str) -> None:
         if line not in said:
             said.add(line)
-            console.print(line, markup=False)
+            print_line(console, line)
 
     return say
 
@@ -123,7 +123,7 @@ def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console:
     is_left = done < total
     if is_left:
         why = "" if stop.is_set() or is_taken_over else " after the first failure (--fail-fast)"
-        console.print(f"stopped{why}; the same command continues with the remaining runs:")
+        print_line(console, f"stopped{why}; the same command continues with the remaining runs:")
     elif is_failed:
         console.print("the same command tries the failed runs again:")
     if is_left or is_failed:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bnexp.analysis.results import ClaimResult, Comparison
+from bnexp.console import fold_name
 from bnexp.reports.table import Column, TableView, build_table
-from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.reports.console import PLAIN_WIDTH, FoldedName, open_console, open_table
+from bnexp.console import PLAIN_WIDTH, FoldedName, open_console, open_table
 from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title

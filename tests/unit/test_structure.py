@@ -18,6 +18,7 @@ LAYERS = [
     {"norms"},
     {"runs"},
     {
+        "console",
         "errors",
         "familiar_names",
         "locks",

@@ -8,6 +8,7 @@ from bnexp.wording import (
     format_duration,
     format_percent,
     format_speed,
+    wrap_words,
     write_value,
 )
 
@@ -85,3 +86,12 @@ def test_an_age_is_written_in_its_largest_unit(seconds, text):
 )
 def test_a_command_can_be_pasted_however_the_program_was_started(program, shown):
     assert command_to_paste([program, "train", "a study.yaml"]) == f"{shown} train 'a study.yaml'"
+
+
+def test_words_are_wrapped_whole_and_numbers_stay_with_their_units():
+    path = "/a/path/much/longer/than/any/line"
+    text = f"norm=batch seed=0 finished val 10.0 % test 9.5 % in 3 min at {path}"
+    assert wrap_words(text, 32).splitlines() == [
+        "norm=batch seed=0 finished val",
+        f"  10.0 % test 9.5 % in 3 min at {path}",
+    ]

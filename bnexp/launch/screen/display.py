@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,8 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bnexp.console import FoldedName, open_table
 from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, Said
-from bnexp.launch.screen.progress import SweepProgress
+from bnexp.launch.screen.output import print_line
+from bnexp.launch.screen.progress import SweepProgress, describe_accuracy
 from bnexp.runs import State
 from bnexp.wording import format_duration, format_percent, format_speed
 
@@ -53,7 +55,7 @@ class LineDisplay:
 
     def _print(self, event: Said | EpochEnded) -> None:
         line = event.line if isinstance(event, Said) else describe_epoch(event, self._progress)
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(self._console, line)
 
 
 class LiveDisplay(LineDisplay):
@@ -77,13 +79,14 @@ class LiveDisplay(LineDisplay):
             self._print(event)
         elif run and isinstance(event, RunEnded) and event.state == "finished" and not is_alone:
             name = _describe_run(event.index, self._progress)
-            self._print(Said("  ".join(filter(None, (name, "finished", run.accuracy)))))
+            self._print(Said("  ".join((name, "finished", *describe_figures(run.scalars)))))
 
     def render(self) -> RenderableType:
         """Returns the table, the bar and the counts as they are now."""
         with self._lock:
             # The last line is not filled up: the terminal's ^C must still fit behind it.
-            return Group(_draw_runs(self._progress), _draw_bar(self._progress), self._count())
+            table = _draw_runs(self._progress, self._console.width)
+            return Group(table, _draw_bar(self._progress), self._count())
 
     def _count(self) -> Text:
         progress = self._progress
@@ -98,20 +101,24 @@ class LiveDisplay(LineDisplay):
 
 def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:
     """Returns an epoch's figures in one line."""
-    scalars = event.scalars
+    parts = [
+        _describe_run(event.index, progress),
+        f"epoch {event.epoch}/{event.epochs}",
+        *describe_figures(event.scalars),
+        f"{format_speed(event.scalars['perf/images_per_second'])} images/s",
+    ]
+    return "  ".join(parts)
+
+
+def describe_figures(scalars: Mapping[str, float]) -> list[str]:
+    """Returns the training loss and every accuracy: `loss 0.812`, `accuracy train 71.0 % …`."""
     accuracies = [
         f"{prefix} {format_percent(scalars[f'{prefix}/accuracy'])}"
         for prefix in ("train", "val", "test")
         if f"{prefix}/accuracy" in scalars
     ]
-    parts = [
-        _describe_run(event.index, progress),
-        f"epoch {event.epoch}/{event.epochs}",
-        f"loss {scalars['train/loss']:.3f}",
-        f"accuracy {' '.join(accuracies)}",
-        f"{format_speed(scalars['perf/images_per_second'])} images/s",
-    ]
-    return "  ".join(parts)
+    found = [f"loss {scalars['train/loss']:.3f}"] if "train/loss" in scalars else []
+    return found + ([f"accuracy {' '.join(accuracies)}"] if accuracies else [])
 
 
 def _describe_run(index: int, progress: SweepProgress) -> str:
@@ -119,27 +126,31 @@ def _describe_run(index: int, progress: SweepProgress) -> str:
     return f"[{index + 1}/{len(progress.sizes)}] {size.cell} seed={size.seed}"
 
 
-def _draw_runs(progress: SweepProgress) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
-    table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=1)
+def _draw_runs(progress: SweepProgress, width: int) -> Table:
     # Widths that numbers fit that grow: a table that moves is hard to read.
     steps = max(len(f"{size.steps}") for size in progress.sizes)
     widths = {"seed": 4, "epoch": 5, "step": 2 * steps + 1, "loss": 6, "accuracy": 11,
               "images/s": 8, "left": 8}  # fmt: skip
-    for title, width in widths.items():
-        table.add_column(title, justify="right", no_wrap=True, min_width=width)
+    longest = max(len(size.cell) for size in progress.sizes)
+    if longest + sum(widths.values()) + 2 * len(widths) > width:
+        del widths["step"]
+    table = open_table("cell", *widths, numbers=widths)
+    table.expand = True
+    table.columns[0].ratio = 1
+    for column, least in zip(table.columns[1:], widths.values(), strict=True):
+        column.min_width, column.no_wrap = least, True
     for _, run in sorted(progress.running.items()):
         speed, left = progress.speed(run), progress.seconds_left(run)
-        table.add_row(
-            Text(run.size.cell),
-            str(run.size.seed),
-            f"{run.epoch}/{run.size.epochs}",
-            f"{run.step}/{run.size.steps}",
-            run.loss,
-            run.accuracy,
-            "" if speed is None else format_speed(speed),
-            "" if left is None else format_duration(round(left)),
-        )
+        texts = {
+            "seed": str(run.size.seed),
+            "epoch": f"{run.epoch}/{run.size.epochs}",
+            "step": f"{run.step}/{run.size.steps}",
+            "loss": f"{run.scalars['train/loss']:.3f}" if run.scalars else "",
+            "accuracy": describe_accuracy(run.scalars),
+            "images/s": "" if speed is None else format_speed(speed),
+            "left": "" if left is None else format_duration(round(left)),
+        }
+        table.add_row(FoldedName(run.size.cell), *(texts[title] for title in widths))
     return table
 
 

@@ -13,6 +13,8 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+from bnexp.wording import wrap_words
+
 
 def open_output(stream: TextIO | None) -> Console:
     """Returns a console that writes into stdout or stderr for as long as that is read.
@@ -21,6 +23,12 @@ def open_output(stream: TextIO | None) -> Console:
     """
     file = cast("TextIO", _ReadOrNotStream(stream or io.StringIO()))
     return Console(file=file, highlight=False, soft_wrap=True)
+
+
+def print_line(console: Console, line: str) -> None:
+    """Prints a line as it is, on a terminal broken between words; elsewhere it stays one."""
+    shown = wrap_words(line, console.width) if console.is_terminal else line
+    console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
 
 class _ReadOrNotStream(io.TextIOBase):

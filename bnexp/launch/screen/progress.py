@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bnexp.config.load import RunSpec
 from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, RunProgressed, RunStarted
@@ -43,9 +43,8 @@ class RunningRun:
     first_seen: tuple[float, int] | None = None
     """When a step of it was first reported, by the clock, and which; before that it starts up."""
     step: int = 0
-    loss: str = ""
-    """The training loss of its last epoch; empty before that, as is `accuracy`."""
-    accuracy: str = ""
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    """The figures of its last epoch; empty before that."""
 
     @property
     def epoch(self) -> int:
@@ -106,8 +105,7 @@ class SweepProgress:
                 run.first_seen = run.first_seen or (self._clock(), step)
                 run.step = step
             case EpochEnded(index, scalars=scalars):
-                self.running[index].loss = f"{scalars['train/loss']:.3f}"
-                self.running[index].accuracy = describe_accuracy(scalars)
+                self.running[index].scalars = scalars
             case RunEnded(index, state):
                 self.ended[state] += 1
                 if index in self.running:

@@ -1,8 +1,7 @@
-"""Short names for cells, made of what tells them apart, and names in lines."""
+"""Short names for cells, made of what tells them apart."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -59,22 +58,3 @@ def _drop_options(values: Sequence[Scalar]) -> list[Scalar]:
     pairs = list(zip(words, values, strict=True))
     variants = Counter(word for word, _ in set(pairs))
     return [word if variants[word] == 1 else value for word, value in pairs]
-
-
-def split_name(name: str) -> list[str]:
-    """Returns the parts of a cell's name, each with the comma that ends it."""
-    return re.split("(?<=,)(?! )|(?<=, )", name)
-
-
-def fold_name(name: str, width: int) -> tuple[str, ...]:
-    """Returns a name in lines of about that width, broken after commas, else within words.
-
-    A word breaks after `_`, `(`, `=` and `/`; one without these stays whole.
-    """
-    lines = [""]
-    for part in split_name(name):
-        for piece in [part] if len(part) <= width else re.split("(?<=[_(=/])", part):
-            if lines[-1] and len(lines[-1] + piece) > width:
-                lines.append("")
-            lines[-1] += piece
-    return tuple(line.rstrip() for line in lines)

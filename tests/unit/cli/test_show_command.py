@@ -49,10 +49,10 @@ def test_the_table_shows_layers_norm_biases_and_totals(here):
 
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["layers.0.conv", "Conv2d", "8×32×32", "left", "out", "216", "442,368"] in rows
+    assert ["layers.0.conv", "Conv2d", "8×32×32", "no", "216", "0.442"] in rows
     assert ["layers.0.norm", "BatchNorm2d", "8×32×32", "●", "16"] in rows
-    assert ["linear", "Linear", "10", "yes", "90", "160"] in rows
-    assert ["all", "322", "442,528"] in rows
+    assert ["linear", "Linear", "10", "yes", "90", "0.00016"] in rows
+    assert ["all", "322", "0.443"] in rows
     assert "norm:   batch, 1 layer with 16 parameters" in result.stdout
     assert "biases: left out of 1 of 2 convolutions" in result.stdout
     assert "a multiply-add counts as two" in result.stdout

@@ -58,7 +58,7 @@ def test_a_finished_run_is_shown_with_settings_figures_files_and_what_is_next(fo
     assert text["folder"] == [f"runs/many/{CELL}/seed=1"]
     assert text["swept"] == ["model.norm.name = batch", "optim.learning_rate = 0.001"]
     assert "train.epochs = 10" in text["config"]
-    assert f"test/accuracy = {final_accuracy(1, 1):.6g}" in text["measured"]
+    assert f"test/accuracy = {100 * final_accuracy(1, 1):.1f} %" in text["measured"]
     assert "config.yaml  10 B" in text["files"]
     assert text["next"][:2] == ["bnexp compare many", "bnexp tb many"]
     assert "problems" not in text

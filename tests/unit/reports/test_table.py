@@ -3,8 +3,8 @@ from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
+from bnexp.console import fold_name
 from bnexp.reports.table import build_table, describe_runs
-from bnexp.reports.words.cell_names import fold_name
 from bnexp.reports.words.notes import describe_method
 from bnexp.reports.words.phrases import plain
 
@@ -98,7 +98,7 @@ def test_nothing_is_best_where_the_direction_is_unknown():
     [
         ("batch", ["batch"]),
         ("before_activation", ["before_", "activation"]),
-        ("group(num_groups=8,eps=1)", ["group(num_", "groups=8,", "eps=1)"]),
+        ("group(num_groups=8,eps=1)", ["group(", "num_groups=", "8,eps=1)"]),
         ("x" * 20, ["x" * 20]),
         ("ends_in_many_", ["ends_in_", "many_"]),
     ],

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
-from bnexp.reports.console import open_console
+from bnexp.console import open_console
 from bnexp.reports.terminal import print_report, render_text
 
 NONE = [0.45, 0.46, 0.44]

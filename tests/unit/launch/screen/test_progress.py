@@ -3,7 +3,7 @@
 import pytest
 
 from bnexp.launch.screen.events import EpochEnded, RunEnded, RunProgressed, RunStarted
-from bnexp.launch.screen.progress import RunSize, SweepProgress
+from bnexp.launch.screen.progress import RunSize, SweepProgress, describe_accuracy
 
 
 @pytest.fixture
@@ -77,4 +77,4 @@ def test_the_accuracy_shown_is_that_of_validation_where_there_is_one(progress):
     scalars = {"train/loss": 1.0, "train/accuracy": 0.9, "test/accuracy": 0.5}
     scalars["val/accuracy"] = 0.612
     progress.take(EpochEnded(0, 1, 2, scalars))
-    assert progress.running[0].accuracy == "val 61.2 %"
+    assert describe_accuracy(progress.running[0].scalars) == "val 61.2 %"

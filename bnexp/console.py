@@ -1,11 +1,12 @@
-"""Where results are printed: stdout, whatever its encoding, a console on it, and its tables."""
+"""A console on stdout, whatever its encoding, and the one style of all tables on a terminal."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from rich import box
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
@@ -13,13 +14,19 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bnexp.reports.words.cell_names import fold_name
-
 PLAIN_WIDTH = 100
 """Characters per line if the output is no terminal and COLUMNS is not set."""
 
 _LONGEST_NAME = 30
 """Characters beyond which a name is broken into lines."""
+
+_BREAKS = (
+    "(?<=,)(?! )|(?<=, )",
+    "(?<=[(/])|(?=[.][a-z])",
+    "(?<==)",
+    "(?<=_)|(?<=[a-z])(?=[A-Z])",
+)
+"""Where names are broken, the best places first."""
 
 
 def open_console() -> Console:
@@ -57,7 +64,7 @@ def open_table(*headers: str, numbers: Collection[str] = (), title: str = "") ->
     )
     for header in headers:
         side: JustifyMethod = "right" if header in numbers else "left"
-        table.add_column(header, justify=side, overflow="fold")
+        table.add_column(header, justify=side, overflow="fold", no_wrap=header in numbers)
     return table
 
 
@@ -79,3 +86,30 @@ class FoldedName:
         """Yields its lines."""
         lines = fold_name(self._name, min(options.max_width, _LONGEST_NAME))
         yield Text("\n".join(lines), self._style, overflow="fold")
+
+
+def fold_name(name: str, width: int) -> tuple[str, ...]:
+    """Returns a name in lines of about that width, broken after commas, else within words.
+
+    A word that is too long breaks after `(` and `/` and before `.`, else after `=`, else after
+    `_` and before a capital; one without these stays whole.
+    """
+    lines = [""]
+    for piece in _split(name, width, _BREAKS):
+        if lines[-1] and len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return tuple(line.rstrip() for line in lines)
+
+
+def _split(text: str, width: int, breaks: Sequence[str]) -> list[str]:
+    """Returns the pieces of a text, each split further at the next kind of break if too long."""
+    first, *others = breaks
+    pieces = re.split(first, text)
+    if not others:
+        return pieces
+    return [
+        part
+        for piece in pieces
+        for part in ([piece] if len(piece) <= width else _split(piece, width, others))
+    ]
