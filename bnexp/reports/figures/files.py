@@ -11,6 +11,7 @@ from bnexp.errors import UsageError
 from bnexp.files import open_atomically
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.sensitivity import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.words.headings import describe_part
@@ -21,9 +22,13 @@ _DOTS_PER_INCH = 160
 def build_charts(comparison: Comparison) -> dict[str, Chart]:
     """Returns each figure that the comparison has data for, by name.
 
-    `curves` needs a history of the metric in some run, `effects` a difference to the baseline.
+    `sensitivity_<key>` needs a number that the cells differ in, `curves` a history of the
+    metric in some run, `effects` a difference to the baseline.
     """
-    found = {"curves": build_curves(comparison), "effects": build_effects(comparison)}
+    found: dict[str, Chart | None] = {
+        f"sensitivity_{key}": chart for key, chart in build_sensitivities(comparison).items()
+    }
+    found |= {"curves": build_curves(comparison), "effects": build_effects(comparison)}
     return {name: chart for name, chart in found.items() if chart is not None}
 
 

@@ -89,12 +89,19 @@ class Sheet:
 
         self.figure.add_artist(Line2D(xs, ys, transform=self.pixels, **look))
 
-    def mark(self, style: Style, x: float, y: float, line: LineStyleType | None = None) -> None:
+    def mark(
+        self,
+        style: Style,
+        x: float,
+        y: float,
+        line: LineStyleType | None = None,
+        size: float = 1.0,
+    ) -> None:
         """Draws a cell's marker, with a piece of a line for a legend."""
         if line is not None:
             xs = (x - LEGEND_LINE / 2 + 1, x + LEGEND_LINE / 2 - 1)
             self.rule(xs, (y, y), color=style.colour, linestyle=line, linewidth=LINE_WIDTH)
-        self.rule([x], [y], **marker(style))
+        self.rule([x], [y], **marker(style, size))
 
     def add_heading(self, title: str, captions: Iterable[str]) -> None:
         """Writes a title and captions above the drawing, and keeps a border around it all."""

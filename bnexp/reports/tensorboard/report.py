@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
-_FORMAT = 4
+_FORMAT = 5
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -51,7 +51,8 @@ MOST_CELLS = 100
 _MEANS = "Mean over the seeds with its 95 % t interval"
 _ALL_RUNS = "All runs"
 
-_IMAGES = {"curves": "comparison/learning_curves", "effects": "comparison/effects"}
+_IMAGES = {"curves": "learning_curves"}
+"""What a figure is called if not by its own name."""
 _DOTS = 144
 """Per inch: twice as many dots as pixels, so that a card shows a sharp figure."""
 
@@ -204,7 +205,7 @@ def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
     """Returns each figure that the comparison has data for, with its description, by tag."""
     with figure_settings():
         return {
-            _IMAGES[name]: (
+            f"comparison/{_IMAGES.get(name, name)}": (
                 Image(chart.draw_alone(is_wide=False).encode_png(_DOTS)),
                 chart.description,
             )

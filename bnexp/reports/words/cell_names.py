@@ -19,17 +19,21 @@ def shorten_cell_names(comparison: Comparison) -> dict[str, str]:
     `norm=group(num_groups=4)`; options that were swept with it, only if the part comes with
     several. If two names would be the same, all are the whole names.
     """
-    keys = comparison.differing
-    names = dict(zip(keys, short_names(keys), strict=True))
-    rows: list[list[str]] = [[] for _ in comparison.cells]
-    for key in (key for key in keys if not any(_is_option(key, part) for part in keys)):
-        values = _drop_options([cell.settings.get(key, False) for cell in comparison.cells])
-        for row, cell, value in zip(rows, comparison.cells, values, strict=True):
-            row.append(_write_setting(names[key], value, _write_options(cell.settings, keys, key)))
     whole = [cell.cell for cell in comparison.cells]
-    short = [", ".join(filter(None, row)) for row in rows]
-    is_clear = "" not in short and len(set(short)) == len(whole)
-    return dict(zip(whole, short if is_clear else whole, strict=True))
+    short = name_settings(comparison.differing, [cell.settings for cell in comparison.cells])
+    return dict(zip(whole, short or whole, strict=True))
+
+
+def name_settings(keys: Sequence[str], rows: Sequence[Mapping[str, Scalar]]) -> list[str]:
+    """Returns a short name for each row of settings, or nothing if two would be the same."""
+    names = dict(zip(keys, short_names(keys), strict=True))
+    parts: list[list[str]] = [[] for _ in rows]
+    for key in (key for key in keys if not any(_is_option(key, part) for part in keys)):
+        values = _drop_options([row.get(key, False) for row in rows])
+        for found, row, value in zip(parts, rows, values, strict=True):
+            found.append(_write_setting(names[key], value, _write_options(row, keys, key)))
+    short = [", ".join(filter(None, found)) for found in parts]
+    return short if "" not in short and len({*short}) == len(short) else []
 
 
 def _is_option(key: str, part: str) -> bool:
