@@ -316,7 +316,7 @@ def _add_panel(sensitivity: Sensitivity, names: Sequence[Name], *, is_wide: bool
     left = 18 + text_width(format_ticks(ticks))
     if sensitivity.diverging:
         left = max(left, 30 + text_width([_DIVERGED]))
-    right = sheet.width - (width if is_wide else 14)
+    right = sheet.width - (width if is_wide else 34 if sensitivity.diverging else 14)
     panel = sheet.add_panel(left, bottom, right, bottom + inner)
     _draw_axes(panel, sensitivity, ticks)
     return panel

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
-_FORMAT = 5
+_FORMAT = 6
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -53,8 +53,8 @@ _ALL_RUNS = "All runs"
 
 _IMAGES = {"curves": "learning_curves"}
 """What a figure is called if not by its own name."""
-_DOTS = 144
-"""Per inch: twice as many dots as pixels, so that a card shows a sharp figure."""
+_CARD_DOTS = 350
+"""The width of TensorBoard's cards, which leave out dots of a wider picture and break its text."""
 
 _HOW_TO_READ = f"""\
 **Means over seeds.** `bnexp tb NAME --aggregate` shows the mean of each cell after each epoch,
@@ -206,10 +206,11 @@ def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
     with figure_settings():
         return {
             f"comparison/{_IMAGES.get(name, name)}": (
-                Image(chart.draw_alone(is_wide=False).encode_png(_DOTS)),
+                Image(sheet.encode_png(_CARD_DOTS / sheet.figure.get_figwidth())),
                 chart.description,
             )
             for name, chart in build_charts(comparison).items()
+            for sheet in [chart.draw_alone(is_wide=False)]
         }
 
 

@@ -148,6 +148,16 @@ def test_the_figures_are_pictures_of_the_comparison(folder):
     assert tags >= {"comparison/learning_curves", "comparison/effects"}
 
 
+def test_a_figure_is_as_wide_as_a_card_which_would_leave_out_dots_of_a_wider_one(folder):
+    write([*build_runs(), *build_runs("norm=batch")], folder)
+
+    values = read_values(folder / "comparison")
+    for tag in ("comparison/learning_curves", "comparison/effects"):
+        width, _, png = tensor_util.make_ndarray(values[(0, tag)].tensor)
+        assert width == b"350"
+        assert png[16:20] == (350).to_bytes(4)
+
+
 def test_an_unchanged_comparison_is_not_written_again(folder):
     write(build_runs(), folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
