@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, command_on, print_table
+from bnexp.cli.output import LOADING, command_on, fit, print_table
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
@@ -130,10 +130,12 @@ def plan(
     device: DeviceOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Check a config and list its runs; writes and trains nothing.
+    """Check a config, list its runs and say how long they take; writes and trains nothing.
 
     Example: `bnexp plan quickstart.yaml -s sweep.seeds=5`
     """
+    from bnexp.launch.durations import describe_duration
+
     experiment, planned = _load(config, settings, runs_dir, device, force)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     rows = []
@@ -143,6 +145,7 @@ def plan(
         seeds = " ".join(str(run.spec.seed) for run in runs)
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
+    typer.echo(fit(describe_duration(planned), sys.stdout))
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -161,7 +164,7 @@ def _load(
 ) -> tuple[Experiment, list[PlannedRun]]:
     """Returns the experiment and what to do for each of its runs; prints what is suspicious."""
     from bnexp.config.load import load_experiment
-    from bnexp.launch.notices import describe_folder
+    from bnexp.launch.notices import describe_folder, describe_same_cells
     from bnexp.launch.plan import plan_runs
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
@@ -169,7 +172,8 @@ def _load(
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     planned = plan_runs(experiment, runs_dir, force, resume_anyway)
-    _warn([*experiment.warnings, *describe_folder(planned)])
+    same = describe_same_cells(experiment.runs)
+    _warn([*experiment.warnings, *same, *describe_folder(planned)])
     return experiment, planned
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bnexp.config.duplicates import find_same_cells
+from bnexp.config.load import RunSpec
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs import read_run
 from bnexp.runs.reading import find_runs
@@ -15,6 +17,15 @@ def describe_folder(planned: Sequence[PlannedRun]) -> list[str]:
     damages = [run.damage for run in planned]
     found = (describe_late_claims(planned), *damages, describe_strays(planned))
     return [line for line in found if line]
+
+
+def describe_same_cells(runs: Sequence[RunSpec]) -> list[str]:
+    """Returns a warning for each group of cells that train the same network in the same way."""
+    return [
+        f"{' and '.join(cells[:2])}{f' and {len(cells) - 2} more' * (len(cells) > 2)} are the same "
+        "network, trained in the same way; one of them is enough (sweep.exclude leaves cells out)"
+        for cells in find_same_cells(runs)
+    ]
 
 
 def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:

@@ -56,6 +56,11 @@ class NormConfig(Part):
         """Whether evaluation gives an image the same result whatever batch it stands in."""
         return True
 
+    @property
+    def one_process_equivalent(self) -> NormConfig:
+        """The norm that gives the same figures when one process trains alone; itself by default."""
+        return self
+
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns whether the mean over space is β in training, whatever image comes in.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_statistics import BatchStatisticsConfig
 from bnexp.norms.norm import Dimensions
 
@@ -34,6 +35,11 @@ class SyncBatchNormConfig(BatchStatisticsConfig):
     """
 
     name: Literal["sync_batch"] = "sync_batch"
+
+    @property
+    def one_process_equivalent(self) -> BatchNormConfig:
+        """Batch norm with the same options."""
+        return BatchNormConfig(**self.settings)
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns `torch.nn.SyncBatchNorm`, extended to processes on CPUs; for both forms."""
