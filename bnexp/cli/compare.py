@@ -74,7 +74,7 @@ Plots = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Also draw learning curves and effects as PNG and SVG in this folder.",
+        help="Also draw learning curves, effects and sensitivity as PNG and SVG here.",
     ),
 ]
 

@@ -114,12 +114,16 @@ def build_curves(comparison: Comparison) -> Chart | None:
     ]
     return Chart(
         "Learning curves",
-        f"{comparison.experiment}: {' and '.join(plot.kind for plot in plots)} after each epoch",
+        f"{comparison.experiment}: {_join([plot.kind for plot in plots])} after each epoch",
         _caption(comparison, plots),
         _describe(comparison),
         lambda is_wide: (_draw_wide if is_wide else _draw_narrow)(plots, names),
         describe_selection(comparison.where),
     )
+
+
+def _join(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _build_plot(comparison: Comparison, wanted: Sequence[str]) -> Plot | None:
@@ -217,6 +221,9 @@ def _caption(comparison: Comparison, plots: Sequence[Plot]) -> str:
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "n seeds"
     line, band, thin = ("Line", "Band", "Thin") if plot.epochs > 1 else ("Large", "Bar", "Small")
     parts = [f"{line}: mean over {seeds} after each epoch."] if max(sizes) else []
+    if pair := next((plot.tags for plot in plots if len(plot.tags) > 1), ()):
+        solid, dashed = (split_tag(tag)[0] for tag in pair)
+        parts.append(f"Solid: {solid}; dashed: {dashed}.")
     if not plot.is_crowded:
         if max(sizes) >= LEAST_FOR_BAND:
             parts.append(f"{band}: its 95 % t interval, for {LEAST_FOR_BAND} seeds or more.")
@@ -292,23 +299,25 @@ def _draw_panel(panel: Panel, plot: Plot, most: int) -> None:
     panel.sheet.write([name], panel.left - 8, panel.top + 22, color=MUTED)
     panel.sheet.write(["epoch"], panel.right, panel.bottom - 34, color=MUTED, ha="right")
     if len(plot.tags) > 1:
-        _explain_lines(panel, plot)
+        _explain_lines(panel, plot, panel.left + text_width([name]))
     if plot.target is not None:
         _draw_target(axes, plot, plot.target)
     for line in plot.lines:
         _draw_line(axes, line, plot)
 
 
-def _explain_lines(panel: Panel, plot: Plot) -> None:
-    """Writes above the panel, from the right, what solid and dashed lines are."""
-    right, height = panel.right, panel.top + 22
-    for tag, line in zip(plot.tags[::-1], (_DASHES, "-"), strict=True):
-        images, _ = split_tag(tag)
-        left = right - text_width([images])
-        panel.sheet.write([images], right, height, color=MUTED, ha="right")
+def _explain_lines(panel: Panel, plot: Plot, left: float) -> None:
+    """Writes what solid and dashed lines are above the panel, if there is room right of `left`."""
+    words = [split_tag(tag)[0] for tag in plot.tags]
+    starts = [panel.right - text_width([words[1]])]
+    starts.insert(0, starts[0] - 44 - text_width([words[0]]))
+    if starts[0] - 30 < left:
+        return
+    height = panel.top + 22
+    for word, start, line in zip(words, starts, ("-", _DASHES), strict=True):
+        panel.sheet.write([word], start, height, color=MUTED)
         look = {"color": MUTED, "linestyle": line, "linewidth": 1.6}
-        panel.sheet.rule((left - 30, left - 6), (height, height), **look)
-        right = left - 44
+        panel.sheet.rule((start - 30, start - 6), (height, height), **look)
 
 
 def _draw_target(axes: Axes, plot: Plot, target: float) -> None:
