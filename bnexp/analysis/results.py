@@ -32,7 +32,9 @@ Choices = Mapping[str, tuple[str, ...]]
 
 ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
 
-_OfRuns = Literal["no result", "no figure", "diverged", "unfinished", "damaged", "copied"]
+_OfRuns = Literal[
+    "no result", "no figure", "diverged", "unfinished", "damaged", "copied", "changed data"
+]
 _OfCells = Literal["few seeds", "unpaired", "confounded", "unchecked", "circumstances"]
 _OfClaims = Literal["wrong cells", "late claim", "unreadable claim", "added seeds"]
 _OfTests = Literal["untestable", "undecided"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,6 +99,7 @@ def compare(
 
     Example: `bnexp compare quickstart --html quickstart.html`
     """
+    from bnexp.analysis.changed_data import find_changed_data
     from bnexp.analysis.comparison import compare_by, compare_runs
     from bnexp.analysis.where import find_key, select_runs
     from bnexp.runs.reading import read_experiments
@@ -108,10 +110,14 @@ def compare(
     chosen, conditions = select_runs(records, where or [])
     question = Question(metric, baseline, target, margin, conditions)
     if by is None:
-        comparisons: tuple[Comparison, ...] = (compare_runs(chosen, question, whole=records),)
+        found = compare_runs(chosen, question, whole=records)
+        caveats = (*find_changed_data(chosen), *found.caveats)
+        comparisons: tuple[Comparison, ...] = (replace(found, caveats=caveats),)
     else:
         by = find_key(by, chosen, "--by")
         comparisons = compare_by(chosen, by, question)
+        for caveat in find_changed_data(chosen):
+            warn(caveat.text)
         if any(record.claims for record in chosen):
             say("the experiment's claims are only judged without --by")
     _print(comparisons, report_format, by)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, command_on, fit, print_table
+from bnexp.cli.output import LOADING, command_on, fit, print_table, say
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
@@ -24,6 +24,7 @@ from bnexp.wording import count
 
 if TYPE_CHECKING:
     # Importing the config reader takes a while; the other commands need not wait for it.
+    from bnexp.analysis.changed_data import Measure
     from bnexp.config.load import Experiment
     from bnexp.launch.plan import PlannedRun
 
@@ -110,7 +111,15 @@ def train(
     from bnexp.launch.notices import restore_statuses
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
-    experiment, planned = _load(config, settings, runs_dir, device, force, resume_anyway)
+    experiment, planned = _load(
+        config,
+        settings,
+        runs_dir,
+        device,
+        force,
+        resume_anyway,
+        measure=lambda data: data.load(say).fingerprint,
+    )
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = open_output(sys.stderr)
@@ -161,6 +170,7 @@ def _load(
     device: str | None,
     force: bool,
     resume_anyway: bool = False,
+    measure: Measure | None = None,
 ) -> tuple[Experiment, list[PlannedRun]]:
     """Returns the experiment and what to do for each of its runs; prints what is suspicious."""
     from bnexp.config.load import load_experiment
@@ -173,7 +183,7 @@ def _load(
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     planned = plan_runs(experiment, runs_dir, force, resume_anyway)
     same = describe_same_cells(experiment.runs)
-    _warn([*experiment.warnings, *same, *describe_folder(planned)])
+    _warn([*experiment.warnings, *same, *describe_folder(planned, measure)])
     return experiment, planned
 
 

@@ -170,6 +170,14 @@ class DatasetConfig(Part):
         """Returns what is known without touching the disk, or None."""
         return None
 
+    def signature(self) -> str | None:
+        """Returns what changes if the files of the data do, found without reading them.
+
+        Names and sizes are enough, not times or places: who copies or touches the files has
+        not changed them. None if the data cannot change or is not here.
+        """
+        return None
+
     def stored_files(self) -> tuple[Path, ...]:
         """Returns where the data is; any of these files is enough to load it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.launch.plan import PlannedRun
@@ -12,10 +13,14 @@ from bnexp.runs.reading import find_runs
 from bnexp.wording import count
 
 
-def describe_folder(planned: Sequence[PlannedRun]) -> list[str]:
-    """Returns a warning for each thing in the folder that is not as the config asks."""
+def describe_folder(planned: Sequence[PlannedRun], measure: Measure | None = None) -> list[str]:
+    """Returns a warning for each thing in the folder that is not as the config asks.
+
+    With `measure`, which loads a dataset, changed data is noticed whatever has changed in it.
+    """
     damages = [run.damage for run in planned]
-    found = (describe_late_claims(planned), *damages, describe_strays(planned))
+    changes = describe_changed_data(planned, measure)
+    found = (describe_late_claims(planned), *damages, *changes, describe_strays(planned))
     return [line for line in found if line]
 
 
@@ -26,6 +31,17 @@ def describe_same_cells(runs: Sequence[RunSpec]) -> list[str]:
         "network, trained in the same way; one of them is enough (sweep.exclude leaves cells out)"
         for cells in find_same_cells(runs)
     ]
+
+
+def describe_changed_data(planned: Sequence[PlannedRun], measure: Measure | None) -> list[str]:
+    """Returns a warning for each dataset on which skipped runs were trained and that is changed."""
+    done = [run for run in planned if run.action == "skip"]
+    configs = {run.folder.path: run.spec.config.data for run in done}
+    if not any(data.signature() for data in set(configs.values())):
+        return []
+    records = [read_run(path) for path in configs]
+    changes = find_changed_data(records, lambda record: configs[record.path], measure)
+    return [change.text for change in changes]
 
 
 def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:

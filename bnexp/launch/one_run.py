@@ -196,12 +196,15 @@ class _Attempt:
         return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
 
     def _describe_environment(self) -> dict[str, Any]:
+        data = self.run.spec.config.data
         return {
             **describe_environment(),
             **describe_device(self.device),
             "dataset": {
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
+                "root": data.root and str(Path(data.root).expanduser().absolute()),
+                "signature": data.signature(),
                 "train_images": len(self.dataset.train),
                 "test_images": len(self.dataset.test),
             },

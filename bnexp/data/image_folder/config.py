@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from bnexp.data.dataset import Dataset, DatasetConfig, Say
+from bnexp.errors import DataError
 
 
 class ImageFolderConfig(DatasetConfig):
@@ -48,5 +49,17 @@ class ImageFolderConfig(DatasetConfig):
         """
         from bnexp.data.image_folder.decoding import load_image_folder
 
-        root = Path(self.root or "").expanduser()
-        return load_image_folder(root, say, self.image_size, self.channels)
+        return load_image_folder(self._folder, say, self.image_size, self.channels)
+
+    def signature(self) -> str | None:
+        """Returns a digest of the files' names and sizes; None if they cannot be listed."""
+        from bnexp.data.image_folder.layout import scan_image_folder
+
+        try:
+            return scan_image_folder(self._folder).signature
+        except DataError:
+            return None
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.root or "").expanduser()

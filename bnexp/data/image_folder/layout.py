@@ -34,6 +34,8 @@ class ImageFolder:
     """By split: `train`, `test`, and `val` if there is one."""
     fingerprint: str
     """SHA-256 over root, names, sizes and times of change: a changed file gives another one."""
+    signature: str
+    """SHA-256 over names and sizes alone, which copying or touching the folder leaves as it is."""
 
     @property
     def paths(self) -> list[str]:
@@ -68,11 +70,11 @@ def scan_image_folder(root: Path) -> ImageFolder:
         _require_same_classes(root, classes)
         class_names = classes["train"]
         listings = {split: _list_images(resolved / split, class_names) for split in splits}
-        fingerprint = _fingerprint(resolved, listings.values())
+        fingerprint, signature = _digest(resolved, listings.values())
     # RuntimeError is what Python before 3.13 raises on links that lead in a circle.
     except (OSError, RuntimeError) as error:
         raise _explain(error, root) from error
-    return ImageFolder(resolved, class_names, listings, fingerprint)
+    return ImageFolder(resolved, class_names, listings, fingerprint, signature)
 
 
 def name_some(items: Iterable[str]) -> str:
@@ -164,13 +166,15 @@ def _explain(error: Exception, root: Path) -> DataError:
     return DataError(f"cannot read {path} ({reason}): fix it or move it out of the image folder")
 
 
-def _fingerprint(root: Path, listings: Iterable[Listing]) -> str:
-    """Returns the SHA-256 over all paths (which hold root and classes), sizes and times."""
-    digest = hashlib.sha256(os.fsencode(root) + b"\0")
+def _digest(root: Path, listings: Iterable[Listing]) -> tuple[str, str]:
+    """Returns the SHA-256 over root, names, sizes and times, and that over names and sizes."""
+    place = os.fsencode(root)
+    fingerprint, signature = hashlib.sha256(place + b"\0"), hashlib.sha256()
     for entry in (entry for listing in listings for entries in listing for entry in entries):
         status = entry.stat()
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{entry.path} is not a file: move it out of the image folder")
-        line = f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}\0"
-        digest.update(os.fsencode(line))
-    return digest.hexdigest()
+        path = os.fsencode(entry.path)
+        fingerprint.update(b"%b\0%d\0%d\0" % (path, status.st_size, status.st_mtime_ns))
+        signature.update(b"%b\0%d\0" % (path.removeprefix(place), status.st_size))
+    return fingerprint.hexdigest(), signature.hexdigest()
