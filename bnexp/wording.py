@@ -6,7 +6,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Sequence
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 _PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|[KMG]?i?B)\b|%)")
@@ -98,6 +98,12 @@ def command_to_paste(words: Sequence[str]) -> str:
     # This kind of path is parted by both / and \\.
     is_own = PureWindowsPath(program).name in _PROGRAMS
     return shlex.join(["bnexp" if is_own else program, *rest])
+
+
+def show_path(path: Path) -> str:
+    """Returns a path for messages: shortened in its middle if it is very long."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
 
 
 def printable(text: str) -> str:

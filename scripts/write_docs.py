@@ -37,11 +37,13 @@ COMMANDS = (
     "",
     "train",
     "plan",
+    "init",
     "compare",
+    "show",
     "tb",
     "ls",
     "rm",
-    "show",
+    "schema",
     "data",
     *(f"data {name}" for name in ("list", "fetch", "import", "info")),
 )
@@ -57,7 +59,11 @@ An unknown key, a wrong type, a duplicate key, an alias or a tag is an error. Al
 reported at once, as `file:line:column: key.path: reason`, before anything is written.
 
 - `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. If it
-  gives a part another `name`, the options of the old part are dropped.
+  gives a part another `name`, the options of the old part are dropped. The name of a config that
+  comes with bnexp works too: `extends: quickstart`.
+- Editors with YAML support explain and check a config as you write it if its first line is
+  `# yaml-language-server: $schema=bnexp.schema.json` and that file lies beside it. `bnexp init`
+  writes both; `bnexp schema` prints the schema, with installed plug-ins.
 - `-s key=value` on the command line replaces a value: `-s model.norm.name=none`,
   `-s train.epochs=3`, `-s sweep.seeds=5`, `-s sweep=null`. Of two overrides of one key, the last
   counts; a key and one inside it refine each other. A key that the sweep sets cannot be
@@ -244,8 +250,7 @@ def read_help(command: list[str]) -> str:
         text=True,
         check=True,
     )
-    text = re.sub(r"Usage: (python -m )?bnexp", "Usage: bnexp", done.stdout)
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
 
 
 def main() -> None:

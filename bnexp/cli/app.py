@@ -15,6 +15,8 @@ from bnexp.errors import BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output, print_line
 from bnexp.wording import wrap_words
 
+EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
+
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
@@ -35,8 +37,10 @@ def build_app() -> typer.Typer:
     """Returns the command line with every command."""
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
+    from bnexp.cli.init import init
     from bnexp.cli.ls import ls
     from bnexp.cli.rm import rm
+    from bnexp.cli.schema import schema
     from bnexp.cli.show import show
     from bnexp.cli.tb import tb
     from bnexp.cli.train import plan, train
@@ -46,12 +50,12 @@ def build_app() -> typer.Typer:
         cls=Group,
         help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
         no_args_is_help=True,
-        add_completion=False,
+        epilog=EXAMPLE,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (train, plan, compare, show, tb, ls, rm):
+    for command in (train, plan, init, compare, show, tb, ls, rm, schema):
         app.command(cls=Command)(command)
     app.add_typer(data_app, name="data")
     return app
@@ -60,7 +64,7 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Runs the command line and exits: 0 success, 1 a failure, 2 bad usage, 130 interrupted."""
     try:
-        build_app()()
+        build_app()(prog_name="bnexp")
     except BnexpError as error:
         _print_error(error)
         sys.exit(error.exit_code)

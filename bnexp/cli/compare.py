@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from bnexp.analysis.results import Comparison, Question
+from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn
 from bnexp.console import accept_any_text
@@ -21,7 +22,9 @@ ReportFormat = Literal["table", "md", "csv", "json", "latex"]
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME|PATH", help="Experiments, by name or by folder. [default: the newest]"
+        metavar="NAME|PATH",
+        help="Experiments, by name or by folder. [default: the newest]",
+        autocompletion=complete_experiment,
     ),
 ]
 Metric = Annotated[

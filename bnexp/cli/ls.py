@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.cli.run_states import count_states, describe_age, describe_run, describe_state
@@ -27,7 +28,12 @@ MOST_ROWS_OF_A_TABLE = 500
 
 def ls(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="An experiment. [default: all]")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="An experiment. [default: all]",
+            autocompletion=complete_experiment,
+        ),
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     is_json: JsonOption = False,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bnexp.cli.names import complete_run
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say
 from bnexp.cli.run_states import count_states, describe_state
@@ -26,6 +27,7 @@ def rm(
         typer.Argument(
             metavar="RUN",
             help="Runs, cells or experiments: NAME, NAME/CELL, NAME/CELL/seed=N, or a folder.",
+            autocompletion=complete_run,
         ),
     ],
     runs_dir: RunsDirOption = Path("runs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from bnexp.cli.names import complete_config_or_experiment, locate_config
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
 from bnexp.cli.output import LOADING, fit, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
+from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunDir, RunRecord, read_experiments
+from bnexp.runs.reading import find_folder
 from bnexp.wording import count, format_speed
 
 if TYPE_CHECKING:
@@ -31,7 +35,9 @@ def show(
         str,
         typer.Argument(
             metavar="CONFIG_OR_RUN",
-            help="A YAML file, or a run: NAME/CELL/seed=N, NAME, or a folder.",
+            help="A YAML file, or a run: NAME/CELL/seed=N, NAME, or a folder; or a config that "
+            "comes with bnexp, if there are no runs of that name.",
+            autocompletion=complete_config_or_experiment,
         ),
     ],
     settings: SetOption = None,
@@ -52,12 +58,13 @@ def show(
     counts trainable values. FLOPs are those of one image's forward pass through convolutions and
     linear layers; a multiply-add counts as two.
 
-    Example: `bnexp show quickstart.yaml --cell norm=batch`
+    Example: `bnexp show quickstart --network`
     """
-    if not (is_network or settings or _is_config(target)):
+    config = _find_config(target, runs_dir)
+    if not (is_network or settings or config):
         show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
         return
-    spec = _find_spec(target, settings or [], cell, runs_dir)
+    spec = _find_spec(config, target, settings or [], cell, runs_dir)
     if "torch" not in sys.modules:
         say(LOADING)
     facts = _find_facts(spec)
@@ -68,9 +75,18 @@ def show(
     _print(spec, facts, summary)
 
 
-def _is_config(target: str) -> bool:
+def _find_config(target: str, runs_dir: Path) -> Path | None:
+    """Returns the config that a target means: a YAML file, or a shipped one that has no runs."""
     is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
-    return is_file or target.endswith((".yaml", ".yml"))
+    if is_file or target.endswith(SUFFIXES):
+        return locate_config(Path(target))
+    try:
+        find_folder(target, runs_dir)
+    except UsageError:
+        with contextlib.suppress(UsageError):
+            find_shipped(target)
+            return locate_config(Path(target))
+    return None
 
 
 def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
@@ -83,12 +99,14 @@ def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
     return record
 
 
-def _find_spec(target: str, settings: Sequence[str], cell: str | None, runs_dir: Path) -> RunSpec:
+def _find_spec(
+    config: Path | None, target: str, settings: Sequence[str], cell: str | None, runs_dir: Path
+) -> RunSpec:
     """Returns the first run of the cell, from a config file or from what a run left."""
     from bnexp.config.load import load_experiment
 
-    if _is_config(target):
-        experiment = load_experiment(Path(target), settings)
+    if config:
+        experiment = load_experiment(config, settings)
         chosen = _choose(cell, experiment.cells)
         return next(run for run in experiment.runs if run.cell == chosen)
     record = _find_record(target, cell, runs_dir)

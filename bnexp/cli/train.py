@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bnexp.cli.names import ConfigArgument, locate_config
 from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.cli.output import LOADING, command_on, fit, print_table, say
 from bnexp.console import FoldedName
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from bnexp.config.load import Experiment
     from bnexp.launch.plan import PlannedRun
 
-ConfigArgument = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.")
-]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Start over: delete what these runs hold, train again.")
 ]
@@ -101,7 +99,7 @@ def train(
     Finished runs are skipped, and a run that was cut off continues from its last checkpoint: to
     continue after an interruption, run the same command again.
 
-    Example: `bnexp train quickstart.yaml -s train.epochs=3 --jobs 2`
+    Example: `bnexp train quickstart -s train.epochs=3 --jobs 2`
     """
     if dry_run:
         plan(config, settings, runs_dir, device, force)
@@ -141,7 +139,7 @@ def plan(
 ) -> None:
     """Check a config, list its runs and say how long they take; writes and trains nothing.
 
-    Example: `bnexp plan quickstart.yaml -s sweep.seeds=5`
+    Example: `bnexp plan quickstart -s sweep.seeds=5`
     """
     from bnexp.launch.durations import describe_duration
 
@@ -178,7 +176,7 @@ def _load(
     from bnexp.launch.plan import plan_runs
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
-    experiment = load_experiment(config, overrides)
+    experiment = load_experiment(locate_config(config), overrides)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     planned = plan_runs(experiment, runs_dir, force, resume_anyway)

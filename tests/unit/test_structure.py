@@ -140,6 +140,8 @@ def test_the_analysis_is_pure():
         ["--help"],
         ["train", "--help"],
         ["plan", "configs/quickstart.yaml"],
+        ["init"],
+        ["schema"],
         ["ls"],
         ["compare", "--help"],
         ["compare", "nothing-here"],

@@ -115,7 +115,7 @@ def find_in_sections(root: type[BaseModel], key: str) -> Iterator[str]:
     """
     shared: dict[str, list[str]] = {}
     for section, field in root.model_fields.items():
-        names = [set(model.model_fields) for model in _models_in(field.annotation)]
+        names = [set(model.model_fields) for model in models_in(field.annotation)]
         shared[section] = sorted(set[str]().union(*names).intersection(*names) - {"name"})
     yield from (f"{section}.{key}" for section, known in shared.items() if key in known)
     for section, known in shared.items():
@@ -172,13 +172,14 @@ def _models_at(root: type[BaseModel], location: KeyPath) -> list[type[BaseModel]
         if isinstance(key, int):
             continue
         fields = [model.model_fields[key] for model in here if key in model.model_fields]
-        inner = [model for field in fields for model in _models_in(field.annotation)]
+        inner = [model for field in fields for model in models_in(field.annotation)]
         named = [one for one in here if part_name(one) == key or key in one.model_fields]  # type: ignore[arg-type]
         here = inner or named or here
     return here
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a typing construct
+def models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a typing construct
+    """Returns the config classes that a field of such a type may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    return [model for part in get_args(annotation) for model in models_in(part)]

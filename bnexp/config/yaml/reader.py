@@ -22,6 +22,7 @@ from yaml import events
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, UsageError
 from bnexp.runs.record import Scalar
+from bnexp.wording import show_path
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -150,12 +151,6 @@ def read_scalar(text: str, position: Position) -> Scalar:
     if _NOT_FINITE.fullmatch(text):
         return float(text.replace(".", ""))
     return text
-
-
-def show_path(path: Path) -> str:
-    """Returns a path for error messages: shortened in its middle if it is very long."""
-    text = str(path).replace("\0", "\\0")
-    return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
 
 
 def _read_integer(text: str, position: Position) -> int:
@@ -287,6 +282,15 @@ def find_invisible(text: str) -> Iterator[tuple[int, str]]:
                 f"an invisible character here, U+{ord(character):04X} ({name}); {fix}, or put "
                 "the text in quotes if it belongs there",
             )
+
+
+def find_comments(text: str) -> dict[int, str]:
+    """Returns each comment, without its `#`, by the line in which it stands, counted from 1."""
+    return {
+        text.count("\n", 0, found.start()) + 1: found[0].strip("# ")
+        for found in re.finditer(_QUOTED_OR_COMMENT, text, re.DOTALL)
+        if found[0].startswith("#")
+    }
 
 
 def _find_unclosed(error: yaml.YAMLError, open_flows: list[int], source: _Source) -> Problem | None:

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.problems import collecting
-from bnexp.config.yaml.reader import MAX_DEPTH, find_invisible, read_yaml, read_yaml_file, show_path
+from bnexp.config.yaml.reader import MAX_DEPTH, find_invisible, read_yaml, read_yaml_file
 from bnexp.errors import ConfigError, Problem, UsageError
+from bnexp.wording import show_path
 
 MAX_FILES = 50
 MAX_FILE_DEPTH = 20
@@ -99,7 +101,13 @@ def _find_base(item: Node, folder: Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
         why = getattr(error, "strerror", None) or error
         reason = f"cannot read '{show_path(base)}': {why}"
-    reason = reason or f"no file '{show_path(base)}'"
+    if not reason:
+        reason = f"no file '{show_path(base)}'"
+        if base.suffix not in SUFFIXES:
+            try:
+                return find_shipped(item.value).path
+            except UsageError as error:
+                reason += f", and {error}"
     raise ConfigError([item.position.problem(reason, "extends")])
 
 

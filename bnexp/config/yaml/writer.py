@@ -40,3 +40,16 @@ def write_yaml(value: Any) -> str:  # noqa: ANN401 - any plain value
     """Returns `value` (mappings, lists, scalars) as a YAML document in block style."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return text
+
+
+def write_flow(value: Any) -> str:  # noqa: ANN401 - any plain value
+    """Returns `value` as YAML in one line, e.g. `[none, batch]`."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10_000,
+    )
+    return text.removesuffix("...\n").strip()

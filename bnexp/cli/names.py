@@ -1,0 +1,89 @@
+"""Names on the command line: which config they mean, and how the shell completes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bnexp.cli.output import say
+from bnexp.config.shipped import SUFFIXES, find_config, list_shipped
+from bnexp.runs import list_experiments
+
+
+def locate_config(config: Path) -> Path:
+    """Returns the file that CONFIG means, and says so if it is one that comes with bnexp.
+
+    Raises:
+        UsageError: There is neither such a file nor such a config.
+    """
+    shipped = find_config(config)
+    if shipped is None:
+        return config
+    say(f"{config} comes with bnexp: {shipped.path}")
+    return shipped.path
+
+
+def complete_shipped(incomplete: str) -> list[str]:
+    """Returns the names of shipped configs that begin so, with their folder if that is typed."""
+    shipped = list_shipped()
+    names = [one.name if "/" in incomplete else one.short_name for one in shipped]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Returns the YAML files, folders and shipped configs that begin so."""
+    return [*_complete_files(incomplete), *complete_shipped(incomplete)]
+
+
+def _complete_files(incomplete: str) -> Iterator[str]:
+    """Yields YAML files and folders; hidden ones only if their dot is typed."""
+    above, slash, start = incomplete.rpartition("/")
+    try:
+        entries = sorted(os.scandir(above + slash or "."), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(start or ".") is bool(start):
+            if entry.is_dir():
+                yield f"{above}{slash}{entry.name}/"
+            elif entry.name.endswith(SUFFIXES):
+                yield f"{above}{slash}{entry.name}"
+
+
+def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the names of experiments that begin so."""
+    return _list_below(_runs_dir(ctx), "", incomplete)
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the experiments that begin so; below one that is typed, its cells, then its runs."""
+    above, slash, _ = incomplete.rpartition("/")
+    return _list_below(_runs_dir(ctx) / above, above + slash, incomplete)
+
+
+def _list_below(folder: Path, prefix: str, incomplete: str) -> list[str]:
+    names = (f"{prefix}{path.name}" for path in list_experiments(folder))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _runs_dir(ctx: typer.Context) -> Path:
+    return Path(ctx.params.get("runs_dir") or "runs")
+
+
+def complete_config_or_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the experiments, YAML files, folders and shipped configs that begin so."""
+    return list(dict.fromkeys(complete_experiment(ctx, incomplete) + complete_config(incomplete)))
+
+
+ConfigArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="The experiment's YAML file, or the name of a config that comes with bnexp.",
+        autocompletion=complete_config,
+    ),
+]

@@ -1,0 +1,75 @@
+"""Shell completion: what TAB offers."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bnexp.config.shipped import list_shipped
+
+
+@pytest.fixture
+def complete(tmp_path):
+    def offer(line):
+        """Returns what is offered for the last word of a command line, as bash asks for it."""
+        words = line.split(" ")
+        asked = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-m", "bnexp"],
+            env={**os.environ, **asked, "_BNEXP_COMPLETE": "complete_bash"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    return offer
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed in (0, 1):
+        run = tmp_path / f"runs/first/norm=batch/seed={seed}"
+        run.mkdir(parents=True)
+        (run / "status.json").write_text("{}")
+    return tmp_path / "runs"
+
+
+def test_commands_are_offered(complete):
+    assert complete("bnexp in") == ["init"]
+
+
+@pytest.mark.parametrize("command", ["train", "plan", "show"])
+def test_configs_files_and_folders_are_offered(command, complete, tmp_path):
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quiet.yaml").touch()
+    (tmp_path / "quiet.txt").touch()
+
+    assert complete(f"bnexp {command} qui") == ["quick/", "quiet.yaml", "quickstart"]
+
+
+def test_configs_are_offered_with_their_folder_if_it_is_typed(complete):
+    names = [one.name for one in list_shipped() if one.name.startswith("cifar10/res")]
+
+    assert complete("bnexp init cifar10/res") == names
+
+
+@pytest.mark.parametrize("command", ["compare", "ls", "tb", "rm", "show"])
+def test_experiments_are_offered(command, complete, runs):
+    assert complete(f"bnexp {command} fi") == ["first"]
+
+
+def test_experiments_of_another_folder_are_offered(complete, runs):
+    runs.rename(runs.with_name("older"))
+
+    assert complete("bnexp ls --runs-dir older ") == ["first"]
+
+
+def test_cells_and_runs_are_offered_below_an_experiment(complete, runs):
+    assert complete("bnexp rm first/") == ["first/norm=batch"]
+    assert complete("bnexp rm first/norm=batch/") == [
+        "first/norm=batch/seed=0",
+        "first/norm=batch/seed=1",
+    ]
