@@ -19,8 +19,8 @@ from bnexp.console import FoldedName, accept_any_text
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
-RUN_HEADERS = ("cell", "seed", "state", "epochs", "test accuracy", "last active")
-NUMBERS = ("cells", "runs", "seed", "epochs", "test accuracy")
+RUN_HEADERS = ("cell", "seed", "state", "epochs", "test\naccuracy", "last\nactive")
+NUMBERS = ("cells", "runs", "seed", "epochs", "test\naccuracy")
 
 MOST_ROWS_OF_A_TABLE = 500
 """Beyond this many runs, rows are printed without Rich, which takes seconds for thousands."""
@@ -66,7 +66,8 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         return
     rows = [_summarise_run(record) for record in records]
     if len(rows) > MOST_ROWS_OF_A_TABLE:
-        _print_plainly([RUN_HEADERS, *rows])
+        headers = tuple(header.replace("\n", " ") for header in RUN_HEADERS)
+        _print_plainly([headers, *rows])
     else:
         before = ["", *(row[0] for row in rows)]
         shown = [

@@ -6,6 +6,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -58,7 +59,7 @@ def render_text(*comparisons: Comparison, width: int = PLAIN_WIDTH) -> str:
 def print_report(console: Console, *comparisons: Comparison) -> None:
     """Prints claims, tables with a sentence per cell, notes, and warnings.
 
-    A table too wide for the console comes in two parts.
+    A table too wide for the console comes in parts.
     """
     console.print(_wrap(describe_title(comparisons), console, "bold"))
     for comparison in comparisons:
@@ -87,11 +88,7 @@ def _print_part(
     if heading:
         _print_paragraph([_wrap(heading, console, "bold")], console)
     view = build_table(comparison)
-    tables = [_table(comparison, view, (*view.results, *view.costs))]
-    room = console.options.update(width=_NO_LIMIT)
-    if console.measure(tables[0], options=room).maximum > console.width:
-        tables = [_table(comparison, view, columns) for columns in (view.results, view.costs)]
-    for table in tables:
+    for table in _tables(comparison, view, console):
         console.print()
         console.print(table)
     _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
@@ -123,6 +120,23 @@ def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text
     return Text(plain("\n".join(lines)), style, overflow="fold")
 
 
+def _tables(comparison: Comparison, view: TableView, console: Console) -> list[Table]:
+    """Returns one table if it fits, else results and costs apart, each in as many as it takes."""
+    room = console.options.update(width=_NO_LIMIT)
+    whole = _table(comparison, view, (*view.results, *view.costs))
+    if console.measure(whole, options=room).maximum <= console.width:
+        return [whole]
+    parts: list[list[Column]] = []
+    for group in (view.results, view.costs):
+        parts.append([])
+        for column in group:
+            wider = _table(comparison, view, [*parts[-1], column])
+            if parts[-1] and console.measure(wider, options=room).minimum > console.width:
+                parts.append([])
+            parts[-1].append(column)
+    return [_table(comparison, view, columns) for columns in parts]
+
+
 def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -> Table:
     """Returns the table, whose columns of names become as narrow as the console demands."""
     table = open_table()
@@ -134,12 +148,19 @@ def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not is_name,
+            min_width=None if is_name else _measure(column),
         )
     for row in range(len(comparison.cells)):
         table.add_row(
             *(_content(comparison, view, column, row) for column in (*view.names, *columns))
         )
     return table
+
+
+def _measure(column: Column) -> int:
+    """Returns the characters of the longest line of a column that is never broken."""
+    lines = (plain(phrase) for row in column.rows for phrase in row)
+    return max(map(cell_len, (*column.header, *lines)))
 
 
 def _content(

@@ -163,12 +163,12 @@ def _start(folder: Path, host: str, port: int, log: Path) -> Iterator[subprocess
     command += ["--host", host, "--port", str(port), "--reload_multifile", "true"]
     with log.open("wb") as said:
         server = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-    # Ctrl-C reaches both processes; a SIGTERM to this one must stop the server too.
+    # Ctrl-C reaches both processes; a signal to this one alone must stop the server too.
     before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         yield server
     except KeyboardInterrupt:
-        server.wait()
+        pass
     finally:
         signal.signal(signal.SIGTERM, before)
         server.terminate()

@@ -43,7 +43,7 @@ def test_a_long_cell_name_is_folded_and_not_cut(here, bnexp):
 def test_a_name_is_broken_after_its_commas_and_stands_once_for_all_seeds(bnexp, tmp_path):
     make_runs(tmp_path / "runs", cells=2, seeds=2)
 
-    done = bnexp("ls", "many", cwd=tmp_path, COLUMNS="78")
+    done = bnexp("ls", "many", cwd=tmp_path, COLUMNS="68")
 
     assert [(name, seed) for name, (seed, *_) in rows_of(done.stdout)[3:]] == [
         ("norm=batch,", "0"),

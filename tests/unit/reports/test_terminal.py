@@ -207,3 +207,21 @@ def test_on_a_narrow_console_names_are_broken_between_words():
     text = render_text(compare_runs(records), width=58)
     assert {"before_", "activation", "after_"} <= words_of(text)
     assert "+16.3 [14.9, 17.8]" in text
+
+
+def test_a_narrow_terminal_gets_more_tables_with_names_and_figures_whole():
+    records = [
+        run
+        for norm, place in (("group", "before_activation"), ("batch", "after_activation"))
+        for run in build_cell(
+            f"norm={norm},placement={place}",
+            [0.5, 0.6],
+            settings={"model.norm.name": norm, "model.placement": place},
+        )
+    ]
+    text = render_text(compare_runs(records), width=50)
+
+    assert max(map(len, text.splitlines())) <= 50
+    assert text.count("placement") > 2
+    for whole in ("activation", "before_", "test/accuracy", "55.0 ± 63.5 %", "2 finished"):
+        assert whole in text
