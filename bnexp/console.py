@@ -22,9 +22,9 @@ _LONGEST_NAME = 30
 
 _BREAKS = (
     "(?<=,)(?! )|(?<=, )",
-    "(?<=[(/])|(?=[.][a-z])",
+    "(?<=[(/ ])|(?=[.][a-z])",
     "(?<==)",
-    "(?<=_)|(?<=[a-z])(?=[A-Z])",
+    "(?<=_)|(?<=[a-z]-)|(?<=[a-z])(?=[A-Z])",
 )
 """Where names are broken, the best places first."""
 
@@ -91,8 +91,8 @@ class FoldedName:
 def fold_name(name: str, width: int) -> tuple[str, ...]:
     """Returns a name in lines of about that width, broken after commas, else within words.
 
-    A word that is too long breaks after `(` and `/` and before `.`, else after `=`, else after
-    `_` and before a capital; one without these stays whole.
+    A part that is too long breaks after blanks, `(` and `/` and before `.`, else after `=`, else
+    after `_` and `-` and before a capital; one without these stays whole.
     """
     lines = [""]
     for piece in _split(name, width, _BREAKS):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from bnexp.cli.command import Command, Group
 from bnexp.cli.options import JsonOption
 from bnexp.cli.output import print_json, print_table, say, warn
-from bnexp.console import accept_any_text
+from bnexp.console import FoldedName, accept_any_text
 from bnexp.wording import count, format_bytes
 
 if TYPE_CHECKING:
@@ -112,13 +113,13 @@ def _entry_as_json(entry: DatasetEntry) -> dict[str, Any]:
     return {**content, **facts}
 
 
-def _entry_as_row(entry: DatasetEntry) -> tuple[str, ...]:
+def _entry_as_row(entry: DatasetEntry) -> tuple[RenderableType, ...]:
     facts = entry.facts
     counts = (facts.train_count, facts.test_count, facts.num_classes) if facts else ()
     presence = {True: "yes", False: "no", None: ""}[entry.is_present]
     size = format_bytes(entry.size_bytes) if entry.size_bytes else ""
     shown = [f"{count:,}" for count in counts] or ["", "", ""]
-    return (entry.name, presence, size, *shown, entry.location)
+    return (FoldedName(entry.name), presence, size, *shown, FoldedName(entry.location))
 
 
 def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
