@@ -1,0 +1,86 @@
+"""What people get who install with pip: every command works, away from the repository."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = ["-s", "data.train_size=100", "-s", "train.epochs=1", "-s", "sweep.seeds=1"]
+
+
+@pytest.fixture(scope="module")
+def as_installed(tmp_path_factory):
+    """Returns a folder with the package as the wheel lays it out."""
+    folder = tmp_path_factory.mktemp("installed")
+    shutil.copytree(ROOT / "bnexp", folder / "bnexp")
+    shutil.copytree(ROOT / "configs", folder / "bnexp/configs")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Returns a folder with what is in the wheel, built from a copy of the repository."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("bnexp", "configs"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(source)], check=True)
+    (built,) = folder.glob("*.whl")
+    zipfile.ZipFile(built).extractall(folder / "installed")
+    return folder / "installed"
+
+
+def run(installed, folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "bnexp", *words],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+
+def check_commands(installed, folder):
+    copied = run(installed, folder, "init", "bn-vs-none")
+    planned = run(installed, folder, "plan", "bn-vs-none.yaml")
+    trained = run(installed, folder, "train", "quickstart", *TINY)
+    compared = run(installed, folder, "compare", "quickstart")
+    schema = run(installed, folder, "schema")
+
+    for done in (copied, planned, trained, compared, schema):
+        assert done.returncode == 0, done.stderr
+    unfolded = "".join(trained.stderr.split())
+    assert f"{installed}/bnexp/configs/quickstart.yaml" in unfolded
+    assert json.loads(schema.stdout) == json.loads(
+        (folder / "bnexp.schema.json").read_text("utf-8")
+    )
+
+
+def test_it_works_from_the_package_alone(as_installed, tmp_path):
+    check_commands(as_installed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_it_works_from_the_wheel(wheel, tmp_path):
+    check_commands(wheel, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_wheel_holds_every_file_of_the_package_and_the_configs(wheel):
+    def list_files(folder):
+        found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return {path for path in found if path.suffix != ".pyc"}
+
+    expected = {Path("configs") / path for path in list_files(ROOT / "configs")}
+    assert list_files(wheel / "bnexp") == expected | list_files(ROOT / "bnexp")
