@@ -48,7 +48,8 @@ def init(
 def _print_shipped() -> None:
     rows = [(one.short_name, _find_data(one), one.purpose) for one in list_shipped()]
     print_table(("config", "data", "purpose"), rows)
-    say("\nbnexp init NAME copies one into this folder; bnexp train NAME trains it as it is.")
+    say("copy one:  bnexp init NAME")
+    say("train one: bnexp train NAME")
 
 
 def _copy(shipped: ShippedConfig, target: Path | None, force: bool) -> None:
