@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnexp.analysis.metrics import better_direction, natural_range
+from bnexp.analysis.metrics import as_number, better_direction, natural_range
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.figures.curves import LEAST_FOR_BAND, MOST_WITH_BANDS
@@ -179,7 +179,7 @@ def _in_words(name: str) -> str:
 
 def _find_number(cell: CellResult, key: str) -> float | None:
     value = cell.settings.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return None if isinstance(value, bool) else as_number(value)
 
 
 def _moves_with(comparison: Comparison, other: str, key: str) -> bool:
@@ -206,23 +206,28 @@ def _build_lines(
     groups: Sequence[Sequence[CellResult]],
 ) -> Iterator[Line]:
     """Yields a line per group, and a level one for its cell that has no number, if there is one."""
-    rows = [{other: cells[0].settings.get(other) for other in rest} for cells in groups]
+    rows = [_select(cells[0], rest) for cells in groups]
     labels = name_settings(rest, rows) or [_spell(row, names) for row in rows]
     styles = assign_styles(rows, rest)
-    make = partial(_build_point, comparison, key, is_crowded=len(groups) > MOST_WITH_BANDS)
+    scale, bounds = metric_format(comparison).scale, natural_range(comparison.metric)
+    make = partial(_build_point, key, scale, bounds, is_crowded=len(groups) > MOST_WITH_BANDS)
     for cells, label, style, dashes in zip(
         groups, labels, styles, _find_dashes(styles), strict=True
     ):
-        points = sorted(map(make, cells), key=lambda point: point.at)
-        placed = tuple(point for point in points if isfinite(point.at))
-        level = tuple(point for point in points if not isfinite(point.at))
+        placed = [cell for cell in cells if _find_number(cell, key) is not None]
+        level = [cell for cell in cells if _find_number(cell, key) is None]
         if placed:
             whole = "" if label or not level else f"{_in_words(names[key])} as on the axis"
-            yield Line(Name(label or whole, "", style, dashes), placed)
-        if level:
-            missing = _spell({key: None}, names) if placed else ""
-            name = Name(", ".join(filter(None, (label, missing))), "", style, _DOTS)
-            yield Line(name, level)
+            points = tuple(sorted(map(make, placed), key=lambda point: point.at))
+            yield Line(Name(label or whole, "", style, dashes), points)
+        for cell in level:
+            value = _spell(_select(cell, [key]), names) if placed else ""
+            name = ", ".join(filter(None, (label, value)))
+            yield Line(Name(name, "", style, _DOTS), (make(cell),))
+
+
+def _select(cell: CellResult, keys: Sequence[str]) -> dict[str, Scalar]:
+    return {key: cell.settings[key] for key in keys if key in cell.settings}
 
 
 def _spell(row: Mapping[str, Scalar], names: Mapping[str, str]) -> str:
@@ -237,8 +242,9 @@ def _find_dashes(styles: Sequence[Style]) -> list[LineStyleType]:
     return [_DASHES[markers.index(style.marker) % len(_DASHES)] for style in styles]
 
 
-def _build_point(comparison: Comparison, key: str, cell: CellResult, *, is_crowded: bool) -> Point:
-    scale, bounds = metric_format(comparison).scale, natural_range(comparison.metric)
+def _build_point(
+    key: str, scale: float, bounds: tuple[float, float], cell: CellResult, *, is_crowded: bool
+) -> Point:
     number, interval = _find_number(cell, key), find_interval(cell)
     if interval is not None:
         low, high = (float(np.clip(end, *bounds)) * scale for end in interval)
@@ -452,8 +458,8 @@ def _mark_diverged(panel: Panel, line: Line, height: float) -> None:
 
 def _find_end(panel: Panel, line: Line, sensitivity: Sensitivity) -> tuple[float, float] | None:
     """Returns the place of the line's last mean, or None if it does not reach the last value."""
-    last = line.points[-1]
-    if not isfinite(last.mean) or not (line.is_level or last.at == sensitivity.values[-1]):
+    last, end = line.points[-1], sensitivity.values[-1]
+    if not isfinite(last.mean) or not (line.is_level or last.at == end):
         return None
-    x, y = panel.place(sensitivity.values[-1], last.mean)
+    x, y = panel.place(end, last.mean)
     return (panel.right if line.is_level else x), y

@@ -155,6 +155,23 @@ def test_cells_without_a_number_are_level_lines():
     assert heights["norm=batch"] == pytest.approx(panel.place(2, 70)[1], abs=6)
 
 
+def test_a_cell_without_a_number_between_others_is_a_line_of_its_own():
+    sizes = (5000, None, 1000, 2000)
+    runs = [build({"data.train_size": size}, 0, (size or 9000) / 10000) for size in sizes]
+    panel = draw(runs, "train_size")
+    line, level = means_of(panel)
+    assert list(line.get_xdata()) == [1000, 2000, 5000]
+    assert list(level.get_ydata()) == pytest.approx([90, 90])
+    assert {"train size as on the axis", "train_size=null"} <= set(texts_of(panel))
+
+
+def test_an_option_that_only_one_norm_has_is_in_no_other_name():
+    cells = ({NORM: "group", GROUPS: 2}, {NORM: "group", GROUPS: 4}, {NORM: "batch"})
+    runs = [build({**cell, RATE: rate}, 0, 0.5) for cell in cells for rate in RATES]
+    names = {"norm=group(num_groups=2)", "norm=group(num_groups=4)", "norm=batch"}
+    assert names <= set(texts_of(draw(runs)))
+
+
 def test_keys_that_change_together_are_one_axis_that_names_both():
     runs = [
         build({NORM: norm, RATE: rate, "data.batch_size": size}, 0, rate)
