@@ -226,7 +226,8 @@ def _caption(comparison: Comparison, plots: Sequence[Plot]) -> str:
         parts.append(f"Solid: {solid}; dashed: {dashed}.")
     if not plot.is_crowded:
         if max(sizes) >= LEAST_FOR_BAND:
-            parts.append(f"{band}: its 95 % t interval, for {LEAST_FOR_BAND} seeds or more.")
+            least = "" if min(sizes) >= LEAST_FOR_BAND else f", for {LEAST_FOR_BAND} seeds or more"
+            parts.append(f"{band}: its 95 % t interval{least}.")
         parts.append(f"{thin}: single seeds.")
         if any(line.diverged for line in plot.lines):
             parts.append("×: last finite value of a diverged run.")

@@ -262,13 +262,12 @@ def _caption(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str
     sizes = {cell.n for cell in comparison.cells if cell.n}
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the finished runs"
     is_single = sizes == {1}
+    least = "" if min(sizes) >= LEAST_FOR_BAND else f", for {LEAST_FOR_BAND} seeds or more"
     points = [point for line in sensitivity.lines for point in line.points]
     parts = {
         "One seed per point.": is_single,
         f"Line: mean over {seeds}.": not is_single,
-        f"Band: its 95 % t interval, for {LEAST_FOR_BAND} seeds or more.": any(
-            point.interval for point in points
-        ),
+        f"Band: its 95 % t interval{least}.": any(point.interval for point in points),
         "Small: single seeds.": not is_single,
         "×: runs that diverged, of those that ended; they are in no mean.": bool(
             sensitivity.diverging
