@@ -1,5 +1,6 @@
 """Builds archives in the format of CIFAR-10's Python version, with as few images as wanted."""
 
+import dataclasses
 import hashlib
 import io
 import pickle
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bnexp.data.cifar10.archive import Archive
+from bnexp.data.cifar10.config import CIFAR10
+from bnexp.data.dataset import DatasetFacts
+from bnexp.data.published.cifar import CifarSource
+from bnexp.data.published.source import PublishedFile
+from bnexp.data.published.store import read_verified
 
 CLASS_NAMES = (
     "airplane automobile bird cat deer dog frog horse ship truck".split()  # noqa: SIM905
@@ -63,7 +68,7 @@ def make_members(count=PER_BATCH, pickler=pickle_as_python2):
     return {f"cifar-10-batches-py/{name}": content for name, content in members.items()}
 
 
-def write_archive(path: Path, members=None, extra=(), url="http://127.0.0.1:1/none") -> Archive:
+def write_archive(path: Path, members=None, extra=(), url="http://127.0.0.1:1/none") -> CifarSource:
     """Writes a tar.gz of `members` (name to content) and `extra` (TarInfo, content) to `path`."""
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for info, content in extra:
@@ -74,10 +79,17 @@ def write_archive(path: Path, members=None, extra=(), url="http://127.0.0.1:1/no
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     content = path.read_bytes()
-    return Archive(
-        url=url,
-        filename="cifar-10-python.tar.gz",
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        images_per_batch=PER_BATCH,
+    file = PublishedFile(
+        CIFAR10.files[0].filename, len(content), hashlib.sha256(content).hexdigest()
     )
+    return dataclasses.replace(
+        CIFAR10,
+        folders=(url.removesuffix(file.filename),),
+        files=(file,),
+        facts=DatasetFacts((32, 32, 3), 10, 5 * PER_BATCH, PER_BATCH),
+    )
+
+
+def read_archive(path, source):
+    (file,) = source.files
+    return source.read({file.filename: read_verified(path, file)}, path)

@@ -73,18 +73,21 @@ def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> No
 @app.command("import", cls=Command)
 def import_command(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The archive, cifar-10-python.tar.gz.")
+        Path,
+        typer.Argument(metavar="PATH", help="The archive, or the folder that holds all files."),
     ],
     root: RootOption = None,
 ) -> None:
-    """Import a CIFAR-10 archive that you already have; its SHA-256 is verified first.
+    """Import the published files of a dataset that you already have; SHA-256 is verified first.
 
     Example: `bnexp data import ~/Downloads/cifar-10-python.tar.gz`
     """
-    from bnexp.data.cifar10.store import import_archive
     from bnexp.data.dataset import data_home
+    from bnexp.data.inventory import list_sources
+    from bnexp.data.published.store import import_files
 
-    typer.echo(f"cifar10 is ready: imported to {import_archive(path, data_home(root), say)}")
+    name, place = import_files(path, list_sources(), data_home(root), say)
+    typer.echo(f"{name} is ready: imported to {place}")
 
 
 @app.command("info", cls=Command)

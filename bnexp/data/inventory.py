@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from bnexp.data import DATASETS
 from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts
+from bnexp.data.published.base import PublishedConfig
+from bnexp.data.published.source import Source
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.parts import part_name
 
@@ -49,6 +51,12 @@ class DatasetSummary:
 def list_datasets() -> list[DatasetEntry]:
     """Returns an entry for each known dataset, in the order of the union."""
     return [_describe(member) for member in DATASETS]
+
+
+def list_sources() -> list[Source]:
+    """Returns the sources of all published datasets."""
+    members = (member for member in DATASETS if issubclass(member, PublishedConfig))
+    return [member.model_validate({}).source for member in members]
 
 
 def open_dataset(name: str, root: str | None = None) -> DatasetConfig:

@@ -17,7 +17,7 @@ from bnexp.parts import load_plugins, part_name
 from bnexp.training.setup import find_facts
 
 PARTS = [*NORMS, *MODELS, *DATASETS]
-STORED = {"cifar10", "image_folder"}
+STORED = {"cifar10", "cifar100", "fashion_mnist", "image_folder", "mnist"}
 """Datasets that read files, which have tests of their own."""
 
 

@@ -1,6 +1,5 @@
 """Row 10 of the fault matrix: downloads at once, cut, changed or hostile, by the real command."""
 
-import dataclasses
 import os
 import pickle
 import tarfile
@@ -11,8 +10,9 @@ from cifar10_server import Server
 from forks import wait_until
 
 PUBLISH = """
-from bnexp.data.cifar10 import archive as cifar10_archive
-cifar10_archive.CIFAR10 = cifar10_archive.Archive(**{archive!r})
+import pickle
+from bnexp.data.cifar10.config import Cifar10Config
+Cifar10Config.source = pickle.loads({archive!r})
 """
 READY = f"cifar10 is ready: {5 * PER_BATCH} training and {PER_BATCH} test images, 10 classes\n"
 
@@ -46,7 +46,7 @@ class Site:
         return self._forks.start(
             *("data", "fetch", "cifar10", "--root", self.home),
             cwd=self._here,
-            before=PUBLISH.format(archive=dataclasses.asdict(self.archive)),
+            before=PUBLISH.format(archive=pickle.dumps(self.archive)),
             no_proxy="127.0.0.1",
         )
 
@@ -63,7 +63,7 @@ class Site:
         return sorted(str(path.relative_to(self.folder)) for path in paths)
 
     def all_that_is_kept(self):
-        names = ("cifar-10-python.tar.gz", f"cifar10-{self.archive.sha256[:16]}.npz")
+        names = ("cifar-10-python.tar.gz", f"cifar10-{self.archive.files[0].sha256[:16]}.npz")
         return ["here", "home", *(f"home/{name}" for name in names)]
 
 
@@ -108,7 +108,7 @@ def test_row_10_a_cut_download_leaves_nothing_and_is_tried_again(site, server):
 
     assert code == 1
     assert f"the download from {server.url} was cut off or is wrong, nothing was kept" in said
-    assert f"it has 1,000 of {site.archive.size:,} bytes" in said
+    assert f"it has 1,000 of {site.archive.files[0].size:,} bytes" in said
     assert site.everything() == ["here", "home"]
     server.content, server.claimed_length = whole, None
     check_that_a_retry_works(site)
@@ -122,7 +122,7 @@ def test_row_10_a_download_with_another_hash_is_refused_with_both_ways_out(site,
     code, said = site.fetch()
 
     assert code == 1
-    assert f"but should have {site.archive.sha256}" in said
+    assert f"but should have {site.archive.files[0].sha256}" in said
     assert "run `bnexp data fetch cifar10` again" in said
     assert "`bnexp data import PATH`" in said
     assert site.everything() == ["here", "home"]

@@ -13,7 +13,6 @@ from cifar10_server import Server
 
 from bnexp.data import download
 from bnexp.data.array_cache import forget_loaded
-from bnexp.data.cifar10 import archive as cifar10_archive
 from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.errors import DataError
 from bnexp.wording import format_bytes
@@ -43,7 +42,7 @@ def publish(tmp_path, server, monkeypatch, home):
         path = tmp_path / "published.tar.gz"
         archive = write_archive(path, members, extra, url=server.url)
         server.content = path.read_bytes()
-        monkeypatch.setattr(cifar10_archive, "CIFAR10", archive)
+        monkeypatch.setattr(Cifar10Config, "source", archive)
         return archive
 
     return publish_archive
@@ -73,11 +72,11 @@ def test_a_cold_load_downloads_verifies_and_decodes(publish, server, home):
     said = []
     dataset = load(said.append)
     assert len(dataset.train) == 5 * PER_BATCH
-    size = format_bytes(archive.size)
+    size = format_bytes(archive.files[0].size)
     assert said == [f"downloading CIFAR-10 ({size}) from {server.url} to {home}"]
     assert everything_below(home) == [
         "cifar-10-python.tar.gz",
-        f"cifar10-{archive.sha256[:16]}.npz",
+        f"cifar10-{archive.files[0].sha256[:16]}.npz",
     ]
 
 
@@ -108,8 +107,8 @@ def test_no_bar_is_drawn_elsewhere(publish, capsys):
 
 def test_a_mirror_is_asked_instead(publish, server, monkeypatch):
     archive = publish()
-    elsewhere = dataclasses.replace(archive, url="http://127.0.0.1:1/none")
-    monkeypatch.setattr(cifar10_archive, "CIFAR10", elsewhere)
+    elsewhere = dataclasses.replace(archive, folders=("http://127.0.0.1:1/none/",))
+    monkeypatch.setattr(Cifar10Config, "source", elsewhere)
     monkeypatch.setenv("BNEXP_CIFAR10_URL", server.url)
     load()
     assert server.download_count == 1

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bnexp.cli.data import app
 from bnexp.data import DATASETS
-from bnexp.data.cifar10 import archive as cifar10_archive
+from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError, UsageError
 from bnexp.models import ImpossibleModelError
@@ -30,7 +30,7 @@ def home(tmp_path, monkeypatch):
 def archive(tmp_path, monkeypatch):
     """An archive got by hand, which counts as the official one."""
     path = tmp_path / "by-hand.tar.gz"
-    monkeypatch.setattr(cifar10_archive, "CIFAR10", write_archive(path))
+    monkeypatch.setattr(Cifar10Config, "source", write_archive(path))
     return path
 
 

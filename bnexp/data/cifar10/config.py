@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts, Say, data_home
+from bnexp.data.dataset import DatasetFacts
+from bnexp.data.published.base import PublishedConfig
+from bnexp.data.published.cifar import CifarSource
+from bnexp.data.published.source import PublishedFile
+
+CIFAR10 = CifarSource(
+    name="cifar10",
+    title="CIFAR-10",
+    folders=("https://www.cs.toronto.edu/~kriz/",),
+    files=(
+        PublishedFile(
+            "cifar-10-python.tar.gz",
+            170_498_071,
+            "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        ),
+    ),
+    facts=DatasetFacts((32, 32, 3), 10, 50_000, 10_000),
+    member_folder="cifar-10-batches-py",
+    train_members=tuple(f"data_batch_{number}" for number in range(1, 6)),
+    test_member="test_batch",
+    meta_member="batches.meta",
+    md5={
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    },
+)
 
 
-class Cifar10Config(DatasetConfig):
-    """CIFAR-10, fetched from its home page once: 50,000 training and 10,000 test images."""
+class Cifar10Config(PublishedConfig):
+    """CIFAR-10, fetched from its home page once: 50,000 training and 10,000 test images.
 
+    An unpacked `cifar-10-batches-py` in the data folder, or as `root`, is read as well.
+    """
+
+    source: ClassVar[CifarSource] = CIFAR10
     name: Literal["cifar10"] = "cifar10"
     """Selects this dataset."""
     val_size: int = Field(default=5000, ge=0)
@@ -22,24 +55,3 @@ class Cifar10Config(DatasetConfig):
         "horizontal_flip",
     )
     """Random changes of training images; crop and mirror are He et al. (2015), section 4.2."""
-
-    def load(self, say: Say) -> Dataset:
-        """Returns the dataset, downloaded, verified and decoded first if needed.
-
-        Raises:
-            DataError: It cannot be downloaded, or what arrived is not CIFAR-10.
-        """
-        from bnexp.data.cifar10.store import load_cifar10
-
-        return load_cifar10(data_home(self.root), say)
-
-    def facts(self) -> DatasetFacts:
-        """Returns the published sizes."""
-        return DatasetFacts((32, 32, 3), 10, 50_000, 10_000)
-
-    def stored_files(self) -> tuple[Path, ...]:
-        """Returns where the archive and the decoded images are; either is enough to load it."""
-        from bnexp.data.cifar10.store import archive_path, cache_path
-
-        home = data_home(self.root)
-        return archive_path(home), cache_path(home)

@@ -5,13 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cifar10_files import CLASS_NAMES, PER_BATCH, make_batch, make_members, write_archive
+from cifar10_files import (
+    CLASS_NAMES,
+    PER_BATCH,
+    make_batch,
+    make_members,
+    read_archive,
+    write_archive,
+)
 
 from bnexp.data.array_cache import forget_loaded
-from bnexp.data.cifar10 import archive as cifar10_archive
-from bnexp.data.cifar10.archive import CIFAR10, find_mismatch, official_archive, read_archive
-from bnexp.data.cifar10.config import Cifar10Config
-from bnexp.data.cifar10.store import import_archive, load_cifar10
+from bnexp.data.cifar10.config import CIFAR10, Cifar10Config
+from bnexp.data.published import pickled_batches
+from bnexp.data.published.store import find_mismatch, import_files, load_published
 from bnexp.errors import DataError
 
 
@@ -27,11 +33,19 @@ def said():
     return Lines()
 
 
+def import_archive(path, home, say):
+    return import_files(path, [Cifar10Config.source], home, say)[1]
+
+
+def load_cifar10(home, say):
+    return load_published(Cifar10Config.source, home, say)
+
+
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     """An archive got by hand, which counts as the official one."""
     path = tmp_path / "by-hand.tar.gz"
-    monkeypatch.setattr(cifar10_archive, "CIFAR10", write_archive(path))
+    monkeypatch.setattr(Cifar10Config, "source", write_archive(path))
     return path
 
 
@@ -58,9 +72,7 @@ def test_the_facts_are_the_published_sizes():
 
 def test_a_mirror_changes_the_address_alone(monkeypatch):
     monkeypatch.setenv("BNEXP_CIFAR10_URL", "http://mirror/cifar.tar.gz")
-    archive = official_archive()
-    assert archive.url == "http://mirror/cifar.tar.gz"
-    assert archive.sha256 == CIFAR10.sha256
+    assert CIFAR10.list_urls(CIFAR10.files[0]) == ["http://mirror/cifar.tar.gz"]
 
 
 def test_five_batches_are_the_training_set_in_order_and_the_sixth_is_the_test_set(tmp_path):
@@ -102,8 +114,10 @@ def test_nothing_is_unpickled_before_the_hash_is_verified(tmp_path, monkeypatch)
     content = bytearray((tmp_path / "a.tar.gz").read_bytes())
     content[-1] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(content)
-    monkeypatch.setattr(cifar10_archive, "_unpickle", lambda *_: pytest.fail("unpickled"))
-    with pytest.raises(DataError, match=f"SHA-256 [0-9a-f]+, but should have {archive.sha256}"):
+    monkeypatch.setattr(pickled_batches, "_unpickle", lambda *_: pytest.fail("unpickled"))
+    with pytest.raises(
+        DataError, match=f"SHA-256 [0-9a-f]+, but should have {archive.files[0].sha256}"
+    ):
         read_archive(tmp_path / "a.tar.gz", archive)
 
 
@@ -171,8 +185,8 @@ def test_an_archive_without_a_batch_is_refused(tmp_path):
 def test_a_file_that_is_cut_is_told_by_its_size(tmp_path):
     archive = write_archive(tmp_path / "a.tar.gz")
     (tmp_path / "a.tar.gz").write_bytes(b"short")
-    mismatch = find_mismatch(tmp_path / "a.tar.gz", archive)
-    assert mismatch.startswith(f"it has 5 of {archive.size:,} bytes and the SHA-256 ")
+    mismatch = find_mismatch(tmp_path / "a.tar.gz", archive.files[0])
+    assert mismatch.startswith(f"it has 5 of {archive.files[0].size:,} bytes and the SHA-256 ")
 
 
 def test_an_imported_archive_is_copied_and_ready_to_load(source, data_folder, said):
@@ -197,10 +211,11 @@ def test_importing_another_file_is_refused_and_leaves_nothing(source, data_folde
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("gone", "No such file"), (".", "not a regular file")]
+    ("name", "reason"), [("gone", "cannot read .*No such file"), ("empty", "nothing was imported")]
 )
 def test_importing_what_cannot_be_read_is_refused(source, data_folder, said, name, reason):
-    with pytest.raises(DataError, match=f"cannot read .*{reason}"):
+    (source.parent / "empty").mkdir()
+    with pytest.raises(DataError, match=reason):
         import_archive(source.parent / name, data_folder, said)
 
 
@@ -211,8 +226,8 @@ def test_a_device_that_never_ends_is_not_read(data_folder, said):
 
 def test_a_file_larger_than_the_archive_is_refused_unread(tmp_path):
     with (tmp_path / "huge").open("wb") as file:
-        file.truncate(CIFAR10.size + 1)
-    mismatch = find_mismatch(tmp_path / "huge", CIFAR10)
+        file.truncate(CIFAR10.files[0].size + 1)
+    mismatch = find_mismatch(tmp_path / "huge", CIFAR10.files[0])
     assert mismatch == "it has 170,498,072 bytes, but should have 170,498,071"
 
 

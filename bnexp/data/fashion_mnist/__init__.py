@@ -1,0 +1,1 @@
+"""Fashion-MNIST: downloaded, verified and read."""

@@ -1,0 +1,1 @@
+"""MNIST: downloaded, verified and read."""

@@ -1,0 +1,1 @@
+"""Datasets that are published as files of known content: fetched, verified and decoded."""
