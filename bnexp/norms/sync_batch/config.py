@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from bnexp.norms.batch.config import BatchNormConfig
@@ -40,6 +41,11 @@ class SyncBatchNormConfig(BatchStatisticsConfig):
     def one_process_equivalent(self) -> BatchNormConfig:
         """Batch norm with the same options."""
         return BatchNormConfig(**self.settings)
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields that a training by bnexp, which is one process, has nothing to synchronise."""
+        yield from super().find_warnings(batch_size, steps)
+        yield "name", "bnexp trains a run in one process, in which sync_batch is batch, bit for bit"
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns `torch.nn.SyncBatchNorm`, extended to processes on CPUs; for both forms."""

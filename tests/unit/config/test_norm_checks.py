@@ -4,6 +4,7 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import ConfigError
+from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 
 CONFIG = """\
 name: trial
@@ -43,7 +44,6 @@ def load(tmp_path, monkeypatch):
         "batch_renorm",
         "noisy_batch",
         "filter_response",
-        "sync_batch",
         "{name: batch, momentum: null}",
         "{name: batch, normalization_batch_size: 8}",
     ],
@@ -303,3 +303,8 @@ def test_weight_standardization_without_a_norm_is_told(tmp_path):
 
     with pytest.raises(ConfigError, match="standardized filters have variance 1"):
         load_experiment(path)
+
+
+def test_sync_batch_is_said_to_be_batch_in_one_process():
+    found = dict(SyncBatchNormConfig().find_warnings(128, 10_000))
+    assert "is batch, bit for bit" in found["name"]
