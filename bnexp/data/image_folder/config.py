@@ -14,9 +14,10 @@ from bnexp.errors import DataError
 class ImageFolderConfig(DatasetConfig):
     """Images in `train/<class>/`, `test/<class>/` and, if there is one, `val/<class>/`.
 
-    JPEG and PNG files, turned as their EXIF orientation says. Palettes, black and white, and an
-    alpha channel without transparent pixels are converted; transparent pixels, 16 bits per
-    channel, CMYK and animations are refused.
+    JPEG and PNG files, turned as their EXIF orientation says and converted to sRGB if they have
+    a colour profile. Palettes, black and white, and an alpha channel without transparent pixels
+    are converted; transparent pixels, 16 bits per channel, CMYK, another gamma than that of sRGB,
+    and animations are refused.
     """
 
     name: Literal["image_folder"] = "image_folder"
@@ -31,7 +32,8 @@ class ImageFolderConfig(DatasetConfig):
     """Width and height to resize every image to, bilinear and antialiased, without keeping its
     proportions; null: all must have one size."""
     channels: Literal[1, 3, "auto"] = 3
-    """3 widens grey images to RGB, 1 turns colours into grey; auto is 1 if all images are grey."""
+    """3 widens grey images to RGB, 1 turns colours into grey; auto is 1 if no image has a colour,
+    even if it is stored as RGB."""
 
     @field_validator("root")
     @classmethod

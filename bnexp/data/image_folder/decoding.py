@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import io
 import os
 import struct
 import sys
@@ -18,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 
@@ -37,6 +39,10 @@ _PNG_DEPTH = 24
 """Where a PNG file says how many bits a channel has."""
 _ORIENTATION = 0x0112
 """The EXIF tag that says how viewers turn a picture."""
+_SRGB_GAMMA = 1 / 2.2
+"""The gamma of a PNG file whose numbers viewers show as they are."""
+_TOLERANCE = 0.01
+"""How far another gamma may be from that: it changes a pixel by about 2 of 255."""
 _EQUIVALENTS = {"1": "L", "P": "RGB", "LA": "L", "RGBA": "RGB", "PA": "RGB"}
 """Modes that mean the same as 8-bit grey or RGB, if no pixel is transparent."""
 _DEEP = ("I", "I;16")
@@ -49,7 +55,7 @@ def load_image_folder(
 
     They are uint8 `(N, H, W, C)`, class by class, sorted by name. They are resized to
     `image_size`, or must have one size if that is None. With one channel, colours become grey;
-    with three, grey is widened; `auto` is one if all are grey.
+    with three, grey is widened; `auto` is one if all are grey. Colour profiles are applied.
 
     Calls for the same unchanged folder share one read-only dataset in a process.
 
@@ -124,7 +130,7 @@ def _decode_all(
         colourful = f"{len(paths) - grey_count:,} of {len(paths):,} images"
         say(f"{colourful} have colours; made grey as 0.299 R + 0.587 G + 0.114 B")
     elif channels != 1 and grey_count:
-        say(f"{grey_count:,} of {len(paths):,} images are grey; widened to RGB")
+        say(f"{grey_count:,} of {len(paths):,} images are grey; as RGB, their three channels are equal")
     return images
 
 
@@ -190,7 +196,7 @@ def _decode(path: str, size: Size, place: NDArray[np.uint8], is_resized: bool) -
                 return _Finding(_upright_size(image))
             image.load()  # a PNG may say only at its end how it is turned
             picture = _convert(ImageOps.exif_transpose(image) or image)
-            is_grey = picture.mode == "L"
+            is_grey = _is_grey(picture)
             if is_resized and picture.size != size:
                 picture = picture.resize(size, Image.Resampling.BILINEAR)
             if picture.size == size:
@@ -209,11 +215,17 @@ def _upright_size(image: Image.Image) -> Size:
     return (image.height, image.width) if is_turned else image.size
 
 
+def _is_grey(image: Image.Image) -> bool:
+    """Whether no pixel has a colour, whether the image is stored as grey or as RGB."""
+    pixels = np.asarray(image)
+    return pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
+
+
 def _convert(image: Image.Image) -> Image.Image:
-    """Returns the image as RGB or, if it has no colours, as grey (L).
+    """Returns the image as sRGB or, if it is stored as grey, as grey (L).
 
     Raises:
-        _UnusableError: A pixel is transparent.
+        _UnusableError: A pixel is transparent, or the colour profile cannot be used.
     """
     has_alpha = image.mode in ("LA", "RGBA", "PA")
     if has_alpha or "transparency" in image.info:
@@ -222,7 +234,36 @@ def _convert(image: Image.Image) -> Image.Image:
             raise _UnusableError("has transparent pixels, not 8-bit RGB or grey")
         image = opaque if image.mode == "P" else image
     mode = _EQUIVALENTS.get(image.mode, image.mode)
-    return image if mode == image.mode else image.convert(mode)
+    converted = image if mode == image.mode else image.convert(mode)
+    return _apply_profile(converted, image.info.get("icc_profile"))
+
+
+def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Returns the image in sRGB, as viewers show it, if it has a profile of other colours.
+
+    Raises:
+        _UnusableError: The profile cannot be used.
+    """
+    if not profile:
+        return image
+    try:
+        transform = _build_transform(profile, image.mode)
+    except ImageCms.PyCMSError as error:
+        raise _UnusableError(f"has a colour profile that cannot be used ({error})") from error
+    if transform is None:
+        return image
+    shown = ImageCms.applyTransform(image, transform)
+    assert shown is not None  # only a transform in place returns nothing
+    return shown.convert(image.mode)
+
+
+@functools.lru_cache(maxsize=64)
+def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Returns the transform from a profile to sRGB; None if it is that of sRGB itself."""
+    source = ImageCms.getOpenProfile(io.BytesIO(profile))
+    if "sRGB" in ImageCms.getProfileDescription(source):
+        return None
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
 
 
 @contextlib.contextmanager
@@ -246,6 +287,10 @@ def _check_mode(image: Image.Image, start: bytes) -> None:
         raise _UnusableError("has 16 bits per channel, not 8-bit RGB or grey")
     if image.mode not in ("RGB", "L", *_EQUIVALENTS):
         raise _UnusableError(f"has {image.mode}, not 8-bit RGB or grey")
+    gamma = image.info.get("gamma", _SRGB_GAMMA)
+    has_profile = "srgb" in image.info or "icc_profile" in image.info  # these overrule gamma
+    if not has_profile and abs(gamma - _SRGB_GAMMA) > _TOLERANCE:
+        raise _UnusableError(f"has the gamma {gamma:g}, not {_SRGB_GAMMA:.2f} of sRGB")
     frames = getattr(image, "n_frames", 1) if is_png else 1
     if frames > 1:
         raise _UnusableError(f"is an animation of {frames} pictures")

@@ -13,8 +13,8 @@ from bnexp.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 REQUIRED_SPLITS = ("train", "test")
-_NAMES_OF_VAL = ("valid", "validation", "dev")
-"""What others call `val/`."""
+_NAMES_OF_VAL = ("val", "valid", "validation", "dev", "eval", "evaluation", "holdout")
+"""What others call `val/`, in any case."""
 NAMED = 5
 """How many of several offending files a message names."""
 
@@ -86,7 +86,7 @@ def name_some(items: Iterable[str]) -> str:
 
 def _list_splits(root: Path) -> tuple[str, ...]:
     names = {entry.name for entry in _visible(root) if entry.is_dir()}
-    if other := sorted(names.intersection(_NAMES_OF_VAL)):
+    if other := sorted(name for name in names - {"val"} if name.lower() in _NAMES_OF_VAL):
         raise DataError(
             f"{root / other[0]} would be ignored: rename it to val/ if it holds validation images, "
             "or move it out of the image folder"

@@ -87,7 +87,7 @@ def test_grey_images_are_widened_and_counted(folder):
     said = []
     dataset = load(folder, said.append)
     assert dataset.train.images[3, 2, 2].tolist() == [77, 77, 77]
-    assert said[-1] == "2 of 10 images are grey; widened to RGB"
+    assert said[-1] == "2 of 10 images are grey; as RGB, their three channels are equal"
 
 
 def test_a_second_process_reads_the_decoded_images_without_decoding(folder, monkeypatch):

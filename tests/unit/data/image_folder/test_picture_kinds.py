@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from image_folders import make_image_folder, save
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 from torch.nn import functional
 
 from bnexp.config.experiment import ExperimentConfig
@@ -92,6 +93,42 @@ def test_a_transparent_colour_that_no_pixel_has_is_no_transparency(folder):
     assert added(folder)[0, 0].tolist() == [10, 20, 30]
 
 
+def make_profile(is_swapped=True):
+    """Returns the colour profile of sRGB, or one in which red and blue change places."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if not is_swapped:
+        return profile
+    named = profile.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    return named.replace(b"rXYZ", b"tmp.").replace(b"bXYZ", b"rXYZ").replace(b"tmp.", b"bXYZ")
+
+
+@pytest.mark.parametrize(("is_swapped", "expected"), [(True, (10, 20, 250)), (False, (250, 20, 10))])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_colour_profile_is_applied_as_viewers_do(folder, suffix, is_swapped, expected):
+    image = Image.new("RGB", (8, 6), (250, 20, 10))
+    options = {"quality": 100} if suffix == "jpg" else {}
+    add(folder, image, suffix, icc_profile=make_profile(is_swapped), **options)
+    assert np.abs(added(folder)[0, 0].astype(int) - expected).max() < 8
+
+
+def test_a_colour_profile_that_cannot_be_read_is_refused(folder):
+    add(folder, Image.fromarray(PIXELS), icc_profile=b"no profile")
+    with pytest.raises(DataError, match=r"zz\.png has a colour profile that cannot be used"):
+        load(folder)
+
+
+@pytest.mark.parametrize(("gamma", "is_refused"), [(100_000, True), (45_455, False)])
+def test_a_gamma_that_makes_a_picture_darker_or_brighter_is_refused(folder, gamma, is_refused):
+    chunks = PngInfo()
+    chunks.add(b"gAMA", gamma.to_bytes(4, "big"))
+    add(folder, Image.fromarray(PIXELS), pnginfo=chunks)
+    if is_refused:
+        with pytest.raises(DataError, match=r"zz\.png has the gamma 1, not 0\.45 of sRGB"):
+            load(folder)
+    else:
+        np.testing.assert_array_equal(added(folder), PIXELS)
+
+
 def test_image_size_is_width_and_height_and_resizes_pictures_of_any_size(folder):
     add(folder, Image.new("RGB", (40, 90), (9, 8, 7)))
     dataset = load(folder, image_size=(5, 4))
@@ -105,14 +142,16 @@ def test_pictures_resized_otherwise_are_another_dataset_and_both_are_kept(folder
     assert len(list((data_folder / "image_folder").iterdir())) == 2
 
 
-def make_grey(folder):
+def make_grey(folder, mode="L"):
+    """Takes the colours out of all pictures, and stores them in that mode."""
     for path in folder.rglob("*.png"):
-        Image.open(path).convert("L").save(path)
+        Image.open(path).convert("L").convert(mode).save(path)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 @pytest.mark.parametrize(("channels", "expected"), [(1, 1), (3, 3), ("auto", 1)])
-def test_grey_pictures_have_one_channel_if_wanted(folder, channels, expected):
-    make_grey(folder)
+def test_grey_pictures_have_one_channel_if_wanted(folder, channels, expected, mode):
+    make_grey(folder, mode)
     dataset = load(folder, channels=channels)
     assert dataset.image_shape == (6, 8, expected)
     assert dataset.test.images.shape[3] == expected

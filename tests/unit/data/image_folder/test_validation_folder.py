@@ -67,7 +67,7 @@ def test_another_class_in_val_is_named(folder):
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["valid", "validation", "dev"])
+@pytest.mark.parametrize("name", ["valid", "validation", "dev", "eval", "Val", "VALID"])
 def test_val_by_another_name_is_not_ignored(folder, name):
     (folder / "val").rename(folder / name)
     with pytest.raises(DataError, match=f"{name} would be ignored: rename it to val/"):
