@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
 _PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|[KMG]?i?B)\b|%)")
+_MOST_NAMED = 5
+"""How many of several things a message names."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -109,3 +111,10 @@ def show_path(path: Path) -> str:
 def printable(text: str) -> str:
     """Returns the text with U+FFFD for each character that HTML and XML cannot hold, e.g. NUL."""
     return _UNPRINTABLE.sub("\ufffd", text)
+
+
+def name_some(items: Iterable[str]) -> str:
+    """Returns the first few items, and how many more there are."""
+    every = list(items)
+    more = f" and {len(every) - _MOST_NAMED:,} more" if len(every) > _MOST_NAMED else ""
+    return ", ".join(every[:_MOST_NAMED]) + more

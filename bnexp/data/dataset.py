@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import abstractmethod
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from bnexp.errors import DataError
 from bnexp.parts import Part
-from bnexp.wording import count
+from bnexp.wording import count, name_some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,24 +93,49 @@ class Dataset:
         return digest.hexdigest()
 
     @cached_property
-    def repeated_counts(self) -> dict[str, int]:
-        """By split, how many images outside the training set have the pixels of one inside."""
-        known = {hashlib.sha256(image.tobytes()).digest() for image in self.train.images}
+    def _digests(self) -> dict[str, list[bytes]]:
+        """By split, the SHA-256 of each image's pixels."""
         return {
-            split: sum(hashlib.sha256(image.tobytes()).digest() in known for image in part.images)
+            split: [hashlib.sha256(image.tobytes()).digest() for image in part.images]
             for split, part in self.parts.items()
-            if split != "train"
         }
 
-    def find_warnings(self) -> list[str]:
-        """Returns what makes scores on this dataset doubtful: test images known from training."""
-        names = {"test": "test", "val": "validation"}
-        return [
-            f"{repeated:,} of {count(len(self.parts[split]), f'{names[split]} image')} are also "
-            "training images, pixel by pixel, so scores on them are too good; remove them"
-            for split, repeated in self.repeated_counts.items()
-            if repeated
+    @cached_property
+    def _training_digests(self) -> Counter[bytes]:
+        return Counter(self._digests["train"])
+
+    def find_warnings(self, taken: Iterable[int] = ()) -> list[str]:
+        """Returns what makes scores doubtful: images known from training, classes without any.
+
+        Args:
+            taken: Indices of the training images that validate instead.
+        """
+        known = self._training_digests
+        validating = Counter(self._digests["train"][index] for index in taken)
+        repeated = {
+            split: sum(digest in known for digest in digests)
+            for split, digests in self._digests.items()
+            if split != "train"
+        }
+        sizes = {split: len(self.parts[split]) for split in repeated}
+        if validating:
+            repeated["val"] = sum(n for digest, n in validating.items() if known[digest] > n)
+            sizes["val"] = validating.total()
+        nouns = {"test": "test image", "val": "validation image"}
+        warnings = [
+            f"{number:,} of {count(sizes[split], nouns[split])} are also training images, pixel "
+            "by pixel, so scores on them are too good; remove them"
+            for split, number in repeated.items()
+            if number
         ]
+        for split in nouns.keys() & self.parts.keys():
+            if lost := self._find_lost_classes(split):
+                warnings.append(f"no {nouns[split]} is of the class {lost}")
+        return warnings
+
+    def _find_lost_classes(self, split: str) -> str:
+        labels = {*self.parts[split].labels.tolist()}
+        return name_some(name for place, name in enumerate(self.class_names) if place not in labels)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

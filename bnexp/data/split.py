@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset
 from bnexp.errors import DataError
+from bnexp.wording import name_some
 
 _SPLIT_SEED = 20_150_211
 
@@ -43,7 +44,7 @@ def choose_images(
         if len(indices) and not counts.all():
             lost = [name for name, count in zip(names, counts, strict=True) if not count]
             raise DataError(
-                f"{len(indices):,} {purpose} images leave none of {', '.join(lost)}: each class "
+                f"{len(indices):,} {purpose} images leave none of {name_some(lost)}: each class "
                 "is sampled in proportion to its share of the training set; change train_size or "
                 "val_size, or remove the class"
             )

@@ -52,8 +52,8 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
             f"{dict(said - held)}"
         )
     warnings = check_against_facts(config, facts)
-    choose_images(dataset, config.data.train_size, config.data.val_size)
-    doubts = [f"data: {warning}" for warning in dataset.find_warnings()]
+    _, taken = choose_images(dataset, config.data.train_size, config.data.val_size)
+    doubts = [f"data: {warning}" for warning in dataset.find_warnings(taken)]
     return doubts if config.data.facts() else doubts + warnings
 
 

@@ -26,8 +26,9 @@ from rich.progress import track
 
 from bnexp.data.array_cache import load_or_build
 from bnexp.data.dataset import Dataset, LabelledImages, Say, data_home
-from bnexp.data.image_folder.layout import ImageFolder, name_some, scan_image_folder
+from bnexp.data.image_folder.layout import ImageFolder, scan_image_folder
 from bnexp.errors import DataError
+from bnexp.wording import name_some
 
 Channels = Literal[1, 3, "auto"]
 Size = tuple[int, int]
@@ -130,7 +131,8 @@ def _decode_all(
         colourful = f"{len(paths) - grey_count:,} of {len(paths):,} images"
         say(f"{colourful} have colours; made grey as 0.299 R + 0.587 G + 0.114 B")
     elif channels != 1 and grey_count:
-        say(f"{grey_count:,} of {len(paths):,} images are grey; as RGB, their three channels are equal")
+        greys = f"{grey_count:,} of {len(paths):,} images"
+        say(f"{greys} are grey; as RGB, their three channels are equal")
     return images
 
 

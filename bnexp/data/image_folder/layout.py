@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnexp.errors import DataError
+from bnexp.wording import name_some
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 REQUIRED_SPLITS = ("train", "test")
 _NAMES_OF_VAL = ("val", "valid", "validation", "dev", "eval", "evaluation", "holdout")
 """What others call `val/`, in any case."""
-NAMED = 5
-"""How many of several offending files a message names."""
-
 Listing = list[list[os.DirEntry[str]]]
 """The files of each class in a split, sorted by name."""
 
@@ -75,13 +73,6 @@ def scan_image_folder(root: Path) -> ImageFolder:
     except (OSError, RuntimeError) as error:
         raise _explain(error, root) from error
     return ImageFolder(resolved, class_names, listings, fingerprint, signature)
-
-
-def name_some(items: Iterable[str]) -> str:
-    """Returns the first few items, and how many more there are."""
-    every = list(items)
-    more = f" and {len(every) - NAMED:,} more" if len(every) > NAMED else ""
-    return ", ".join(every[:NAMED]) + more
 
 
 def _list_splits(root: Path) -> tuple[str, ...]:

@@ -31,3 +31,11 @@ def test_images_and_labels_of_another_kind_are_refused(images, labels, said):
 
     assert str(caught.value).startswith("the test images of dataset 'mine': ")
     assert said in str(caught.value)
+
+
+def test_a_class_without_test_images_is_named():
+    images = np.arange(4, dtype=np.uint8)[:, None, None, None] + IMAGES
+    train, test = LabelledImages(images, LABELS), LabelledImages(images[:1] + 9, LABELS[:1])
+    assert Dataset("mine", train, test, ("a", "b")).find_warnings() == [
+        "no test image is of the class b"
+    ]

@@ -102,7 +102,9 @@ def make_profile(is_swapped=True):
     return named.replace(b"rXYZ", b"tmp.").replace(b"bXYZ", b"rXYZ").replace(b"tmp.", b"bXYZ")
 
 
-@pytest.mark.parametrize(("is_swapped", "expected"), [(True, (10, 20, 250)), (False, (250, 20, 10))])
+@pytest.mark.parametrize(
+    ("is_swapped", "expected"), [(True, (10, 20, 250)), (False, (250, 20, 10))]
+)
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_colour_profile_is_applied_as_viewers_do(folder, suffix, is_swapped, expected):
     image = Image.new("RGB", (8, 6), (250, 20, 10))

@@ -82,3 +82,12 @@ def test_pictures_that_are_also_training_pictures_are_counted(folder, split, nou
     save(folder / split / "dog/0.png", (0, 0, 7))  # a training picture of a cat
     warnings = check_against_dataset(data(), load(folder))
     assert warnings[0].startswith(f"data: 1 of {noun} are also training images, pixel by pixel")
+
+
+def test_validation_pictures_taken_from_repeated_training_pictures_are_counted(tmp_path):
+    root = make_image_folder(tmp_path / "pics")
+    shutil.copyfile(root / "train/cat/0.png", root / "train/cat/1.png")
+    shutil.copyfile(root / "train/cat/0.png", root / "train/cat/2.png")
+    assert load(root).find_warnings() == []
+    warning, *_ = check_against_dataset(data(val_size=2), load(root))
+    assert warning.startswith("data: 1 of 2 validation images are also training images")
