@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bnexp.familiar_names import find_ours
+from bnexp.familiar_names import find_ours, has_word, is_foreign
 
 
 class BnexpError(Exception):
@@ -51,10 +51,14 @@ class ConfigError(UsageError):
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Returns ` (did you mean 'x'?)` for what other programs call so, else for the closest word.
 
-    An empty string if there is neither.
+    An empty string if there is neither, or if the word is that of a method that bnexp lacks:
+    `nadam` is not `adamw`.
     """
     word = str(word)
-    return suggest([*find_ours(word, known), *get_close_matches(word, known, n=1, cutoff=0.6)])
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if is_foreign(word):
+        close = [name for name in close if has_word(name, word)]
+    return suggest([*find_ours(word, known), *close])
 
 
 def suggest(names: Iterable[str]) -> str:

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+_NONE = "-"
+"""Stands in the table for what bnexp does not have."""
+
 
 @functools.cache
 def _read_table() -> dict[str, list[str]]:
@@ -46,6 +49,17 @@ def find_ours(word: str, known: Sequence[str]) -> Iterator[str]:
             yield name
 
 
+def is_foreign(word: str) -> bool:
+    """Returns whether a familiar word stands for something that bnexp does not have."""
+    return _NONE in _names_by_word().get(_normalize(word), ())
+
+
+def has_word(name: str, word: str) -> bool:
+    """Returns whether a word is part of a name, whatever their case and punctuation."""
+    return _normalize(word) in _normalize(name)
+
+
 def all_names() -> list[str]:
     """Returns every name of ours in the table, without options."""
-    return list(dict.fromkeys(name.partition(" with ")[0] for name in _read_table()))
+    names = (name.partition(" with ")[0] for name in _read_table() if name != _NONE)
+    return list(dict.fromkeys(names))

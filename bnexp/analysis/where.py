@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import isclose
 
 from bnexp.analysis.cells import swept_keys
-from bnexp.errors import UsageError, did_you_mean
+from bnexp.errors import UsageError, did_you_mean, suggest
+from bnexp.familiar_names import find_ours
 from bnexp.runs.record import RunRecord, Scalar, find_value
 from bnexp.wording import write_value
 
@@ -32,7 +33,9 @@ def find_key(name: str, records: Sequence[RunRecord], option: str) -> str:
                     f"{option}: '{name}' could mean {' or '.join(found)}; write one of them"
                 )
     shown = f"; the swept keys are {', '.join(swept)}" if swept else ""
-    raise UsageError(f"{option}: no run has a key '{name}'{did_you_mean(name, known) or shown}")
+    last_words = [key.removesuffix(".name").rpartition(".")[2] for key in known]
+    hint = suggest(find_ours(name, last_words)) or did_you_mean(name, known) or shown
+    raise UsageError(f"{option}: no run has a key '{name}'{hint}")
 
 
 def select_runs(
@@ -41,7 +44,8 @@ def select_runs(
     """Returns the runs that satisfy `key=value` conditions, and these with their whole keys.
 
     Of several values for one key, a run has any; of several keys, it satisfies all. A part is
-    matched by its name, whatever its options: `norm=group` matches `group(num_groups=4)`.
+    matched by its name, whatever its options: `norm=group` matches `group(num_groups=4)`. So is
+    one that is written with options, whether they were swept with it or as keys of their own.
 
     Raises:
         UsageError: A condition has no `=`, its key is unknown, no run has one of the values, or
@@ -50,17 +54,23 @@ def select_runs(
     wanted: dict[str, list[str]] = {}
     for condition in conditions:
         name, equals, value = condition.partition("=")
-        if not equals:
+        if not equals or name.strip()[-1:] in ("", "!", "<", ">", "~"):
             raise UsageError(f"--where: '{condition}' is not KEY=VALUE, e.g. norm=batch")
-        wanted.setdefault(find_key(name.strip(), records, "--where"), []).append(value.strip())
+        # Reports write a key with spaces: learning rate 0.1.
+        key = find_key(name.strip().replace(" ", "_"), records, "--where")
+        wanted.setdefault(key, []).append(value.strip())
     left = tuple(records)
     for key, values in wanted.items():
         missing = [text for text in values if not any(_has(run, key, text) for run in records)]
         found = tuple(run for run in left if any(_has(run, key, text) for text in values))
         if missing or not found:
             runs, wrong = (records, missing) if missing else (left, values)
-            there = ", ".join(dict.fromkeys(write_value(_value(run, key)) for run in runs))
-            raise UsageError(f"--where: no run has {key} = {' or '.join(wrong)}; it is {there}")
+            there = list(dict.fromkeys(write_value(_value(run, key)) for run in runs))
+            whose = "no run" if missing else "no run that satisfies the other conditions"
+            hint = did_you_mean(wrong[0], there) if missing else ""
+            raise UsageError(
+                f"--where: {whose} has {key} = {' or '.join(wrong)}{hint}; it is {', '.join(there)}"
+            )
         left = found
     return left, {key: tuple(values) for key, values in wanted.items()}
 
@@ -85,9 +95,20 @@ def _value(run: RunRecord, key: str) -> Scalar:
 
 
 def _has(run: RunRecord, key: str, text: str) -> bool:
-    value, part = _value(run, key), run.config.get(f"{key}.name")
-    has_options = isinstance(value, str) and value.startswith(f"{text}(")
-    return _is_value(value, text) or (has_options and part == text)
+    """Whether a run has a value: a part by its name, or by its name and some of its options."""
+    value = _value(run, key)
+    if _is_value(value, text):
+        return True
+    root = key.removesuffix(".name")
+    name, bracket, options = text.partition("(")
+    if f"{root}.name" not in run.config or write_value(value).partition("(")[0] != name:
+        return False
+    wanted = [one.partition("=") for one in options.removesuffix(")").split(",") if bracket]
+    return all(
+        (full := f"{root}.{option.strip()}") in run.config
+        and _is_value(run.config[full], wish.strip())
+        for option, _, wish in wanted
+    )
 
 
 def _is_value(value: Scalar, text: str) -> bool:

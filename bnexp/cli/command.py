@@ -45,7 +45,17 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command of commands."""
+    """A command of commands, which suggests one of them for a name that it does not have."""
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[Any, ...]:  # type: ignore[override]
+        """Returns the command that the first argument names, as the base class does."""
+        try:
+            return super().resolve_command(ctx, args)
+        except _OptionError as error:
+            ours = next(find_ours(args[0], self.list_commands(ctx)), None)
+            if ours and "Did you mean" not in error.message:
+                error.message = f"{error.message.rstrip('.')} (did you mean '{ours}'?)"
+            raise
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Returns the parameters, which show no Python types on the help page."""

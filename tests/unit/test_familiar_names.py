@@ -32,9 +32,12 @@ def find_words(schema):
 
 
 def test_every_name_in_the_table_exists():
-    commands = get_command(build_app()).commands.values()
-    options = {option for one in commands for param in one.params for option in param.opts}
-    known = find_words(ExperimentConfig.model_json_schema()) | set(METRICS) | options
+    group = get_command(build_app())
+    commands = {**group.commands["data"].commands, **group.commands}
+    parameters = [parameter for one in commands.values() for parameter in one.params]
+    options = {option for parameter in parameters for option in parameter.opts}
+    words = find_words(ExperimentConfig.model_json_schema())
+    known = words | set(METRICS) | options | set(commands)
 
     assert [name for name in all_names() if name not in known] == []
 
@@ -53,7 +56,17 @@ def test_every_name_in_the_table_exists():
         ("model.norm=false", "'none'"),
         ("model.norm=null", "'none'"),
         ("model.norm=FrozenBatchNorm2d", "'batch' with frozen: true"),
+        ("model.norm=ghost_batch", "'batch' with normalization_batch_size: 16"),
+        ("model.norm=syncbn", "'sync_batch'"),
         ("model=resnet20", "'resnet' with depth: 20"),
+        ("model=vgg11_bn", "'vgg' with depth: 11"),
+        ("model=PreActResNet18", "'resnet' with order: full_preactivation"),
+        ("model=WRN-28-10", "'resnet' with a larger width"),
+        ("model=LeNet-5", "'cnn'"),
+        ("model.activation=swish", "'silu'"),
+        ("data=FashionMNIST", "'fashion_mnist'"),
+        ("optim.schedule=CosineAnnealingLR", "'cosine'"),
+        ("optim.schedule=flat", "'constant'"),
         ("model=resnet18", "'torchvision' with architecture: resnet18"),
         ("model.placement=after_relu", "'after_activation'"),
         ("model.norm_layer=batch", "'norm'"),
@@ -83,3 +96,27 @@ def test_a_name_from_elsewhere_suggests_ours(override, suggestion, tmp_path):
 @pytest.mark.parametrize("word", ["batch_norms", "layr", "grup"])
 def test_a_misspelled_name_is_still_found_by_its_spelling(word):
     assert did_you_mean(word, [part_name(member) for member in NORMS])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "model.norm=rms_norm",
+        "model=alexnet",
+        "model=DenseNet",
+        "optim=nadam",
+        "optim=RAdam",
+        "optim.schedule=OneCycleLR",
+        "model.activation=relu6",
+        "data=kmnist",
+    ],
+)
+def test_a_method_that_there_is_not_suggests_no_other_one(override, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG)
+
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(path, [override])
+
+    assert "is not one of" in str(caught.value)
+    assert "did you mean" not in str(caught.value)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from records import build_run
 
@@ -88,6 +90,65 @@ def test_a_part_is_matched_by_its_name_whatever_its_options():
 
     assert select_runs(records, ["norm=batch", "norm=group"])[0] == tuple(records[:2])
     assert select_runs(records, ["norm=group(num_groups=4)"])[0] == (records[1],)
+
+
+@pytest.mark.parametrize("key", ["model.norm.name", "model.norm"])
+def test_a_part_is_matched_as_reports_name_it_whatever_key_is_swept(key):
+    """Reports write `norm=batch(momentum=0.3), learning rate 0.1`."""
+    slow, fast = (
+        build_run(
+            f"momentum={momentum}",
+            0,
+            0.5,
+            settings={key: "batch", "model.norm.momentum": momentum},
+            config={
+                "model.norm.name": "batch",
+                "model.norm.momentum": momentum,
+                "model.norm.eps": 1e-5,
+                "optim.learning_rate": momentum,
+            },
+        )
+        for momentum in (0.1, 0.3)
+    )
+    assert select_runs([slow, fast], ["norm=batch(momentum=0.3)"])[0] == (fast,)
+    assert select_runs([slow, fast], ["norm=batch(momentum=0.30, eps=1e-5)"])[0] == (fast,)
+    assert select_runs([slow, fast], ["norm=batch"])[0] == (slow, fast)
+    assert select_runs([slow, fast], ["learning rate=0.1"])[0] == (slow,)
+    with pytest.raises(UsageError, match=r"no run has model\.norm\S* = batch\(momentum=0\.2\)"):
+        select_runs([slow, fast], ["norm=batch(momentum=0.2)"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("norm=bacth", "= bacth (did you mean 'batch'?)"),
+        ("norm=bn", "= bn (did you mean 'batch'?)"),
+        ("lr=0.1", "a key 'lr' (did you mean 'learning_rate'?)"),
+    ],
+)
+def test_a_wrong_word_in_a_condition_gets_a_suggestion(condition, hint):
+    with pytest.raises(UsageError, match=re.escape(hint)):
+        select_runs(runs(), [condition])
+
+
+def test_conditions_that_hold_only_one_by_one_are_refused_as_such():
+    first, second = (
+        build_run(
+            f"{norm}", 0, 0.5, settings={"model.norm.name": norm, "optim.learning_rate": rate}
+        )
+        for norm, rate in (("none", 0.1), ("batch", 0.2))
+    )
+    with pytest.raises(
+        UsageError,
+        match=r"satisfies the other conditions has optim\.learning_rate = 0\.2; it is 0\.1",
+    ):
+        select_runs([first, second], ["norm=none", "learning_rate=0.2"])
+
+
+@pytest.mark.parametrize("condition", ["norm!=batch", "learning_rate>=0.1", "=batch"])
+def test_other_comparisons_are_refused(condition):
+    with pytest.raises(UsageError, match=f"'{condition}' is not KEY=VALUE"):
+        select_runs(runs(), [condition])
 
 
 def test_a_condition_without_a_value_is_refused():

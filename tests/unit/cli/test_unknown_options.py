@@ -27,6 +27,23 @@ def test_an_unknown_option_suggests_what_to_write(command, suggestion):
     assert f"(did you mean '{suggestion}'?)" in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "suggestion"),
+    [
+        (["run", "c.yaml"], "train"),
+        (["tensorboard"], "tb"),
+        (["delete", "a"], "rm"),
+        (["report"], "compare"),
+        (["data", "download"], "fetch"),
+    ],
+)
+def test_an_unknown_command_suggests_one_that_there_is(command, suggestion):
+    result = CliRunner().invoke(build_app(), command)
+
+    assert result.exit_code == 2
+    assert f"(did you mean '{suggestion}'?)" in result.output
+
+
 def test_an_option_like_no_other_names_the_way_to_set_keys():
     result = CliRunner().invoke(build_app(), ["train", "c.yaml", "--zzz"])
 
