@@ -6,13 +6,17 @@ import io
 import os
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from bnexp.foreign_text import visible, visible_lines
 
 PLAIN_WIDTH = 100
 """Characters per line if the output is no terminal and COLUMNS is not set."""
@@ -30,15 +34,33 @@ _BREAKS = (
 
 
 def open_console() -> Console:
-    """Returns a console on stdout: coloured on a terminal, plain and wide enough elsewhere.
-
-    Texts are printed as they stand: a name in brackets is no markup.
-    """
+    """Returns a console on stdout: coloured on a terminal, plain and wide enough elsewhere."""
     accept_any_text()
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = VisibleConsole()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PLAIN_WIDTH
     return console
+
+
+class VisibleConsole(Console):
+    """A console that prints texts as they stand, and whose texts cannot steer a terminal.
+
+    A name in brackets is no markup, and a control character in a name is shown, not sent.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of the base class
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Returns the text, made visible before it is measured."""
+        return super().render_str(visible_lines(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yields the pieces of what is printed, each made visible unless Rich itself controls."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible_lines(text), style, control)
 
 
 def accept_any_text() -> None:
@@ -75,7 +97,7 @@ class FoldedName:
     """
 
     def __init__(self, name: str, style: str = "") -> None:
-        self._name, self._style = name, style
+        self._name, self._style = visible(name), style
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """Returns how narrow and how wide it may be."""

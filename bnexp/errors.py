@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bnexp.familiar_names import find_ours, has_word, is_foreign
+from bnexp.foreign_text import shorten, shorten_words
+
+_LONGEST = 60
+"""Characters of an override, and of a key, in a message."""
 
 
 class BnexpError(Exception):
@@ -36,8 +40,14 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: "
-        return where + (f"{self.path}: {self.reason}" if self.path else self.reason)
+        is_override = self.file.startswith("-s ")
+        file = shorten(self.file, _LONGEST) if is_override else self.file
+        parts = (
+            f"{file}:{self.line}:{self.column}",
+            shorten(self.path, _LONGEST),
+            shorten_words(self.reason),
+        )
+        return ": ".join(filter(None, parts))
 
 
 class ConfigError(UsageError):

@@ -12,7 +12,6 @@ _PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|[KMG]?i?B)\b|%)")
 _MOST_NAMED = 5
 """How many of several things a message names."""
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def count(number: int, noun: str) -> str:
@@ -106,11 +105,6 @@ def show_path(path: Path) -> str:
     """Returns a path for messages: shortened in its middle if it is very long."""
     text = str(path).replace("\0", "\\0")
     return text if len(text) <= 300 else f"{text[:150]}…{text[-100:]}"
-
-
-def printable(text: str) -> str:
-    """Returns the text with U+FFFD for each character that HTML and XML cannot hold, e.g. NUL."""
-    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def name_some(items: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bnexp import __version__
 from bnexp.cli.command import Command, Group
+from bnexp.cli.output import echo
 from bnexp.errors import BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output, print_line
 from bnexp.wording import wrap_words
@@ -20,7 +21,7 @@ EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"bnexp {__version__}")
+        echo(f"bnexp {__version__}")
         raise typer.Exit
 
 
@@ -88,7 +89,7 @@ def _print_error(error: BnexpError) -> None:
         for problem in error.problems:
             print_line(console, str(problem))
         return
-    first, *others = f"error: {error}".splitlines()
+    first, *others = f"error: {error}".split("\n")
     head = Text(wrap_words(first, console.width) if console.is_terminal else first)
     head.stylize("bold red", 0, len("error:"))
     console.print(head)

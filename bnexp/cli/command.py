@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from bnexp.errors import did_you_mean, suggest
 from bnexp.familiar_names import find_ours
+from bnexp.foreign_text import visible
 
 _OptionError: Any = typer.BadParameter.__base__
 """The base of the errors that the command line's parser raises."""
@@ -55,6 +56,14 @@ class Group(TyperGroup):
             ours = next(find_ours(args[0], self.list_commands(ctx)), None)
             if ours and "Did you mean" not in error.message:
                 error.message = f"{error.message.rstrip('.')} (did you mean '{ours}'?)"
+            raise
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Runs the command that is asked for; what is wrong with its options is said visibly."""
+        try:
+            return super().invoke(ctx)
+        except _OptionError as error:
+            error.message = visible(error.message)
             raise
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]

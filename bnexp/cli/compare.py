@@ -13,7 +13,7 @@ import typer
 from bnexp.analysis.results import Comparison, Question
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import RunsDirOption
-from bnexp.cli.output import say, warn
+from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
@@ -149,15 +149,15 @@ def _print(
         case "table":
             show_report(*comparisons)
         case "md":
-            typer.echo(render_markdown(*comparisons), nl=False)
+            write(render_markdown(*comparisons))
         case "csv":
-            typer.echo(render_csv(*comparisons, by=by), nl=False)
+            write(render_csv(*comparisons, by=by))
             _print_what_csv_lacks(comparisons)
         case "json":
             text = render_json_by(by, *comparisons) if by else render_json(*comparisons)
-            typer.echo(text, nl=False)
+            write(text)
         case "latex":
-            typer.echo(render_latex(*comparisons), nl=False)
+            write(render_latex(*comparisons))
 
 
 def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from bnexp.cli.command import Command, Group
 from bnexp.cli.options import JsonOption
-from bnexp.cli.output import print_json, print_table, say, warn
+from bnexp.cli.output import echo, print_json, print_table, say, warn
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.wording import count, format_bytes
 
@@ -64,7 +64,7 @@ def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> No
     from bnexp.data.inventory import open_dataset
 
     dataset = open_dataset(name, root).load(say)
-    typer.echo(
+    echo(
         f"{dataset.name} is ready: {len(dataset.train):,} training and "
         f"{count(len(dataset.test), 'test image')}, {count(len(dataset.class_names), 'class')}"
     )
@@ -87,7 +87,7 @@ def import_command(
     from bnexp.data.published.store import import_files
 
     name, place = import_files(path, list_sources(), data_home(root), say)
-    typer.echo(f"{name} is ready: imported to {place}")
+    echo(f"{name} is ready: imported to {place}")
 
 
 @app.command("info", cls=Command)
@@ -136,10 +136,10 @@ def _summary_as_json(summary: DatasetSummary) -> dict[str, Any]:
 
 def _print_summary(summary: DatasetSummary) -> None:
     height, width, channels = summary.image_shape
-    typer.echo(f"{summary.name}: {width}×{height} pixels, {count(channels, 'channel')}")
-    typer.echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
-    typer.echo(f"channel stds   {_join(summary.channel_stds)}")
-    typer.echo(f"fingerprint    {summary.fingerprint}")
+    echo(f"{summary.name}: {width}×{height} pixels, {count(channels, 'channel')}")
+    echo(f"channel means  {_join(summary.channel_means)}  (pixels in [0, 1], training)")
+    echo(f"channel stds   {_join(summary.channel_stds)}")
+    echo(f"fingerprint    {summary.fingerprint}")
     counts = {"training": summary.train_counts, "test": summary.test_counts}
     if summary.val_counts:
         counts["validation"] = summary.val_counts

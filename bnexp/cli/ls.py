@@ -16,6 +16,7 @@ from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.cli.run_states import count_states, describe_age, describe_run, describe_state
 from bnexp.console import FoldedName, accept_any_text
+from bnexp.foreign_text import visible
 from bnexp.runs import RunRecord, list_experiments, read_experiments
 from bnexp.wording import format_percent
 
@@ -102,6 +103,7 @@ def _summarise_run(record: RunRecord) -> tuple[str, ...]:
 
 def _print_plainly(rows: Sequence[Sequence[str]]) -> None:
     """Prints aligned columns, each line whole however wide the terminal is."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     accept_any_text()
     for row in rows:

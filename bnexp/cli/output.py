@@ -13,6 +13,7 @@ import typer
 from rich.console import RenderableType
 
 from bnexp.console import open_console, open_table
+from bnexp.foreign_text import visible, visible_lines
 from bnexp.wording import command_to_paste, wrap_words
 
 LOADING = "loading PyTorch…"
@@ -24,8 +25,19 @@ def say(line: str) -> None:
     typer.echo(fit(line, sys.stderr), err=True)
 
 
+def echo(line: str, indent: int = 2) -> None:
+    """Prints a line to stdout."""
+    typer.echo(fit(line, sys.stdout, indent))
+
+
+def write(text: str) -> None:
+    """Prints a whole text to stdout as it is, but visible."""
+    typer.echo(visible_lines(text), nl=False)
+
+
 def fit(line: str, stream: TextIO | None, indent: int = 2) -> str:
-    """Returns the line, on a terminal broken between words; elsewhere a line stays one."""
+    """Returns the line, visible, on a terminal broken between words; elsewhere it stays one."""
+    line = visible(line)
     if stream is None or not stream.isatty():
         return line
     return wrap_words(line, shutil.get_terminal_size().columns, indent)
@@ -38,7 +50,7 @@ def warn(message: str) -> None:
 
 def print_json(content: Any) -> None:  # noqa: ANN401 - any JSON value
     """Prints plain values to stdout as indented JSON."""
-    typer.echo(json.dumps(content, indent=2))
+    write(f"{json.dumps(content, indent=2)}\n".replace("\x7f", "\\u007f"))
 
 
 def print_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from bnexp.cli.output import write
 
 
 def schema() -> None:
@@ -17,4 +17,4 @@ def schema() -> None:
     """
     from bnexp.config.schema import write_schema
 
-    typer.echo(write_schema(), nl=False)
+    write(write_schema())

@@ -15,7 +15,7 @@ from rich.console import RenderableType
 
 from bnexp.cli.names import complete_config_or_experiment, locate_config
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, fit, print_json, print_table, say, warn
+from bnexp.cli.output import LOADING, echo, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
 from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.console import FoldedName
@@ -170,7 +170,7 @@ def _print(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> None:
     rows = [*map(_as_row, summary.layers), total]
     print_table(("layer", "kind", "output", "norm", "bias", *numbers), rows, numbers, title)
     for line in _conclude(summary, model.norm.name):
-        typer.echo(fit(line, sys.stdout, len("norm:   ")))
+        echo(line, len("norm:   "))
 
 
 def _as_row(layer: LayerSummary) -> tuple[RenderableType, ...]:

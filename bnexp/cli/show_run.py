@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
-
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.cli.output import command_on, fit, print_json
+from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.reports.words.commands import train_command
@@ -56,12 +53,15 @@ def show_run(record: RunRecord, runs_dir: Path, is_json: bool) -> None:
     if is_json:
         print_json(_describe(record))
         return
-    typer.echo(fit(f"{record.experiment}, {record.cell}, seed {record.seed}", sys.stdout))
+    echo(f"{record.experiment}, {record.cell}, seed {record.seed}")
     for title, lines in _sections(record, runs_dir):
         for index, line in enumerate(lines):
             text = f"{'' if index else title:<{_INDENT}}{line}".rstrip()
             # What is to be pasted stays one line.
-            typer.echo(text if title in _PASTED else fit(text, sys.stdout, _INDENT))
+            if title in _PASTED:
+                write(f"{text}\n")
+            else:
+                echo(text, _INDENT)
 
 
 def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str]]]:

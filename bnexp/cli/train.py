@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bnexp.cli.names import ConfigArgument, locate_config
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, command_on, fit, print_table, say
+from bnexp.cli.output import LOADING, command_on, echo, print_table, say
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
@@ -152,7 +152,7 @@ def plan(
         seeds = " ".join(str(run.spec.seed) for run in runs)
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    typer.echo(fit(describe_duration(planned), sys.stdout))
+    echo(describe_duration(planned))
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -212,6 +212,6 @@ def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
 
     output = open_output(sys.stdout)
     if any(read_run(run.folder.path, with_config=False).state in ENDED for run in planned):
-        output.print(f"compare:     {command_on(name, 'compare', runs_dir)}", markup=False)
+        output.print(f"compare:     {command_on(name, 'compare', runs_dir)}")
     if any(run.folder.is_begun for run in planned):
-        output.print(f"TensorBoard: {command_on(name, 'tb', runs_dir)}", markup=False)
+        output.print(f"TensorBoard: {command_on(name, 'tb', runs_dir)}")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from bnexp.foreign_text import shorten
 from bnexp.parts import Part
 
 MAX_SEED = 2**31 - 1
@@ -40,7 +41,7 @@ def read_interval(value: int | str | None) -> CheckpointInterval:
         return CheckpointInterval(steps=value)
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        shown = "true or false" if isinstance(value, bool) else repr(value)[:40]
+        shown = "true or false" if isinstance(value, bool) else shorten(repr(value))
         raise ValueError(
             "must be a whole number of steps, e.g. 500, a time, e.g. 30s, 5min or 1h, or null, "
             f"not {shown}"

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from bnexp.data.batches import TrainingBatches
+from bnexp.foreign_text import escape_markdown
 from bnexp.launch.network_graph import trace_network
 from bnexp.launch.recorder import RunRecorder
 from bnexp.runs.tensorboard_events import Image
@@ -93,5 +94,8 @@ def _encode(sheet: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image:
 
 def _describe(names: Sequence[str], columns: int) -> str:
     rows = [names[start : start + columns] for start in range(0, len(names), columns)]
-    lines = (f"- row {number}: {', '.join(row)}" for number, row in enumerate(rows, start=1))
+    lines = (
+        f"- row {number}: {', '.join(map(escape_markdown, row))}"
+        for number, row in enumerate(rows, start=1)
+    )
     return "The first training batch, augmented, in its order.\n\n" + "\n".join(lines)

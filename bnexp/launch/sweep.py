@@ -129,6 +129,6 @@ def _conclude(ended: Mapping[State, int], stop: StopSignal, total: int, console:
     if is_left or is_failed:
         # To paste, without what would start the runs over.
         words = ["bnexp", *(word for word in sys.argv[1:] if word != "--force")]
-        console.print(f"  {command_to_paste(words)}", markup=False)
+        console.print(f"  {command_to_paste(words)}")
     # A signal that came when everything was done has stopped nothing.
     return (stop.exit_code if is_left else 0) or int(is_failed or is_left)

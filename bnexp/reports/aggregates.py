@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnexp.analysis.metrics import epoch_values, natural_range
+from bnexp.foreign_text import visible
 from bnexp.runs.record import RunRecord
 
 _CONFIDENCE = 0.95
@@ -50,7 +51,9 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
     summaries = [run.summary for run in finished if run.summary is not None and run.summary.epochs]
     tags = dict.fromkeys(tag for summary in summaries for tag in summary.history)
     curves = {
-        tag: aggregate((epoch_values(summary, tag) for summary in summaries), natural_range(tag))
+        visible(tag): aggregate(
+            (epoch_values(summary, tag) for summary in summaries), natural_range(tag)
+        )
         for tag in tags
     }
     curves = {tag: curve for tag, curve in curves.items() if curve.mean}
@@ -58,7 +61,7 @@ def build_cell_curves(label: str, finished: Sequence[RunRecord]) -> CellCurves |
         return None
     steps = fmean(summary.steps / summary.epochs for summary in summaries)
     seconds = fmean(summary.elapsed_seconds / summary.epochs for summary in summaries)
-    return CellCurves(label, steps, seconds, curves)
+    return CellCurves(visible(label), steps, seconds, curves)
 
 
 def aggregate(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnexp.analysis.results import CellResult, Comparison
+from bnexp.foreign_text import visible
 from bnexp.reports.words.headings import join_choices
 from bnexp.runs.record import STATES
 
@@ -19,7 +20,8 @@ def render_csv(*comparisons: Comparison, by: str | None = None) -> str:
     the runs were divided by; each row has its value of it.
     """
     keys = tuple(dict.fromkeys(key for part in comparisons for key in part.differing))
-    rows = [_row(part, cell, keys, by) for part in comparisons for cell in part.cells]
+    found = [_row(part, cell, keys, by) for part in comparisons for cell in part.cells]
+    rows = [{_defuse(key): _defuse(value) for key, value in row.items()} for row in found]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -61,6 +63,14 @@ def _row(
         "restricted_mean_steps_to_target": epochs and epochs.restricted_mean_steps,
         **_take(cell, "", "damaged", "silent", "training_memory_bytes", "speed_obstacle"),
     }
+
+
+def _defuse(value: Any) -> Any:  # noqa: ANN401 - any scalar
+    """Returns a text with a quote before `=`, `+`, `-` or `@`: no spreadsheet computes it then."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", r"\t", r"\r")) else text
 
 
 def _take(part: object, prefix: str, *names: str) -> dict[str, Any]:

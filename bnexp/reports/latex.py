@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bnexp.analysis.results import ClaimResult, Comparison
 from bnexp.console import fold_name
+from bnexp.foreign_text import shareable, visible
 from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
@@ -164,13 +165,13 @@ def escape(text: str) -> str:
 
     A character that the standard fonts lack is written as its code, `[U+4E2D]`.
     """
-    parted = _DASHES.sub("-\u200b", _MINUS.sub("−", text))
+    parted = _DASHES.sub("-\u200b", _MINUS.sub("−", shareable(text)))
     return "".join(map(_escape_one, parted))
 
 
 def comment(text: str) -> str:
     """Returns the text as a line that LaTeX leaves out."""
-    return f"% {' '.join(text.split())}"
+    return f"% {visible(' '.join(shareable(text).split()))}"
 
 
 def _escape_one(character: str) -> str:

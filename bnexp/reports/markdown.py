@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bnexp.analysis.results import ClaimResult, Comparison
+from bnexp.foreign_text import escape_markdown as escape
 from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
@@ -18,25 +18,15 @@ from bnexp.reports.words.sentences import describe_cells
 class Dialect:
     """What differs between the readers of Markdown."""
 
-    escape: Callable[[str], str]
-    """Keeps a text on one line, and from being read as Markdown or HTML."""
     indent: str
     """Stands before the items of an inner list."""
     has_wide_tables: bool
     """Whether results and costs fit side by side."""
 
 
-def _escape(text: str, special: str = r"[\\|*`~]|<(?=[A-Za-z/!?])") -> str:
-    return re.sub(special, r"\\\g<0>", " ".join(text.split()))
-
-
-def _escape_for_tensorboard(text: str) -> str:
-    return _escape(text, r"[\\|*`]").replace("<", "&lt;")
-
-
-GITHUB = Dialect(_escape, "  ", has_wide_tables=True)
-TENSORBOARD = Dialect(_escape_for_tensorboard, "    ", has_wide_tables=False)
-"""It breaks words if columns are many, and knows fewer escapes."""
+GITHUB = Dialect("  ", has_wide_tables=True)
+TENSORBOARD = Dialect("    ", has_wide_tables=False)
+"""It breaks words if columns are many."""
 
 
 def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
@@ -44,7 +34,6 @@ def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
 
     The best mean is bold.
     """
-    escape = dialect.escape
     claims = [claim for comparison in comparisons for claim in comparison.claims]
     notes = describe_notes(comparisons, is_best_marked=True)
     warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
@@ -60,8 +49,8 @@ def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
 
 def _claim(claim: ClaimResult, dialect: Dialect) -> str:
     text = describe_claim(claim)
-    rest = (f"{dialect.indent}- {dialect.escape(paragraph)}" for paragraph in text.paragraphs)
-    return "\n".join((f"- **{text.heading}:** {dialect.escape(text.statement)}", *rest))
+    rest = (f"{dialect.indent}- {escape(paragraph)}" for paragraph in text.paragraphs)
+    return "\n".join((f"- **{text.heading}:** {escape(text.statement)}", *rest))
 
 
 def _part(
@@ -69,7 +58,7 @@ def _part(
 ) -> Iterable[str]:
     heading = describe_part(comparison, comparisons)
     if heading:
-        yield f"#### {dialect.escape(heading)}"
+        yield f"#### {escape(heading)}"
     view = build_table(comparison)
     results = (*view.names, *view.results, view.verdicts)
     if dialect.has_wide_tables:
@@ -78,17 +67,17 @@ def _part(
         yield _table(view, results, dialect)
         yield "**Cost**"
         yield _table(view, (*view.names, *view.costs), dialect)
-    sentences = (dialect.escape(text.join()) for text in describe_cells(comparison))
+    sentences = (escape(text.join()) for text in describe_cells(comparison))
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _table(view: TableView, columns: Sequence[Column], dialect: Dialect) -> str:
     def write(column: Column, row: int) -> str:
-        text = dialect.escape(column.text(row, ", "))
+        text = escape(column.text(row, ", "))
         return f"**{text}**" if view.is_bold(column, row) else text
 
     lines = [
-        [dialect.escape(" ".join(column.header)) for column in columns],
+        [escape(" ".join(column.header)) for column in columns],
         ["---" if column.is_text else "---:" for column in columns],
         *([write(column, row) for column in columns] for row in range(len(columns[0].rows))),
     ]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
-from bnexp.console import PLAIN_WIDTH, FoldedName, open_console, open_table
+from bnexp.console import PLAIN_WIDTH, FoldedName, VisibleConsole, open_console, open_table
 from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
@@ -48,9 +48,7 @@ def show_report(*comparisons: Comparison) -> None:
 
 def render_text(*comparisons: Comparison, width: int = PLAIN_WIDTH) -> str:
     """Returns the report as plain text, the tables no wider than `width` characters."""
-    console = Console(
-        file=io.StringIO(), width=width, highlight=False, force_terminal=False, no_color=True
-    )
+    console = VisibleConsole(file=io.StringIO(), width=width, force_terminal=False, no_color=True)
     with console.capture() as capture:
         print_report(console, *comparisons)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

@@ -15,6 +15,7 @@ from typing import Any
 
 from bnexp.errors import UsageError
 from bnexp.files import write_json_atomically, write_text_atomically
+from bnexp.foreign_text import visible_lines
 from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside, set_aside_a_folder
 from bnexp.runs.record import Scalar, State, Summary
 from bnexp.runs.tensorboard_events import EVENTS
@@ -222,7 +223,7 @@ class RunDir:
         self.check()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{stamp} {line}\n")
+            file.write(f"{stamp} {visible_lines(line)}\n")
 
     @property
     def is_begun(self) -> bool:

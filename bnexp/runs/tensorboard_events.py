@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bnexp.foreign_text import visible
 from bnexp.runs.record import Scalar, State
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) -> 
     """Returns one point for each tag; `wall_time` is in seconds since 1970."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+    values = [Summary.Value(tag=visible(tag), simple_value=value) for tag, value in scalars.items()]
     return _event(wall_time, step=step, summary=Summary(value=values))
 
 
@@ -266,4 +267,4 @@ def _as_hyperparameter(value: Scalar) -> str | float:
     """Returns numbers as they are and everything else as text, which the page can filter."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
-    return value
+    return visible(value) if isinstance(value, str) else value

@@ -21,6 +21,7 @@ LAYERS = [
         "console",
         "errors",
         "familiar_names",
+        "foreign_text",
         "locks",
         "files",
         "parts",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.config.finding import Finding
+from bnexp.foreign_text import shorten
 from bnexp.runs.record import Scalar, find_value
 
 _ABSENT = "no such key"
@@ -77,8 +78,8 @@ def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]
             for variant in variants
         )
         if not any(variant.has({key: wanted[key]}) for variant in variants):
-            shown = ", ".join(map(str, list(values)[:8]))
-            return f"no cell has {key} = {wanted[key]}; the cells have {shown}"
+            wished, *known = (shorten(str(value)) for value in (wanted[key], *list(values)[:8]))
+            return f"no cell has {key} = {wished}; the cells have {', '.join(known)}"
     return "no cell has all of these values at once"
 
 

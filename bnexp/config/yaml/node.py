@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnexp.errors import Problem
+from bnexp.foreign_text import shorten
 
 
 @dataclass(frozen=True)
@@ -97,5 +98,4 @@ def describe(value: Any) -> str:  # noqa: ANN401 - any YAML value
         return "a list"
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
-    shown = f"'{value}'" if isinstance(value, str) else str(value)
-    return shown if len(shown) <= 60 else shown[:57] + "…"
+    return f"'{shorten(value)}'" if isinstance(value, str) else shorten(str(value))

@@ -77,7 +77,8 @@ def read_yaml_file(path: Path) -> Node:
         raise ConfigError([place.problem("not UTF-8 text; save the file as UTF-8")]) from error
     node = read_yaml(text, str(path))
     if node.mapping is None:
-        reason = f"a config is a mapping of keys to values; this is {describe(node.value)}"
+        kind = "text" if isinstance(node.value, str) else describe(node.value)
+        reason = f"a config is a mapping of keys to values; this is {kind}"
         raise ConfigError([node.position.problem(reason)])
     return node
 

@@ -16,6 +16,7 @@ from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.problems import collecting
 from bnexp.config.yaml.reader import MAX_DEPTH, find_invisible, read_yaml, read_yaml_file
 from bnexp.errors import ConfigError, Problem, UsageError
+from bnexp.foreign_text import shorten
 from bnexp.wording import show_path
 
 MAX_FILES = 50
@@ -261,11 +262,11 @@ def _walk_axes(axes: Node, prefix: str = "") -> Iterator[tuple[str, Position, No
 
 def _read_override(override: str) -> Assignment:
     if surrogate := re.search("[\ud800-\udfff]", override):
-        shown = override.encode(errors="replace").decode()
+        shown = shorten(override)
         raise UsageError(f"-s {shown}: the character U+{ord(surrogate[0]):04X} is not allowed")
     key, separator, text = override.partition("=")
     if not separator or not key.strip(". "):
-        raise UsageError(f"-s {override}: write KEY=VALUE, e.g. -s model.norm.name=none")
+        raise UsageError(f"-s {shorten(override)}: write KEY=VALUE, e.g. -s model.norm.name=none")
     place = Position(f"-s {override}", 1, 1)
     found = [Position(place.file, 1, i + 1).problem(why, key) for i, why in find_invisible(key)]
     if found:

@@ -13,6 +13,8 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+from bnexp.console import VisibleConsole
+from bnexp.foreign_text import visible
 from bnexp.wording import wrap_words
 
 
@@ -22,13 +24,13 @@ def open_output(stream: TextIO | None) -> Console:
     None, which is Python's for a stream that was closed from the beginning, is written nowhere.
     """
     file = cast("TextIO", _ReadOrNotStream(stream or io.StringIO()))
-    return Console(file=file, highlight=False, soft_wrap=True)
+    return VisibleConsole(file=file, soft_wrap=True)
 
 
 def print_line(console: Console, line: str) -> None:
-    """Prints a line as it is, on a terminal broken between words; elsewhere it stays one."""
-    shown = wrap_words(line, console.width) if console.is_terminal else line
-    console.print(shown, highlight=False, markup=False, soft_wrap=True)
+    """Prints a line, visible, on a terminal broken between words; elsewhere it stays one."""
+    line = visible(line)
+    console.print(wrap_words(line, console.width) if console.is_terminal else line, soft_wrap=True)
 
 
 class _ReadOrNotStream(io.TextIOBase):

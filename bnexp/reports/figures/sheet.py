@@ -12,8 +12,8 @@ from statistics import fmean
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from bnexp.foreign_text import visible
 from bnexp.reports.figures.style import FONT_SIZE, INK, LINE_WIDTH, MUTED, PAPER, Style
-from bnexp.wording import printable
 
 if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
@@ -81,7 +81,7 @@ class Sheet:
         look = {"color": INK, "va": "baseline", "transform": self.pixels, **look}
         first = middle + LINE_HEIGHT * (len(lines) - 1) / 2 - 4.5
         for index, line in enumerate(lines):
-            self.figure.text(x, first - LINE_HEIGHT * index, printable(line), **look)
+            self.figure.text(x, first - LINE_HEIGHT * index, visible(line), **look)
 
     def rule(self, xs: Sequence[float], ys: Sequence[float], **look: Any) -> None:  # noqa: ANN401
         """Draws a line, in matplotlib's look, through places."""
@@ -213,7 +213,7 @@ def _width(line: str) -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(family=["DejaVu Sans"], size=FONT_SIZE)
-    return float(text_to_path.get_text_width_height_descent(printable(line), font, ismath=False)[0])
+    return float(text_to_path.get_text_width_height_descent(visible(line), font, ismath=False)[0])
 
 
 def text_width(lines: Iterable[str]) -> float:

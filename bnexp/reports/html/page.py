@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_text_atomically
+from bnexp.foreign_text import shareable, visible_lines
 from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.sheet import space_label
@@ -31,7 +32,7 @@ from bnexp.reports.words.notes import describe_notes
 from bnexp.reports.words.phrases import CellName
 from bnexp.reports.words.sentences import CellText, describe_cells
 from bnexp.runs.record import RunRecord
-from bnexp.wording import count, printable
+from bnexp.wording import count
 
 _SIGNS: Mapping[Verdict | ClaimVerdict, str] = {
     "better": "▲",
@@ -92,15 +93,19 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
         configs=write_configs(records),
         version=shared_value((run.environment for run in records), "versions.bnexp"),
     )
-    return f"{printable(page)}\n"
+    return f"{visible_lines(page)}\n"
 
 
 @cache
 def _load_template() -> Template:
-    """Returns the template of the page, which escapes every text but the SVGs."""
+    """Returns the template of the page, which escapes every text but the SVGs.
+
+    No text keeps a secret or the folders of an absolute path.
+    """
     templates = Environment(
         loader=PackageLoader("bnexp.reports.html", ""),
         autoescape=True,
+        finalize=_share,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -113,7 +118,13 @@ def _load_template() -> Template:
 
 def _breakable(content: str) -> Markup:
     """Returns a cell's or key's name that may be broken after its commas and before its dots."""
-    return Markup(re.sub(r"([,/_])(?=\S)|(?=\.\D)", r"\1<wbr>", str(escape(content))))
+    pieces = re.split(r"(?<=[,/_])(?=\S)|(?=\.\D)", _share(content))
+    return Markup("<wbr>").join(pieces)
+
+
+def _share(value: Any) -> Any:  # noqa: ANN401 - whatever the template shows
+    """Returns what stands on the page for a value: of a text, what may be shared of it."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else shareable(value)
 
 
 def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str, Any]:

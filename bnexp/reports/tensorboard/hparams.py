@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bnexp.analysis.cells import group_cells
+from bnexp.foreign_text import visible
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.runs.tensorboard_events import (
     encode_event_file,
@@ -45,7 +46,7 @@ def encode_hparams(records: Sequence[RunRecord], now: float) -> dict[Path, bytes
     cells = group_cells(order)
     keys = dict.fromkeys(key for cell in cells for key in cell.settings)
     columns = {key: _unify([cell.settings.get(key, _ABSENT) for cell in cells]) for key in keys}
-    columns = {key: values for key, values in columns.items() if len(set(values)) > 1}
+    columns = {visible(key): values for key, values in columns.items() if len(set(values)) > 1}
     if records and not any(map(is_running, records)):
         columns[SEEDS] = _unify([len(cell.runs) for cell in cells])
     if not columns:
@@ -57,7 +58,7 @@ def encode_hparams(records: Sequence[RunRecord], now: float) -> dict[Path, bytes
         for run in cell.runs:
             group = cell.label if "/" in cell.label else f"{run.experiment}/{cell.label}"
             elapsed = run.summary.elapsed_seconds if run.summary else 0.0
-            start = session_start_event(group, row, (run.heartbeat or now) - elapsed)
+            start = session_start_event(visible(group), row, (run.heartbeat or now) - elapsed)
             files[run.path] = encode_event_file([*metrics, start], now)
             metrics = []
     return files
@@ -77,11 +78,11 @@ def _unify(values: Sequence[Scalar]) -> list[str] | list[float]:
         numbers = [value for value in values if isinstance(value, int | float)]
         if any(isinstance(value, float) for value in numbers):
             return numbers
-    return [write_value(value) for value in values]
+    return [visible(write_value(value)) for value in values]
 
 
 def _find_metrics(records: Iterable[RunRecord]) -> list[str]:
     """Returns the metrics of the page: accuracies and losses, then the speed."""
     summaries = [record.summary for record in records if record.summary]
-    tags = dict.fromkeys(tag for summary in summaries for tag in summary.final)
+    tags = dict.fromkeys(visible(tag) for summary in summaries for tag in summary.final)
     return [*order_scores(tags), *([_SPEED] if _SPEED in tags else [])]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Comparison
+from bnexp.foreign_text import escape_markdown, visible
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.style import figure_settings
@@ -166,7 +167,7 @@ def _find_main_tags(comparison: Comparison, curves: Sequence[CellCurves]) -> tup
     Only those that some cell has a curve of.
     """
     tags = dict.fromkeys(tag for cell in curves for tag in cell.by_tag)
-    chosen = (comparison.metric, *order_scores(tags))
+    chosen = (visible(comparison.metric), *order_scores(tags))
     return tuple(tag for tag in dict.fromkeys(chosen) if tag in tags)
 
 
@@ -207,7 +208,7 @@ def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
         return {
             f"comparison/{_IMAGES.get(name, name)}": (
                 Image(sheet.encode_png(_CARD_DOTS / sheet.figure.get_figwidth())),
-                chart.description,
+                escape_markdown(chart.description),
             )
             for name, chart in build_charts(comparison).items()
             for sheet in [chart.draw_alone(is_wide=False)]

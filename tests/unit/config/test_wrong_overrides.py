@@ -4,6 +4,7 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import ConfigError, UsageError
+from bnexp.foreign_text import visible
 
 GOOD = """\
 name: trial
@@ -43,14 +44,14 @@ def mistakes(tmp_path):
          "name, optim, sweep, train"),
         ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are decay_norm, "
          "learning_rate, momentum, name, nesterov, schedule, weight_decay"),
-        ("train.ep\u200bochs=3", "9: train.ep\u200bochs: an invisible character here, U+200B (zero "
-         "width space); delete it, or put the text in quotes if it belongs there"),
+        ("train.ep\u200bochs=3", r"9: train.ep\u200bochs: an invisible character here, U+200B "
+         "(zero width space); delete it, or put the text in quotes if it belongs there"),
         ("train.epochs=\u00a03", "14: train.epochs: an invisible character here, U+00A0 (no-break "
          "space); write a normal space, or put the text in quotes if it belongs there"),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_told_at_its_column_with_its_key(override, column_and_reason, mistakes):
-    assert mistakes(override) == [f"-s {override}:1:{column_and_reason}"]
+    assert mistakes(override) == [f"-s {visible(override)}:1:{column_and_reason}"]
 
 
 def test_wrong_overrides_are_told_together_and_with_the_mistakes_of_the_file(mistakes):
@@ -80,7 +81,9 @@ def test_what_a_broken_override_might_have_said_is_not_missed(mistakes):
 def test_an_override_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "c.yaml").write_text(GOOD)
 
-    with pytest.raises(UsageError, match=r"^-s train\.\?=1: the character U\+DCFF is not allowed$"):
+    with pytest.raises(
+        UsageError, match=r"^-s train\.\\udcff=1: the character U\+DCFF is not allowed$"
+    ):
         load_experiment(tmp_path / "c.yaml", ["train.\udcff=1"])
 
 

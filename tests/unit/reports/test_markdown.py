@@ -52,7 +52,7 @@ def test_names_that_look_like_markdown_are_escaped():
     ]
     text = render_markdown(compare_runs(records))
     assert r"a\|b" in text
-    assert r"\<img>\*" in text
+    assert r"&#60;img>\*" in text
 
 
 def test_claims_are_a_list_with_the_verdict_in_bold():

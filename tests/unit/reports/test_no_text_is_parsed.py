@@ -25,6 +25,7 @@ PARSERS = {
 """Methods of strings and patterns that look into a text."""
 
 ALLOWED = {
+    "csv.py": "escapes any text",
     "figures/files.py": "makes a file's name of any metric",
     "words/cell_names.py": "breaks names, which the sweep wrote, into lines and parts with options",
     "words/claims.py": "an author's source may end in a full stop",
@@ -34,7 +35,6 @@ ALLOWED = {
     "html/page.py": "lets long names break, and escapes them",
     "json.py": "the list of keys is written in lines",
     "latex.py": "escapes any text, and turns any name into a label",
-    "markdown.py": "escapes any text and puts it on one line",
     "tensorboard/hparams.py": "tags, which are a contract of prefix and kind",
     "tensorboard/serve.py": "names of folders, and lines that TensorBoard wrote",
     "terminal.py": "drops the blanks that Rich leaves at the ends of lines",

@@ -41,7 +41,7 @@ WRONG = {
     ),
     "a scalar on top": (
         "hello\n",
-        ["c.yaml:1:1: a config is a mapping of keys to values; this is 'hello'"],
+        ["c.yaml:1:1: a config is a mapping of keys to values; this is text"],
     ),
     "an unknown key at the root": (
         GOOD + "modle: {}\n",
