@@ -17,6 +17,9 @@ from bnexp.data import AnyDataset
 from bnexp.models import AnyModel
 from bnexp.parts import Part
 
+_DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|(?:COM|LPT)\d)(?:\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever ending they have."""
+
 
 class ExperimentConfig(Part):
     """One experiment: data, model, optimiser, training, and the sweep over variants of them."""
@@ -54,6 +57,10 @@ class ExperimentConfig(Part):
             )
         if not name.strip("."):
             raise ValueError("must have a letter or a digit; it names a folder")
+        if not name[0].isalnum():
+            raise ValueError("must begin with a letter or a digit; it names a folder")
+        if name.endswith(".") or _DEVICE.fullmatch(name):
+            raise ValueError("cannot be the name of a folder on Windows; choose another")
         return name
 
     def fingerprint(self) -> str:

@@ -26,6 +26,14 @@ NAMES = {
     "a combining accent": "tria\u0301l",
     "a direction mark": "tri\u202eal",
     "an invisible blank": "tri\u200bal",
+    "a folder that is being deleted": ".trash-x",
+    "an option": "-rf",
+    "the comparison's folder": "_compare",
+    "the tuning's folder": "_tune",
+    "a device": "CON",
+    "a device with an ending": "nul.txt",
+    "a device with a number": "com1",
+    "a full stop at the end": "x.",
 }
 
 
@@ -45,7 +53,27 @@ def test_row_12_a_name_that_is_no_plain_folder_is_refused(number, names):
     file, (code, said, printed) = names.files[f"name {number}"], names.ends[f"name {number}"]
 
     assert (code, printed) == (2, "")
-    assert re.match(rf"{re.escape(file)}:1:7: name: (names a folder|must have a letter)", said)
+    reasons = "names a folder|must (have|begin with) a letter|cannot be the name of a folder"
+    assert re.match(rf"{re.escape(file)}:1:7: name: ({reasons})", said)
+
+
+def test_row_12_an_override_cannot_give_such_a_name_either(tmp_path):
+    (tmp_path / "c.yaml").write_text(HEAD)
+    for name in ("-rf", "_compare", "CON", "x."):
+        ((code, said, _),) = run_all([["train", "c.yaml", "-s", f"name={name}"]], tmp_path)
+        assert code == 2
+        assert said.startswith(f"-s name={name}:1:6: name: ")
+
+
+def test_row_12_cells_have_folders_of_their_own_on_every_system(tmp_path):
+    values = ["x", "X", "x.", "X."]
+    grid = f"sweep: {{grid: {{data.root: {json.dumps(values)}}}}}\n"
+    (tmp_path / "c.yaml").write_text(HEAD + grid)
+
+    cells = load_experiment(tmp_path / "c.yaml").cells
+
+    assert cells[0] == "root=x"
+    assert len({cell.casefold().rstrip(".") for cell in cells}) == len(values)
 
 
 def test_row_12_values_become_folder_names_that_stay_in_their_folder(tmp_path):

@@ -28,13 +28,15 @@ def name_cells(rows: Sequence[Row], includes: Sequence[Row], keys: Sequence[str]
     for row in includes:
         new = [choice.key for choice in row if choice.key not in names]
         names |= zip(new, short_names(new, names.values()), strict=True)
-    cells: dict[str, None] = {}
+    cells: dict[str, str] = {}
     for row in (*rows, *includes):
         name = _cell_name(names, row)
-        if name in cells:  # labels can run together; the first cell keeps the plain name
+        # Labels can run together, and some systems take `A` and `a` for the same folder; the
+        # first cell keeps the plain name.
+        if name.casefold() in cells:
             name = _with_digest(name, repr([(choice.key, choice.value.plain()) for choice in row]))
-        cells[name] = None
-    return list(cells)
+        cells[name.casefold()] = name
+    return list(cells.values())
 
 
 def short_names(keys: Sequence[str], taken: Collection[str] = ()) -> tuple[str, ...]:
@@ -55,7 +57,8 @@ def _endings(key: str) -> Iterator[str]:
 def _cell_name(names: Mapping[str, str], row: Row) -> str:
     full = ",".join(f"{names[choice.key]}={choice.label}" for choice in row) or "base"
     safe = re.sub(r"[^A-Za-z0-9._=,+()-]", "_", full)
-    if safe == full and len(full) <= MAX_CELL_NAME:
+    # Windows drops a full stop at the end of a folder's name.
+    if safe == full and len(full) <= MAX_CELL_NAME and not full.endswith("."):
         return full
     return _with_digest(safe, full)
 
