@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.console import PLAIN_WIDTH, FoldedName, VisibleConsole, open_console, open_table
+from bnexp.foreign_text import visible_lines
 from bnexp.reports.table import Column, TableView, build_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
@@ -108,7 +109,7 @@ def _warn(warning: str, console: Console) -> Text:
 def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text:
     """Returns the text in lines that fit, never broken at `NO_BREAK`."""
     lines = textwrap.wrap(
-        text,
+        visible_lines(text),
         console.width,
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + 2),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pydantic import ValidationError
-
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.claims.obstacles import find_added_seeds, find_obstacles
 from bnexp.analysis.claims.sides import as_variant, find_cells, measure_sides
@@ -71,7 +69,7 @@ def _read(raw: Mapping[str, object]) -> ClaimConfig | None:
     """Returns the claim as it was recorded, or None if this version cannot read it."""
     try:
         return ClaimConfig.model_validate(dict(raw))
-    except ValidationError:
+    except ValueError:  # of a lone surrogate, or pydantic's
         return None
 
 

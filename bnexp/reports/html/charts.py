@@ -8,6 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
+from bnexp.foreign_text import shareable
 from bnexp.reports.figures.sheet import Chart, Sheet, draw_swatch
 from bnexp.reports.figures.style import GRID, INK, MUTED, PAPER, Style, figure_settings
 
@@ -28,7 +29,7 @@ Known = Mapping[str, Element]
 
 def draw_chart(chart: Chart, *, is_wide: bool) -> Markup:
     """Returns the figure with its title and description as an SVG element that scales."""
-    label = f"{chart.title}. {chart.description}"
+    label = shareable(f"{chart.title}. {chart.description}")
     attributes = {"class": "chart", "role": "img", "aria-label": label}
     with figure_settings():
         sheet = chart.draw(is_wide)
@@ -57,6 +58,8 @@ def _embed(sheet: Sheet, attributes: Mapping[str, str], words: Mapping[str, str]
     for name, text in words.items():
         ElementTree.SubElement(drawing, name).text = text
     drawing.extend(_children(root, known))
+    for element in drawing.iter():
+        element.text = element.text and shareable(element.text)
     return Markup(ElementTree.tostring(drawing, encoding="unicode"))
 
 
