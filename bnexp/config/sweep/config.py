@@ -70,7 +70,7 @@ class SweepConfig(Part):
     exclude: tuple[dict[str, Any], ...] | None = None
     """Cells to leave out: mappings of swept keys to the value, or list of values, to match."""
     include: tuple[dict[str, Any], ...] | None = None
-    """More cells: each a mapping of dotted keys to their values, swept keys or others."""
+    """More cells: each a mapping of keys, dotted or nested, to their values, swept or not."""
     max_runs: int = Field(default=10_000, ge=1)
     """The sweep is refused if it has more runs than this, excluded ones included."""
 

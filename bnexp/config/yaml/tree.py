@@ -7,10 +7,11 @@ sweep's value is reported where it was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bnexp.config.finding import KeyPath, dotted
 from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.config.yaml.problems import collecting
@@ -50,7 +51,7 @@ class _TreeReader:
 
     def read(self, path: Path, children: tuple[Path, ...]) -> Node:
         """Reads a file that the files `children` extend, the config's own file first."""
-        node = flatten_sweep(read_yaml_file(path))
+        node = flatten_keys(read_yaml_file(path))
         seen = (*children, path.resolve())
         extends = node.children.get("extends")
         if extends is not None:
@@ -218,46 +219,77 @@ def apply_overrides(tree: Node, overrides: Sequence[str], problems: list[Problem
         with collecting(problems):
             tree = assignment.apply(tree)
     try:
-        return flatten_sweep(tree)
+        return flatten_keys(tree)
     except ConfigError as error:
         problems += error.problems
         return tree.without("sweep")
 
 
-def flatten_sweep(tree: Node) -> Node:
-    """Returns the config's tree with dotted keys in `sweep.grid` and `sweep.zip`.
+def flatten_keys(tree: Node) -> Node:
+    """Returns the config's tree with dotted keys wherever a sweep or a claim names keys.
 
     `grid: {model: {norm: {name: [none, batch]}}}` is another way to write
-    `grid: {model.norm.name: [none, batch]}`.
+    `grid: {model.norm.name: [none, batch]}`, and so it is in `zip`, `include`, `exclude`, and
+    the `treatment` and `control` of a claim. A mapping at a swept key is a value in an include or
+    exclude; in an include, so is one with a `name`, unless keys in it are swept.
 
     Raises:
         ConfigError: A key is written in both ways.
     """
-    sweep = tree.child("sweep")
     for part in _AXES:
-        axes = sweep.child(part) if sweep else None
-        if sweep and axes and axes.mapping:
-            sweep = replace(sweep, value={**sweep.value, part: _flatten_axes(axes, part)})
-    return replace(tree, value={**tree.value, "sweep": sweep}) if sweep else tree
+        tree = _flatten_at(tree, ("sweep", part), lambda key, child: False)
+    axes = (tree.child("sweep", part) for part in _AXES)
+    swept = {key for node in axes if node for key in node.children}
+
+    def is_included(key: str, child: Node) -> bool:
+        is_split = any(inner.startswith(f"{key}.") for inner in swept)
+        return key in swept or ("name" in child.children and not is_split)
+
+    for part, is_value in (("include", is_included), ("exclude", lambda key, child: key in swept)):
+        for index in range(len(tree.section("sweep").section(part).items)):
+            tree = _flatten_at(tree, ("sweep", part, index), is_value)
+    claims: list[KeyPath] = [("claim", index) for index in range(len(tree.section("claim").items))]
+    for claim in claims or [("claim",)]:
+        for side in ("treatment", "control"):
+            tree = _flatten_at(tree, (*claim, side), lambda key, child: False)
+    return tree
 
 
-def _flatten_axes(axes: Node, part: str) -> Node:
+def _flatten_at(tree: Node, path: KeyPath, is_value: Callable[[str, Node], bool]) -> Node:
+    """Returns the tree with dotted keys in the mapping at `path`, if there is one."""
+    mapping = tree.child(*path)
+    if not mapping or not mapping.mapping:
+        return tree
     children: dict[str, Node] = {}
     places: dict[str, Position] = {}
-    for key, place, child in _walk_axes(axes):
+    for key, place, child in _walk_keys(mapping, is_value):
         if key in children:
-            reason = f"is swept twice; it is already in line {places[key].line}"
-            raise ConfigError([place.problem(reason, f"sweep.{part}.{key}")])
+            reason = f"is set twice; it is already in line {places[key].line}"
+            raise ConfigError([place.problem(reason, dotted((*path, key)))])
         children[key], places[key] = child, place
-    return Node(children, axes.position, tuple(places.items()))
+    return _replace_at(tree, path, Node(children, mapping.position, tuple(places.items())))
 
 
-def _walk_axes(axes: Node, prefix: str = "") -> Iterator[tuple[str, Position, Node]]:
-    for key, child in axes.value.items():
-        if child.mapping:
-            yield from _walk_axes(child, f"{prefix}{key}.")
+def _walk_keys(
+    mapping: Node, is_value: Callable[[str, Node], bool], prefix: str = ""
+) -> Iterator[tuple[str, Position, Node]]:
+    for key, child in mapping.children.items():
+        if child.mapping and not is_value(f"{prefix}{key}", child):
+            yield from _walk_keys(child, is_value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", axes.key_position(key), child
+            yield f"{prefix}{key}", mapping.key_position(key), child
+
+
+def _replace_at(tree: Node, path: KeyPath, node: Node) -> Node:
+    """Returns the tree with another node at a path that exists."""
+    if not path:
+        return node
+    child = tree.child(path[0])
+    assert child is not None
+    child = _replace_at(child, path[1:], node)
+    if isinstance(path[0], int):
+        return replace(tree, value=[*tree.items[: path[0]], child, *tree.items[path[0] + 1 :]])
+    return replace(tree, value={**tree.value, path[0]: child})
 
 
 def _read_override(override: str) -> Assignment:
