@@ -136,7 +136,7 @@ def test_row_11_what_is_no_readable_file_is_told_with_its_path(tmp_path):
         "large.yaml": "larger than 1,000,000 bytes; this is not a config",
         "loop.yaml": "cannot read the config: Too many levels of symbolic links",
         "/dev/zero": "larger than 1,000,000 bytes; this is not a config",
-        "x" * 300: "cannot read the config: File name too long",
+        f"{'x' * 300}.yaml": "cannot read the config: File name too long",
     }
 
     results = run_all([["plan", path] for path in reasons], tmp_path)

@@ -100,7 +100,7 @@ def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]
     place = (tree.child(*path[:-1]) or tree).key_position(key)
     models = _models_at(root, location[:-1])
     known = sorted({name for model in models for name in model.model_fields})
-    if models == [root] and not place.is_override:
+    if models == [root] and "sweep" in known and not place.is_override:
         known = sorted([*known, "extends"])
     hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])
     hint = hint or did_you_mean(key, known)
@@ -132,7 +132,11 @@ def _reason(kind: str, detail: Any, node: Node) -> str:  # noqa: ANN401 - pydant
         return f"must be {_LIMITS[kind]} {float(bound):.12g}, not {got}"
     if kind in _KINDS:
         needs_quotes = kind == "string_type" and isinstance(node.value, int | float)
-        return f"must be {_KINDS[kind]}, not {got}" + "; put it in quotes" * needs_quotes
+        fix = "; put it in quotes" * needs_quotes
+        is_scalar = node.mapping is None and node.value is not None
+        if kind == "tuple_type" and is_scalar and detail["loc"][-1] not in ("include", "exclude"):
+            fix = f"; write [{write_value(node.value)}]"
+        return f"must be {_KINDS[kind]}, not {got}{fix}"
     if kind == "value_error":  # raised by a part's own validator, in the words for the user
         return str(context["error"])
     message: str = detail["msg"]

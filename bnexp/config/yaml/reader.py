@@ -35,8 +35,8 @@ _QUOTED_OR_COMMENT = (
 )
 _QUOTED_COMMENT_OR_BRACKET = re.compile(rf"{_QUOTED_OR_COMMENT}|([\[\]{{}}])", re.DOTALL)
 INVISIBLE = re.compile(
-    r"[\xa0\xad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
-    r"\u2800\u3000\u3164\ufeff\uffa0]+"
+    r"[\x85\xa0\xad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e0fff]+"
 )
 """Characters that look like a space, or like nothing, but are letters to YAML."""
 _QUOTED_COMMENT_OR_INVISIBLE = re.compile(rf"{_QUOTED_OR_COMMENT}|({INVISIBLE.pattern})", re.DOTALL)
@@ -46,6 +46,17 @@ _PREFIXED_INT = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PLAIN_WORDS = {
+    "'\\t'": "a tab; YAML indents with spaces",
+    "mapping values are not allowed here": "a colon that makes no key here; check the indentation, "
+    "and put a text with ': ' in quotes",
+    "but found '}'": "this } closes nothing",
+    "but found ']'": "this ] closes nothing",
+    "expected <block end>, but found '<scalar>'": "a text behind a closed quote or a "
+    "bracket; check the quotes",
+    "expected <block end>, but found '<block": "this is indented otherwise than the lines above",
+}
+"""What some of PyYAML's words mean, in plain ones."""
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -275,7 +286,7 @@ def find_invisible(text: str) -> Iterator[tuple[int, str]]:
     for found in _QUOTED_COMMENT_OR_INVISIBLE.finditer(text):
         character = found[1] and found[1][0]
         if character:
-            name = unicodedata.name(character, "no name").lower()
+            name = unicodedata.name(character, "a control character").lower()
             is_space = unicodedata.category(character) == "Zs"
             fix = "write a normal space" if is_space else "delete it"
             yield (
@@ -334,6 +345,5 @@ def _syntax_problem(error: yaml.YAMLError, source: _Source) -> Problem:
     place = source.place(mark.line, mark.column) if mark else source.place(0, 0)
     context, reason = getattr(error, "context", None), getattr(error, "problem", None)
     words = ", ".join(str(part) for part in (context, reason) if part) or str(error)
-    if "'\\t'" in words:
-        words = "a tab; YAML indents with spaces"
+    words = next((plain for jargon, plain in _PLAIN_WORDS.items() if jargon in words), words)
     return place.problem(f"not valid YAML: {words}")

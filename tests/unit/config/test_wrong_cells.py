@@ -187,7 +187,7 @@ SEVERAL = {
     "a grid that is no mapping, and no list": (
         ["grid: {train.epochs: 3, data.batch_size: [big]}", "include: 3"],
         [
-            "c.yaml:9:24: sweep.grid.train.epochs: must be a list, not 3",
+            "c.yaml:9:24: sweep.grid.train.epochs: must be a list, not 3; write [3]",
             "c.yaml:9:45: data.batch_size: must be a whole number, not 'big'",
             "c.yaml:10:12: sweep.include: must be a list, not 3",
         ],

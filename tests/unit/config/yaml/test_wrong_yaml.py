@@ -88,10 +88,10 @@ WRONG = {
         ],
     ),
     "an unknown dataset": (
-        replaced("cifar10", "cifar100"),
+        replaced("cifar10", "cifar1000"),
         [
-            "c.yaml:2:14: data.name: 'cifar100' is not one of cifar10, image_folder, shapes "
-            "(did you mean 'cifar10'?)"
+            "c.yaml:2:14: data.name: 'cifar1000' is not one of cifar10, cifar100, fashion_mnist, "
+            "image_folder, mnist, shapes (did you mean 'cifar100'?)"
         ],
     ),
     "an unknown placement": (
@@ -366,7 +366,7 @@ WRONG = {
     ),
     "a sweep over a single value": (
         GOOD + "sweep: {grid: {model.norm.name: batch}}\n",
-        ["c.yaml:8:33: sweep.grid.model.norm.name: must be a list, not 'batch'"],
+        ["c.yaml:8:33: sweep.grid.model.norm.name: must be a list, not 'batch'; write [batch]"],
     ),
     "a sweep over no values": (
         GOOD + "sweep: {grid: {model.norm.name: []}}\n",

@@ -4,6 +4,7 @@ import pytest
 
 from bnexp.config.yaml.node import Position
 from bnexp.config.yaml.reader import read_yaml
+from bnexp.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,30 @@ def test_every_value_and_key_knows_its_line_and_column():
 
 
 def test_all_duplicate_keys_are_told_at_once():
-    from bnexp.errors import ConfigError
-
     with pytest.raises(ConfigError) as caught:
         read_yaml("a: 1\na: 2\nb: 3\nb: 4\n", "f")
 
     assert [problem.line for problem in caught.value.problems] == [2, 4]
+
+
+@pytest.mark.parametrize("code", [0x85, 0xA0, 0x200B, 0x2028, 0x3000, 0xFE0F, 0xFFF9, 0xE0020])
+def test_an_invisible_character_is_named_with_its_column(code):
+    with pytest.raises(ConfigError, match=rf"c:2:5: an invisible character here, U\+{code:04X} "):
+        read_yaml(f"a: 1\nb:  {chr(code)}2", "c")
+    assert read_yaml(f"a: '{chr(code)}' # {chr(code)}", "c").plain()["a"] in (chr(code), " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: {b: 1}}", "c:1:10: not valid YAML: this } closes nothing"),
+        ("a: [1]]", "c:1:7: not valid YAML: this ] closes nothing"),
+        ("a: 'it's'", "c:1:8: not valid YAML: a text behind a closed quote or a bracket"),
+        ("a: b: c", "c:1:5: not valid YAML: a colon that makes no key here"),
+        ("a:\n\tb: 1", "c:2:1: not valid YAML: a tab; YAML indents with spaces"),
+    ],
+)
+def test_wrong_syntax_is_explained_in_plain_words(text, said):
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(text, "c")
+    assert str(caught.value).startswith(said)
