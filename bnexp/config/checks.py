@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, KeyPath
+from bnexp.config.optim import StepScheduleConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
 from bnexp.models.cnn.config import ConvLayer, PlainCnnConfig, PoolLayer
@@ -58,7 +59,8 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
         yield Finding(("data", "batch_size"), reason)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
         if size and size < facts.num_classes:
-            reason = f"{size} images are too few for {facts.num_classes} classes"
+            are = "is" if size == 1 else "are"
+            reason = f"{count(size, 'image')} {are} too few for {facts.num_classes} classes"
             yield Finding(("data", key), reason)
 
 
@@ -87,6 +89,14 @@ def _check_batches(
             "cannot normalize well; set data.drop_last: true or change train_size or batch_size"
         )
         yield Finding(("data", "batch_size"), reason)
+    groups = {norm.statistics_batch(batch_size) or batch_size for norm in normalized}
+    for group in sorted(groups):
+        if 1 < group < smallest and smallest % group == 1 != batch_size % group:
+            reason = (
+                f"the last batch of an epoch has {smallest} images, so that groups of {group} "
+                "leave one image by itself; set data.drop_last: true or change train_size"
+            )
+            yield Finding(("data", "batch_size"), reason, is_error=False)
 
 
 def _check_evaluation(
@@ -173,18 +183,36 @@ def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:
 
 
 def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
-    warmup, epochs = config.optim.schedule.warmup_epochs, config.train.epochs
+    schedule, epochs = config.optim.schedule, config.train.epochs
+    warmup = schedule.warmup_epochs
     path = ("optim", "schedule", "warmup_epochs")
     if warmup > epochs:
         reason = f"the warm-up of {warmup:g} epochs is longer than the training of {epochs}"
         yield Finding(path, reason)
-    elif warmup > epochs / 2:
+    elif warmup >= epochs / 2:
+        rate = f"{config.optim.learning_rate:g}"
+        effect = (
+            f"reaches {rate} only after {warmup / epochs:.0%} of the training"
+            if warmup < epochs
+            else f"never reaches {rate} and never decays"
+        )
         reason = (
-            f"the warm-up takes {warmup:g} of {count(epochs, 'epoch')}, so the learning rate is "
-            f"below {config.optim.learning_rate:g} most of the time; train longer, or set "
-            "optim.schedule.warmup_epochs: 0"
+            f"the warm-up takes {warmup:g} of {count(epochs, 'epoch')}, so the learning rate "
+            f"{effect}; train longer, or set optim.schedule.warmup_epochs: 0"
         )
         yield Finding(path, reason, is_error=False)
+    elif isinstance(schedule, StepScheduleConfig) and _is_early(schedule, epochs):
+        reason = (
+            f"the first milestone, {schedule.milestones[0]:g} of the training, comes before the "
+            f"end of the warm-up of {warmup:g} epochs, so the learning rate never reaches "
+            f"{config.optim.learning_rate:g}"
+        )
+        yield Finding(("optim", "schedule", "milestones"), reason, is_error=False)
     if config.optim.decay_norm and config.optim.weight_decay:
         reason = "weight decay also pulls γ and β of the norms towards zero"
         yield Finding(("optim", "decay_norm"), reason, is_error=False)
+
+
+def _is_early(schedule: StepScheduleConfig, epochs: int) -> bool:
+    """Whether the first milestone comes before the end of the warm-up."""
+    return any(milestone * epochs < schedule.warmup_epochs for milestone in schedule.milestones)

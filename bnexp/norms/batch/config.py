@@ -120,7 +120,13 @@ class BatchNormConfig(BatchStatisticsConfig):
         group = self.normalization_batch_size
         if group is None:
             return
-        if group > batch_size:
+        if group == 1 < batch_size:
+            reason = (
+                "groups of one image train as instance norm does, each image by itself, while "
+                "evaluation uses the running statistics"
+            )
+            yield "normalization_batch_size", reason
+        elif group > batch_size:
             reason = f"{group} has no effect, since a batch has {batch_size} images"
             yield "normalization_batch_size", reason
         elif batch_size % group:

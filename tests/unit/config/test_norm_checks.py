@@ -193,15 +193,34 @@ def test_batches_of_one_image_are_refused_like_a_last_one(norm, load):
 @pytest.mark.parametrize(
     ("overrides", "share"),
     [
-        (["train.epochs=1"], "1 of 1 epoch"),
+        (["train.epochs=1"], "1 of 1 epoch, so the learning rate never reaches 0.1 and never dec"),
+        (["train.epochs=2"], "1 of 2 epochs, so the learning rate reaches 0.1 only after 50% of"),
+        (["train.epochs=1", "optim=adamw"], "1 of 1 epoch, so the learning rate never reaches 0.0"),
         (["train.epochs=3", "optim.schedule.warmup_epochs=2"], "2 of 3 epochs"),
     ],
 )
-def test_a_warm_up_that_takes_most_of_the_run_is_warned_of(overrides, share, load):
+def test_a_warm_up_that_takes_half_of_the_run_or_more_is_warned_of(overrides, share, load):
     (warning,) = load("layer", *overrides).warnings
 
     assert f"optim.schedule.warmup_epochs: the warm-up takes {share}" in warning
-    assert load("layer", "train.epochs=4", "optim.schedule.warmup_epochs=2").warnings == ()
+    assert load("layer", "train.epochs=5", "optim.schedule.warmup_epochs=2").warnings == ()
+
+
+def test_a_milestone_within_the_warm_up_is_warned_of(load):
+    schedule = "optim={name: sgd, schedule: {name: step, warmup_epochs: 2, milestones: [%s]}}"
+
+    (warning,) = load("layer", "train.epochs=10", schedule % 0.1).warnings
+    assert "optim.schedule.milestones: the first milestone, 0.1 of the training, comes" in warning
+    assert load("layer", "train.epochs=10", schedule % 0.3).warnings == ()
+
+
+def test_groups_of_one_image_are_warned_of(load):
+    (warning,) = load("{name: batch, normalization_batch_size: 1}").warnings
+    assert "groups of one image train as instance norm does" in warning
+    (warning,) = load("{name: batch, normalization_batch_size: 8}", "data.train_size=657").warnings
+    assert (
+        "data.batch_size: the last batch of an epoch has 17 images, so that groups of 8" in warning
+    )
 
 
 def test_a_last_batch_of_one_image_is_fine_where_no_images_share_statistics(load):
