@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from rich.console import Console
 from rich.progress import wrap_file
 
+from bnexp.console import VisibleConsole
 from bnexp.errors import DataError
 
 TIMEOUT_SECONDS = 30.0
@@ -43,7 +43,7 @@ def download_file(url: str, path: Path) -> None:
                 answer,
                 int(answer.headers.get("Content-Length") or 0),
                 description="downloading",
-                console=Console(stderr=True),
+                console=VisibleConsole(stderr=True),
                 transient=True,
                 disable=not sys.stderr.isatty(),
             )

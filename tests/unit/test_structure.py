@@ -172,3 +172,48 @@ def test_light_commands_do_not_import_the_heavy_libraries(arguments):
     )
 
     assert done.returncode == 0, done.stderr
+
+
+DOORS = {
+    "print": {"cli/ls.py"},
+    "echo": {"cli/output.py"},
+    "secho": set(),
+    "Console": set(),
+    "Markup": {"reports/html/charts.py", "reports/html/page.py"},
+    "open_console": {"cli/output.py", "reports/terminal.py"},
+}
+"""What shows text to people, and the modules that may call it: there it is made visible.
+
+A console is a `VisibleConsole`; `echo` is Typer's. All else is shown with `say`, `echo`, `write`
+and `print_line`.
+"""
+
+
+def find_calls(path):
+    """Yields the names of what a file calls, but for the door called `echo` itself."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    for called in (call.func for call in calls):
+        if isinstance(called, ast.Name) and called.id != "echo":
+            yield called.id
+        elif isinstance(called, ast.Attribute) and ast.unparse(called.value) in ("typer", "click"):
+            yield called.attr
+
+
+def test_what_people_read_goes_through_the_doors():
+    found = {name: set() for name in DOORS}
+    for path in PACKAGE.rglob("*.py"):
+        for name in find_calls(path):
+            if name in found:
+                found[name].add(path.relative_to(PACKAGE).as_posix())
+
+    assert found == DOORS
+
+
+def test_no_stream_and_no_markup_goes_around_the_doors():
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        assert "stdout.write" not in text, path
+        assert "stderr.write" not in text, path
+        assert "console.file.write" not in text or path.name == "terminal.py", path
+    for path in (PACKAGE / "reports" / "html").glob("*.html"):
+        assert "|safe" not in path.read_text(), path

@@ -21,9 +21,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from rich.console import Console
 from rich.progress import track
 
+from bnexp.console import VisibleConsole
 from bnexp.data.array_cache import load_or_build
 from bnexp.data.dataset import Dataset, LabelledImages, Say, data_home
 from bnexp.data.image_folder.layout import ImageFolder, scan_image_folder
@@ -181,7 +181,7 @@ def _decode_in_parallel(
             pool.map(decode_chunk, starts),
             "decoding images",
             total=len(starts),
-            console=Console(stderr=True),
+            console=VisibleConsole(stderr=True),
             transient=True,
             disable=not sys.stderr.isatty(),
         )

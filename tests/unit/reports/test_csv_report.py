@@ -75,3 +75,14 @@ def test_the_tables_of_each_value_are_one_table():
         (key, "32", "none"),
         (key, "32", "batch"),
     ]
+
+
+def test_no_text_is_a_formula_but_numbers_stay_numbers():
+    settings = {"data.root": "=cmd", "+key": "@x", "optim.momentum": -0.5, "other": "-1+1"}
+    records = [build_run("-a", settings=settings), build_run("b", settings={})]
+
+    row, _ = csv.DictReader(render_csv(compare_runs(records)).splitlines())
+
+    assert (row["cell"], row["data.root"], row["other"]) == ("'-a", "'=cmd", "'-1+1")
+    assert row["'+key"] == "'@x"
+    assert row["optim.momentum"] == "-0.5"

@@ -1,8 +1,9 @@
 import pytest
-from records import build_cell
+from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
+from bnexp.reports.html.page import render_html
 from bnexp.reports.words.commands import compare_command, train_command
 from bnexp.runs.record import flatten, unflatten
 
@@ -59,3 +60,17 @@ def test_the_compare_command_repeats_the_conditions(records):
     where = {"data.batch_size": ("8", "16")}
     command = compare_command([compare_runs(records, Question(where=where))], records)
     assert "--where data.batch_size=8 --where data.batch_size=16" in command
+
+
+def test_the_page_repeats_a_command_without_its_secrets_and_home_folder():
+    words = ("/home/ann/bin/bnexp", "train", "/home/ann/study/x.yaml", "-s", "optim.momentum=0.5")
+    words = (*words, "-s", "data.api_key=hunter2", "--runs-dir=/scratch/ann/runs")
+    command = {f"command.{index}": word for index, word in enumerate(words)}
+    records = [build_run("norm=none", environment=command), build_run("norm=batch")]
+
+    page = render_html([compare_runs(records)], records)
+
+    assert "bnexp train ~/study/x.yaml -s optim.momentum=0.5 -s data.api_key=***" in page
+    assert "--runs-dir=…/runs" in page
+    assert "/ann" not in page
+    assert "hunter2" not in page
