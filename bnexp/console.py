@@ -69,15 +69,12 @@ def accept_any_text() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def open_table(*headers: str, numbers: Collection[str] = (), title: str = "") -> Table:
+def open_table(*headers: str, numbers: Collection[str] = ()) -> Table:
     """Returns an empty table in the one style of all commands: a line below the header.
 
     Columns whose headers are among `numbers` are flush right; long texts are folded, never cut.
     """
     table = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,

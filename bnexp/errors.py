@@ -58,17 +58,17 @@ class ConfigError(UsageError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
+def did_you_mean(word: str, known: Sequence[str], folder: str = "") -> str:
     """Returns ` (did you mean 'x'?)` for what other programs call so, else for the closest word.
 
-    An empty string if there is neither, or if the word is that of a method that bnexp lacks:
-    `nadam` is not `adamw`.
+    `folder` is put before it. An empty string if there is neither, or if the word is that of a
+    method that bnexp lacks: `nadam` is not `adamw`.
     """
     word = str(word)
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     if is_foreign(word):
         close = [name for name in close if has_word(name, word)]
-    return suggest([*find_ours(word, known), *close])
+    return suggest(f"{folder}{name}" for name in (*find_ours(word, known), *close))
 
 
 def suggest(names: Iterable[str]) -> str:

@@ -187,7 +187,11 @@ def _check(question: Question) -> None:
     if target is not None and not isfinite(target):
         raise UsageError(f"--target: {target} is not a number that a run could reach")
     if target is not None and is_accuracy(question.metric) and not 0 <= target <= 1:
-        raise UsageError(f"--target: an accuracy is in [0, 1], not {target:g}; for 70 % write 0.7")
+        percent = target if 1 < target <= 100 else 70
+        raise UsageError(
+            f"--target: an accuracy is in [0, 1], not {target:g}; for {percent:g} % write "
+            f"{percent / 100:g}"
+        )
     if margin is not None and not (isfinite(margin) and margin > 0):
         raise UsageError(f"--margin: must be a number above 0, not {margin:g}")
     if margin is not None and is_accuracy(question.metric) and margin >= 1:

@@ -35,8 +35,8 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         metavar="CELL",
-        help="Cell to compare with, or a unique part of its name, e.g. norm=none. [default: the "
-        "first cell without a norm, else the first]",
+        help="Cell to compare with, by name or by the settings that single it out, e.g. norm=none. "
+        "[default: the first cell without a norm, else the first]",
     ),
 ]
 Target = Annotated[

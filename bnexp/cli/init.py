@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,12 @@ def init(
 
 
 def _print_shipped() -> None:
-    rows = [(one.short_name, _find_data(one), one.purpose) for one in list_shipped()]
+    shipped = list_shipped()
+    short = Counter(one.short_name for one in shipped)
+    rows = [
+        (one.short_name if short[one.short_name] == 1 else one.name, _find_data(one), one.purpose)
+        for one in shipped
+    ]
     print_table(("config", "data", "purpose"), rows)
     say("copy one:  bnexp init NAME")
     say("train one: bnexp train NAME")

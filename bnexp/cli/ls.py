@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import print_json, print_table, say, warn
-from bnexp.cli.run_states import count_states, describe_age, describe_run, describe_state
+from bnexp.cli.run_states import count_states, describe_age, describe_run, name_state
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
 from bnexp.runs import RunRecord, list_experiments, read_experiments
@@ -94,7 +94,7 @@ def _summarise_run(record: RunRecord) -> tuple[str, ...]:
     return (
         record.cell,
         str(record.seed),
-        describe_state(record),
+        name_state(record),
         str(summary.epochs) if summary else "–",
         format_percent(accuracy) if accuracy is not None else "–",
         describe_age(record),

@@ -59,11 +59,14 @@ def print_table(
     numbers: Collection[str] = (),
     title: str = "",
 ) -> None:
-    """Prints a table to stdout; columns whose headers are among `numbers` are flush right."""
-    table = open_table(*headers, numbers=numbers, title=title)
+    """Prints a title and a table to stdout; headers among `numbers` make a column flush right."""
+    table = open_table(*headers, numbers=numbers)
     for row in rows:
         table.add_row(*row)
-    open_console().print(table)
+    console = open_console()
+    if title:
+        console.print(fit(title, sys.stdout), style="bold", soft_wrap=True)
+    console.print(table)
 
 
 def command_on(experiment: str, command: str, runs_dir: Path) -> str:

@@ -9,32 +9,35 @@ from collections.abc import Sequence
 from bnexp.runs import STATES, RunRecord
 from bnexp.wording import format_age
 
+CUT_OFF = "cut off"
+
 
 def seconds_since_active(record: RunRecord) -> float | None:
     """Returns how long ago the run's process last renewed its heartbeat; None if it never did."""
     return max(0.0, time.time() - record.heartbeat) if record.heartbeat else None
 
 
-def describe_state(record: RunRecord) -> str:
-    """Returns the state, and when a running run was last active.
+def name_state(record: RunRecord) -> str:
+    """Returns the state; a run whose status says running but whose process has died was cut off."""
+    return CUT_OFF if record.is_silent else record.state
 
-    A run whose status says running but whose process has died was cut off.
-    """
-    if record.state != "running":
-        return record.state
+
+def describe_state(record: RunRecord) -> str:
+    """Returns the state, and when a running or cut-off run was last active."""
+    name = name_state(record)
     age = seconds_since_active(record)
-    if record.is_silent:
-        return "cut off" if age is None else f"cut off, last active {format_age(age)}"
-    return f"running, last active {format_age(age or 0.0)}"
+    if record.state != "running" or age is None:
+        return name
+    return f"{name}, last active {format_age(age)}"
 
 
 def count_states(records: Sequence[RunRecord]) -> str:
-    """Returns `2 running (1 of them cut off), 3 finished`."""
-    counts = Counter(record.state for record in records)
-    silent = sum(record.is_silent for record in records)
-    notes = {"running": f" ({silent} of them cut off)"} if silent else {}
-    found = [state for state in STATES if counts[state]]
-    return ", ".join(f"{counts[state]} {state}{notes.get(state, '')}" for state in found)
+    """Returns `1 running, 1 cut off, 3 finished`."""
+    counts = Counter(name_state(record) for record in records)
+    names = [
+        name for state in STATES for name in ((state, CUT_OFF) if state == "running" else (state,))
+    ]
+    return ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
 
 
 def describe_age(record: RunRecord) -> str:

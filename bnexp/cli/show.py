@@ -64,7 +64,7 @@ def show(
     if not (is_network or settings or config):
         show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
         return
-    spec = _find_spec(config, target, settings or [], cell, runs_dir)
+    spec = _find_spec(config, target, settings or [], cell, runs_dir, is_json)
     if "torch" not in sys.modules:
         say(LOADING)
     facts = _find_facts(spec)
@@ -100,7 +100,12 @@ def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
 
 
 def _find_spec(
-    config: Path | None, target: str, settings: Sequence[str], cell: str | None, runs_dir: Path
+    config: Path | None,
+    target: str,
+    settings: Sequence[str],
+    cell: str | None,
+    runs_dir: Path,
+    is_quiet: bool,
 ) -> RunSpec:
     """Returns the first run of the cell, from a config file or from what a run left."""
     from bnexp.config.load import load_experiment
@@ -108,10 +113,14 @@ def _find_spec(
     if config:
         experiment = load_experiment(config, settings)
         chosen = _choose(cell, experiment.cells)
+        if cell is None and len(experiment.cells) > 1 and not is_quiet:
+            say(f"the first of {len(experiment.cells)} cells; --cell CELL shows another")
         return next(run for run in experiment.runs if run.cell == chosen)
     record = _find_record(target, cell, runs_dir)
     run = load_experiment(RunDir(record.path).config, settings).runs[0]
-    return replace(run, cell=record.cell)
+    # As an experiment of its own, the config has a name made of the whole path.
+    named = run.config.model_copy(update={"name": record.experiment})
+    return replace(run, cell=record.cell, config=named)
 
 
 def _choose(cell: str | None, cells: Sequence[str]) -> str:

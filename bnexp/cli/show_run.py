@@ -144,10 +144,10 @@ def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
         lines += [command_on(record.experiment, name, runs_dir) for name in ("compare", "tb")]
     elif record.state != "running" or record.is_silent:
         command = train_command(record.environment)
-        lines += [f"{command}    (continues with the rest)"] if command else []
+        lines += [command] if command else []
     if folder.config.exists():
         command = command_to_paste(["bnexp", "show", str(folder.config)])
-        lines.append(f"{command}    (its network)")
+        lines.append(command)
     if folder.log.exists():
         lines.append(command_to_paste(["less", str(folder.log)]))
     return lines

@@ -144,7 +144,9 @@ def plan(
     from bnexp.launch.durations import describe_duration
 
     experiment, planned = _load(config, settings, runs_dir, device, force)
+    resumed = sum(run.action == "resume" for run in planned)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
+    title += f", {resumed} of them from a checkpoint" if resumed else ""
     rows = []
     for cell, group in itertools.groupby(planned, key=lambda run: run.spec.cell):
         runs = list(group)

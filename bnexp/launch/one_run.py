@@ -133,7 +133,7 @@ class _Attempt:
         # Last: a run that has a summary is done, and all of it is written.
         run.folder.write_summary(summary)
         if summary.reason:
-            recorder.say(f"diverged: {summary.reason} ({run.spec.name})")
+            recorder.conclude(f"diverged: {summary.reason}")
         return state
 
     def _begin(self) -> None:

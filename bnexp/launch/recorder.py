@@ -102,6 +102,11 @@ class RunRecorder:
         self._folder.say(line)
         self._send(Said(line))
 
+    def conclude(self, line: str) -> None:
+        """Logs how the run ended, and shows it behind the run's name."""
+        self._folder.say(line)
+        self._send(Said(line, self._index))
+
     def sync(self) -> None:
         """Waits until the rows are on the disk."""
         self._metrics.sync()

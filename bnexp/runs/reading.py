@@ -149,8 +149,10 @@ def find_folder(target: str, runs_dir: Path) -> Path:
                 return folder
     parent, wrong = _find_first_wrong(target, runs_dir)
     names = [path.name for path in list_experiments(parent)]
+    above = "" if parent == runs_dir else f"{parent.relative_to(runs_dir).as_posix()}/"
     known = f"; there are {', '.join(names)}" if names else ": there are no runs at all"
-    raise UsageError(f"no runs of '{target}' in {runs_dir}{did_you_mean(wrong, names) or known}")
+    hint = did_you_mean(wrong, names, above)
+    raise UsageError(f"no runs of '{target}' in {runs_dir}{hint or known}")
 
 
 def _find_first_wrong(target: str, runs_dir: Path) -> tuple[Path, str]:

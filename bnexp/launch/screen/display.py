@@ -54,8 +54,7 @@ class LineDisplay:
             self._print(event)
 
     def _print(self, event: Said | EpochEnded) -> None:
-        line = event.line if isinstance(event, Said) else describe_epoch(event, self._progress)
-        print_line(self._console, line)
+        print_line(self._console, _describe(event, self._progress))
 
 
 class LiveDisplay(LineDisplay):
@@ -78,8 +77,8 @@ class LiveDisplay(LineDisplay):
         if isinstance(event, Said) or (isinstance(event, EpochEnded) and is_alone):
             self._print(event)
         elif run and isinstance(event, RunEnded) and event.state == "finished" and not is_alone:
-            name = _describe_run(event.index, self._progress)
-            self._print(Said("  ".join((name, "finished", *describe_figures(run.scalars)))))
+            line = "  ".join(("finished", *describe_figures(run.scalars)))
+            self._print(Said(line, event.index))
 
     def render(self) -> RenderableType:
         """Returns the table, the bar and the counts as they are now."""
@@ -97,6 +96,16 @@ class LiveDisplay(LineDisplay):
         words = "" if left is None else f", about {format_duration(round(left))} left"
         times = f"{format_duration(round(progress.seconds))} so far{words}"
         return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
+
+
+def _describe(event: Said | EpochEnded, progress: SweepProgress) -> str:
+    if isinstance(event, EpochEnded):
+        return describe_epoch(event, progress)
+    return (
+        event.line
+        if event.index is None
+        else f"{_describe_run(event.index, progress)}  {event.line}"
+    )
 
 
 def describe_epoch(event: EpochEnded, progress: SweepProgress) -> str:

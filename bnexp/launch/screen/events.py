@@ -46,9 +46,10 @@ class RunEnded:
 
 @dataclass(frozen=True)
 class Said:
-    """A line for the user."""
+    """A line for the user, about the run with this index if there is one."""
 
     line: str
+    index: int | None = None
 
 
 Event = RunStarted | RunProgressed | EpochEnded | RunEnded | Said

@@ -29,6 +29,9 @@ _LONGEST_NAME = 20
 _MOST_UNTESTED = 3
 """Cells beyond which it is said once that one seed is too little."""
 
+_MOST_CONFOUNDS = 6
+"""Keys that a sentence names, if two cells differ in more than the sweep varied."""
+
 _POWER = f"80{NO_BREAK}% power"
 _TOO_LITTLE = "too little for an interval or a test"
 
@@ -184,7 +187,12 @@ def _with_difference(cell: CellResult, difference: Difference, speaker: _Speaker
 
 def _obstacle(difference: Difference) -> str:
     if difference.confounds:
-        return f"they also differ in {', '.join(difference.confounds)}"
+        named, others = (
+            difference.confounds[:_MOST_CONFOUNDS],
+            difference.confounds[_MOST_CONFOUNDS:],
+        )
+        more = f" and {count(len(others), 'more key')}" if others else ""
+        return f"they also differ in {', '.join(named)}{more}"
     return f"what {count(difference.unchecked, 'run')} ran on cannot be checked"
 
 

@@ -85,10 +85,11 @@ def begun(tmp_path, monkeypatch):
 
 
 def test_a_run_whose_process_is_gone_is_told_from_one_that_is_trained(begun):
-    assert "2 running (1 of them cut off), 4 finished" in run()
+    assert "1 running, 1 cut off, 4 finished" in run()
     runs = run("many")
-    assert "cut off, last active 2 h ago" in runs
-    assert "running, last active" in runs
+    assert "cut off" in runs
+    assert "running" in runs
+    assert runs.count("2 h ago") == 2
     assert runs.count("finished") == 4
 
 

@@ -83,6 +83,8 @@ def test_json_is_alone_on_stdout_and_complete(here):
 
 
 def test_the_first_cell_is_shown_unless_another_is_named(here):
+    assert "the first of 2 cells; --cell CELL shows another\n" in run("c.yaml").stderr
+    assert "--cell" not in run("c.yaml", "--cell", "norm=batch").stderr
     assert read("c.yaml")["norm_parameters"] == 0
     assert read("c.yaml", "--cell", "norm=batch")["norm_parameters"] == 16
 
@@ -147,9 +149,9 @@ def test_an_unknown_experiment_is_told(begun):
 @pytest.mark.parametrize(
     ("target", "hint"),
     [
-        ("trial/norm=bach/seed=0", " (did you mean 'norm=batch'?)"),
-        ("runs/trial/norm=bach", " (did you mean 'norm=batch'?)"),
-        ("trial/norm=batch/seed=O", " (did you mean 'seed=0'?)"),
+        ("trial/norm=bach/seed=0", " (did you mean 'trial/norm=batch'?)"),
+        ("runs/trial/norm=bach", " (did you mean 'trial/norm=batch'?)"),
+        ("trial/norm=batch/seed=O", " (did you mean 'trial/norm=batch/seed=0'?)"),
         ("trial/x", "; there are norm=batch, norm=none"),
         ("trail/norm=batch", " (did you mean 'trial'?)"),
         ("/no/such/place", "; there are trial"),

@@ -79,7 +79,7 @@ def test_a_failed_run_says_why_and_how_to_go_on(folder):
 
     assert text["state"][0].startswith("failed, ")
     assert text["state"][1:] == ["step 7", "RuntimeError: the norm is broken", "at once"]
-    assert text["next"][0].startswith("bnexp train many.yaml ")
+    assert text["next"][0] == "bnexp train many.yaml"
     assert text["next"][-1] == f"less {shlex.quote(str(folder.log))}"
 
 
@@ -95,7 +95,7 @@ def test_a_running_run_is_told_from_one_whose_process_is_gone(folder):
 
     silent = shown(str(folder.path))
     assert silent["state"] == ["cut off, last active 2 h ago", "step 50 of 2,000"]
-    assert silent["next"][0].startswith("bnexp train many.yaml ")
+    assert silent["next"][0] == "bnexp train many.yaml"
     unfinish(folder, "running", step=50, total_steps=2000, heartbeat=time.time() - 3)
     with hold_lock(folder.lock, pytest.fail):
         alive = shown(str(folder.path))

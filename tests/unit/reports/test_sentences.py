@@ -113,6 +113,14 @@ def test_a_confounded_difference_has_figures_and_reasons_but_no_verdict():
     assert words.endswith(", but they also differ in train.epochs: no causal verdict.")
 
 
+def test_of_many_confounding_keys_only_some_are_named():
+    keys = {f"model.layers.{place}.conv": 8 for place in range(8)}
+    words = sentence(NONE, BATCH, config=keys)
+    assert "differ in model.layers.0.conv, " in words
+    assert "model.layers.7.conv" not in words
+    assert words.endswith(" more keys: no causal verdict.")
+
+
 def test_one_seed_is_too_little():
     assert sentence([0.4], [0.5]) == (
         "norm=batch is 10.0 points above norm=none (1 paired seed): "

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from bnexp.launch.screen.display import LiveDisplay
-from bnexp.launch.screen.events import EpochEnded, RunEnded, RunProgressed, RunStarted
+from bnexp.launch.screen.events import EpochEnded, RunEnded, RunProgressed, RunStarted, Said
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 
 SCALARS = {"train/loss": 1.2345, "train/accuracy": 0.5, "test/accuracy": 1.0}
@@ -33,6 +33,17 @@ def test_a_run_of_a_sweep_ends_with_its_loss_and_its_figures_in_training_and_tes
         display.show(event)
 
     said = "[1/2] norm=batch seed=0  finished  loss 1.234  accuracy train 50.0 % test 100.0 %"
+    assert console.file.getvalue().splitlines() == [said]
+
+
+def test_what_is_said_of_a_run_follows_its_number_and_name():
+    progress = SweepProgress([RunSize("norm=batch", seed, 1, 10, 128) for seed in (0, 1)], 1)
+    console = Console(file=io.StringIO(), width=100)
+    display = LiveDisplay(console, progress)
+    for event in (RunStarted(1), Said("diverged: the loss was nan", 1), RunEnded(1, "diverged")):
+        display.show(event)
+
+    said = "[2/2] norm=batch seed=1  diverged: the loss was nan"
     assert console.file.getvalue().splitlines() == [said]
 
 
