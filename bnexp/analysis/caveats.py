@@ -111,7 +111,7 @@ def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[Caveat]:
     compared = [(cell, cell.difference) for cell in results if cell.difference is not None]
     apart = tuple(cell.cell for cell, difference in compared if not difference.is_paired)
     lonely = tuple(
-        f"{cell.cell} ({', '.join(map(str, sorted(cell.values.keys() ^ partners)))})"
+        f"{cell.cell} (seed {', '.join(map(str, sorted(cell.values.keys() ^ partners)))})"
         for cell, difference in compared
         if difference.is_paired and cell.values.keys() != partners
     )
@@ -119,7 +119,9 @@ def _unpaired(results: Sequence[CellResult], baseline: str) -> Iterable[Caveat]:
         subject = f"fewer than two seeds in common with {baseline}, so not compared in pairs"
         yield Caveat("unpaired", subject, apart)
     if lonely:
-        subject = f"the difference leaves out seeds that {baseline} or the other cell does not have"
+        subject = (
+            f"the difference leaves out seeds that only {baseline} or only the cell has finished"
+        )
         yield Caveat("unpaired", subject, lonely)
 
 

@@ -93,6 +93,10 @@ def find_config(path: Path) -> ShippedConfig | None:
     except UsageError as error:
         if is_file:
             return None
+        files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+        there = next((str(file) for file in files if os.path.lexists(file)), None)
+        if there:
+            raise UsageError(f"no file '{path}'; write {there}") from None
         raise UsageError(f"no such file, and {error}") from None
     if is_file:
         fix = f"write {found.short_name} for the config that comes with bnexp"

@@ -111,3 +111,10 @@ def test_an_unknown_base_is_suggested_one(elsewhere):
         "mine.yaml:1:10: extends: no file 'quikstart', and no config 'quikstart' comes with bnexp "
         "(did you mean 'quickstart'?)"
     )
+
+
+def test_a_file_named_without_its_suffix_is_hinted_at(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").touch()
+    with pytest.raises(UsageError, match=r"^no file 'mine'; write mine\.yaml$"):
+        find_config(Path("mine"))
