@@ -27,14 +27,19 @@ def _describe(run: RunSpec) -> dict[str, Any]:
     config = run.config
     content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
     del content["train"]["seed"]
+    optim = content["optim"]
+    if not optim["weight_decay"]:
+        del optim["decay_norm"]
+    if optim.get("momentum") == 0:
+        del optim["nesterov"]
     facts = config.data.facts()
     model = config.model
     if isinstance(model, NetworkConfig) and _is_its_plan(model) and facts is not None:
         layers, features = model.plan(facts.image_shape)
         initialization = content["model"]["initialization"]
-        content["model"] = [_simplify(layers), features, initialization]
+        content["model"] = [_simplify(layers, config.data.batch_size), features, initialization]
         if not any(find_norms(layers)):
-            content["optim"].pop("decay_norm", None)
+            optim.pop("decay_norm", None)
     return content
 
 
@@ -42,14 +47,15 @@ def _is_its_plan(model: NetworkConfig) -> bool:
     return type(model).build is NetworkConfig.build
 
 
-def _simplify(part: object) -> Any:  # noqa: ANN401 - nested lists, dicts and values
+def _simplify(part: object, batch_size: int) -> Any:  # noqa: ANN401 - nested lists, dicts and values
     """Returns a plan as plain values, without what does nothing."""
     if isinstance(part, LayerPlan):
-        return [part.kind, part.arguments, _simplify(part.options)]
+        return [part.kind, part.arguments, _simplify(part.options, batch_size)]
     if isinstance(part, NormSite):
-        return part.norm.one_process_equivalent.model_dump(mode="json")
+        return part.norm.find_equivalent(batch_size).model_dump(mode="json")
     if isinstance(part, Mapping):
-        return {name: _simplify(child) for name, child in part.items() if not _is_idle(child)}
+        busy = ((name, child) for name, child in part.items() if not _is_idle(child))
+        return {name: _simplify(child, batch_size) for name, child in busy}
     return part
 
 

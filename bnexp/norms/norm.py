@@ -56,9 +56,11 @@ class NormConfig(Part):
         """Whether evaluation gives an image the same result whatever batch it stands in."""
         return True
 
-    @property
-    def one_process_equivalent(self) -> NormConfig:
-        """The norm that gives the same figures when one process trains alone; itself by default."""
+    def find_equivalent(self, batch_size: int) -> NormConfig:
+        """Returns the norm that gives the same figures in one process at that batch size.
+
+        It is the norm itself by default; `plan` finds cells that train the same network by it.
+        """
         return self
 
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:

@@ -87,6 +87,11 @@ class BatchNormConfig(BatchStatisticsConfig):
             return None
         return min(batch_size, self.normalization_batch_size or batch_size)
 
+    def find_equivalent(self, batch_size: int) -> BatchNormConfig:
+        """Returns plain batch norm if a batch is one group."""
+        is_whole = (self.normalization_batch_size or 0) >= batch_size
+        return self.model_copy(update={"normalization_batch_size": None}) if is_whole else self
+
     @property
     def evaluates_images_alone(self) -> bool:
         """Whether there are running statistics to evaluate with."""

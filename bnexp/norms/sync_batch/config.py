@@ -37,9 +37,8 @@ class SyncBatchNormConfig(BatchStatisticsConfig):
 
     name: Literal["sync_batch"] = "sync_batch"
 
-    @property
-    def one_process_equivalent(self) -> BatchNormConfig:
-        """Batch norm with the same options."""
+    def find_equivalent(self, batch_size: int) -> BatchNormConfig:
+        """Returns batch norm with the same options."""
         return BatchNormConfig(**self.settings)
 
     def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:

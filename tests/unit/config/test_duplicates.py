@@ -43,6 +43,27 @@ def test_the_decay_of_norms_makes_no_difference_without_any(tmp_path):
     ]
 
 
+def test_a_ghost_batch_as_large_as_the_batch_is_batch_norm(tmp_path):
+    grid = {"model.norm.normalization_batch_size": [None, 8, 32]}
+    data = {"name": "shapes", "batch_size": 32}
+    assert same_cells(tmp_path, grid, data=data) == [
+        ("normalization_batch_size=null", "normalization_batch_size=32")
+    ]
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"optim.weight_decay": [0.0, 0.1], "optim.decay_norm": [False, True]},
+        {"optim.momentum": [0.0, 0.9], "optim.nesterov": [False, True]},
+    ],
+)
+def test_an_option_of_the_optimiser_that_has_nothing_to_do_makes_no_difference(tmp_path, grid):
+    ((first, second),) = same_cells(tmp_path, grid)
+    assert "=0.0" in first
+    assert "=0.0" in second
+
+
 def test_batch_norm_over_all_processes_is_batch_norm_in_one(tmp_path):
     grid = {"model.norm": ["batch", "sync_batch"]}
     assert same_cells(tmp_path, grid) == [("norm=batch", "norm=sync_batch")]
