@@ -143,7 +143,9 @@ def train_usually(dataset: Dataset, epochs: int, folder: Path) -> None:
 def load_runs(folder: Path, images: int, epochs: int, precision: str) -> tuple[Path, RunSpec]:
     """Writes the YAML file of one side and reads it back."""
     path = folder / f"{precision}.yaml"
-    path.write_text(CONFIG.format(images=images, epochs=epochs, precision=precision))
+    path.write_text(
+        CONFIG.format(images=images, epochs=epochs, precision=precision), encoding="utf-8"
+    )
     return path, load_experiment(path).runs[0]
 
 
@@ -154,7 +156,7 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
     """
     shutil.rmtree(folder / "benchmark", ignore_errors=True)
     planned = plan_runs(load_experiment(config), folder, is_forced=True)
-    quiet = Console(file=(folder / "console.txt").open("w"))
+    quiet = Console(file=(folder / "console.txt").open("w", encoding="utf-8"))
     config = planned[0].spec.config
     size = RunSize("", 0, config.train.epochs, 0, config.data.batch_size)
     with StopSignal() as stop:
@@ -239,7 +241,7 @@ def main() -> None:
     else:
         found = benchmark_training(options.images, options.epochs, options.rounds)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[float]]:

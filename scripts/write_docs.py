@@ -247,7 +247,7 @@ def read_help(command: list[str]) -> str:
         [sys.executable, "-m", "bnexp", *command, "--help"],
         env={**environment, "TERM": "dumb"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())

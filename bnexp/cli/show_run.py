@@ -108,7 +108,8 @@ def _measured_lines(record: RunRecord) -> list[str]:
     if summary is None:
         return []
     speed = format_speed(summary.images_per_second)
-    memory = f"peak memory {format_bytes(summary.peak_memory_bytes)}"
+    peak = summary.peak_memory_bytes
+    memory = f"peak memory {format_bytes(peak) if peak else 'unknown'}"
     if summary.training_memory_bytes is not None:
         memory = f"memory {format_bytes(summary.training_memory_bytes)} ({memory})"
     return [

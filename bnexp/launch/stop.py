@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
+from bnexp.system import STOP_SIGNALS, is_hangup, kill
+
 SHOW_CURSOR = b"\x1b[?25h"
 """Shows a terminal's cursor, which a live display hides and has no time left to show."""
 
 LEFT = b"\nexited at once; the same command continues from the last save\n"
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -42,8 +42,8 @@ class StopSignal:
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignal:
-        for number in _SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+        for number in STOP_SIGNALS:
+            if is_hangup(number) and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # under nohup, which is to outlive its terminal
             self._previous[number] = signal.signal(number, self._handle)
         return self
@@ -68,8 +68,7 @@ class StopSignal:
 
     def _leave(self, number: int) -> NoReturn:
         for process in self.children:
-            with contextlib.suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+            kill(process)
         with contextlib.suppress(OSError):
             os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + LEFT)
         os._exit(128 + number)

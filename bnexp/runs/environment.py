@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp import __version__
+from bnexp.system import read_proc
 
 PACKAGES = ("torch", "torchvision", "numpy", "tensorboard", "pydantic", "scipy")
 
@@ -50,10 +51,9 @@ def _version(package: str) -> str | None:
 
 def describe_processor() -> str:
     """Returns the name of the CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in read_proc("cpuinfo"):
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor()
 
 

@@ -33,7 +33,7 @@ class MetricsLog:
     """Appends rows to `metrics.jsonl`: step, epoch, elapsed_seconds and the scalars."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(
         self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from bnexp import system
 from bnexp.errors import UsageError
 
 DEFAULT_THREADS = torch.get_num_threads()
@@ -74,26 +72,18 @@ def reset_peak_memory(device: torch.device) -> None:
     """Starts a new count of the peak memory, if the system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+    else:
+        system.reset_peak_memory()
 
 
 def read_peak_memory(device: torch.device) -> int:
-    """Returns the peak since the reset in bytes: the device's on CUDA, else the process's."""
+    """Returns the peak since the reset in bytes: the device's on CUDA, else the process's.
+
+    0 if the system does not say.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return system.read_peak_memory()
 
 
 def free_memory() -> None:

@@ -26,6 +26,7 @@ LAYERS = [
         "files",
         "parts",
         "seeding",
+        "system",
         "wording",
     },
 ]

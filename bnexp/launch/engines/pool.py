@@ -7,18 +7,16 @@ which takes seconds: until then it can be killed and nothing is lost.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection
 
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device
 from bnexp.launch.engines.worker import Order, Ready, work
 from bnexp.launch.screen.events import RunEnded, Said
 from bnexp.launch.stop import StopSignal
+from bnexp.system import is_kill, no_terminal_signals
 from bnexp.wording import count
 
 POLL_SECONDS = 0.2
@@ -38,7 +36,7 @@ class _Worker:
         self.order: Order | None = None
         """The run that it trains, or will train once it is ready."""
         self.is_ready = False
-        with _no_terminal_signals():
+        with no_terminal_signals():
             self.process.start()
         # While this process holds it open, the death of the other would not be seen.
         other_end.close()
@@ -169,21 +167,8 @@ class Pool:
         return code
 
 
-@contextlib.contextmanager
-def _no_terminal_signals() -> Iterator[None]:
-    """Starts processes that SIGINT and SIGHUP do not reach even before they can say so."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    # Started by hand first: starting it lets SIGINT through again.
-    resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _describe_death(code: int) -> str:
     if code >= 0:
         return f"its process ended with exit code {code}"
-    is_killed = -code == signal.SIGKILL
-    return f"its process was killed by signal {-code}" + ", perhaps out of memory" * is_killed
+    why = ", perhaps out of memory" * is_kill(-code)
+    return f"its process was killed by signal {-code}{why}"

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.screen.events import Event
+from bnexp.system import ignore_terminal
 
 Order = tuple[int, PlannedRun]
 
@@ -31,8 +32,7 @@ def work(connection: Connection) -> None:
     """
     # Ctrl-C, and the terminal's end, reach every process of the terminal; the parent passes
     # them on as messages.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ignore_terminal()
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.one_run import train_one

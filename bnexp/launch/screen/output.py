@@ -13,7 +13,7 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
-from bnexp.console import VisibleConsole
+from bnexp.console import VisibleConsole, accept_any_text
 from bnexp.foreign_text import visible
 from bnexp.wording import wrap_words
 
@@ -23,6 +23,7 @@ def open_output(stream: TextIO | None) -> Console:
 
     None, which is Python's for a stream that was closed from the beginning, is written nowhere.
     """
+    accept_any_text()
     file = cast("TextIO", _ReadOrNotStream(stream or io.StringIO()))
     return VisibleConsole(file=file, soft_wrap=True)
 

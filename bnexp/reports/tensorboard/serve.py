@@ -22,6 +22,7 @@ from bnexp.runs import RunDir, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.runs.run_dir import COMPARISON
 from bnexp.runs.tensorboard_events import EVENTS, RUN_COLOURS
+from bnexp.system import link_file, link_folder
 
 PINNED_TAGS = ("test/accuracy", "train/accuracy", "test/loss", "train/loss")
 LINE_COLOURS = r"(.+)/(?:(mean)|low|high)$"
@@ -223,7 +224,9 @@ class Mirror:
                 _link_events(path, target)
             elif not path.is_symlink():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.symlink_to(target.resolve(), target_is_directory=True)
+                if not link_folder(path, target.resolve()):
+                    path.mkdir()
+                    _link_events(path, target)
 
     def is_outdated(self) -> bool:
         """Whether runs have ended or are gone since HParams was made, and none is running.
@@ -258,11 +261,20 @@ def _find_ended(runs: Links) -> dict[Path, bool]:
 
 
 def _link_events(folder: Path, run: Path) -> None:
-    """Links the event files of a run, and removes the links to those that are gone."""
+    """Links the event files of a run, and removes the links to those that are gone.
+
+    If only copies can be made, those that have fallen behind are made again.
+    """
     targets = {path.name: path.resolve() for path in run.glob(f"{EVENTS}*")}
     links = {path.name for path in folder.iterdir()} - {_HPARAMS}
-    for name in targets.keys() - links:
-        (folder / name).symlink_to(targets[name])
+    behind = {
+        name
+        for name in targets.keys() & links
+        if (folder / name).stat().st_size != targets[name].stat().st_size
+    }
+    for name in targets.keys() - links | behind:
+        (folder / name).unlink(missing_ok=True)
+        link_file(folder / name, targets[name])
     for name in links - targets.keys():
         (folder / name).unlink()
 

@@ -1,5 +1,6 @@
 """The folder that `bnexp tb` gives TensorBoard, as runs begin, end, and are continued."""
 
+import os
 from pathlib import PurePosixPath
 
 import pytest
@@ -95,3 +96,22 @@ def test_a_cell_that_cannot_be_compared_leaves_the_page_to_what_the_run_says(tmp
     assert [path.name for path in (folder / "base/seed=0").iterdir()] == [
         "events.out.tfevents.1.made-up"
     ]
+
+
+@pytest.mark.parametrize("refused", [("symlink",), ("symlink", "link")], ids=["hard", "copies"])
+def test_events_are_shown_where_links_are_refused(refused, study, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    for name in refused:
+        monkeypatch.setattr(os, name, refuse)
+    found = mirror(study)
+    make_run(study / "name=batch/seed=2", {NORM: "batch"})
+    found.sync()
+    with (study / "name=batch/seed=2/events.out.tfevents.1.made-up").open("ab") as events:
+        events.write(encode_event_file([restart_event(1.0)], 1.0))
+    found.sync()
+
+    for run in ("name=none/seed=0", "name=batch/seed=2"):
+        name = "events.out.tfevents.1.made-up"
+        assert (found.folder / run / name).read_bytes() == (study / run / name).read_bytes()

@@ -1,0 +1,119 @@
+"""What only some operating systems have; the one module that knows which of it is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that ask a process to end: Ctrl-C, `kill`, and a closed terminal if there is one."""
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Ends a process at once; Windows does that with SIGTERM."""
+
+
+def is_hangup(number: int) -> bool:
+    """Returns whether a signal says that the terminal is gone."""
+    return number == getattr(signal, "SIGHUP", None)
+
+
+def is_kill(number: int) -> bool:
+    """Returns whether a signal is the one that no process can catch."""
+    return number == getattr(signal, "SIGKILL", None)
+
+
+def kill(process: int) -> None:
+    """Ends a process at once, if it is still there."""
+    with contextlib.suppress(OSError):
+        os.kill(process, _KILL)
+
+
+def ignore_terminal() -> None:
+    """Makes Ctrl-C and the end of the terminal leave this process alone."""
+    for number in STOP_SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def no_terminal_signals() -> Iterator[None]:
+    """Starts processes that SIGINT and SIGHUP do not reach even before they can say so.
+
+    A system that cannot block signals starts them unprotected.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Started by hand first: starting it lets SIGINT through again.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def read_proc(name: str) -> list[str]:
+    """Returns the lines of a file in `/proc`, none if the system has no such file."""
+    try:
+        return Path("/proc", name).read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def link_folder(path: Path, target: Path) -> bool:
+    """Makes a symbolic link to a folder; returns False if this user may not make one.
+
+    Windows lets only some users.
+    """
+    try:
+        path.symlink_to(target, target_is_directory=True)
+    except (OSError, NotImplementedError):
+        return path.is_symlink()
+    return True
+
+
+def link_file(path: Path, target: Path) -> None:
+    """Makes a file appear under another path: as a symbolic link, else a hard link, else a copy.
+
+    A copy, if the system refuses both, has the content as of now.
+
+    Raises:
+        OSError: `path` exists, or `target` is gone.
+    """
+    try:
+        path.symlink_to(target)
+    except (OSError, NotImplementedError):
+        try:
+            path.hardlink_to(target)
+        except (OSError, NotImplementedError):
+            shutil.copyfile(target, path)
+
+
+def reset_peak_memory() -> None:
+    """Starts a new count of this process's peak memory, if the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
+
+
+def read_peak_memory() -> int:
+    """Returns this process's peak memory in bytes, 0 if the system does not say."""
+    for line in read_proc("self/status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,77 @@
+"""What Windows lacks is missed by nothing: no POSIX name, no /proc, no UTF-8 by default."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from run_results import read_results
+from sweeps import plan
+from windows_like import TAKE_AWAY
+
+from bnexp.runs import RunDir, read_run
+
+# A comment and a name that cp1252 reads otherwise, or not at all.
+NOTE = "# γ and β of the norms: ≤ 5 %, Ā\n"
+
+
+@pytest.fixture
+def bnexp(tmp_path):
+    """Runs a command in a process without what Windows lacks; returns its end and output."""
+    (tmp_path / "sitecustomize.py").write_text(TAKE_AWAY, encoding="utf-8")
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": "cp1252",
+        "COLUMNS": "200",
+    }
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "bnexp", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            encoding="cp1252",
+            timeout=300,
+        )
+
+    return run
+
+
+def with_note(folder):
+    config = folder / "c.yaml"
+    config.write_text(NOTE + config.read_text("utf-8"), "utf-8")
+
+
+def test_a_sweep_trains_in_two_processes_and_is_compared(bnexp, tmp_path):
+    runs = plan(tmp_path, "sweep.grid={model.norm: [none, batch]}")
+    with_note(tmp_path)
+
+    done = bnexp("train", "c.yaml", "--jobs", "2", "-s", "sweep.grid={model.norm: [none, batch]}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [read_run(run.folder.path).state for run in runs] == ["finished", "finished"]
+    for words in (["ls"], ["compare", "many"], ["show", "many/norm=batch"], ["plan", "c.yaml"]):
+        done = bnexp(*words)
+        assert done.returncode == 0, (words, done.stdout + done.stderr)
+
+
+def test_a_run_that_was_cut_off_continues_to_the_same_bits(bnexp, tmp_path):
+    (run,) = plan(tmp_path, "train.epochs=2")
+    with_note(tmp_path)
+    words = ("train", "c.yaml", "-s", "train.epochs=2")
+    done = bnexp(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    whole = read_results(run.folder.path)
+
+    # As a kill between the last checkpoint and the summary leaves it.
+    run.folder.summary.unlink()
+    RunDir(run.folder.path, run.folder.identity).set_state("running")
+    run.folder.checkpoints.discard(run.folder.checkpoints.newest)
+    done = bnexp(*words)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "continues after step" in run.folder.log.read_text("utf-8")
+    assert read_results(run.folder.path) == whole
