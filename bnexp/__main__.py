@@ -1,13 +1,23 @@
 """The `bnexp` command, also as `python -m bnexp`."""
 
+import os
+
 from bnexp.launch.stop import exiting_at_once
+from bnexp.system import is_out_of_memory
 
 
 def main() -> None:
     """Runs the command line; Ctrl-C while it is being imported exits with 130."""
-    with exiting_at_once():
-        from bnexp.cli.app import main as run
-    run()
+    try:
+        with exiting_at_once():
+            from bnexp.cli.app import main as run
+        run()
+    except (MemoryError, ImportError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # As little as can be done: nothing may be left to print it with.
+        os.write(2, b"error: too little memory is left for this command\n")
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,12 @@ _LONGEST = 60
 """Characters of an override, and of a key, in a message."""
 
 
+OUT_OF_MEMORY = (
+    "too little memory is left for this command; close other programs, raise the limit "
+    "(ulimit -v), or ask for less, e.g. a smaller data.batch_size or fewer --jobs"
+)
+
+
 class BnexpError(Exception):
     """Something failed while running; the message says what, where and how to fix it."""
 

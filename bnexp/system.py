@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -69,6 +70,28 @@ def read_proc(name: str) -> list[str]:
         return Path("/proc", name).read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return []
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error says that this process cannot have the memory it needs.
+
+    An import says so in words: of the loader of shared libraries, or of the system.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    is_of_loader = isinstance(error, ImportError | OSError)
+    words = (
+        "failed to map segment",
+        "cannot allocate memory",
+        "can't allocate memory",
+        "cannot create shared object",
+        "can't start new thread",
+        "paging file is too small",
+    )
+    is_said = any(word in str(error).lower() for word in words)
+    return (is_of_loader or isinstance(error, RuntimeError)) and is_said
 
 
 def link_folder(path: Path, target: Path) -> bool:

@@ -12,8 +12,9 @@ from rich.text import Text
 from bnexp import __version__
 from bnexp.cli.command import Command, Group
 from bnexp.cli.output import echo
-from bnexp.errors import BnexpError, ConfigError
+from bnexp.errors import OUT_OF_MEMORY, BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output, print_line
+from bnexp.system import is_out_of_memory
 from bnexp.wording import wrap_words
 
 EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
@@ -78,6 +79,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("BNEXP_DEBUG"):
             raise
+        if is_out_of_memory(error):
+            _print_error(BnexpError(OUT_OF_MEMORY))
+            sys.exit(1)
         message = f"{type(error).__name__}: {error}"
         _print_error(BnexpError(f"unexpected {message} (set BNEXP_DEBUG=1 to see where)"))
         sys.exit(1)

@@ -16,7 +16,7 @@ import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
 from bnexp.config.yaml.writer import write_yaml
-from bnexp.errors import BnexpError
+from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.recorder import RunRecorder
@@ -56,9 +56,15 @@ def train_one(
         with hold_lock(run.folder.lock, say, should_stop) as hold:
             folder = RunDir(run.folder.path, run.folder.identity, hold.check)
             held = replace(run, folder=folder)
+            # Decided again: another process may have worked on it since it was planned.
             try:
-                # Decided again: another process may have worked on it since it was planned.
                 action, _ = decide(run.spec, folder)
+            except UsageError as error:
+                # The folder is another config's by now, and so is its log.
+                send(Said(f"failed: {run.spec.name}: {error}"))
+                send(RunEnded(index, "failed"))
+                return "failed"
+            try:
                 if action == "skip":
                     say(f"another process has finished it: {folder.path}")
                     state = read_run(folder.path).state

@@ -79,3 +79,20 @@ def test_row_09_of_two_workers_with_the_same_run_one_trains_it(tmp_path):
     assert len(found) == 1
     steps = [json.loads(row)["step"] for row in run.folder.metrics.read_text().splitlines()]
     assert steps == sorted(steps)
+
+
+def test_a_config_whose_folder_became_anothers_writes_nothing_there(tmp_path):
+    (loser,) = plan(tmp_path, "optim.learning_rate=0.01")
+    (winner,) = plan(tmp_path)
+    train([winner])
+    before = {path: path.read_bytes() for path in winner.folder.path.iterdir() if path.is_file()}
+
+    listener = Listener()
+    train([loser], listener)
+
+    after = {path: path.read_bytes() for path in winner.folder.path.iterdir() if path.is_file()}
+    assert after == before
+    assert listener.ends == {0: "failed"}
+    assert "with another config: optim.learning_rate is 0.05 there and 0.01 here" in str(
+        listener.lines
+    )
