@@ -1,14 +1,65 @@
-"""Files that are either the old ones or the new ones, never half of each."""
+"""Files written so that each is the old one or the new one, and files that others wrote, read.
+
+Every file of a runs folder is read through here: it may come from anybody.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import os
 import secrets
+import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+MOST_BYTES = 16 * 2**20
+"""More than any text file of a run holds: a summary of 10,000 epochs with ten tags has 2 MB."""
+
+_ABANDONED_AFTER_SECONDS = 3600.0
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_foreign(path: str | Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Returns the content of a file that somebody else may have put there.
+
+    It never waits, as it would for a FIFO, and never takes more memory than allowed.
+
+    Raises:
+        OSError: There is no such file, it is not a plain file, or it is too large; `strerror`
+            says which.
+    """
+    handle = os.open(path, _READING)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+        if status.st_size > most_bytes:
+            size = f"it has {status.st_size:,} bytes, more than the {most_bytes:,} allowed"
+            raise OSError(errno.EFBIG, size, str(path))
+        content = os.read(handle, status.st_size + 1)
+        while len(content) < status.st_size and (more := os.read(handle, status.st_size)):
+            content += more
+        return content
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def open_foreign(path: Path) -> Iterator[io.BufferedReader]:
+    """Opens a file that somebody else may have put there, of any size, to be read in pieces.
+
+    Raises:
+        OSError: There is no such file, or it is not a plain file.
+    """
+    with os.fdopen(os.open(path, _READING), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+        yield file
 
 
 @contextlib.contextmanager
@@ -17,10 +68,12 @@ def open_atomically(
 ) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` that replaces it, synced to disk, on a clean exit.
 
-    Whatever goes wrong inside the block, `path` keeps its old content and no
-    temporary file is left. `before_it_stands` is called when the new file is on the disk, under
-    its temporary name: what it removes is not lost if the disk is full.
+    Whatever goes wrong inside the block, `path` keeps its old content and no temporary file is
+    left; one that a killed process left is deleted after an hour. `before_it_stands` is called when
+    the new file is on the disk, under its temporary name: what it removes is not lost if the disk
+    is full.
     """
+    _remove_abandoned(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -35,21 +88,25 @@ def open_atomically(
         raise
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 so that a reader sees the old file or the new one."""
-    with open_atomically(path) as file:
-        file.write(text.encode())
+def _remove_abandoned(path: Path) -> None:
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            is_temporary = entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
+            if is_temporary and time.time() - entry.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+                Path(entry).unlink()
 
 
-def write_json_atomically(
-    path: Path,
-    value: Any,  # noqa: ANN401
-    before_it_stands: Callable[[], None] = lambda: None,
+def write_bytes_atomically(
+    path: Path, content: bytes, before_it_stands: Callable[[], None] = lambda: None
 ) -> None:
-    """Writes `value` as indented JSON; NaN and infinities are refused."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    """Writes a file so that a reader sees the old one or the new one."""
     with open_atomically(path, before_it_stands) as file:
-        file.write(text.encode())
+        file.write(content)
+
+
+def encode_json(value: Any) -> bytes:  # noqa: ANN401
+    """Returns `value` as indented JSON in UTF-8; NaN and infinities are refused."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def sync_folder(folder: Path) -> None:

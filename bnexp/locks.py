@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnexp.errors import BnexpError
+from bnexp.files import read_foreign
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -112,7 +113,7 @@ def describe_holder(path: Path) -> str:
     """Returns in words who holds the lock, as far as the note beside it can be read."""
     for _ in range(3):
         try:
-            process, host = _holder_note(path).read_text("utf-8")[:200].split()
+            process, host = read_foreign(_holder_note(path), 200).decode().split()
         except (OSError, ValueError):
             time.sleep(_PROBE_SECONDS)  # one that has just locked it writes its name next
         else:

@@ -15,6 +15,7 @@ from bnexp.config.load import load_experiment
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.record import unflatten
+from bnexp.runs.seal import write_seal
 from bnexp.runs.tensorboard_events import encode_event_file, scalars_event
 
 CONFIG = """\
@@ -69,6 +70,7 @@ def make_runs(runs_dir, cells=2, seeds=3, epochs=10):
         write(folder.environment, {**ENVIRONMENT, "config": resolved_config(spec)})
         write(folder.summary, {key: value for key, value in asdict(summary).items() if value})
         folder.config.write_text("# made up\n")
+        seal(folder.path)
     return runs_dir / "many"
 
 
@@ -98,6 +100,7 @@ def make_run(path, settings, index=0, state="finished"):
         write(
             path / "summary.json", {key: value for key, value in asdict(summary).items() if value}
         )
+        seal(path)
     events = [scalars_event(100, time.time(), summary.final)]
     (path / "events.out.tfevents.1.made-up").write_bytes(encode_event_file(events, time.time()))
 
@@ -122,6 +125,11 @@ def make_summary(epochs, accuracy):
         best={"epoch": 1},
         history=history,
     )
+
+
+def seal(path):
+    """Seals a run's files as they are, whoever changed them."""
+    write_seal(path, {"summary.json": (path / "summary.json").read_bytes()})
 
 
 def write(path, content):

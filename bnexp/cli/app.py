@@ -37,6 +37,7 @@ def _bnexp(
 
 def build_app() -> typer.Typer:
     """Returns the command line with every command."""
+    from bnexp.cli.check import check
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
     from bnexp.cli.init import init
@@ -57,7 +58,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (train, plan, init, compare, show, tb, ls, rm, schema):
+    for command in (train, plan, init, compare, show, tb, ls, check, rm, schema):
         app.command(cls=Command)(command)
     app.add_typer(data_app, name="data")
     return app

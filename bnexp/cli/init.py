@@ -12,7 +12,7 @@ from bnexp.cli.names import complete_shipped
 from bnexp.cli.output import print_table, say
 from bnexp.config.shipped import ShippedConfig, find_shipped, list_shipped
 from bnexp.errors import UsageError
-from bnexp.files import write_text_atomically
+from bnexp.files import write_bytes_atomically
 from bnexp.wording import command_to_paste
 
 
@@ -67,8 +67,8 @@ def _copy(shipped: ShippedConfig, target: Path | None, force: bool) -> None:
         raise UsageError(f"{path} exists; replace it with --force, or name another file with --to")
     schema = path.with_name(SCHEMA_FILE)
     try:
-        write_text_atomically(schema, write_schema())
-        write_text_atomically(path, write_whole(shipped, str(path)))
+        write_bytes_atomically(schema, write_schema().encode())
+        write_bytes_atomically(path, write_whole(shipped, str(path)).encode())
     except OSError as error:
         raise UsageError(f"cannot write '{path}': {error.strerror}") from error
     say(f"written: {path}, and {schema} for editors")

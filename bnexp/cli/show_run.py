@@ -10,7 +10,8 @@ from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.reports.words.commands import train_command
-from bnexp.runs import ENDED, DamagedCheckpointError, RunDir, RunRecord
+from bnexp.runs import ENDED, RunDir, RunRecord
+from bnexp.runs.inspection import find_damaged_checkpoints
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
     command_to_paste,
@@ -71,7 +72,7 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     keys = [key for key in MAIN_KEYS if key in record.config and key not in record.settings]
     yield "config", [f"{key} = {write_value(record.config[key])}" for key in keys]
     yield "measured", _measured_lines(record)
-    yield "problems", [*record.problems, *_find_damaged_checkpoints(record.path)]
+    yield "problems", [*record.problems, *find_damaged_checkpoints(RunDir(record.path))]
     files = _list_files(record.path)
     yield "files", [f"{name}  {format_bytes(size)}" for name, size in files.items()]
     yield "next", _next_lines(record, runs_dir)
@@ -127,15 +128,6 @@ def _write_figure(tag: str, value: float) -> str:
 def _list_files(folder: Path) -> dict[str, int]:
     """Returns the files' sizes in bytes by name."""
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-
-
-def _find_damaged_checkpoints(folder: Path) -> Iterator[str]:
-    files = RunDir(folder).checkpoints
-    for path in files.find():
-        try:
-            files.read_tensors(path)
-        except DamagedCheckpointError as error:
-            yield f"{path} {error}"
 
 
 def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:

@@ -106,7 +106,7 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
-    from bnexp.launch.notices import restore_statuses
+    from bnexp.launch.notices import heal_ended
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(
@@ -121,7 +121,7 @@ def train(
     planned = [replace(run, with_graph=graph) for run in planned]
     to_do = [run for run in planned if run.action != "skip"]
     console = open_output(sys.stderr)
-    _warn(restore_statuses(planned))
+    _warn(heal_ended(planned))
     if not to_do:
         print_line(console, f"{experiment.name}: {count(len(planned), 'run')}, all done already")
     code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0

@@ -8,8 +8,9 @@ from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.launch.plan import PlannedRun
+from bnexp.launch.resolved_config import config_text
 from bnexp.runs import read_run
-from bnexp.runs.reading import find_runs
+from bnexp.runs.reading import find_runs, read_status
 from bnexp.wording import count
 
 
@@ -62,16 +63,26 @@ def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
     )
 
 
-def restore_statuses(planned: Sequence[PlannedRun]) -> Iterator[str]:
-    """Rewrites lost statuses of runs that have ended; yields a warning for each that it cannot."""
+def heal_ended(planned: Sequence[PlannedRun]) -> Iterator[str]:
+    """Rewrites lost or outdated statuses and lost configs of runs that have ended.
+
+    Yields a warning for each that it cannot write. A config is written only if it is, to the
+    byte, the one that was sealed.
+    """
     for run in planned:
-        if run.damage is None or run.action != "skip":
+        if run.action != "skip":
             continue
         state = read_run(run.folder.path, with_config=False).state
+        known = read_status(run.folder.path)
         try:
-            run.folder.restore_status(state)
+            if (
+                known.get("state") != state
+                or known.get("fingerprint") != run.folder.identity["fingerprint"]
+            ):
+                run.folder.restore_status(state)
+            run.folder.restore_config(config_text(run.spec))
         except OSError as error:
-            yield f"{run.folder.status} cannot be written: {error.strerror or error}"
+            yield f"{run.folder.path} cannot be written: {error.strerror or error}"
 
 
 def describe_strays(planned: Sequence[PlannedRun]) -> str | None:

@@ -15,12 +15,11 @@ from typing import Any
 import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
-from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.recorder import RunRecorder
-from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
+from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, LostLockError, hold_lock, is_held
@@ -32,8 +31,6 @@ from bnexp.training.device import describe_device, free_memory, make_determinist
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
-
-CONFIG_HEADER = "# The resolved config of one run: every default is written out.\n"
 
 
 def train_one(
@@ -146,7 +143,7 @@ class _Attempt:
         folder = self.run.folder
         refused = [path.name for path in folder.checkpoints.find()] if self.is_resumed else []
         folder.create(
-            self._write_config(),
+            config_text(self.run.spec),
             self._describe_environment() | ({"refused_checkpoints": refused} if refused else {}),
         )
         if folder.log.exists():
@@ -195,11 +192,8 @@ class _Attempt:
         try:
             read_yaml_file(folder.config)
         except BnexpError as error:
-            folder.write_config(self._write_config())
+            folder.write_config(config_text(self.run.spec))
             self.recorder.say(f"warning: {str(error).splitlines()[0]}; it is rewritten")
-
-    def _write_config(self) -> str:
-        return CONFIG_HEADER + write_yaml(repeatable_config(self.run.spec))
 
     def _describe_environment(self) -> dict[str, Any]:
         data = self.run.spec.config.data

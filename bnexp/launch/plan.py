@@ -10,9 +10,10 @@ from typing import Literal
 from bnexp.config.load import Experiment, RunSpec
 from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
-from bnexp.launch.resolved_config import resolved_config
+from bnexp.launch.resolved_config import config_text, resolved_config
 from bnexp.locks import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, flatten, read_run
+from bnexp.runs.seal import Seal
 from bnexp.wording import write_value
 
 Action = Literal["train", "resume", "retry", "skip"]
@@ -85,11 +86,34 @@ def decide(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
     if record.fingerprint != spec.config.fingerprint():
         record = read_run(folder.path)
         problem = _tell_by_config(record, spec)
-        damage = f"{problem}; the run is recognized by its config and gets a new status"
-        return _choose_action(record, folder), damage
+        how = "the run is recognized by its config and gets a new status"
+        return _choose_action(record, folder), f"{problem}; {how}"
     action = _choose_action(record, folder)
-    how = "from its last checkpoint" if action == "resume" else "from the start"
-    return action, f"{record.problems[0]}; it is rebuilt {how}" if record.is_damaged else None
+    if action == "skip":
+        return _inspect_ended(spec, folder)
+    damage = f"{record.problems[0]}; {_tell_how(action)}" if record.is_damaged else None
+    return action, damage
+
+
+def _inspect_ended(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
+    """Returns what to do for a run that has ended, by what is left of its files."""
+    seal = Seal(folder.path)
+    broken = dict(seal.find_broken())
+    if problem := broken.pop(folder.environment.name, None):
+        action: Action = "resume" if folder.checkpoints.find() else "retry"
+        return action, f"{problem}; {_tell_how(action)}"
+    if not broken:
+        return "skip", None
+    name, problem = next(iter(broken.items()))
+    is_known = name == folder.config.name and not seal.find_problem(
+        name, config_text(spec).encode()
+    )
+    how = "it is rewritten" if is_known else "the run's figures are whole, so it is left as it is"
+    return "skip", f"{problem}; {how}"
+
+
+def _tell_how(action: Action) -> str:
+    return f"it is rebuilt from {'its last checkpoint' if action == 'resume' else 'the start'}"
 
 
 def _refuse_links(folder: RunDir) -> None:

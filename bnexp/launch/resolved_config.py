@@ -7,7 +7,10 @@ from typing import Any
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import RunSpec
+from bnexp.config.yaml.writer import write_yaml
 from bnexp.runs import Scalar, flatten
+
+_HEADER = "# The resolved config of one run: every default is written out.\n"
 
 
 def resolved_config(spec: RunSpec) -> dict[str, Any]:
@@ -26,6 +29,11 @@ def repeatable_config(spec: RunSpec) -> dict[str, Any]:
         config["name"] = own[:80]
         del config["claim"]  # about the whole sweep, which one run cannot decide
     return config
+
+
+def config_text(spec: RunSpec) -> str:
+    """Returns the content of a run's config.yaml."""
+    return _HEADER + write_yaml(repeatable_config(spec))
 
 
 def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:

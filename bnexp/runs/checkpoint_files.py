@@ -13,12 +13,16 @@ A checkpoint is sound if its files match its digests. Wherever a save is cut off
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import re
 from pathlib import Path
 
-from bnexp.files import open_atomically, sync_folder
+from bnexp.files import MOST_BYTES, open_atomically, read_foreign, sync_folder
+
+_MOST_BYTES = 16 * 2**30
+"""More than any checkpoint; what fits into memory is for the system to say."""
 
 
 class CheckpointError(Exception):
@@ -90,8 +94,8 @@ class CheckpointFiles:
     def _make_newest_previous(self) -> None:
         """Keeps the newest checkpoint as the previous one, whether it is sound or not."""
         try:
-            digests = _digest_path(self.newest).read_bytes()
-            metadata = _metadata_path(self.newest).read_bytes()
+            digests = read_foreign(_digest_path(self.newest))
+            metadata = read_foreign(_metadata_path(self.newest))
         except FileNotFoundError:
             return
         if self.newest.exists():
@@ -112,14 +116,20 @@ def set_aside_a_folder(path: Path) -> bool:
     """Gives a folder that stands in a file's place a free name; returns whether there was one."""
     is_folder = path.is_dir() and not path.is_symlink()
     if is_folder:
-        free = (path.with_name(f"aside-{number}-{path.name}") for number in itertools.count(1))
-        path.rename(next(name for name in free if not name.exists()))
+        set_aside(path)
     return is_folder
+
+
+def set_aside(path: Path) -> None:
+    """Gives what has that name a free one beside it, if there is anything."""
+    free = (path.with_name(f"aside-{number}-{path.name}") for number in itertools.count(1))
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(next(name for name in free if not name.exists()))
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_foreign(path, _MOST_BYTES if path.suffix == ".pt" else MOST_BYTES)
     except OSError as error:
         reason = error.strerror or error
         where = "" if path.suffix == ".pt" else f"cannot be checked: {path.name} "

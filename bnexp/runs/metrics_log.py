@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from bnexp.files import write_text_atomically
+from bnexp.files import read_foreign, write_bytes_atomically
 
 
 class MetricsRow(BaseModel):
@@ -54,6 +54,10 @@ class MetricsLog:
         self._file.close()
 
 
+MOST_BYTES_OF_METRICS = 128 * 2**20
+"""More than a million rows."""
+
+
 def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow], list[str]]:
     """Cuts the file back to the first `count` rows, none beyond `step`; returns them.
 
@@ -61,23 +65,43 @@ def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow],
     The file is replaced in one step.
     """
     try:
-        content = path.read_bytes()
+        content = read_foreign(path, MOST_BYTES_OF_METRICS)
     except FileNotFoundError:
         content = b""
-    # Not `splitlines`, which a flipped byte could make split elsewhere.
-    lines = content.removesuffix(b"\n").split(b"\n")[:count] if content else []
-    kept, damaged = {}, []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = MetricsRow.model_validate_json(line)
-        except ValidationError:
-            damaged.append(number)
-        else:
-            if row.step <= step:
-                kept[number] = row
-    write_text_atomically(path, "".join(f"{lines[number - 1].decode()}\n" for number in kept))
+    lines = _split(content)[:count]
+    rows = {number: _parse(line) for number, line in enumerate(lines, start=1)}
+    damaged = [number for number, row in rows.items() if row is None]
+    kept = {number: row for number, row in rows.items() if row and row.step <= step}
+    write_bytes_atomically(path, b"".join(lines[number - 1] + b"\n" for number in kept))
     losses = _describe_losses(damaged, count - len(lines), count)
     return [*kept.values()], [f"{path}: {loss}" for loss in losses]
+
+
+def find_damaged_rows(path: Path) -> list[str]:
+    """Returns in a sentence which rows of the file cannot be read, or why all of it cannot."""
+    try:
+        lines = _split(read_foreign(path, MOST_BYTES_OF_METRICS))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [f"{path} cannot be read: {error.strerror or error}"]
+    damaged = [number for number, line in enumerate(lines, start=1) if _parse(line) is None]
+    if not damaged:
+        return []
+    more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+    return [f"{path}: line {damaged[0]}{more} cannot be read"]
+
+
+def _split(content: bytes) -> list[bytes]:
+    # Not `splitlines`, which a flipped byte could make split elsewhere.
+    return content.removesuffix(b"\n").split(b"\n") if content else []
+
+
+def _parse(line: bytes) -> MetricsRow | None:
+    try:
+        return MetricsRow.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 def _describe_losses(damaged: Sequence[int], missing: int, count: int) -> Iterator[str]:

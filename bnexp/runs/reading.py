@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,19 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.files import read_foreign
 from bnexp.locks import is_held
-from bnexp.runs.record import STATES, RunRecord, State, Summary, flatten
+from bnexp.runs.record import (
+    STATES,
+    RunRecord,
+    Scalar,
+    State,
+    Summary,
+    find_contradiction,
+    flatten,
+)
 from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
+from bnexp.runs.seal import Seal
 
 TRASH = ".trash-"
 """What the name of a folder that is being deleted starts with."""
@@ -70,28 +79,46 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     status_path, summary_path, environment_path = (
         f"{path}{os.sep}{name}" for name in (STATUS, SUMMARY, ENVIRONMENT)
     )
-    status = _read_json(status_path, problems)
+    status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
     known = _take_known(path, status, problems)
     noticed = len(problems)
-    summary = _read_summary(summary_path, problems)
+    contents = {SUMMARY: _read(summary_path, problems)}
+    summary = _parse_summary(summary_path, contents[SUMMARY], problems)
     if summary is None and len(problems) == noticed and status.get("state") in ENDED:
         problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
+    conditions: dict[str, Any] = {}
+    if with_config:
+        contents[ENVIRONMENT] = _read(environment_path, problems if summary is None else [])
+        unsealed = problems if summary is None else []
+        conditions = _parse_environment(environment_path, contents[ENVIRONMENT], unsealed)
+    if summary is not None:
+        problems += _check_seal(path, contents, summary, conditions.get("config", {}))
     is_damaged = len(problems) > noticed
     state = "failed" if is_damaged else _find_state(path, status, summary)
-    conditions = _read_environment(environment_path, problems) if with_config else {}
     problems += _find_misplacement(path, known["seed"], known["cell"])
     return RunRecord(
         path=path,
         state=state,
-        summary=summary,
+        summary=None if is_damaged else summary,
         is_damaged=is_damaged,
         is_silent=state == "running" and not is_held(RunDir(path).lock),
         problems=tuple(problems),
         **known,
         **conditions,
     )
+
+
+def _check_seal(
+    path: Path, contents: Mapping[str, bytes | None], summary: Summary, config: Mapping[str, Scalar]
+) -> list[str]:
+    """Returns the first reason not to believe what a run that ended left, if there is one."""
+    seal = Seal(path)
+    found = [seal.find_problem(name, content) for name, content in contents.items()]
+    if contradiction := find_contradiction(summary, config):
+        found.append(f"{path / SUMMARY} contradicts itself: {contradiction}")
+    return [problem for problem in found if problem][:1]
 
 
 def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -134,7 +161,8 @@ def read_status(path: Path) -> dict[str, Any]:
 
     It is empty if it cannot be read; the record's problems say so.
     """
-    return _read_json(str(RunDir(path).status), [])
+    status = str(RunDir(path).status)
+    return _parse_json(status, _read(status, []), [])
 
 
 def find_folder(target: str, runs_dir: Path) -> Path:
@@ -210,29 +238,34 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _read_json(path: str, problems: list[str]) -> dict[str, Any]:
+def _read(path: str, problems: list[str]) -> bytes | None:
+    """Returns a file's content; None if there is no such file, or it cannot be read: then why."""
     try:
-        content = json.loads(_read_bytes(path))
+        return read_foreign(path)
     except FileNotFoundError:
+        return None
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error.strerror or error}")
+        return None
+
+
+def _parse_json(path: str, content: bytes | None, problems: list[str]) -> dict[str, Any]:
+    if content is None:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path} cannot be read: {error}")
         return {}
-    if not isinstance(content, dict):
+    if not isinstance(value, dict):
         problems.append(f"{path} is not a JSON object")
         return {}
-    return content
+    return value
 
 
-def _read_bytes(path: str) -> bytes:
-    """Returns a file's content in half of the time that a buffered file takes."""
-    with io.FileIO(path) as file:
-        return file.readall()
-
-
-def _read_environment(path: str, problems: list[str]) -> dict[str, Any]:
+def _parse_environment(path: str, content: bytes | None, problems: list[str]) -> dict[str, Any]:
     """Returns what a run ran on, its config, and the claims, which are no settings of it."""
-    environment = _read_json(path, problems)
+    environment = _parse_json(path, content, problems)
     is_config = isinstance(environment.get("config"), dict)
     config = environment.pop("config") if is_config else {}
     claims = config.pop("claim", None) or ()
@@ -247,17 +280,15 @@ def _read_environment(path: str, problems: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _read_summary(path: str, problems: list[str]) -> Summary | None:
+def _parse_summary(path: str, content: bytes | None, problems: list[str]) -> Summary | None:
     """Returns the summary, or None if there is none, or one that is damaged: then with why."""
-    try:
-        return _SUMMARY.validate_json(_read_bytes(path))
-    except FileNotFoundError:
+    if content is None:
         return None
-    except OSError as error:
-        problems.append(f"{path} cannot be read: {error}")
+    try:
+        return _SUMMARY.validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = f"{first['loc'][0]}: " if first["loc"] else ""
         fault = "cannot be read" if first["type"] == "json_invalid" else "is not a summary"
         problems.append(f"{path} {fault}: {place}{first['msg']}")
-    return None
+        return None

@@ -47,6 +47,22 @@ class Summary:
     """Why the run diverged; None for a finished one."""
 
 
+def find_contradiction(summary: Summary, config: Mapping[str, Scalar]) -> str | None:
+    """Returns what in a summary contradicts the rest of it, or the run's config, or None."""
+    epochs = summary.epochs
+    for tag, values in summary.history.items():
+        if len(values) != epochs:
+            return f"{tag} has {len(values)} values for {epochs} epochs"
+        if tag in summary.final and summary.final[tag] != values[-1]:
+            return f"the final {tag} is {summary.final[tag]}, but its last value is {values[-1]}"
+    planned = config.get("train.epochs", epochs)
+    if summary.status == "finished" and epochs != planned:
+        return f"it has {epochs} epochs, but the config asks for {planned}"
+    if epochs and summary.steps % epochs and summary.status == "finished":
+        return f"{summary.steps} steps are no whole number for each of {epochs} epochs"
+    return None
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One run of an experiment: what it was to do, its state, and what it measured.

@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
-from bnexp.files import write_json_atomically, write_text_atomically
+from bnexp.files import encode_json, read_foreign, write_bytes_atomically
 from bnexp.foreign_text import visible_lines
-from bnexp.runs.checkpoint_files import CheckpointFiles, remove_or_set_aside, set_aside_a_folder
+from bnexp.runs.checkpoint_files import (
+    CheckpointFiles,
+    remove_or_set_aside,
+    set_aside,
+    set_aside_a_folder,
+)
 from bnexp.runs.record import Scalar, State, Summary
+from bnexp.runs.seal import MANIFEST, Seal, write_seal
 from bnexp.runs.tensorboard_events import EVENTS
 
 STATUS = "status.json"
@@ -62,6 +68,8 @@ class RunDir:
     """One JSON object per row."""
     summary = _File(SUMMARY)
     """What the run measured; present once it is finished or diverged."""
+    manifest = _File(MANIFEST)
+    """SHA-256 of the others, once the run has ended."""
     log = _File("log.txt")
     """Everything that was said about the run, including tracebacks."""
     lock = _File(".lock")
@@ -105,7 +113,7 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._reset()
             self.write_config(config_yaml)
-            write_json_atomically(self.environment, environment)
+            write_bytes_atomically(self.environment, encode_json(environment))
 
     def start_over(self) -> None:
         """Marks a run as pending, and deletes what it holds.
@@ -122,7 +130,7 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        for path in (self.config, self.environment, self.metrics):
+        for path in (self.config, self.environment, self.metrics, self.manifest):
             remove_or_set_aside(path)
         for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
             for path in self.path.glob(pattern):
@@ -143,7 +151,7 @@ class RunDir:
     ) -> None:
         """Writes the state with the time as heartbeat; `details` stay until the next state.
 
-        `before_it_stands` is called as by `write_json_atomically`.
+        `before_it_stands` is called as by `write_bytes_atomically`.
         """
         self.check()
         status = {
@@ -154,7 +162,7 @@ class RunDir:
             "pid": os.getpid(),
             **details,
         }
-        write_json_atomically(self.status, status, before_it_stands)
+        write_bytes_atomically(self.status, encode_json(status), before_it_stands)
 
     def set_failed(self, reason: str) -> None:
         """Writes that the run failed, on a full disk too if deleting its events makes room."""
@@ -168,22 +176,33 @@ class RunDir:
             self.set_state("failed", reason=reason)
 
     def write_summary(self, summary: Summary) -> None:
-        """Writes the summary, then the state; the summary's presence means that the run ended."""
+        """Seals the files, then writes the summary, whose presence means that the run ended."""
         self.check()
-        content = {key: value for key, value in asdict(summary).items() if value is not None}
-        write_json_atomically(self.summary, content)
+        shown = {key: value for key, value in asdict(summary).items() if value is not None}
+        content = encode_json(shown)
+        write_seal(self.path, {SUMMARY: content})
+        write_bytes_atomically(self.summary, content)
         self.set_state(summary.status)
 
     def reopen(self) -> None:
         """Reopens the folder of a run that continues; what was measured stays.
 
-        A folder in the place of one of its files gets another name.
+        A folder in the place of one of its files gets another name, and so does a file that was
+        altered after the run had been sealed: it is not sealed again.
         """
-        for path in (self.summary, self.environment, self.config, self.metrics):
+        for path in (self.summary, self.environment, self.config, self.metrics, self.manifest):
             set_aside_a_folder(path)
+        if self.manifest.exists():
+            self._set_aside_what_was_altered()
         self.restore_status("running")
         for stale in self.path.glob(".*.tmp"):
             stale.unlink()
+
+    def _set_aside_what_was_altered(self) -> None:
+        for name, _ in Seal(self.path).find_broken():
+            if name in (self.config.name, self.environment.name):
+                set_aside(self.path / name)
+        self.manifest.unlink()
 
     def restore_status(
         self, state: State, before_it_stands: Callable[[], None] = _do_nothing
@@ -201,17 +220,26 @@ class RunDir:
         self.check()
         is_sound = True
         try:
-            content = json.loads(self.environment.read_bytes())
+            content = json.loads(read_foreign(self.environment))
             resumes = list(content.get("resumes", ()))
         except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             content, resumes, is_sound = dict(environment), [], False
-        write_json_atomically(self.environment, {**content, "resumes": [*resumes, dict(resume)]})
+        content = {**content, "resumes": [*resumes, dict(resume)]}
+        write_bytes_atomically(self.environment, encode_json(content))
         return is_sound
 
     def write_config(self, config_yaml: str) -> None:
         """Writes the resolved config."""
         self.check()
-        write_text_atomically(self.config, config_yaml)
+        write_bytes_atomically(self.config, config_yaml.encode())
+
+    def restore_config(self, config_yaml: str) -> None:
+        """Writes the config of a run that has ended, if its own is lost and was exactly this."""
+        content, name = config_yaml.encode(), self.config.name
+        seal = Seal(self.path)
+        if name in dict(seal.find_broken(name)) and not seal.find_problem(name, content):
+            set_aside_a_folder(self.config)
+            write_bytes_atomically(self.config, content)
 
     def remove_events(self) -> None:
         """Deletes the TensorBoard events, which are rewritten from the metrics."""

@@ -20,6 +20,7 @@ RUN_FILES = {
     "checkpoint.json",
     "checkpoint.pt",
     "checkpoint.pt.sha256",
+    "manifest.json",
     "summary.json",
     "log.txt",
 }

@@ -218,3 +218,24 @@ def test_no_stream_and_no_markup_goes_around_the_doors():
         assert "console.file.write" not in text or path.name == "terminal.py", path
     for path in (PACKAGE / "reports" / "html").glob("*.html"):
         assert "|safe" not in path.read_text(), path
+
+
+OWN_FILES = {
+    "bnexp.config.shipped", "bnexp.config.whole", "bnexp.config.yaml.reader",
+    "bnexp.familiar_names", "bnexp.files",
+    "bnexp.runs.environment", "bnexp.training.conditions", "bnexp.training.device",
+    "bnexp.reports.tensorboard.report", "bnexp.reports.tensorboard.serve",
+}  # fmt: skip
+"""Modules that read our own files, the system's, or a config that the user names."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_of_runs_are_read_by_one_function(path):
+    if name_of(path) in OWN_FILES or package_of(name_of(path)) == "data":
+        return  # a dataset's files are verified by their own rules
+    called = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert called & {"read_text", "read_bytes", "readall", "fdopen"} == set()

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
-from bnexp.files import write_text_atomically
+from bnexp.files import write_bytes_atomically
 from bnexp.foreign_text import shareable, visible_lines
 from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
@@ -66,7 +66,7 @@ def write_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord], 
     page = render_html(comparisons, records)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(file, page)
+        write_bytes_atomically(file, page.encode())
     except OSError as error:
         raise UsageError(f"--html: cannot write the page to '{file}': {error}") from error
     return file

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from made_up_runs import final_accuracy, make_runs
+from made_up_runs import final_accuracy, make_runs, seal
 from typer.testing import CliRunner
 
 from bnexp.cli.show import show
@@ -29,6 +29,7 @@ def folder(tmp_path, monkeypatch):
 def unfinish(folder, state, **status):
     """Makes a finished run one that is in another state."""
     folder.summary.unlink(missing_ok=True)
+    folder.manifest.unlink(missing_ok=True)
     content = json.loads(folder.status.read_text())
     folder.status.write_text(json.dumps({**content, "state": state, **status}))
 
@@ -86,6 +87,7 @@ def test_a_failed_run_says_why_and_how_to_go_on(folder):
 def test_a_diverged_run_says_why(folder):
     content = json.loads(folder.summary.read_text())
     folder.summary.write_text(json.dumps({**content, "status": "diverged", "reason": "loss nan"}))
+    seal(folder.path)
 
     assert shown(str(folder.path))["state"][1:] == ["loss nan"]
 

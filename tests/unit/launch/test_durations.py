@@ -1,12 +1,11 @@
 """The duration in a plan comes from finished runs of the same cells on this machine."""
 
-import json
-
 import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.launch.durations import describe_duration
 from bnexp.launch.plan import plan_runs
+from bnexp.runs import Summary
 from bnexp.runs.environment import describe_processor
 
 CONFIG = """\
@@ -29,11 +28,8 @@ def experiment(tmp_path):
 def finish(run, seconds, processor=None):
     """Leaves what a finished run leaves, as far as a plan reads it."""
     run.folder.create("", {"processor": processor or describe_processor()})
-    summary = {"status": "finished", "epochs": 3, "steps": 9, "elapsed_seconds": seconds}
-    figures = {"images_per_second": 1.0, "peak_memory_bytes": 1, "parameters": 1}
-    content = {**summary, **figures, "final": {}, "best": {}, "history": {}}
-    run.folder.summary.write_text(json.dumps(content))
-    run.folder.set_state("finished")
+    summary = Summary("finished", 3, 9, seconds, 1.0, 1, 1, final={}, best={}, history={})
+    run.folder.write_summary(summary)
 
 
 def plan(experiment, tmp_path):

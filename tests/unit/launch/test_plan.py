@@ -11,7 +11,7 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
-from bnexp.launch.notices import describe_late_claims, describe_strays, restore_statuses
+from bnexp.launch.notices import describe_late_claims, describe_strays, heal_ended
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
 from bnexp.locks import hold_lock
@@ -47,8 +47,9 @@ def create(run, state, **status):
 
 def finish(run):
     create(run, "running")
+    epochs = run.spec.config.train.epochs
     run.folder.write_summary(
-        Summary("finished", 1, 1, 1.0, 1.0, 1, 1, final={}, best={}, history={})
+        Summary("finished", epochs, epochs, 1.0, 1.0, 1, 1, final={}, best={}, history={})
     )
 
 
@@ -176,7 +177,7 @@ def test_an_ended_run_that_lost_its_status_is_skipped_and_gets_a_new_one(experim
     first.folder.status.unlink()
 
     planned = plan(experiment, tmp_path)
-    assert list(restore_statuses(planned)) == []
+    assert list(heal_ended(planned)) == []
 
     assert planned[0].action == "skip"
     assert f"{first.folder.status} is missing" in planned[0].damage

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_up_runs import seal
 from records import build_summary
 
 from bnexp.locks import hold_lock
@@ -74,6 +75,7 @@ def test_a_sound_summary_is_read_as_it_was_written(run):
 
 def test_whole_numbers_stand_for_a_time_and_a_speed_too(run):
     change(run, elapsed_seconds=2, images_per_second=0)
+    seal(run.path)
 
     assert read_run(run.path).problems == ()
 

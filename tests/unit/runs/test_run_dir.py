@@ -8,7 +8,7 @@ import pytest
 from records import build_summary
 
 from bnexp.errors import UsageError
-from bnexp.files import open_atomically, write_text_atomically
+from bnexp.files import open_atomically, write_bytes_atomically
 from bnexp.runs import MetricsLog, RunDir, read_experiments, read_run
 
 IDENTITY = {
@@ -215,7 +215,7 @@ def test_a_failing_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
 def test_an_atomic_write_follows_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        write_text_atomically(tmp_path / "file.txt", "x")
+        write_bytes_atomically(tmp_path / "file.txt", b"x")
     finally:
         os.umask(before)
 

@@ -1,0 +1,109 @@
+"""Verifies everything that a run left: seal, tensors, rows, and what they say of each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnexp.locks import hold_lock, is_held
+from bnexp.runs.checkpoint_files import CheckpointError, DamagedCheckpointError
+from bnexp.runs.metrics_log import find_damaged_rows
+from bnexp.runs.reading import read_run, read_status
+from bnexp.runs.record import RunRecord
+from bnexp.runs.run_dir import ENDED, RunDir
+from bnexp.runs.seal import Seal
+from bnexp.wording import count
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a run, in a sentence, and whether `repair` corrects it."""
+
+    text: str
+    is_repairable: bool = False
+
+
+def inspect(path: Path) -> list[Problem]:
+    """Returns what is wrong with a run; nothing is said of one that is being trained."""
+    folder = RunDir(path)
+    if is_held(folder.lock):
+        return []
+    record = read_run(path)
+    sentences = [
+        *record.problems,
+        *(text for _, text in Seal(path).find_broken() if folder.summary.exists()),
+        *find_damaged_checkpoints(folder),
+        *find_damaged_rows(folder.metrics),
+        *_find_disagreement(record),
+    ]
+    repairable = [Problem(text, is_repairable=True) for text in _find_leftovers(record)]
+    return [*map(Problem, dict.fromkeys(sentences)), *repairable]
+
+
+def repair(path: Path) -> None:
+    """Does what can be done without guessing: deletes temporary files, corrects the state.
+
+    Raises:
+        BnexpError: A process trains the run.
+        OSError: The folder cannot be written.
+    """
+    with hold_lock(RunDir(path).lock, lambda _: None):
+        record = read_run(path)
+        for temporary in _find_temporaries(path):
+            temporary.unlink(missing_ok=True)
+        if _is_outdated(record):
+            identity = read_status(path)
+            RunDir(path, identity).set_state(record.state)
+
+
+def find_damaged_checkpoints(folder: RunDir) -> Iterator[str]:
+    """Yields what is wrong with a run's checkpoints, whose tensors are all read."""
+    for path in folder.checkpoints.find():
+        try:
+            folder.checkpoints.read_tensors(path)
+        except DamagedCheckpointError as error:
+            yield f"{path} {error}"
+
+
+def _find_disagreement(record: RunRecord) -> Iterator[str]:
+    """Yields what the last checkpoint of a run that ended says otherwise than its summary."""
+    folder, summary = RunDir(record.path), record.summary
+    if summary is None or not folder.checkpoints.newest.exists():
+        return
+    try:
+        content = json.loads(folder.checkpoints.read_metadata(folder.checkpoints.newest))
+        progress = content["progress"]
+        steps, history = progress["step"], progress["history"]
+        saved = {tag: tuple(values) for tag, values in history.items()}
+    except (CheckpointError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return  # one that is damaged, or from elsewhere, has been named
+    tags = [
+        tag
+        for tag, values in saved.items()
+        if summary.history.get(tag, ())[: len(values)] != values
+    ]
+    if tags:
+        yield f"{folder.summary} and checkpoint.json disagree about {', '.join(tags)}"
+    if record.state == "finished" and steps != summary.steps:
+        yield f"{folder.summary} has {summary.steps} steps, and checkpoint.json {steps}"
+
+
+def _find_leftovers(record: RunRecord) -> Iterator[str]:
+    if temporaries := _find_temporaries(record.path):
+        number = count(len(temporaries), "temporary file")
+        yield f"{record.path} holds {number} of a process that was killed"
+    if _is_outdated(record):
+        said = read_status(record.path).get("state")
+        yield f"{RunDir(record.path).status} says {said}, but the run is {record.state}"
+
+
+def _find_temporaries(path: Path) -> list[Path]:
+    return [found for found in path.glob(".*.tmp") if found.is_file()]
+
+
+def _is_outdated(record: RunRecord) -> bool:
+    """Whether the status of a run that has ended was not written any more."""
+    state = read_status(record.path).get("state")
+    return record.state in ENDED and state is not None and state != record.state

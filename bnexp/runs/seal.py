@@ -1,0 +1,82 @@
+"""The seal of a run that ended: `manifest.json` with the SHA-256 of each file that it left.
+
+It is written before `summary.json`, so that a run with a summary and without a sound manifest was
+changed by somebody else. It guards against accidents and edits, not against a forger, who can
+write both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bnexp.files import encode_json, open_foreign, read_foreign, write_bytes_atomically
+
+MANIFEST = "manifest.json"
+
+_SEALED = ("config.yaml", "environment.json", "metrics.jsonl", "checkpoint.json", "checkpoint.pt")
+"""Besides the summary: the others may change after the run has ended, or can be made again."""
+
+_ALTERED = "is not what the run wrote: its SHA-256 differs from that in manifest.json"
+
+
+class Seal:
+    """What `manifest.json` says of the files in a run's folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self.problem: str | None = None
+        """Why it cannot be used, in a sentence."""
+        self._digests: Mapping[str, str] = {}
+        path = f"{folder}/{MANIFEST}"
+        try:
+            content = json.loads(read_foreign(path))
+            self._digests = dict(content["sha256"])
+        except FileNotFoundError:
+            self.problem = f"{path}, the seal of the run's files, is missing"
+        except OSError as error:
+            self.problem = f"{path} cannot be read: {error.strerror or error}"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self.problem = f"{path} is not a manifest"
+
+    def find_problem(self, name: str, content: bytes | None) -> str | None:
+        """Returns why a file, with that content or missing, is not what the run wrote, or None."""
+        if self.problem:
+            return self.problem
+        if content is None:
+            return f"{self._folder / name} is missing"
+        if self._digests.get(name) == hashlib.sha256(content).hexdigest():
+            return None
+        return f"{self._folder / name} {_ALTERED}"
+
+    def find_broken(self, *names: str) -> Iterator[tuple[str, str]]:
+        """Yields the name of each sealed file that is missing or altered, and the problem.
+
+        Only the named files are read, or all.
+        """
+        if self.problem:
+            yield MANIFEST, self.problem
+        for name in names or self._digests:
+            digest = self._digests.get(name)
+            path = self._folder / name
+            try:
+                found = _digest_file(path)
+            except OSError as error:
+                yield name, f"{path} cannot be read: {error.strerror or error}"
+            else:
+                if found != digest:
+                    yield name, f"{path} {_ALTERED}"
+
+
+def write_seal(folder: Path, summary: Mapping[str, bytes]) -> None:
+    """Seals the files that a run has left, and one that is about to be written, by its name."""
+    digests = {name: _digest_file(folder / name) for name in _SEALED if (folder / name).is_file()}
+    digests |= {name: hashlib.sha256(content).hexdigest() for name, content in summary.items()}
+    write_bytes_atomically(folder / MANIFEST, encode_json({"sha256": digests}))
+
+
+def _digest_file(path: Path) -> str:
+    with open_foreign(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
