@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from bnexp.config.experiment import ExperimentConfig
@@ -25,6 +26,7 @@ def check_experiment(
     """
     facts = facts or config.data.facts()
     findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
+    findings += _check_threads(config)
     if facts is None:
         return findings
     findings += _check_split(config.data, facts)
@@ -180,6 +182,13 @@ def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:
     if site.norm == getattr(config.model, "norm", None):
         return ("model", "norm")
     return ("model", *site.path, "norm")
+
+
+def _check_threads(config: ExperimentConfig) -> Iterator[Finding]:
+    threads, cores = config.train.threads or 1, os.cpu_count() or 1
+    if threads > cores:
+        reason = f"{threads:,} threads are more than this machine's {count(cores, 'core')}"
+        yield Finding(("train", "threads"), reason, is_error=False)
 
 
 def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:

@@ -287,3 +287,9 @@ def test_a_key_that_only_the_sweep_sets_need_not_stand_in_the_base(load):
     )
 
     assert [run.config.optim.name for run in experiment.runs] == ["sgd", "adamw"]
+
+
+def test_more_threads_than_cores_are_warned_about_at_their_key(load):
+    (warning,) = load("train.threads=100000", c=BASE).warnings
+    assert "train.threads: 100,000 threads are more than this machine's" in warning
+    assert load("train.threads=1", c=BASE).warnings == ()
