@@ -192,7 +192,7 @@ def write_config_page() -> str:
     lines += write_section("`train`: how long and on what", [TrainConfig])
     lines += write_section("`sweep`: the variants", [SweepConfig])
     lines += write_section("`claim`: what is predicted", [ClaimConfig])
-    lines += write_section("`claim.reduction`: one number a seed", [ReductionConfig])
+    lines += write_section("`claim.reduction`: one number per seed", [ReductionConfig])
     return "\n".join(lines).rstrip() + "\n"
 
 

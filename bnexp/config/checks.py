@@ -201,7 +201,7 @@ def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
     elif warmup >= epochs / 2:
         rate = f"{config.optim.learning_rate:g}"
         effect = (
-            f"reaches {rate} only after {warmup / epochs:.0%} of the training"
+            f"reaches {rate} only after {100 * warmup / epochs:.0f} % of the training"
             if warmup < epochs
             else f"never reaches {rate} and never decays"
         )

@@ -41,8 +41,9 @@ class BatchStatisticsConfig(AffineNormConfig):
         left = (1 - self.momentum) ** steps
         if left > COLD_SHARE:
             reason = (
-                f"after {steps} steps at BN momentum {self.momentum:g}, {left:.0%} of the running "
-                "statistics are still their initial value; train longer or raise the momentum"
+                f"after {steps} steps at BN momentum {self.momentum:g}, {100 * left:.0f} % of the "
+                "running statistics are still their initial value; train longer or raise the "
+                "momentum"
             )
             yield "momentum", reason
         if self.momentum > 0.5:

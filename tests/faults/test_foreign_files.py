@@ -68,7 +68,11 @@ def put(kind, path):
         path.write_bytes(b'{"a":' * 200_000)
 
 
-KINDS = ("nothing", "junk", "FIFO", "device", "folder", "link", "100 MB", "deep nesting", "altered")
+KINDS = (
+    "nothing", "FIFO", "folder", "100 MB", "altered",
+    *(pytest.param(kind, marks=pytest.mark.slow)
+      for kind in ("junk", "device", "link", "deep nesting")),
+)  # fmt: skip
 
 
 def make_study(folder):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from sweeps import plan
 
-MEGABYTES = (40, 70, 150, 700)
+MEGABYTES = (70, *(pytest.param(number, marks=pytest.mark.slow) for number in (40, 150, 700)))
 LIMITED = """
 import resource, runpy, sys
 limit = int(sys.argv[1]) << 20

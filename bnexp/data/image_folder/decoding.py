@@ -49,6 +49,10 @@ _EQUIVALENTS = {"1": "L", "P": "RGB", "LA": "L", "RGBA": "RGB", "PA": "RGB"}
 _DEEP = ("I", "I;16")
 
 
+_RULES = 2
+"""Raised whenever the same file is decoded to other pixels: what was kept of it is not used."""
+
+
 def load_image_folder(
     root: Path, say: Say, image_size: Size | None = None, channels: Channels = 3
 ) -> Dataset:
@@ -65,7 +69,7 @@ def load_image_folder(
     """
     folder = scan_image_folder(root)
     home = data_home().absolute() / "image_folder"
-    choices = repr((image_size, channels)).encode()
+    choices = repr((_RULES, image_size, channels)).encode()
     place = hashlib.sha256(os.fsencode(folder.root) + b"\0" + choices).hexdigest()[:16]
     path = home / f"{place}-{folder.fingerprint[:16]}.npz"
 
@@ -118,6 +122,12 @@ def _decode_all(
         for path, finding in zip(paths, findings, strict=True)
         if (problem := finding.problem or _describe_size(finding.size, usual))
     ]
+    if problems and not any(finding.problem for finding in findings):
+        raise DataError(
+            f"the {len(paths):,} images in the image folder {folder.root} have {len(sizes)} sizes: "
+            f"{name_some(problems)}. Write data.image_size: [{usual[0]}, {usual[1]}], or another "
+            "size, to resize them all"
+        )
     if problems:
         raise DataError(
             f"{len(problems):,} of {len(paths):,} files in the image folder {folder.root} cannot "

@@ -263,7 +263,7 @@ def test_cold_statistics_are_warned_of_with_their_share(load):
     # 640 images in batches of 128: 5 steps at momentum 0.1 leave 0.9 ** 5 = 59 %.
     assert len(experiment.warnings) == 1
     assert (
-        "after 5 steps at BN momentum 0.1, 59% of the running statistics" in experiment.warnings[0]
+        "after 5 steps at BN momentum 0.1, 59 % of the running statistics" in experiment.warnings[0]
     )
 
 

@@ -107,7 +107,7 @@ def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
 
     assert load("{name: batch, momentum: null}", *overrides, constant).warnings == ()
     (warning,) = load("batch", *overrides, constant).warnings
-    assert "after 2 steps at BN momentum 0.1, 81% of the running statistics" in warning
+    assert "after 2 steps at BN momentum 0.1, 81 % of the running statistics" in warning
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_batches_of_one_image_are_refused_like_a_last_one(norm, load):
     ("overrides", "share"),
     [
         (["train.epochs=1"], "1 of 1 epoch, so the learning rate never reaches 0.1 and never dec"),
-        (["train.epochs=2"], "1 of 2 epochs, so the learning rate reaches 0.1 only after 50% of"),
+        (["train.epochs=2"], "1 of 2 epochs, so the learning rate reaches 0.1 only after 50 % of"),
         (["train.epochs=1", "optim=adamw"], "1 of 1 epoch, so the learning rate never reaches 0.0"),
         (["train.epochs=3", "optim.schedule.warmup_epochs=2"], "2 of 3 epochs"),
     ],
