@@ -59,6 +59,11 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
     elif data.drop_last and data.batch_size > data.count_training_images(facts):
         reason = "is larger than the training set, and drop_last drops its only batch"
         yield Finding(("data", "batch_size"), reason)
+    elif data.batch_size > (images := data.count_training_images(facts)):
+        reason = (
+            f"{data.batch_size:,} is more than the {images:,} training images: one step per epoch"
+        )
+        yield Finding(("data", "batch_size"), reason, is_error=False)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
         if size and size < facts.num_classes:
             are = "is" if size == 1 else "are"

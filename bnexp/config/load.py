@@ -94,6 +94,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     if not problems:
         problems += find_lost_overrides(overrides, base, cells)
         problems += _find_unanswerable_claims(tree, runs)
+        warnings |= dict.fromkeys(_warn_of_lone_seeds(tree, seeds))
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
         problems += _find_certain_mistakes(base, base.section("sweep"))
@@ -140,7 +141,7 @@ def _build_runs(
         try:
             tree = cell.apply(base)
             config = validate(tree, ExperimentConfig)
-            _check(config, tree, warnings)
+            _check(config, tree, warnings, cell, base)
         except ConfigError as error:
             for problem in error.problems:
                 failing.setdefault(problem, []).append(cell.name)
@@ -158,12 +159,31 @@ def _build_runs(
     return runs
 
 
-def _check(config: ExperimentConfig, tree: Node, warnings: dict[str, None]) -> None:
+def _check(
+    config: ExperimentConfig, tree: Node, warnings: dict[str, None], cell: Cell, base: Node
+) -> None:
     findings = check_experiment(config)
     warnings |= {str(_place(one, tree)): None for one in findings if not one.is_error}
-    problems = [_place(finding, tree) for finding in findings if finding.is_error]
+    problems = [_place_in_cell(one, tree, cell, base) for one in findings if one.is_error]
     if problems:
         raise ConfigError(problems)
+
+
+def _place_in_cell(finding: Finding, tree: Node, cell: Cell, base: Node) -> Problem:
+    """Returns what is impossible at the choice of the cell that makes it so, if there is one."""
+    place = dotted(finding.path)
+    if any(overlap(place, choice.key) for choice in cell.choices):
+        return _place(finding, tree)
+    for choice in cell.choices:
+        others = replace(cell, choices=tuple(one for one in cell.choices if one is not choice))
+        try:
+            found = check_experiment(validate(others.apply(base), ExperimentConfig))
+        except ConfigError:
+            continue  # without it, nothing can be said
+        if not any(one.is_error and one.path == finding.path for one in found):
+            reason = f"{finding.reason} (at {place})"
+            return choice.value.position.problem(reason, choice.key)
+    return _place(finding, tree)
 
 
 def _place(finding: Finding, tree: Node) -> Problem:
@@ -203,6 +223,12 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iter
         first = names.setdefault((run.config.fingerprint(), train.device, train.threads), name)
         if first != name and (place := includes.get(name)):
             yield place.problem(f"is the same as the cell '{first}'", "sweep.include")
+
+
+def _warn_of_lone_seeds(tree: Node, seeds: Sequence[int]) -> Iterator[str]:
+    if len(seeds) == 1 and tree.child("claim"):
+        reason = "one seed gives no verdict; ask for at least two, e.g. sweep.seeds: 3"
+        yield str(locate(tree, ("claim",)).problem(reason, "claim"))
 
 
 def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:

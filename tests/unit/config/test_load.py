@@ -293,3 +293,18 @@ def test_more_threads_than_cores_are_warned_about_at_their_key(load):
     (warning,) = load("train.threads=100000", c=BASE).warnings
     assert "train.threads: 100,000 threads are more than this machine's" in warning
     assert load("train.threads=1", c=BASE).warnings == ()
+
+
+def test_a_claim_with_one_seed_and_a_batch_that_is_never_full_are_warned_of(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "name: c\n"
+        "data: {name: shapes, train_size: 2000, batch_size: 3000}\n"
+        "model: {name: cnn, layers: [{conv: 4}], norm: none}\n"
+        "sweep: {seeds: 1, grid: {train.epochs: [5, 6]}}\n"
+        "claim:\n"
+        "  - {treatment: {train.epochs: 6}, control: {train.epochs: 5}, metric: test/accuracy,\n"
+        "     direction: higher, margin: 0.01, source: here, statement: longer is better}\n"
+    )
+    warnings = load_experiment(tmp_path / "c.yaml").warnings
+    assert any("data.batch_size: 3,000 is more than the 2,000 training" in one for one in warnings)
+    assert any("claim: one seed gives no verdict" in one for one in warnings)

@@ -39,26 +39,34 @@ def num_groups(channels):
     )
 
 
+def caused_by(key):
+    """The same of 4 channels, at the choice that makes it impossible."""
+    return f"{num_groups(4).replace('model.layers.0', key)} (at model.layers.0)"
+
+
 WRONG = {
     "a value that the rest does not allow": (
         ["grid: {model.norm.name: [none, group]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)"],
+        [f"c.yaml:9:34: {caused_by('model.norm.name')} (in cell norm=group)"],
     ),
     "that value in several cells": (
         ["grid: {model.norm.name: [none, group], data.batch_size: [8, 16, 24]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,batch_size=8 and 2 others)"],
+        [
+            f"c.yaml:9:34: {caused_by('model.norm.name')} "
+            "(in cell norm=group,batch_size=8 and 2 others)"
+        ],
     ),
     "that value in a zip": (
         ["zip: {model.norm.name: [none, group, batch], train.epochs: [2, 2, 3]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,epochs=2)"],
+        [f"c.yaml:9:33: {caused_by('model.norm.name')} (in cell norm=group,epochs=2)"],
     ),
     "that value in an include": (
         ["grid: {model.norm.name: [none, batch]}", "include: [{model.norm.name: group}]"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)"],
+        [f"c.yaml:10:31: {caused_by('model.norm.name')} (in cell norm=group)"],
     ),
     "a value that is a mapping": (
         ["grid: {model.norm: [none, {name: group, eps: 1e-3}]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group(eps=0.001))"],
+        [f"c.yaml:9:29: {caused_by('model.norm')} (in cell norm=group(eps=0.001))"],
     ),
     "two values together": (
         [
@@ -69,7 +77,7 @@ WRONG = {
     ),
     "two values that only ever stand together": (
         ["zip: {model.norm.name: [none, group], train.epochs: [2, 3]}"],
-        [f"c.yaml:5:12: {num_groups(4)} (in cell norm=group,epochs=3)"],
+        [f"c.yaml:9:33: {caused_by('model.norm.name')} (in cell norm=group,epochs=3)"],
     ),
     "one value with another reason for each of two others": (
         ["grid: {model.norm.name: [none, group], model.layers.0.conv: [4, 8]}"],
@@ -95,12 +103,12 @@ WRONG = {
     ),
     "a mistake of every cell": (
         ["grid: {model.norm.name: [group], train.epochs: [1, 2]}"],
-        [f"c.yaml:5:12: {num_groups(4)}"],
+        [f"c.yaml:9:28: {caused_by('model.norm.name')}"],
     ),
     "a mistake for each of the values": (
         ["grid: {model.norm.name: [group, bath]}"],
         [
-            f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)",
+            f"c.yaml:9:28: {caused_by('model.norm.name')} (in cell norm=group)",
             "c.yaml:9:35: model.norm.name: 'bath' is not one of batch, batch_renorm, "
             "filter_response, "
             "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?) "
@@ -161,8 +169,8 @@ SEVERAL = {
     "wrong seeds and an impossible cell": (
         ["seeds: 0", "grid: {model.norm.name: [none, group]}"],
         [
-            f"c.yaml:5:12: {num_groups(4)} (in cell norm=group)",
             "c.yaml:9:10: sweep.seeds: must be at least 1, or a list of seeds",
+            f"c.yaml:10:34: {caused_by('model.norm.name')} (in cell norm=group)",
         ],
     ),
     "a value that may be right beside another of the sweep": (
