@@ -55,7 +55,7 @@ def read_interval(value: int | str | None) -> CheckpointInterval:
 class TrainConfig(Part):
     """How long, on what and how exactly to train."""
 
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=10, ge=1, le=1_000_000)
     """Passes over the training images."""
     seed: int = Field(default=0, ge=0, lt=MAX_SEED + 1)
     """Determines initial values, data order and augmentation; a sweep's seeds replace it."""

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from bnexp.norms import Dimensions, NormConfig
 
+MOST_CHANNELS = 65_536
+"""Wider layers are taken for a slip: their weights alone would fill a machine."""
+
 Activation = Literal["relu", "leaky_relu", "elu", "prelu", "gelu", "silu", "tanh", "sigmoid"]
 Placement = Literal["before_activation", "after_activation"]
 

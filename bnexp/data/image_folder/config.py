@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from bnexp.data.dataset import Dataset, DatasetConfig, Say
 from bnexp.errors import DataError
 
+_Pixels = Annotated[int, Field(ge=1, le=4096)]
+
 
 class ImageFolderConfig(DatasetConfig):
     """Images in `train/<class>/`, `test/<class>/` and, if there is one, `val/<class>/`.
@@ -28,7 +30,7 @@ class ImageFolderConfig(DatasetConfig):
     val_size: int = Field(default=0, ge=0)
     """Images taken out of the training set for validation, stratified; must be 0 with a `val/`
     folder, whose images are the validation set."""
-    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    image_size: tuple[_Pixels, _Pixels] | None = None
     """Width and height to resize every image to, bilinear and antialiased, without keeping its
     proportions; null: all must have one size."""
     channels: Literal[1, 3, "auto"] = 3

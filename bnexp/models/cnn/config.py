@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from bnexp.models.model import ConvolutionalConfig, ImpossibleModelError
 from bnexp.models.plans import (
+    MOST_CHANNELS,
     Activation,
     LayerPlan,
     NormSite,
@@ -27,7 +28,7 @@ _POOLS = {"max": "MaxPool2d", "avg": "AvgPool2d"}
 class ConvLayer(Part):
     """A convolution with its norm and activation; unset fields take the model's."""
 
-    conv: int = Field(ge=1)
+    conv: int = Field(ge=1, le=MOST_CHANNELS)
     """Output channels."""
     kernel_size: int = Field(default=3, ge=1)
     """Height and width of the kernel, odd; the padding keeps the size at stride 1."""

@@ -9,7 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bnexp.models.model import NetworkConfig
-from bnexp.models.plans import LayerPlan, NormSite, Placement, Plan, plan_norm_and_activation
+from bnexp.models.plans import (
+    MOST_CHANNELS,
+    LayerPlan,
+    NormSite,
+    Placement,
+    Plan,
+    plan_norm_and_activation,
+)
 
 
 class MlpConfig(NetworkConfig):
@@ -25,7 +32,9 @@ class MlpConfig(NetworkConfig):
     name: Literal["mlp"] = "mlp"
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of each hidden layer's outputs that training sets to zero."""
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(256, 256), min_length=1)
+    hidden: tuple[Annotated[int, Field(ge=1, le=MOST_CHANNELS)], ...] = Field(
+        default=(256, 256), min_length=1
+    )
     """Units of each hidden layer, in order."""
     placement: Placement = "before_activation"
     """Where the norm sits: linear-norm-activation, or linear-activation-norm."""

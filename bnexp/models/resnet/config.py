@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from bnexp.models.model import ConvolutionalConfig
-from bnexp.models.plans import ACTIVATIONS, LayerPlan, NormSite, Plan
+from bnexp.models.plans import ACTIVATIONS, MOST_CHANNELS, LayerPlan, NormSite, Plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,9 +81,9 @@ class ResNetConfig(ConvolutionalConfig):
     """
 
     name: Literal["resnet"] = "resnet"
-    depth: int = Field(default=20, ge=8)
+    depth: int = Field(default=20, ge=8, le=10_000)
     """Layers with weights, 6n+2; the paper has 20, 32, 44, 56 and 110."""
-    width: int = Field(default=16, ge=1)
+    width: int = Field(default=16, ge=1, le=MOST_CHANNELS)
     """Channels of the first stage; the others have 2 and 4 times as many. Widening by k as in
     wide residual networks is 16·k."""
     order: Order = "original"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bnexp.models.cnn.config import ConvLayer, Layer, PlainCnnConfig, PoolLayer
 from bnexp.models.model import ImpossibleModelError
-from bnexp.models.plans import NormSite, Plan
+from bnexp.models.plans import MOST_CHANNELS, NormSite, Plan
 
 Depth = Literal["small", 11, 13, 16, 19]
 
@@ -42,7 +42,7 @@ class VggConfig(PlainCnnConfig):
     depth: Depth = 16
     """11, 13, 16 or 19 as in the paper (five poolings), or small: six convolutions, three
     poolings."""
-    width: int = Field(default=64, ge=1)
+    width: int = Field(default=64, ge=1, le=MOST_CHANNELS)
     """Channels of the first stage; later ones have 2, 4, 8 and 8 times as many."""
 
     def list_layers(self) -> Sequence[Layer]:

@@ -1,5 +1,7 @@
 """What a config file, its bases, its overrides and its sweep add up to."""
 
+import re
+
 import pytest
 import yaml
 
@@ -308,3 +310,18 @@ def test_a_claim_with_one_seed_and_a_batch_that_is_never_full_are_warned_of(tmp_
     warnings = load_experiment(tmp_path / "c.yaml").warnings
     assert any("data.batch_size: 3,000 is more than the 2,000 training" in one for one in warnings)
     assert any("claim: one seed gives no verdict" in one for one in warnings)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.layers=[{conv: 1000000000}]", "conv: must be at most 65536"),
+        ("model={name: mlp, hidden: [1000000000]}", "hidden.0: must be at most 65536"),
+        ("train.epochs=1000000000", "train.epochs: must be at most 1000000"),
+        ("data={name: image_folder, root: x, image_size: [100000, 8]}", "image_size.0: must be at"),
+    ],
+)
+def test_absurd_sizes_are_mistakes_at_their_keys(override, said, tmp_path):
+    (tmp_path / "c.yaml").write_text("name: c\ndata: {name: shapes}\nmodel: {name: cnn}\n")
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_experiment(tmp_path / "c.yaml", [override])
