@@ -227,7 +227,7 @@ def test_seeds_without_a_partner_are_left_out_of_the_difference_and_named():
     records = [*build_cell("norm=none", NONE), *build_cell("norm=batch", BATCH[:2])]
     comparison = compare_runs(records)
     assert difference_of(comparison).n == 2
-    assert warning_of(comparison, "does not have: norm=batch (2)")
+    assert warning_of(comparison, "norm=batch (seed 2)")
 
 
 def test_cells_without_common_seeds_are_compared_by_welch():
