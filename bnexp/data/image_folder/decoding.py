@@ -122,12 +122,6 @@ def _decode_all(
         for path, finding in zip(paths, findings, strict=True)
         if (problem := finding.problem or _describe_size(finding.size, usual))
     ]
-    if problems and not any(finding.problem for finding in findings):
-        raise DataError(
-            f"the {len(paths):,} images in the image folder {folder.root} have {len(sizes)} sizes: "
-            f"{name_some(problems)}. Write data.image_size: [{usual[0]}, {usual[1]}], or another "
-            "size, to resize them all"
-        )
     if problems:
         raise DataError(
             f"{len(problems):,} of {len(paths):,} files in the image folder {folder.root} cannot "

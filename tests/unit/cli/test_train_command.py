@@ -10,8 +10,8 @@ from bnexp.launch.stop import StopSignal
 
 COMPARE = "compare:     bnexp compare many"
 TENSORBOARD = "TensorBoard: bnexp tb many"
-TOO_BIG = "{conv: 1000000000000}"
-"""10^12 channels of 27 weights are more than a process can address."""
+TOO_BIG = "{conv: 65536, kernel_size: 31}, {conv: 65536, kernel_size: 301}"
+"""The second layer's 4 × 10^14 weights are more than a process can address."""
 
 
 @pytest.fixture

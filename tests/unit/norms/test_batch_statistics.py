@@ -77,7 +77,7 @@ def test_one_value_a_channel_is_told_before_training(config):
 
 @pytest.mark.parametrize(
     ("momentum", "steps", "share"),
-    [(0.1, 10, "35%"), (0.1, 22, "10%"), (0.1, 44, None), (0.001, 391, "68%"), (None, 1, None)],
+    [(0.1, 10, "35 %"), (0.1, 22, "10 %"), (0.1, 44, None), (0.001, 391, "68 %"), (None, 1, None)],
 )
 def test_cold_statistics_are_told_with_the_share_of_their_initial_value(momentum, steps, share):
     config = BatchNormConfig(momentum=momentum)
