@@ -129,7 +129,10 @@ def make_summary(epochs, accuracy):
 
 def seal(path):
     """Seals a run's files as they are, whoever changed them."""
-    write_seal(path, {"summary.json": (path / "summary.json").read_bytes()})
+    status = json.loads((path / "status.json").read_text())
+    keys = ("experiment", "cell", "seed", "settings", "cell_index", "fingerprint")
+    identity = {key: status[key] for key in keys if key in status}
+    write_seal(path, identity, {"summary.json": (path / "summary.json").read_bytes()})
 
 
 def write(path, content):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bnexp.cli.names import complete_run
+from bnexp.cli.names import RunNamesArgument
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import echo, say
 from bnexp.errors import BnexpError
@@ -18,14 +18,7 @@ from bnexp.wording import count
 
 
 def check(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Experiments, cells or runs. [default: all]",
-            autocompletion=complete_run,
-        ),
-    ] = None,
+    names: RunNamesArgument = None,
     runs_dir: RunsDirOption = Path("runs"),
     is_repairing: Annotated[
         bool, typer.Option("--repair", help="Correct what can be corrected without guessing.")

@@ -87,3 +87,12 @@ ConfigArgument = Annotated[
         autocompletion=complete_config,
     ),
 ]
+
+RunNamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        help="Experiments, cells or runs. [default: all]",
+        autocompletion=complete_run,
+    ),
+]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bnexp.cli.names import complete_run
+from bnexp.cli.names import RunNamesArgument
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say
 from bnexp.errors import UsageError
@@ -20,14 +20,7 @@ from bnexp.runs.run_dir import COMPARISON
 
 
 def tb(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            help="Experiments, cells or runs. [default: all]",
-            autocompletion=complete_run,
-        ),
-    ] = None,
+    names: RunNamesArgument = None,
     runs_dir: RunsDirOption = Path("runs"),
     port: Annotated[
         int,

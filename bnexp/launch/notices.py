@@ -10,7 +10,7 @@ from bnexp.config.load import RunSpec
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resolved_config import config_text
 from bnexp.runs import read_run
-from bnexp.runs.reading import find_runs, read_status
+from bnexp.runs.reading import find_runs
 from bnexp.wording import count
 
 
@@ -70,16 +70,12 @@ def heal_ended(planned: Sequence[PlannedRun]) -> Iterator[str]:
     byte, the one that was sealed.
     """
     for run in planned:
-        if run.action != "skip":
+        if run.damage is None or run.action != "skip":
             continue
-        state = read_run(run.folder.path, with_config=False).state
-        known = read_status(run.folder.path)
+        record = read_run(run.folder.path, with_config=False)
         try:
-            if (
-                known.get("state") != state
-                or known.get("fingerprint") != run.folder.identity["fingerprint"]
-            ):
-                run.folder.restore_status(state)
+            if record.is_outdated:
+                run.folder.restore_status(record.state)
             run.folder.restore_config(config_text(run.spec))
         except OSError as error:
             yield f"{run.folder.path} cannot be written: {error.strerror or error}"

@@ -90,26 +90,28 @@ def decide(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
         return _choose_action(record, folder), f"{problem}; {how}"
     action = _choose_action(record, folder)
     if action == "skip":
-        return _inspect_ended(spec, folder)
+        return _inspect_ended(spec, folder, record)
     damage = f"{record.problems[0]}; {_tell_how(action)}" if record.is_damaged else None
     return action, damage
 
 
-def _inspect_ended(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
+def _inspect_ended(spec: RunSpec, folder: RunDir, record: RunRecord) -> tuple[Action, str | None]:
     """Returns what to do for a run that has ended, by what is left of its files."""
     seal = Seal(folder.path)
     broken = dict(seal.find_broken())
-    if problem := broken.pop(folder.environment.name, None):
+    if folder.environment.name in broken:
         action: Action = "resume" if folder.checkpoints.find() else "retry"
-        return action, f"{problem}; {_tell_how(action)}"
-    if not broken:
-        return "skip", None
-    name, problem = next(iter(broken.items()))
-    is_known = name == folder.config.name and not seal.find_problem(
-        name, config_text(spec).encode()
-    )
-    how = "it is rewritten" if is_known else "the run's figures are whole, so it is left as it is"
-    return "skip", f"{problem}; {how}"
+        return action, f"{broken[folder.environment.name]}; {_tell_how(action)}"
+    damages = []
+    if record.is_outdated:
+        problem = next(iter(record.problems), f"{folder.status} is outdated")
+        damages.append(f"{problem}; it is rewritten")
+    for name, problem in broken.items():
+        config = config_text(spec).encode() if name == folder.config.name else None
+        is_known = config is not None and not seal.find_problem(name, config)
+        how = "rewritten" if is_known else "left as it is: the run's figures are whole"
+        damages.append(f"{problem}; it is {how}")
+    return "skip", "; ".join(damages) or None
 
 
 def _tell_how(action: Action) -> str:
@@ -136,7 +138,8 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
     Raises:
         UsageError: The recorded config is another one, or missing too.
     """
-    if record.fingerprint is None and record.config and not _find_differing_keys(record, spec):
+    is_unsure = record.fingerprint is None or record.is_damaged
+    if is_unsure and record.config and not _find_differing_keys(record, spec):
         return next(iter(record.problems), f"{record.path}: its status does not name its config")
     raise UsageError(
         f"{record.path} holds a run {_describe_other(record, spec)}. Give this experiment another "

@@ -10,9 +10,9 @@ from pathlib import Path
 from bnexp.locks import hold_lock, is_held
 from bnexp.runs.checkpoint_files import CheckpointError, DamagedCheckpointError
 from bnexp.runs.metrics_log import find_damaged_rows
-from bnexp.runs.reading import read_run, read_status
+from bnexp.runs.reading import read_run
 from bnexp.runs.record import RunRecord
-from bnexp.runs.run_dir import ENDED, RunDir
+from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
 from bnexp.wording import count
 
@@ -31,9 +31,10 @@ def inspect(path: Path) -> list[Problem]:
     if is_held(folder.lock):
         return []
     record = read_run(path)
+    broken = Seal(path).find_broken() if folder.summary.exists() else ()
     sentences = [
         *record.problems,
-        *(text for _, text in Seal(path).find_broken() if folder.summary.exists()),
+        *(text for _, text in broken),
         *find_damaged_checkpoints(folder),
         *find_damaged_rows(folder.metrics),
         *_find_disagreement(record),
@@ -53,9 +54,8 @@ def repair(path: Path) -> None:
         record = read_run(path)
         for temporary in _find_temporaries(path):
             temporary.unlink(missing_ok=True)
-        if _is_outdated(record):
-            identity = read_status(path)
-            RunDir(path, identity).set_state(record.state)
+        if record.is_outdated:
+            RunDir(path, Seal(path).identity).restore_status(record.state)
 
 
 def find_damaged_checkpoints(folder: RunDir) -> Iterator[str]:
@@ -94,16 +94,9 @@ def _find_leftovers(record: RunRecord) -> Iterator[str]:
     if temporaries := _find_temporaries(record.path):
         number = count(len(temporaries), "temporary file")
         yield f"{record.path} holds {number} of a process that was killed"
-    if _is_outdated(record):
-        said = read_status(record.path).get("state")
-        yield f"{RunDir(record.path).status} says {said}, but the run is {record.state}"
+    if record.is_outdated:
+        yield f"{RunDir(record.path).status} does not say that the run is {record.state}"
 
 
 def _find_temporaries(path: Path) -> list[Path]:
     return [found for found in path.glob(".*.tmp") if found.is_file()]
-
-
-def _is_outdated(record: RunRecord) -> bool:
-    """Whether the status of a run that has ended was not written any more."""
-    state = read_status(record.path).get("state")
-    return record.state in ENDED and state is not None and state != record.state

@@ -82,43 +82,41 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
     status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
-    known = _take_known(path, status, problems)
-    noticed = len(problems)
-    contents = {SUMMARY: _read(summary_path, problems)}
-    summary = _parse_summary(summary_path, contents[SUMMARY], problems)
-    if summary is None and len(problems) == noticed and status.get("state") in ENDED:
-        problems.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
+    faults: list[str] = []
+    """What leaves nothing to believe of the run's figures."""
+    contents = {SUMMARY: _read(summary_path, faults)}
+    summary = _parse_summary(summary_path, contents[SUMMARY], faults)
+    if summary is None and not faults and status.get("state") in ENDED:
+        faults.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
+    seal = Seal(path) if summary else None
+    known = _take_known(path, status or (seal.identity if seal else {}), problems)
     conditions: dict[str, Any] = {}
     if with_config:
-        contents[ENVIRONMENT] = _read(environment_path, problems if summary is None else [])
-        unsealed = problems if summary is None else []
-        conditions = _parse_environment(environment_path, contents[ENVIRONMENT], unsealed)
-    if summary is not None:
-        problems += _check_seal(path, contents, summary, conditions.get("config", {}))
-    is_damaged = len(problems) > noticed
-    state = "failed" if is_damaged else _find_state(path, status, summary)
-    problems += _find_misplacement(path, known["seed"], known["cell"])
+        found = [] if seal else faults  # what a seal reveals is named once
+        contents[ENVIRONMENT] = _read(environment_path, found)
+        conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
+    if seal and summary:
+        broken = [seal.find_problem(name, content) for name, content in contents.items()]
+        broken += [seal.find_other_identity(status)]
+        broken += [_find_contradiction(path, summary, conditions.get("config", {}))]
+        faults += [fault for fault in broken if fault][:1]
+    state = "failed" if faults else _find_state(path, status, summary)
     return RunRecord(
         path=path,
         state=state,
-        summary=None if is_damaged else summary,
-        is_damaged=is_damaged,
+        summary=None if faults else summary,
+        is_damaged=bool(faults),
         is_silent=state == "running" and not is_held(RunDir(path).lock),
-        problems=tuple(problems),
+        is_outdated=state in ENDED and status.get("state") != state,
+        problems=(*problems, *faults, *_find_misplacement(path, known["seed"], known["cell"])),
         **known,
         **conditions,
     )
 
 
-def _check_seal(
-    path: Path, contents: Mapping[str, bytes | None], summary: Summary, config: Mapping[str, Scalar]
-) -> list[str]:
-    """Returns the first reason not to believe what a run that ended left, if there is one."""
-    seal = Seal(path)
-    found = [seal.find_problem(name, content) for name, content in contents.items()]
-    if contradiction := find_contradiction(summary, config):
-        found.append(f"{path / SUMMARY} contradicts itself: {contradiction}")
-    return [problem for problem in found if problem][:1]
+def _find_contradiction(path: Path, summary: Summary, config: Mapping[str, Scalar]) -> str | None:
+    contradiction = find_contradiction(summary, config)
+    return contradiction and f"{path / SUMMARY} contradicts itself: {contradiction}"
 
 
 def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class RunRecord:
     """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
     is_silent: bool = False
     """Whether its status says running, but no process holds its lock: the process has died."""
+    is_outdated: bool = False
+    """Whether the run has ended, but its status does not say so."""
     problems: tuple[str, ...] = ()
     """What could not be read, in sentences."""
 

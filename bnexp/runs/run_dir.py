@@ -180,7 +180,7 @@ class RunDir:
         self.check()
         shown = {key: value for key, value in asdict(summary).items() if value is not None}
         content = encode_json(shown)
-        write_seal(self.path, {SUMMARY: content})
+        write_seal(self.path, self.identity, {SUMMARY: content})
         write_bytes_atomically(self.summary, content)
         self.set_state(summary.status)
 

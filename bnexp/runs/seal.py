@@ -1,5 +1,7 @@
 """The seal of a run that ended: `manifest.json` with the SHA-256 of each file that it left.
 
+It also says which run it is of, since `status.json`, which says so too, changes for ever.
+
 It is written before `summary.json`, so that a run with a summary and without a sound manifest was
 changed by somebody else. It guards against accidents and edits, not against a forger, who can
 write both.
@@ -11,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bnexp.files import encode_json, open_foreign, read_foreign, write_bytes_atomically
 
@@ -30,10 +33,12 @@ class Seal:
         self.problem: str | None = None
         """Why it cannot be used, in a sentence."""
         self._digests: Mapping[str, str] = {}
+        self.identity: Mapping[str, Any] = {}
+        """What the status says of its run: experiment, cell, settings, seed and fingerprint."""
         path = f"{folder}/{MANIFEST}"
         try:
             content = json.loads(read_foreign(path))
-            self._digests = dict(content["sha256"])
+            self._digests, self.identity = dict(content["sha256"]), dict(content["identity"])
         except FileNotFoundError:
             self.problem = f"{path}, the seal of the run's files, is missing"
         except OSError as error:
@@ -51,6 +56,15 @@ class Seal:
             return None
         return f"{self._folder / name} {_ALTERED}"
 
+    def find_other_identity(self, status: Mapping[str, Any]) -> str | None:
+        """Returns why a status, if there is any, is not that of the sealed run, or None."""
+        # The place of a cell in its sweep may change.
+        sealed = {key: value for key, value in self.identity.items() if key != "cell_index"}
+        other = [key for key, value in sealed.items() if status.get(key) != value]
+        if not status or not other:
+            return None
+        return f"{self._folder}: status.json and manifest.json differ in {', '.join(other)}"
+
     def find_broken(self, *names: str) -> Iterator[tuple[str, str]]:
         """Yields the name of each sealed file that is missing or altered, and the problem.
 
@@ -58,6 +72,7 @@ class Seal:
         """
         if self.problem:
             yield MANIFEST, self.problem
+            return
         for name in names or self._digests:
             digest = self._digests.get(name)
             path = self._folder / name
@@ -70,11 +85,13 @@ class Seal:
                     yield name, f"{path} {_ALTERED}"
 
 
-def write_seal(folder: Path, summary: Mapping[str, bytes]) -> None:
-    """Seals the files that a run has left, and one that is about to be written, by its name."""
+def write_seal(folder: Path, identity: Mapping[str, Any], summary: Mapping[str, bytes]) -> None:
+    """Seals which run it is, its files, and one that is about to be written, by its name."""
     digests = {name: _digest_file(folder / name) for name in _SEALED if (folder / name).is_file()}
     digests |= {name: hashlib.sha256(content).hexdigest() for name, content in summary.items()}
-    write_bytes_atomically(folder / MANIFEST, encode_json({"sha256": digests}))
+    write_bytes_atomically(
+        folder / MANIFEST, encode_json({"identity": dict(identity), "sha256": digests})
+    )
 
 
 def _digest_file(path: Path) -> str:

@@ -1,5 +1,7 @@
 """A run goes on to the same bits whichever of the files that describe it is lost, and says so."""
 
+import json
+
 import pytest
 from interrupted_runs import interrupt, plan, train
 from run_results import read_results
@@ -91,4 +93,21 @@ def test_a_folder_in_place_of_a_status_is_set_aside(forks, tmp_path):
 
     assert done.code == 0, done.said
     assert (run.folder.path / "aside-1-status.json").is_dir()
+    assert read_run(run.folder.path).problems == ()
+
+
+@pytest.mark.parametrize(("key", "value"), [("fingerprint", "0" * 64), ("settings", {"a": 1})])
+def test_a_finished_run_whose_status_was_edited_is_rebuilt_as_it_was(key, value, forks, tmp_path):
+    run = plan(tmp_path)
+    train(run)
+    whole = read_results(run.folder.path)
+    status = json.loads(run.folder.status.read_text())
+    run.folder.status.write_text(json.dumps({**status, key: value}))
+
+    done = forks.run("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    (warning,) = find_warnings(done, run)
+    assert f"status.json and manifest.json differ in {key}" in warning
+    assert read_results(run.folder.path) == whole
     assert read_run(run.folder.path).problems == ()

@@ -77,6 +77,39 @@ def test_edited_claims_do_not_count(run):
     assert read_run(run, with_config=False).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("settings", {"model.norm.name": "none"}), ("cell", "norm=none"), ("seed", 3),
+        ("experiment", "other"), ("fingerprint", "0" * 64),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["status.json", "manifest.json"])
+def test_a_run_that_is_given_out_as_another_does_not_count(name, key, value, run):
+    def change(content):
+        (content if name == "status.json" else content["identity"])[key] = value
+
+    edit(run / name, change)
+
+    record = read_run(run)
+
+    assert (record.state, record.is_damaged) == ("failed", True)
+    assert f"{run}: status.json and manifest.json differ in {key}" in record.problems
+
+
+def test_a_run_that_lost_its_status_is_the_one_that_was_sealed(run):
+    before = read_run(run)
+    (run / "status.json").unlink()
+
+    record = read_run(run)
+
+    assert (record.state, record.settings, record.cell_index, record.fingerprint) == (
+        "finished", before.settings, before.cell_index, before.fingerprint,
+    )  # fmt: skip
+    repair(run)
+    assert read_run(run).problems == ()
+
+
 @pytest.mark.parametrize("name", ["environment.json", "manifest.json"])
 def test_a_run_that_lost_what_describes_it_does_not_count(name, run):
     (run / name).unlink()
@@ -86,7 +119,7 @@ def test_a_run_that_lost_what_describes_it_does_not_count(name, run):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"sha256": 3}', '{"sha256": [[1]]}', "[" * 10**5]
+    "content", ["", "[]", "{}", '{"sha256": {}}', '{"sha256": 3, "identity": {}}', "[" * 10**5]
 )
 def test_what_is_no_manifest_is_named(content, run):
     (run / "manifest.json").write_text(content)
@@ -205,7 +238,7 @@ def test_what_was_altered_is_set_aside_when_the_run_continues_and_not_sealed_aga
 
 
 def test_a_seal_names_the_files_that_are_there(run):
-    write_seal(run, {"summary.json": b"{}"})
+    write_seal(run, {}, {"summary.json": b"{}"})
 
     sealed = json.loads((run / "manifest.json").read_text())["sha256"]
 
