@@ -224,7 +224,7 @@ OWN_FILES = {
     "bnexp.config.shipped", "bnexp.config.whole", "bnexp.config.yaml.reader",
     "bnexp.familiar_names", "bnexp.files",
     "bnexp.runs.environment", "bnexp.training.conditions", "bnexp.training.device",
-    "bnexp.reports.tensorboard.report", "bnexp.reports.tensorboard.serve",
+    "bnexp.reports.tensorboard.serve",
 }  # fmt: skip
 """Modules that read our own files, the system's, or a config that the user names."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Comparison
+from bnexp.files import read_foreign
 from bnexp.foreign_text import escape_markdown, visible
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.figures.files import build_charts
@@ -114,7 +115,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def _holds(folder: Path, digest: str) -> bool:
     """Returns whether the folder holds all that was written for that digest."""
     try:
-        return (folder / _DIGEST).read_text(encoding="utf-8") == _note(folder, digest)
+        return read_foreign(folder / _DIGEST) == _note(folder, digest).encode()
     except (OSError, ValueError):
         return False
 

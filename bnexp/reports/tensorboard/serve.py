@@ -265,7 +265,9 @@ def _link_events(folder: Path, run: Path) -> None:
 
     If only copies can be made, those that have fallen behind are made again.
     """
-    targets = {path.name: path.resolve() for path in run.glob(f"{EVENTS}*")}
+    # TensorBoard would wait for a FIFO.
+    found = (path for path in run.glob(f"{EVENTS}*") if path.is_file())
+    targets = {path.name: path.resolve() for path in found}
     links = {path.name for path in folder.iterdir()} - {_HPARAMS}
     behind = {
         name

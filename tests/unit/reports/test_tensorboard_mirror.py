@@ -115,3 +115,13 @@ def test_events_are_shown_where_links_are_refused(refused, study, monkeypatch):
     for run in ("name=none/seed=0", "name=batch/seed=2"):
         name = "events.out.tfevents.1.made-up"
         assert (found.folder / run / name).read_bytes() == (study / run / name).read_bytes()
+
+
+def test_what_is_no_plain_file_is_not_given_to_tensorboard(study):
+    run = study / "name=none/seed=0"
+    os.mkfifo(run / "events.out.tfevents.2.fifo")
+    (run / "events.out.tfevents.3.folder").mkdir()
+    folder = mirror(study).folder / "name=none/seed=0"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "events.out.tfevents.0.hparams", "events.out.tfevents.1.made-up",
+    ]  # fmt: skip

@@ -1,7 +1,9 @@
 """What `bnexp compare` writes for TensorBoard, read back from the files."""
 
+import os
 import random
 import shutil
+import signal
 import warnings
 from html import unescape
 from pathlib import Path
@@ -263,3 +265,16 @@ def test_tensorboards_markdown_shows_names_as_they_are():
     html = render_html(text)
     assert "<i>" not in html
     assert "a|b<i>*c*~d`e" in unescape(html)
+
+
+def test_a_fifo_in_place_of_the_digest_is_replaced_and_not_waited_for(folder):
+    records = build_runs()
+    write(records, folder)
+    (folder / ".digest").unlink()
+    os.mkfifo(folder / ".digest")
+    signal.alarm(20)  # the default action ends a test that waits
+    try:
+        assert write(records, folder) == []
+    finally:
+        signal.alarm(0)
+    assert (folder / ".digest").is_file()
