@@ -75,7 +75,8 @@ def read_proc(name: str) -> list[str]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error says that this process cannot have the memory it needs.
 
-    An import says so in words: of the loader of shared libraries, or of the system.
+    Imports say so in words, those of the loader of shared libraries or of the system, and so does
+    PyTorch, whose error has a type of its own on some devices only.
     """
     if isinstance(error, MemoryError):
         return True
@@ -84,6 +85,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     is_of_loader = isinstance(error, ImportError | OSError)
     words = (
         "failed to map segment",
+        "out of memory",
+        "alloc_failed",
         "cannot allocate memory",
         "can't allocate memory",
         "cannot create shared object",

@@ -25,6 +25,7 @@ from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_no
 from bnexp.locks import GivenUpError, LostLockError, hold_lock, is_held
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
+from bnexp.system import is_out_of_memory
 from bnexp.training.checkpoint import restore, write_tensors
 from bnexp.training.conditions import describe_conditions
 from bnexp.training.device import describe_device, free_memory, make_deterministic, resolve_device
@@ -52,27 +53,8 @@ def train_one(
         run.folder.path.mkdir(parents=True, exist_ok=True)
         with hold_lock(run.folder.lock, say, should_stop) as hold:
             folder = RunDir(run.folder.path, run.folder.identity, hold.check)
-            held = replace(run, folder=folder)
-            # Decided again: another process may have worked on it since it was planned.
-            try:
-                action, _ = decide(run.spec, folder)
-            except UsageError as error:
-                # The folder is another config's by now, and so is its log.
-                send(Said(f"failed: {run.spec.name}: {error}"))
-                send(RunEnded(index, "failed"))
-                return "failed"
-            try:
-                if action == "skip":
-                    say(f"another process has finished it: {folder.path}")
-                    state = read_run(folder.path).state
-                else:
-                    recorder = RunRecorder(folder, index, send)
-                    state = _Attempt(held, recorder, action == "resume").train(should_stop)
-            except LostLockError:
-                raise
-            except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
-                hold.check()
-                state = _report_failure(held, say, error)
+            recorder = RunRecorder(folder, index, send)
+            state = _train_held(replace(run, folder=folder), recorder, should_stop, say)
     except GivenUpError:
         pass
     except LostLockError as error:
@@ -83,6 +65,32 @@ def train_one(
     free_memory()
     send(RunEnded(index, state))
     return state
+
+
+def _train_held(
+    run: PlannedRun,
+    recorder: RunRecorder,
+    should_stop: Callable[[], bool],
+    say: Callable[[str], None],
+) -> State:
+    """Trains a run whose folder this process holds, unless another has finished it meanwhile."""
+    try:
+        # Decided again: another process may have worked on it since it was planned.
+        action, _ = decide(run.spec, run.folder)
+    except UsageError as error:
+        # The folder is another config's by now, and so is its log.
+        say(f"failed: {run.spec.name}: {error}")
+        return "failed"
+    try:
+        if action == "skip":
+            say(f"another process has finished it: {run.folder.path}")
+            return read_run(run.folder.path).state
+        return _Attempt(run, recorder, action == "resume").train(should_stop)
+    except LostLockError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
+        run.folder.check()
+        return _report_failure(run, say, error)
 
 
 class _Attempt:
@@ -236,7 +244,7 @@ def describe_planned_conditions(run: PlannedRun) -> Conditions:
 def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exception) -> State:
     """Says why a run failed, and records it as far as the disk allows; returns its state."""
     reason = str(error) if isinstance(error, BnexpError) else f"{type(error).__name__}: {error}"
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
@@ -259,12 +267,6 @@ def mark_lost(run: PlannedRun, reason: str) -> str:
             run.folder.reopen()
             run.folder.set_state("failed", reason=reason)
     return _describe_failure(run, reason)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # On the CPU, PyTorch raises a plain RuntimeError.
-    is_on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or is_on_cpu
 
 
 def _describe_failure(run: PlannedRun, reason: str) -> str:
