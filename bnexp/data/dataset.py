@@ -128,9 +128,9 @@ class Dataset:
             for split, number in repeated.items()
             if number
         ]
-        for split in nouns.keys() & self.parts.keys():
-            if lost := self._find_lost_classes(split):
-                warnings.append(f"no {nouns[split]} is of the class {lost}")
+        for split, noun in nouns.items():
+            if split in self.parts and (lost := self._find_lost_classes(split)):
+                warnings.append(f"no {noun} is of the class {lost}")
         return warnings
 
     def _find_lost_classes(self, split: str) -> str:
