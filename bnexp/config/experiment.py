@@ -55,8 +55,6 @@ class ExperimentConfig(Part):
             raise ValueError(
                 "names a folder: 1 to 80 letters, digits, dots, dashes and underscores"
             )
-        if not name.strip("."):
-            raise ValueError("must have a letter or a digit; it names a folder")
         if not name[0].isalnum():
             raise ValueError("must begin with a letter or a digit; it names a folder")
         if name.endswith(".") or _DEVICE.fullmatch(name):

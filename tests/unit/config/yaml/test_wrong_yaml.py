@@ -307,7 +307,7 @@ WRONG = {
     ),
     "a name of dots": (
         replaced("name: trial", "name: .."),
-        ["c.yaml:1:7: name: must have a letter or a digit; it names a folder"],
+        ["c.yaml:1:7: name: must begin with a letter or a digit; it names a folder"],
     ),
     "a device that is none": (
         replaced("epochs: 2", "device: gpu"),
