@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class ShippedConfig:
     @property
     def opening(self) -> list[str]:
         """The comment that opens the file, line by line: purpose, source, expected, command."""
-        return read_opening(self.path.read_text("utf-8"))
+        lines = self.path.read_text("utf-8").splitlines()
+        return list(itertools.takewhile(lambda line: line.startswith("#"), lines))
 
     @property
     def purpose(self) -> str:
@@ -38,13 +40,6 @@ class ShippedConfig:
         words = " ".join(line.lstrip("# ") for line in self.opening)
         found = re.match(r"Purpose:\s*(.+?[.?!])(?=\s)", words)
         return found[1] if found else words
-
-
-def read_opening(text: str) -> list[str]:
-    """Returns the lines of the comment at the top of a YAML text."""
-    lines = text.splitlines()
-    end = next((at for at, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return lines[:end]
 
 
 def list_shipped() -> list[ShippedConfig]:

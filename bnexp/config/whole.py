@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bnexp.config.experiment import ExperimentConfig
-from bnexp.config.shipped import ShippedConfig, read_opening
+from bnexp.config.shipped import ShippedConfig
 from bnexp.config.yaml.node import Node, Position
 from bnexp.config.yaml.problems import models_in
 from bnexp.config.yaml.reader import find_comments
@@ -40,8 +40,7 @@ def write_whole(shipped: ShippedConfig, file: str) -> str:
     if problems:
         raise ConfigError(problems)
     opening = [
-        line.replace(f"configs/{shipped.name}.yaml", shlex.quote(file))
-        for line in read_opening(shipped.path.read_text("utf-8"))
+        line.replace(f"configs/{shipped.name}.yaml", shlex.quote(file)) for line in shipped.opening
     ]
     schema_line = f"# yaml-language-server: $schema={SCHEMA_FILE}"
     body = _write_mapping(tree, ExperimentConfig, "")

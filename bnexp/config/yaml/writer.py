@@ -38,18 +38,21 @@ _Dumper.add_representer(str, _represent_text)
 
 def write_yaml(value: Any) -> str:  # noqa: ANN401 - any plain value
     """Returns `value` (mappings, lists, scalars) as a YAML document in block style."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
-    return text
+    return _dump(value, is_flow=False)
 
 
 def write_flow(value: Any) -> str:  # noqa: ANN401 - any plain value
     """Returns `value` as YAML in one line, e.g. `[none, batch]`."""
+    return _dump(value, is_flow=True).removesuffix("...\n").strip()
+
+
+def _dump(value: Any, *, is_flow: bool) -> str:  # noqa: ANN401 - any plain value
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,
-        default_flow_style=True,
+        default_flow_style=is_flow,
         sort_keys=False,
         allow_unicode=True,
         width=10_000,
     )
-    return text.removesuffix("...\n").strip()
+    return text
