@@ -100,42 +100,57 @@ def import_files(path: Path, sources: Sequence[Source], home: Path, say: Say) ->
     Raises:
         DataError: They are not the published files, or cannot be read or kept.
     """
+    source, found = _recognize(path, sources)
+    folder = home / source.places[0]
+    missing = [
+        file.filename
+        for file in source.files
+        if file not in found and not _is_sound(folder / file.filename, file)
+    ]
+    if missing:
+        raise DataError(
+            f"{source.name} also needs {', '.join(missing)}: put all its files into one "
+            "folder and import that; nothing was imported"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, one in found.items():
+            _copy(one, folder / file.filename, file)
+    except OSError as error:
+        raise _storage_error(source, home, error) from error
+    load_published(source, home, say)
+    return source.name, folder / source.files[0].filename if len(source.files) == 1 else folder
+
+
+def _recognize(path: Path, sources: Sequence[Source]) -> tuple[Source, dict[PublishedFile, Path]]:
+    """Returns the first dataset of which there are files at `path`, and those files.
+
+    Raises:
+        DataError: There is none, or `path` cannot be read.
+    """
     is_folder = path.is_dir()
-    candidates = sorted(filter(Path.is_file, path.iterdir())) if is_folder else [path]
-    for source in sources:
-        found = {
-            file: one
-            for file in source.files
-            for one in candidates
-            if (one.name == file.filename or not is_folder) and find_mismatch(one, file) is None
-        }
-        if not found:
-            continue
-        folder = home / source.places[0]
-        missing = [
-            file.filename
-            for file in source.files
-            if file not in found and not _is_sound(folder / file.filename, file)
-        ]
-        if missing:
-            raise DataError(
-                f"{source.name} also needs {', '.join(missing)}: put all its files into one "
-                "folder and import that; nothing was imported"
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for file, one in found.items():
-                _copy(one, folder / file.filename, file)
-        except OSError as error:
-            raise _storage_error(source, home, error) from error
-        load_published(source, home, say)
-        return source.name, folder / source.files[0].filename if len(source.files) == 1 else folder
+    try:
+        candidates = [one for one in path.iterdir() if one.is_file()] if is_folder else [path]
+        for source in sources:
+            found = {
+                file: one
+                for file in source.files
+                for one in candidates
+                if (one.name == file.filename or not is_folder)
+                # A file of another size need not be read.
+                and one.stat().st_size == file.size
+                and find_mismatch(one, file) is None
+            }
+            if found:
+                return source, found
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename} ({error.strerror})") from error
     if not is_folder:
-        named = [file for source in sources for file in source.files if file.filename == path.name]
-        for file in named:
-            raise DataError(
-                f"{path} is not {file.filename}: {find_mismatch(path, file)}; nothing was imported"
-            )
+        known = [file for source in sources for file in source.files]
+        likely = min(known, key=lambda file: file.filename != path.name)
+        mismatch = find_mismatch(path, likely)  # also finds what cannot be read
+        if likely.filename == path.name:
+            raise DataError(f"{path} is not {path.name}: {mismatch}; nothing was imported")
     names = ", ".join(source.name for source in sources)
     raise DataError(f"{path} holds no published file of {names}; nothing was imported")
 
