@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from bnexp.data.dataset import DatasetFacts
-from bnexp.data.published.base import PublishedConfig
-from bnexp.data.published.cifar import CifarSource
+from bnexp.data.published.cifar import CifarConfig, CifarSource
 from bnexp.data.published.source import PublishedFile
 
 CIFAR10 = CifarSource(
@@ -39,7 +36,7 @@ CIFAR10 = CifarSource(
 )
 
 
-class Cifar10Config(PublishedConfig):
+class Cifar10Config(CifarConfig):
     """CIFAR-10, fetched from its home page once: 50,000 training and 10,000 test images.
 
     An unpacked `cifar-10-batches-py` in the data folder, or as `root`, is read as well.
@@ -48,10 +45,3 @@ class Cifar10Config(PublishedConfig):
     source: ClassVar[CifarSource] = CIFAR10
     name: Literal["cifar10"] = "cifar10"
     """Selects this dataset."""
-    val_size: int = Field(default=5000, ge=0)
-    """Images taken out of the training set for validation, equally of each class."""
-    augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = (
-        "random_crop",
-        "horizontal_flip",
-    )
-    """Random changes of training images; crop and mirror are He et al. (2015), section 4.2."""

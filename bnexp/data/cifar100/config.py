@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from bnexp.data.dataset import DatasetFacts
-from bnexp.data.published.base import PublishedConfig
-from bnexp.data.published.cifar import CifarSource
+from bnexp.data.published.cifar import CifarConfig, CifarSource
 from bnexp.data.published.source import PublishedFile
 
 CIFAR100 = CifarSource(
@@ -37,7 +34,7 @@ CIFAR100 = CifarSource(
 )
 
 
-class Cifar100Config(PublishedConfig):
+class Cifar100Config(CifarConfig):
     """CIFAR-100 with its fine labels, fetched once: 50,000 training and 10,000 test images.
 
     An unpacked `cifar-100-python` in the data folder, or as `root`, is read as well.
@@ -46,10 +43,3 @@ class Cifar100Config(PublishedConfig):
     source: ClassVar[CifarSource] = CIFAR100
     name: Literal["cifar100"] = "cifar100"
     """Selects this dataset."""
-    val_size: int = Field(default=5000, ge=0)
-    """Images taken out of the training set for validation, equally of each class."""
-    augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = (
-        "random_crop",
-        "horizontal_flip",
-    )
-    """Random changes of training images; crop and mirror are He et al. (2015), section 4.2."""

@@ -4,38 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from bnexp.data.dataset import DatasetFacts
 from bnexp.data.published.base import PublishedConfig
-from bnexp.data.published.idx import IdxSource
-from bnexp.data.published.source import PublishedFile
+from bnexp.data.published.idx import IdxSource, name_files
 
 FASHION_MNIST = IdxSource(
     name="fashion_mnist",
     title="Fashion-MNIST",
     folders=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-    files=(
-        PublishedFile(
-            "train-images-idx3-ubyte.gz",
-            26_421_880,
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        ),
-        PublishedFile(
-            "train-labels-idx1-ubyte.gz",
-            29_515,
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        ),
-        PublishedFile(
-            "t10k-images-idx3-ubyte.gz",
-            4_422_102,
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        ),
-        PublishedFile(
-            "t10k-labels-idx1-ubyte.gz",
-            5_148,
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
+    files=name_files(
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
     facts=DatasetFacts((28, 28, 1), 10, 60_000, 10_000),
     places=("fashion_mnist", "FashionMNIST/raw", ""),
@@ -64,5 +45,3 @@ class FashionMnistConfig(PublishedConfig):
     source: ClassVar[IdxSource] = FASHION_MNIST
     name: Literal["fashion_mnist"] = "fashion_mnist"
     """Selects this dataset."""
-    val_size: int = Field(default=5000, ge=0)
-    """Images taken out of the training set for validation, equally of each class."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from bnexp.data.dataset import DatasetFacts
 from bnexp.data.published.base import PublishedConfig
-from bnexp.data.published.idx import IdxSource
-from bnexp.data.published.source import PublishedFile
+from bnexp.data.published.idx import IdxSource, name_files
 
 MNIST = IdxSource(
     name="mnist",
@@ -18,27 +15,11 @@ MNIST = IdxSource(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
-    files=(
-        PublishedFile(
-            "train-images-idx3-ubyte.gz",
-            9_912_422,
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        ),
-        PublishedFile(
-            "train-labels-idx1-ubyte.gz",
-            28_881,
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        ),
-        PublishedFile(
-            "t10k-images-idx3-ubyte.gz",
-            1_648_877,
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        ),
-        PublishedFile(
-            "t10k-labels-idx1-ubyte.gz",
-            4_542,
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
+    files=name_files(
+        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     ),
     facts=DatasetFacts((28, 28, 1), 10, 60_000, 10_000),
     places=("mnist", "MNIST/raw", ""),
@@ -55,9 +36,6 @@ class MnistConfig(PublishedConfig):
     source: ClassVar[IdxSource] = MNIST
     name: Literal["mnist"] = "mnist"
     """Selects this dataset."""
-    val_size: int = Field(default=5000, ge=0)
-    """Images taken out of the training set for validation, stratified: each class in proportion
-    to its share of the training set."""
     augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = ()
     """Random changes of training images: crop after padding by 4 pixels; mirror half of them,
     which makes other signs of most digits."""

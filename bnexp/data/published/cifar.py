@@ -1,12 +1,14 @@
-"""The archives of the CIFAR datasets, whole or unpacked."""
+"""The archives of the CIFAR datasets, whole or unpacked, and what their configs share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from bnexp.data.dataset import Dataset
+from bnexp.data.published.base import PublishedConfig
 from bnexp.data.published.cifar_files import CifarFiles
 from bnexp.errors import DataError
 
@@ -46,3 +48,14 @@ class CifarSource(CifarFiles):
                 f"unpack {self.files[0].filename} again, or remove the folder to download it"
             ) from error
         return build_dataset(members, self, folder)
+
+
+class CifarConfig(PublishedConfig):
+    """What CIFAR-10 and CIFAR-100 share."""
+
+    source: ClassVar[CifarSource]
+    augment: tuple[Literal["random_crop", "horizontal_flip"], ...] = (
+        "random_crop",
+        "horizontal_flip",
+    )
+    """Random changes of training images; crop and mirror are He et al. (2015), section 4.2."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnexp.data.dataset import Dataset, LabelledImages
-from bnexp.data.published.source import Source
+from bnexp.data.published.source import PublishedFile, Source
 from bnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 _BYTES = 8
 """IDX's code for unsigned bytes, the only kind of numbers that is read."""
+
+_FILENAMES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+
+
+def name_files(*published: tuple[int, str]) -> tuple[PublishedFile, ...]:
+    """Returns the four files from their sizes in bytes and their SHA-256, in the usual order."""
+    return tuple(
+        PublishedFile(name, *file) for name, file in zip(_FILENAMES, published, strict=True)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -232,6 +232,22 @@ def test_an_unpacked_archive_is_read_as_the_archive_is(unpacked, is_root):
     assert sorted(folder.iterdir()) == before
 
 
+def test_an_unpacked_archive_counts_as_there(unpacked):
+    folder, _ = unpacked
+    cache, *files = Cifar10Config(root=str(folder.parent)).stored_files()
+    assert not cache.exists()
+    assert set(files) == set(folder.iterdir())
+
+
+def test_a_folder_that_may_not_be_listed_is_not_imported(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"cannot read .*\(Permission denied\)"):
+        import_files(tmp_path, [Cifar10Config.source], tmp_path, ignore)
+
+
 def change(path):
     path.write_bytes(path.read_bytes() + b"x")
 
