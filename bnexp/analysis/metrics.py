@@ -96,9 +96,10 @@ def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
 
 def as_number(value: object) -> float | None:
     """Returns a finite number as a float, and None for all else that a file may hold."""
-    if not isinstance(value, int | float) or not isfinite(value):
+    try:
+        return float(value) if isinstance(value, int | float) and isfinite(value) else None
+    except OverflowError:  # of an integer
         return None
-    return float(value)
 
 
 def known_values(values: Mapping[int, float | None]) -> dict[int, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically
+from bnexp.foreign_text import visible
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.sensitivity import build_sensitivities
@@ -26,7 +27,8 @@ def build_charts(comparison: Comparison) -> dict[str, Chart]:
     metric in some run, `effects` a difference to the baseline.
     """
     found: dict[str, Chart | None] = {
-        f"sensitivity_{key}": chart for key, chart in build_sensitivities(comparison).items()
+        f"sensitivity_{visible(key)}": chart
+        for key, chart in build_sensitivities(comparison).items()
     }
     found |= {"curves": build_curves(comparison), "effects": build_effects(comparison)}
     return {name: chart for name, chart in found.items() if chart is not None}
@@ -52,19 +54,21 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
 
 
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
-    slug = comparison.metric.replace("/", "_")
     directory.mkdir(parents=True, exist_ok=True)
     with figure_settings():
         for name, chart in build_charts(comparison).items():
             sheet = chart.draw_alone(is_wide=True)
             drawn = {"png": sheet.encode_png(_DOTS_PER_INCH), "svg": sheet.encode_svg()}
             for suffix, content in drawn.items():
-                path = directory / f"{name}_{slug}.{suffix}"
+                path = directory / f"{_file_name(f'{name}_{comparison.metric}')}.{suffix}"
                 with open_atomically(path) as file:
                     file.write(content)
                 yield path
 
 
 def _folder(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
-    part = describe_part(comparison, comparisons).replace(" = ", "=")
-    return re.sub(r"[^A-Za-z0-9._=,()-]+", "_", part).strip(".")
+    return _file_name(describe_part(comparison, comparisons).replace(" = ", "=")).strip(".")
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=,()-]+", "_", text)

@@ -49,6 +49,9 @@ _LEAST_FOR_LOG = 8
 _DASHES: tuple[LineStyleType, ...] = ("-", (0, (5, 2)), (0, (5, 1.5, 1, 1.5)), (0, (2.5, 1.5)))
 _DOTS: LineStyleType = (0, (1, 1.4))
 
+_SMALLEST, _LARGEST = 1e-100, 1e100
+"""Between which an axis can be drawn, 0 apart: beyond, logarithms and their powers overflow."""
+
 _TOP, _BOTTOM = 36.0, 50.0
 _HEIGHT, _NARROW_HEIGHT = 330.0, 240.0
 """Of the axes, unless the names beside them need more."""
@@ -127,8 +130,8 @@ def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
 
     It shows the mean with a 95 % t band, a point per seed, and how many runs diverged, over
     the values of the key. Cells that differ in nothing else are joined by a line, in the
-    colour of their norm. A key is left out if no line would have two values, or if cells of
-    several experiments stand at the same place of a line.
+    colour of their norm. A key is left out if no line would have two values, if cells of
+    several experiments stand at the same place of a line, or if no axis could hold its values.
     """
     names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
     charts = {key: _build_chart(comparison, key, names) for key in names}
@@ -137,7 +140,8 @@ def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
 
 def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:
     numbers = {cell.cell: _find_number(cell, key) for cell in comparison.cells}
-    if len({number for number in numbers.values() if number is not None}) < 2:
+    different = {number for number in numbers.values() if number is not None}
+    if len(different) < 2 or not all(map(_has_place, different)):
         return None
     bound = [other for other in names if other != key and _moves_with(comparison, other, key)]
     rest = [other for other in names if other != key and other not in bound]
@@ -167,6 +171,10 @@ def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> 
         lambda is_wide: _draw(sensitivity, is_wide=is_wide),
         describe_selection(comparison.where),
     )
+
+
+def _has_place(number: float) -> bool:
+    return number == 0 or _SMALLEST <= abs(number) <= _LARGEST
 
 
 def _name_axis(word: str, bound: Sequence[str]) -> str:

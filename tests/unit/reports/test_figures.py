@@ -277,6 +277,14 @@ def test_without_finished_runs_there_is_no_figure(tmp_path):
     assert write_figures([compare_runs([build_run(state="running")])], tmp_path) == ()
 
 
+def test_files_are_named_in_plain_letters_whatever_the_keys_are(tmp_path):
+    key = "../a/\x1b[2Jb"
+    runs = [build_run(f"c{n}", settings={key: n}, config={key: n}) for n in (1, 2)]
+    paths = write_figures([compare_runs(runs)], tmp_path)
+    assert {path.parent for path in paths} == {tmp_path}
+    assert "sensitivity__a_x1b_2Jb_test_accuracy.png" in {path.name for path in paths}
+
+
 def test_a_folder_that_cannot_be_written_is_named(comparison, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--plots: cannot write figures to '.*file'"):

@@ -195,6 +195,19 @@ def test_without_two_values_on_a_line_there_is_no_figure():
     assert build_sensitivities(compare_runs(unfinished)) == {}
 
 
+@pytest.mark.parametrize("rates", [(0, 1e-300, 1), (0, 1, 1e300), (-1e308, 1e308), (1, 10**400)])
+def test_values_that_no_axis_could_hold_have_no_figure(rates):
+    runs = [build({RATE: rate}, 0, 0.4) for rate in rates]
+    assert build_sensitivities(compare_runs(runs)) == {}
+
+
+def test_cells_of_several_experiments_at_the_same_place_have_no_figure():
+    runs = [
+        build({RATE: rate}, 0, 0.4, experiment=name) for rate in RATES for name in ("one", "two")
+    ]
+    assert build_sensitivities(compare_runs(runs)) == {}
+
+
 @pytest.mark.parametrize("is_wide", [True, False])
 def test_a_single_line_needs_no_name_and_single_seeds_no_band(is_wide):
     runs = [build({RATE: rate}, 0, 0.4 + rate / 10) for rate in RATES]
