@@ -22,6 +22,8 @@ from bnexp.models.plans import (
 from bnexp.norms import AnyNorm
 from bnexp.parts import Part
 
+_LARGEST_KERNEL = 4095
+"""Larger ones are taken for a slip, as are layers of more than `MOST_CHANNELS`."""
 _POOLS = {"max": "MaxPool2d", "avg": "AvgPool2d"}
 
 
@@ -30,7 +32,7 @@ class ConvLayer(Part):
 
     conv: int = Field(ge=1, le=MOST_CHANNELS)
     """Output channels."""
-    kernel_size: int = Field(default=3, ge=1)
+    kernel_size: int = Field(default=3, ge=1, le=_LARGEST_KERNEL)
     """Height and width of the kernel, odd; the padding keeps the size at stride 1."""
     stride: int = Field(default=1, ge=1)
     """Step of the kernel in pixels."""

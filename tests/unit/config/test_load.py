@@ -316,6 +316,7 @@ def test_a_claim_with_one_seed_and_a_batch_that_is_never_full_are_warned_of(tmp_
     ("override", "said"),
     [
         ("model.layers=[{conv: 1000000000}]", "conv: must be at most 65536"),
+        ("model.layers=[{conv: 8, kernel_size: 100001}]", "kernel_size: must be at most 4095"),
         ("model={name: mlp, hidden: [1000000000]}", "hidden.0: must be at most 65536"),
         ("train.epochs=1000000000", "train.epochs: must be at most 1000000"),
         ("data={name: image_folder, root: x, image_size: [100000, 8]}", "image_size.0: must be at"),
