@@ -35,8 +35,9 @@ _QUOTED_OR_COMMENT = (
 )
 _QUOTED_COMMENT_OR_BRACKET = re.compile(rf"{_QUOTED_OR_COMMENT}|([\[\]{{}}])", re.DOTALL)
 INVISIBLE = re.compile(
-    r"[\x85\xa0\xad\u034f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
-    r"\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e0fff]+"
+    r"[\x85\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 """Characters that look like a space, or like nothing, but are letters to YAML."""
 _QUOTED_COMMENT_OR_INVISIBLE = re.compile(rf"{_QUOTED_OR_COMMENT}|({INVISIBLE.pattern})", re.DOTALL)

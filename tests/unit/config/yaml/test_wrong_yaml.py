@@ -3,7 +3,9 @@
 import pytest
 
 from bnexp.config.load import load_experiment
+from bnexp.config.yaml.reader import read_yaml
 from bnexp.errors import BnexpError, ConfigError
+from bnexp.foreign_text import visible
 
 GOOD = """\
 name: trial
@@ -581,3 +583,19 @@ def test_too_many_values_are_refused_before_they_are_all_read(here):
 
     with pytest.raises(ConfigError, match="more than 15,000 values; this is not a config"):
         load_experiment(here / "c.yaml")
+
+
+def test_all_that_a_message_would_write_out_is_refused_where_it_stands():
+    admitted = "\t\n\r"
+    unseen = [c for c in map(chr, range(0x110000)) if c not in admitted and visible(c) != c]
+    unseen = [c for c in unseen if not "\ud800" <= c <= "\udfff"]  # no file holds these
+    let_through = [hex(ord(c)) for c in unseen if is_read(f"name: a{c}b\n")]
+    assert let_through == []
+
+
+def is_read(text):
+    try:
+        read_yaml(text, "c.yaml")
+    except ConfigError:
+        return False
+    return True
