@@ -16,7 +16,9 @@ SUMMARY_METRICS = (
 )
 """Figures of the whole run that can be compared like a metric."""
 
-_SCORES = ("accuracy", "loss")
+SCORES = ("accuracy", "loss")
+"""What is measured on images, and has a learning curve."""
+
 _HIGHER = ("accuracy", "images_per_second")
 _LOWER = ("loss", "error", "seconds", "bytes")
 _COSTS = ("images_per_second", "seconds", "bytes")
@@ -59,9 +61,9 @@ def curve_tags(metric: str) -> tuple[tuple[str, ...], ...]:
     that of training; a metric that belongs to no images goes with those of the test.
     """
     images, kind = split_tag(metric)
-    is_score = kind in _SCORES and "/" not in images
+    is_score = kind in SCORES and "/" not in images
     images = images if is_score and images != "train" else "test"
-    scores = sorted(_SCORES, key=lambda score: is_score and score != kind)
+    scores = sorted(SCORES, key=lambda score: is_score and score != kind)
     pairs = tuple((f"{images}/{score}", f"train/{score}") for score in scores)
     return pairs if is_score else ((metric,), *pairs)
 

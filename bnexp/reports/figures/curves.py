@@ -13,7 +13,13 @@ import numpy as np
 from bnexp.analysis.metrics import better_direction, curve_tags, natural_range, split_tag
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.reports.aggregates import Curve, aggregate
-from bnexp.reports.figures.legend import Name, measure_names, write_below, write_beside
+from bnexp.reports.figures.legend import (
+    BELOW_AXES,
+    Name,
+    measure_names,
+    write_below,
+    write_beside,
+)
 from bnexp.reports.figures.sheet import (
     NARROW,
     WIDE,
@@ -27,7 +33,16 @@ from bnexp.reports.figures.sheet import (
     space_label,
     text_width,
 )
-from bnexp.reports.figures.style import LINE_WIDTH, MUTED, PAPER, Style, cell_styles
+from bnexp.reports.figures.style import (
+    LEAST_FOR_BAND,
+    LINE_WIDTH,
+    MOST_WITH_BANDS,
+    MUTED,
+    PAPER,
+    Style,
+    cell_styles,
+    describe_bands,
+)
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, metric_format, with_unit
 from bnexp.reports.words.headings import describe_selection
@@ -36,15 +51,7 @@ from bnexp.wording import count
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_WITH_BANDS = 8
-"""Cells beyond which bands and single seeds would only hide the means."""
-
-LEAST_FOR_BAND = 3
-"""Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
-
 _TOP, _BOTTOM = 34.0, 46.0
-_BELOW = 8.0
-"""Pixels between the axes' words and the names below them."""
 _BETWEEN = 26.0
 """Pixels between two panels side by side."""
 _HEIGHT, _NARROW_HEIGHT = 320.0, 210.0
@@ -226,8 +233,7 @@ def _caption(comparison: Comparison, plots: Sequence[Plot]) -> str:
         parts.append(f"Solid: {solid}; dashed: {dashed}.")
     if not plot.is_crowded:
         if max(sizes) >= LEAST_FOR_BAND:
-            least = "" if min(sizes) >= LEAST_FOR_BAND else f", for {LEAST_FOR_BAND} seeds or more"
-            parts.append(f"{band}: its 95 % t interval{least}.")
+            parts.append(describe_bands(band, sizes))
         parts.append(f"{thin}: single seeds.")
         if any(line.diverged for line in plot.lines):
             parts.append("×: last finite value of a diverged run.")
@@ -252,11 +258,11 @@ def _draw_wide(plots: Sequence[Plot], names: Sequence[Name]) -> Sheet:
     rooms = [_room_for_ticks(plot, 6) for plot in plots]
     free = WIDE - beside - sum(rooms) - _BETWEEN * (len(plots) - 1)
     right = WIDE - beside
-    for plot, room in zip(plots, rooms, strict=True):
+    for place, (plot, room) in enumerate(zip(plots, rooms, strict=True)):
         left = right - free / len(plots)
         panel = sheet.add_panel(left, _BOTTOM, right, sheet.height - _TOP)
         _draw_panel(panel, plot, 6)
-        if right == WIDE - beside:
+        if place == 0:
             write_beside(panel, names, [_find_end(panel, line, plot) for line in plot.lines])
         right = left - room - _BETWEEN
     return sheet
@@ -266,7 +272,7 @@ def _draw_narrow(plots: Sequence[Plot], names: Sequence[Name]) -> Sheet:
     """Draws the panels below each other, that of the metric at the top, and then the names."""
     _, below = measure_names(names, is_wide=False)
     each = _TOP + _NARROW_HEIGHT + _BOTTOM
-    sheet = Sheet(NARROW, each * len(plots) + _BELOW + below)
+    sheet = Sheet(NARROW, each * len(plots) + BELOW_AXES + below)
     left = max(_room_for_ticks(plot, 5) for plot in plots)
     for place, plot in enumerate(plots):
         top = sheet.height - each * place - _TOP

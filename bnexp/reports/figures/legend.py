@@ -21,6 +21,8 @@ from bnexp.reports.words.formatting import with_unit
 if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
+BELOW_AXES = 8.0
+"""Pixels between the axes' words and the names below them."""
 _GAP = 4.0
 """Pixels between two names."""
 _MARK = 30.0

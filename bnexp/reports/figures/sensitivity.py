@@ -13,8 +13,13 @@ import numpy as np
 from bnexp.analysis.metrics import as_number, better_direction, natural_range
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.figures.curves import LEAST_FOR_BAND, MOST_WITH_BANDS
-from bnexp.reports.figures.legend import Name, measure_names, write_below, write_beside
+from bnexp.reports.figures.legend import (
+    BELOW_AXES,
+    Name,
+    measure_names,
+    write_below,
+    write_beside,
+)
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,
@@ -28,7 +33,15 @@ from bnexp.reports.figures.sheet import (
     round_ticks,
     text_width,
 )
-from bnexp.reports.figures.style import LINE_WIDTH, MUTED, Style, assign_styles
+from bnexp.reports.figures.style import (
+    LEAST_FOR_BAND,
+    LINE_WIDTH,
+    MOST_WITH_BANDS,
+    MUTED,
+    Style,
+    assign_styles,
+    describe_bands,
+)
 from bnexp.reports.words.cell_names import name_settings
 from bnexp.reports.words.formatting import (
     MetricFormat,
@@ -59,8 +72,6 @@ _MARGIN = 0.06
 """Share of the axis between its ends and the values."""
 _SEEDS_APART, _SEEDS_SPREAD = 5.0, 20.0
 """Pixels between the seeds of two lines at one value, and the most between those of all."""
-_BELOW = 8.0
-"""Pixels between the axes' words and the names below them."""
 _DIVERGED = "diverged"
 
 
@@ -270,12 +281,11 @@ def _caption(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str
     sizes = {cell.n for cell in comparison.cells if cell.n}
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the finished runs"
     is_single = sizes == {1}
-    least = "" if min(sizes) >= LEAST_FOR_BAND else f", for {LEAST_FOR_BAND} seeds or more"
     points = [point for line in sensitivity.lines for point in line.points]
     parts = {
         "One seed per point.": is_single,
         f"Line: mean over {seeds}.": not is_single,
-        f"Band: its 95 % t interval{least}.": any(point.interval for point in points),
+        describe_bands("Band", sizes): any(point.interval for point in points),
         "Small: single seeds.": not is_single,
         "×: runs that diverged, of those that ended; they are in no mean.": bool(
             sensitivity.diverging
@@ -322,7 +332,7 @@ def _add_panel(sensitivity: Sensitivity, names: Sequence[Name], *, is_wide: bool
     """Returns the axes on a sheet with room for the names and for what diverged."""
     width, height = measure_names(names, is_wide=is_wide) if names else (14.0, 0.0)
     below, above = sensitivity.edges
-    bottom = _BOTTOM + below + (height + _BELOW if names and not is_wide else 0)
+    bottom = _BOTTOM + below + (height + BELOW_AXES if names and not is_wide else 0)
     inner = max(_HEIGHT, height) if is_wide else _NARROW_HEIGHT
     sheet = Sheet(WIDE if is_wide else NARROW, bottom + inner + above + _TOP)
     ticks = round_ticks(*sensitivity.limits, 6 if is_wide else 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, cycle, islice, repeat
 from typing import Any, Literal, NamedTuple
@@ -22,6 +22,12 @@ PAPER = "#ffffff"
 FONT_SIZE = 13.0
 """In points, which are pixels on a sheet."""
 LINE_WIDTH = 2.2
+
+MOST_WITH_BANDS = 8
+"""Cells beyond which bands and single seeds would only hide the means."""
+
+LEAST_FOR_BAND = 3
+"""Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
 _COLOURS = ("#0a7bc2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p")
@@ -75,6 +81,12 @@ def figure_settings() -> Iterator[None]:
         # A letter that the font lacks is drawn as a box in a PNG; an SVG holds the text itself.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
+
+
+def describe_bands(word: str, sizes: Collection[int]) -> str:
+    """Returns what a band, or what the word calls it, shows of cells with so many seeds."""
+    least = "" if min(sizes) >= LEAST_FOR_BAND else f", for {LEAST_FOR_BAND} seeds or more"
+    return f"{word}: its 95 % t interval{least}."
 
 
 def cell_styles(comparison: Comparison) -> dict[str, Style]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bnexp.analysis.cells import group_cells
+from bnexp.analysis.metrics import SCORES, split_tag
 from bnexp.foreign_text import visible
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.runs.tensorboard_events import (
@@ -18,7 +19,6 @@ from bnexp.wording import write_value
 SEEDS = "seeds"
 """The column that says how many runs a row is the mean of."""
 
-_KINDS = ("accuracy", "loss")
 _ORDER = ("test", "val", "train")
 _SPEED = "perf/images_per_second"
 _ABSENT = "–"
@@ -26,7 +26,7 @@ _ABSENT = "–"
 
 def order_scores(tags: Iterable[str]) -> list[str]:
     """Returns the tags that are accuracies and losses, those on test first, then val, train."""
-    return sorted((tag for tag in tags if tag.rpartition("/")[2] in _KINDS), key=_rank)
+    return sorted((tag for tag in tags if split_tag(tag)[1] in SCORES), key=_rank)
 
 
 def _rank(tag: str) -> tuple[int, str]:

@@ -11,11 +11,17 @@ from records import build_cell, build_run
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
 from bnexp.errors import UsageError
-from bnexp.reports.figures.curves import MOST_WITH_BANDS, build_curves
+from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.files import write_figures
 from bnexp.reports.figures.sheet import format_ticks, round_ticks, spread, text_width, wrap_label
-from bnexp.reports.figures.style import INK, PAPER, cell_styles, figure_settings
+from bnexp.reports.figures.style import (
+    INK,
+    MOST_WITH_BANDS,
+    PAPER,
+    cell_styles,
+    figure_settings,
+)
 
 HISTORIES = {
     "norm=none": [(0.2, 0.4, 0.45), (0.22, 0.41, 0.46), (0.19, 0.4, 0.44)],
