@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resolved_config import config_text
-from bnexp.runs import read_run
+from bnexp.runs import RunRecord, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count
 
@@ -20,8 +22,9 @@ def describe_folder(planned: Sequence[PlannedRun], measure: Measure | None = Non
     With `measure`, which loads a dataset, changed data is noticed whatever has changed in it.
     """
     damages = [run.damage for run in planned]
-    changes = describe_changed_data(planned, measure)
-    found = (describe_late_claims(planned), *damages, *changes, describe_strays(planned))
+    read = functools.cache(read_run)
+    changes = describe_changed_data(planned, measure, read)
+    found = (describe_late_claims(planned, read), *damages, *changes, describe_strays(planned))
     return [line for line in found if line]
 
 
@@ -34,18 +37,24 @@ def describe_same_cells(runs: Sequence[RunSpec]) -> list[str]:
     ]
 
 
-def describe_changed_data(planned: Sequence[PlannedRun], measure: Measure | None) -> list[str]:
+def describe_changed_data(
+    planned: Sequence[PlannedRun],
+    measure: Measure | None,
+    read: Callable[[Path], RunRecord] = read_run,
+) -> list[str]:
     """Returns a warning for each dataset on which skipped runs were trained and that is changed."""
     done = [run for run in planned if run.action == "skip"]
     configs = {run.folder.path: run.spec.config.data for run in done}
     if not any(data.signature() for data in set(configs.values())):
         return []
-    records = [read_run(path) for path in configs]
+    records = [read(path) for path in configs]
     changes = find_changed_data(records, lambda record: configs[record.path], measure)
     return [change.text for change in changes]
 
 
-def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
+def describe_late_claims(
+    planned: Sequence[PlannedRun], read: Callable[[Path], RunRecord] = read_run
+) -> str | None:
     """Returns a warning if runs were started without the present claims, else None.
 
     They are not trained again for that, and `bnexp compare` gives such claims no verdict.
@@ -53,7 +62,7 @@ def describe_late_claims(planned: Sequence[PlannedRun]) -> str | None:
     claims = planned[0].spec.config.claim
     begun = [run for run in planned if run.action in ("skip", "resume")] if claims else []
     now = [claim.model_dump(mode="json") for claim in claims]
-    late = [run for run in begun if [*read_run(run.folder.path).claims] != now]
+    late = [run for run in begun if [*read(run.folder.path).claims] != now]
     if not late:
         return None
     return (
