@@ -159,5 +159,6 @@ def test_each_character_is_printed_as_it_is(text, latex):
     assert escape(text) == latex
 
 
-def test_a_comment_is_one_line():
+def test_a_comment_is_one_line_that_steers_no_terminal():
     assert comment("a\nb\r\nc") == "% a b c"
+    assert comment("\x1b[31m\u202e") == r"% \x1b[31m\u202e"
