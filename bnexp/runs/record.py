@@ -97,6 +97,11 @@ class RunRecord:
     problems: tuple[str, ...] = ()
     """What could not be read, in sentences."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a process is at work on it."""
+        return self.state == "running" and not self.is_silent
+
 
 def find_value(key: str, *mappings: Mapping[str, Scalar], default: Scalar = None) -> Scalar:
     """Returns the value of a whole key in the first mapping that has it, else `default`.

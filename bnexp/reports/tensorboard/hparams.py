@@ -47,7 +47,7 @@ def encode_hparams(records: Sequence[RunRecord], now: float) -> dict[Path, bytes
     keys = dict.fromkeys(key for cell in cells for key in cell.settings)
     columns = {key: _unify([cell.settings.get(key, _ABSENT) for cell in cells]) for key in keys}
     columns = {visible(key): values for key, values in columns.items() if len(set(values)) > 1}
-    if records and not any(map(is_running, records)):
+    if records and not any(record.is_running for record in records):
         columns[SEEDS] = _unify([len(cell.runs) for cell in cells])
     if not columns:
         return {}
@@ -62,11 +62,6 @@ def encode_hparams(records: Sequence[RunRecord], now: float) -> dict[Path, bytes
             files[run.path] = encode_event_file([*metrics, start], now)
             metrics = []
     return files
-
-
-def is_running(record: RunRecord) -> bool:
-    """Returns whether a process is at work on the run."""
-    return record.state == "running" and not record.is_silent
 
 
 def _unify(values: Sequence[Scalar]) -> list[str] | list[float]:

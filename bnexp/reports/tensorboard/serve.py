@@ -17,7 +17,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from bnexp.errors import BnexpError, UsageError
-from bnexp.reports.tensorboard.hparams import encode_hparams, is_running
 from bnexp.runs import RunDir, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.runs.run_dir import COMPARISON
@@ -197,6 +196,8 @@ class Mirror:
     """
 
     def __init__(self, folder: Path, find_links: Callable[[], Links]) -> None:
+        from bnexp.reports.tensorboard.hparams import encode_hparams
+
         self.folder = folder
         self._find_links = find_links
         folder.mkdir(parents=True)
@@ -241,7 +242,7 @@ class Mirror:
         if self._seen == self._shown or self._seen != before:
             return False
         left = (path for path, has_ended in self._seen.items() if not has_ended)
-        return not any(is_running(read_run(path, with_config=False)) for path in left)
+        return not any(read_run(path, with_config=False).is_running for path in left)
 
     def _find(self) -> tuple[Links, Links]:
         """Returns the runs, and the links that stand for something else."""
