@@ -70,7 +70,7 @@ class OptimizerConfig(Part):
     learning_rate: float = Field(gt=0)
     """Learning rate after the warm-up; the schedule multiplies it."""
     weight_decay: float = Field(default=5e-4, ge=0)
-    """Strength of the decay of weights towards zero."""
+    """Strength of the decay of weights towards zero. PReLU's slopes never decay."""
     decay_norm: bool = False
     """Whether γ and β of norms decay too; the default leaves them alone."""
     schedule: AnySchedule = CosineScheduleConfig(warmup_epochs=1.0)
@@ -99,7 +99,8 @@ class AdamWConfig(OptimizerConfig):
     learning_rate: float = Field(default=1e-3, gt=0)
     """Learning rate after the warm-up; the schedule multiplies it."""
     weight_decay: float = Field(default=0.01, ge=0)
-    """Strength of the decay of weights towards zero; the default is PyTorch's."""
+    """Strength of the decay of weights towards zero; the default is PyTorch's. PReLU's slopes never
+    decay."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay rate of the gradient's mean."""
     beta2: float = Field(default=0.999, ge=0, lt=1)

@@ -24,11 +24,16 @@ AnyOptimizer = TypeVar("AnyOptimizer", bound=torch.optim.Optimizer)
 def build_optimizer(
     config: OptimizerConfig, model: nn.Module, norm_parameters: set[str]
 ) -> torch.optim.Optimizer:
-    """Returns the optimiser over two groups: what decays, and norms' γ and β if they don't."""
+    """Returns the optimiser over two groups: what decays, and what is spared.
+
+    Spared are norms' γ and β unless `decay_norm` is set, and PReLU's slopes always: decay would
+    pull them towards ReLU (He et al. 2015, "Delving Deep into Rectifiers", section 2.1).
+    """
+    slopes = {id(m.weight) for m in model.modules() if isinstance(m, nn.PReLU)}
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        is_spared = name in norm_parameters and not config.decay_norm
+        is_spared = id(parameter) in slopes or (name in norm_parameters and not config.decay_norm)
         (spared if is_spared else decayed).append(parameter)
     groups = [
         {"params": parameters, "weight_decay": decay}

@@ -104,6 +104,18 @@ def test_gamma_and_beta_decay_on_request():
     assert len(group["params"]) == 6
 
 
+@pytest.mark.parametrize("decay_norm", [False, True])
+@pytest.mark.parametrize("kind", [SgdConfig, AdamWConfig])
+def test_slopes_of_prelu_never_decay(kind, decay_norm):
+    model = nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 4), nn.PReLU(4))
+
+    groups = build_optimizer(kind(decay_norm=decay_norm), model, set()).param_groups
+    decays = {id(value): group["weight_decay"] for group in groups for value in group["params"]}
+
+    assert [decays[id(layer.weight)] > 0 for layer in model] == [True, False, True, False]
+    assert decays[id(model[0].bias)] > 0
+
+
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_sgd_follows_its_formula(nesterov):
     # v ← m·v + g + wd·w;  w ← w − lr·(g + wd·w + m·v) with Nesterov, else w − lr·v.
