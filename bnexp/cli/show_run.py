@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bnexp.analysis.metrics import is_accuracy
@@ -10,7 +10,7 @@ from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.reports.words.commands import train_command
-from bnexp.runs import ENDED, RunDir, RunRecord
+from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
 from bnexp.runs.inspection import find_damaged_checkpoints
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
@@ -41,6 +41,10 @@ MAIN_KEYS = (
     "train.precision",
 )
 """The keys that say most about a config, if it has them."""
+EXTRAS: Mapping[str, Scalar] = {
+    "optim.learning_rate_factor": 1.0,
+}
+"""Keys that say something only if they differ from these defaults."""
 
 _PASTED = ("folder", "next")
 
@@ -69,8 +73,11 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "state", _state_lines(record)
     yield "folder", [str(record.path)]
     yield "swept", [f"{key} = {write_value(value)}" for key, value in record.settings.items()]
-    keys = [key for key in MAIN_KEYS if key in record.config and key not in record.settings]
-    yield "config", [f"{key} = {write_value(record.config[key])}" for key in keys]
+    config = record.config
+    extras = [key for key, default in EXTRAS.items() if config.get(key, default) != default]
+    keys = [key for key in MAIN_KEYS if key in config and key not in record.settings]
+    keys += [key for key in extras if key not in record.settings]
+    yield "config", [f"{key} = {write_value(config[key])}" for key in keys]
     yield "measured", _measured_lines(record)
     yield "problems", [*record.problems, *find_damaged_checkpoints(RunDir(record.path))]
     files = _list_files(record.path)

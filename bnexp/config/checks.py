@@ -204,7 +204,7 @@ def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
         reason = f"the warm-up of {warmup:g} epochs is longer than the training of {epochs}"
         yield Finding(path, reason)
     elif warmup >= epochs / 2:
-        rate = f"{config.optim.learning_rate:g}"
+        rate = f"{config.optim.peak_learning_rate:g}"
         effect = (
             f"reaches {rate} only after {100 * warmup / epochs:.0f} % of the training"
             if warmup < epochs
@@ -219,7 +219,7 @@ def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
         reason = (
             f"the first milestone, {schedule.milestones[0]:g} of the training, comes before the "
             f"end of the warm-up of {warmup:g} epochs, so the learning rate never reaches "
-            f"{config.optim.learning_rate:g}"
+            f"{config.optim.peak_learning_rate:g}"
         )
         yield Finding(("optim", "schedule", "milestones"), reason, is_error=False)
     if config.optim.decay_norm and config.optim.weight_decay:

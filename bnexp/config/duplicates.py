@@ -28,6 +28,8 @@ def _describe(run: RunSpec) -> dict[str, Any]:
     content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
     del content["train"]["seed"]
     optim = content["optim"]
+    # Rounded, since 3 × 0.1 is not 0.3 to the last bit.
+    optim["learning_rate"] = f"{optim['learning_rate'] * optim.pop('learning_rate_factor'):.12g}"
     if not optim["weight_decay"]:
         del optim["decay_norm"]
     if optim.get("momentum") == 0:

@@ -10,7 +10,10 @@ from bnexp.parts import Part, named_union
 
 
 class ScheduleConfig(Part):
-    """The learning rate over time, as a share of `optim.learning_rate`, set at each step."""
+    """The learning rate over time, set at each step.
+
+    It is a share of `optim.learning_rate` times `optim.learning_rate_factor`.
+    """
 
     name: str
     warmup_epochs: float = Field(default=0.0, ge=0)
@@ -69,12 +72,19 @@ class OptimizerConfig(Part):
     name: str
     learning_rate: float = Field(gt=0)
     """Learning rate after the warm-up; the schedule multiplies it."""
+    learning_rate_factor: float = Field(default=1.0, gt=0)
+    """Multiplies `learning_rate`, so that a sweep can say 1, 5 and 30 times a tuned rate."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """Strength of the decay of weights towards zero. PReLU's slopes never decay."""
     decay_norm: bool = False
     """Whether γ and β of norms decay too; the default leaves them alone."""
     schedule: AnySchedule = CosineScheduleConfig(warmup_epochs=1.0)
     """How the learning rate changes over the training."""
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The rate that the schedule multiplies: `learning_rate` times its factor."""
+        return self.learning_rate * self.learning_rate_factor
 
 
 class SgdConfig(OptimizerConfig):

@@ -46,7 +46,7 @@ def build_optimizer(
     if isinstance(config, AdamWConfig):
         return _without_compiler(torch.optim.AdamW)(
             groups,
-            lr=config.learning_rate,
+            lr=config.peak_learning_rate,
             betas=(config.beta1, config.beta2),
             eps=config.eps,
             fused=fused,
@@ -54,7 +54,7 @@ def build_optimizer(
     assert isinstance(config, SgdConfig)
     return _without_compiler(torch.optim.SGD)(
         groups,
-        lr=config.learning_rate,
+        lr=config.peak_learning_rate,
         momentum=config.momentum,
         nesterov=config.nesterov and config.momentum > 0,
         fused=fused,
@@ -85,9 +85,9 @@ def compute_learning_rate(
     """
     warmup_steps = round(config.schedule.warmup_epochs * steps_per_epoch)
     if step < warmup_steps:
-        return config.learning_rate * (step + 1) / (warmup_steps + 1)
+        return config.peak_learning_rate * (step + 1) / (warmup_steps + 1)
     share = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return config.learning_rate * _scale(config.schedule, share, step / total_steps)
+    return config.peak_learning_rate * _scale(config.schedule, share, step / total_steps)
 
 
 def _scale(schedule: ScheduleConfig, share: float, share_of_all: float) -> float:

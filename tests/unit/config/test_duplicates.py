@@ -43,6 +43,16 @@ def test_the_decay_of_norms_makes_no_difference_without_any(tmp_path):
     ]
 
 
+def test_three_times_a_rate_is_the_rate_three_times_as_large(tmp_path):
+    grid = {"optim.learning_rate": [0.1, 0.3], "optim.learning_rate_factor": [1, 3]}
+    assert same_cells(tmp_path, grid) == [
+        (
+            "learning_rate=0.1,learning_rate_factor=3",
+            "learning_rate=0.3,learning_rate_factor=1",
+        )
+    ]
+
+
 def test_a_ghost_batch_as_large_as_the_batch_is_batch_norm(tmp_path):
     grid = {"model.norm.normalization_batch_size": [None, 8, 32]}
     data = {"name": "shapes", "batch_size": 32}

@@ -77,6 +77,19 @@ def test_the_cosine_after_a_warm_up_takes_the_steps_that_are_left():
     assert found[25] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("schedule", [CosineScheduleConfig(warmup_epochs=1), StepScheduleConfig()])
+def test_the_factor_multiplies_the_rate_of_every_step(schedule):
+    factored = SgdConfig(learning_rate=0.1, learning_rate_factor=4, schedule=schedule)
+    plain = SgdConfig(learning_rate=0.4, schedule=schedule)
+
+    found, expected = (
+        [compute_learning_rate(config, step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
+        for config in (factored, plain)
+    )
+    assert found == expected
+    assert build_optimizer(factored, build_model(), set()).param_groups[0]["lr"] == 0.4
+
+
 def build_model():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
 
