@@ -55,6 +55,61 @@ class BatchStatisticsConfig(AffineNormConfig):
             yield "momentum", reason
 
 
+class GhostBatchesConfig(BatchStatisticsConfig):
+    """What norms have in common that can normalize a batch in parts: ghost batches.
+
+    Source: Hoffer et al. 2017, "Train longer, generalize better", algorithm 1.
+    """
+
+    normalization_batch_size: int | None = Field(default=None, ge=1)
+    """Images that share statistics in training, a ghost batch; null is the whole batch."""
+
+    def statistics_batch(self, batch_size: int) -> int | None:
+        """Returns the images of a group: the batch if there are no ghost batches."""
+        return min(batch_size, self.normalization_batch_size or batch_size)
+
+    def find_equivalent(self, batch_size: int) -> NormConfig:
+        """Returns the norm without ghost batches if a batch is one group."""
+        is_whole = (self.normalization_batch_size or 0) >= batch_size
+        return self.model_copy(update={"normalization_batch_size": None}) if is_whole else self
+
+    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
+        """Returns that a channel would have one value in some group."""
+        group = self.statistics_batch(batch_size)
+        if group is None:
+            return None
+        if group == batch_size:
+            return super().find_problem(shape, batch_size)
+        smallest = batch_size % group or group
+        return describe_single_value(self, shape, smallest, "normalization_batch_size")
+
+    def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
+        """Yields what makes the running statistics odd, and uneven or idle groups."""
+        yield from super().find_warnings(batch_size, steps)
+        yield from self.find_odd_groups(batch_size)
+
+    def find_odd_groups(self, batch_size: int) -> Iterator[tuple[str, str]]:
+        """Yields that groups hold one image, are larger than a batch, or do not divide it."""
+        group = self.normalization_batch_size
+        if group is None:
+            return
+        if group == 1 < batch_size:
+            reason = (
+                "groups of one image train as instance norm does, each image by itself, while "
+                "evaluation uses the running statistics"
+            )
+            yield "normalization_batch_size", reason
+        elif group > batch_size:
+            reason = f"{group} has no effect, since a batch has {batch_size} images"
+            yield "normalization_batch_size", reason
+        elif batch_size % group:
+            reason = (
+                f"groups of {group} do not divide the batch of {batch_size}: the last group of "
+                f"each batch has {batch_size % group}"
+            )
+            yield "normalization_batch_size", reason
+
+
 def describe_single_value(
     norm: NormConfig, shape: tuple[int, int, int], images: int, noun: str
 ) -> str | None:

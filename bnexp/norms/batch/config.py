@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from bnexp.norms.batch_statistics import BatchStatisticsConfig, describe_single_value
+from bnexp.norms.batch_statistics import GhostBatchesConfig
 from bnexp.norms.norm import Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class BatchNormConfig(BatchStatisticsConfig):
+class BatchNormConfig(GhostBatchesConfig):
     """Normalizes each channel over batch and space.
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β.
@@ -53,8 +53,6 @@ class BatchNormConfig(BatchStatisticsConfig):
     name: Literal["batch"] = "batch"
     track_running_stats: bool = True
     """Keep running statistics for evaluation; false evaluates with each batch's own."""
-    normalization_batch_size: int | None = Field(default=None, ge=1)
-    """Images that share statistics in training, a ghost batch; null is the whole batch."""
     frozen: bool = False
     """Use the running statistics in training as well and never change them."""
 
@@ -82,30 +80,13 @@ class BatchNormConfig(BatchStatisticsConfig):
         return kind(num_features, self.eps, self.momentum, self.affine, self.track_running_stats)
 
     def statistics_batch(self, batch_size: int) -> int | None:
-        """Returns the images of a group: the batch if there are no ghost batches."""
-        if self.frozen:
-            return None
-        return min(batch_size, self.normalization_batch_size or batch_size)
-
-    def find_equivalent(self, batch_size: int) -> BatchNormConfig:
-        """Returns plain batch norm if a batch is one group."""
-        is_whole = (self.normalization_batch_size or 0) >= batch_size
-        return self.model_copy(update={"normalization_batch_size": None}) if is_whole else self
+        """Returns the images of a group; None if the statistics are frozen."""
+        return None if self.frozen else super().statistics_batch(batch_size)
 
     @property
     def evaluates_images_alone(self) -> bool:
         """Whether there are running statistics to evaluate with."""
         return self.track_running_stats
-
-    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
-        """Returns that a channel would have one value in some group."""
-        group = self.statistics_batch(batch_size)
-        if group is None:
-            return None
-        if group == batch_size:
-            return describe_single_value(self, shape, batch_size, "batch")
-        smallest = batch_size % group or group
-        return describe_single_value(self, shape, smallest, "normalization_batch_size")
 
     def find_warnings(self, batch_size: int, steps: int) -> Iterator[tuple[str, str]]:
         """Yields what makes the statistics odd: cold, absent, frozen, or of uneven groups."""
@@ -119,24 +100,4 @@ class BatchNormConfig(BatchStatisticsConfig):
                 "without running statistics, the score of an image depends on the others of "
                 "its evaluation batch",
             )
-        yield from self._find_odd_groups(batch_size)
-
-    def _find_odd_groups(self, batch_size: int) -> Iterator[tuple[str, str]]:
-        group = self.normalization_batch_size
-        if group is None:
-            return
-        if group == 1 < batch_size:
-            reason = (
-                "groups of one image train as instance norm does, each image by itself, while "
-                "evaluation uses the running statistics"
-            )
-            yield "normalization_batch_size", reason
-        elif group > batch_size:
-            reason = f"{group} has no effect, since a batch has {batch_size} images"
-            yield "normalization_batch_size", reason
-        elif batch_size % group:
-            reason = (
-                f"groups of {group} do not divide the batch of {batch_size}: the last group of "
-                f"each batch has {batch_size % group}"
-            )
-            yield "normalization_batch_size", reason
+            yield from self.find_odd_groups(batch_size)

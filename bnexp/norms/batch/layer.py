@@ -39,7 +39,7 @@ class BatchNorm(_BatchNorm):
         group = self.normalization_batch_size or len(input)
         if group >= len(input) and self.momentum is not None:
             return super().forward(input)
-        outputs, mean, variance = self._normalize_groups(input, min(group, len(input)))
+        outputs, mean, variance = self.normalize_groups(input)
         if self.training and self.running_mean is not None:
             update_running(self, mean, variance)
         return outputs
@@ -66,18 +66,20 @@ class BatchNorm(_BatchNorm):
         if input.dim() not in (2, 4):
             raise ValueError(f"expected (N, C) or (N, C, H, W), got {tuple(input.shape)}")
 
-    def _normalize_groups(self, inputs: Tensor, group: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the outputs and the groups' average mean and unbiased variance."""
+    def normalize_groups(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the outputs, and the groups' average statistics, counted by their images."""
+        group = min(self.normalization_batch_size or len(inputs), len(inputs))
         groups, rest = divmod(len(inputs), group)
         if not rest:
-            return self._normalize_equal_groups(inputs, groups)
-        whole = self._normalize_equal_groups(inputs[:-rest], groups)
-        last = self._normalize_equal_groups(inputs[-rest:], 1)
+            return self.normalize_equal_groups(inputs, groups)
+        whole = self.normalize_equal_groups(inputs[:-rest], groups)
+        last = self.normalize_equal_groups(inputs[-rest:], 1)
         share = rest / len(inputs)
         outputs = torch.cat((whole[0], last[0]))
         return outputs, torch.lerp(whole[1], last[1], share), torch.lerp(whole[2], last[2], share)
 
-    def _normalize_equal_groups(self, inputs: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+    def normalize_equal_groups(self, inputs: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the outputs, and the groups' average mean and unbiased variance."""
         # Groups become channels of their own, so that one call normalizes them all.
         weight = self.weight.repeat(groups) if self.affine else None
         bias = self.bias.repeat(groups) if self.affine else None

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from bnexp.norms.batch_statistics import BatchStatisticsConfig
+from bnexp.norms.batch_statistics import GhostBatchesConfig
 from bnexp.norms.norm import Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class BatchRenormConfig(BatchStatisticsConfig):
+class BatchRenormConfig(GhostBatchesConfig):
     """Batch norm whose training output is corrected towards that of evaluation, within limits.
 
     Formula: y = γ · ((x − μ) / σ · r + d) + β with σ = √(variance + eps); r = σ / σ' clipped
@@ -27,6 +27,11 @@ class BatchRenormConfig(BatchStatisticsConfig):
     `d_max` at `d_max_steps`. Within the limits the output is what evaluation would give.
     Then μ' and σ' move towards μ and σ with weight `momentum`. A training too short for the
     limits to rise is warned about.
+
+    With `normalization_batch_size: g`, each g consecutive images (a ghost batch) have their own
+    μ, σ, r and d, and what is left of the batch is a smaller group of its own. μ' and σ' still
+    move once per step, towards the average over the groups of their μ and σ, each group counted
+    by its images.
 
     Evaluation: y = γ · (x − μ') / σ' + β.
 

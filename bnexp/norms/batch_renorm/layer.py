@@ -14,6 +14,8 @@ from bnexp.norms.batch.layer import (
     advance_average,
     move_average,
     normalize_and_measure,
+    stack_groups,
+    unstack_groups,
 )
 
 
@@ -60,19 +62,28 @@ class BatchRenorm(BatchNorm):
         self._check_input_dim(input)
         if not self.training:
             return self.evaluate(input)
-        mean, std = self._measure(input)
-        r, d = self.clip(*self.compute_correction(mean, std))
+        outputs, mean, std = self.normalize_groups(input)
+        self._average(mean, std)
+        return outputs
+
+    def normalize_equal_groups(self, inputs: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the outputs, and the groups' average mean and standard deviation."""
+        stacked = inputs if groups == 1 else stack_groups(inputs, groups)
+        mean, std = self._measure(stacked)
+        grouped = mean.view(groups, -1), std.view(groups, -1)
+        r, d = self.clip(*self.compute_correction(*grouped))
         # γ · (x̂ · r + d) + β is batch norm with another γ and β.
         weight = self.weight * r if self.affine else r
         bias = self.weight * d + self.bias if self.affine else d
         outputs = functional.batch_norm(
-            input, None, None, weight, bias, training=True, eps=self.eps
+            stacked, None, None, weight.flatten(), bias.flatten(), training=True, eps=self.eps
         )
-        self._average(mean, std)
-        return outputs
+        if groups == 1:
+            return outputs, mean, std
+        return unstack_groups(outputs, inputs, groups), grouped[0].mean(0), grouped[1].mean(0)
 
     def compute_correction(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns r and d, not clipped, for a batch's mean and standard deviation `(C,)`."""
+        """Returns r and d, not clipped, for a batch's mean and standard deviation `(…, C)`."""
         running_mean, running_std = self._running_statistics()
         return std / running_std, (mean - running_mean) / running_std
 
@@ -85,9 +96,9 @@ class BatchRenorm(BatchNorm):
 
     @torch.no_grad()
     def _measure(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the batch's mean and √(biased variance + eps)."""
+        """Returns each channel's mean and √(biased variance + eps)."""
         _, mean, variance = normalize_and_measure(inputs, None, None, self.eps)
-        count = inputs.numel() // self.num_features
+        count = inputs.numel() // inputs.shape[1]
         return mean, (variance * ((count - 1) / count) + self.eps).sqrt()
 
     def _running_statistics(self) -> tuple[Tensor, Tensor]:

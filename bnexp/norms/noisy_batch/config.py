@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bnexp.norms.batch_statistics import BatchStatisticsConfig
+from bnexp.norms.batch_statistics import GhostBatchesConfig
 from bnexp.norms.norm import Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class NoisyBatchNormConfig(BatchStatisticsConfig):
+class NoisyBatchNormConfig(GhostBatchesConfig):
     """Batch norm, then a random scale and shift that change at every step.
 
     An experiment rather than a method: it shows that shifting distributions do not hurt a
@@ -24,7 +24,8 @@ class NoisyBatchNormConfig(BatchStatisticsConfig):
     each image and channel m from U(mean ± `sample_mean_range`) and s from N(scale,
     `sample_scale_std`²).
 
-    Training: as batch norm, with the noise. It is drawn from PyTorch's global generator, which
+    Training: as batch norm, with ghost batches too (`normalization_batch_size`), and with the
+    noise, which does not depend on them. It is drawn from PyTorch's global generator, which
     the training seeds at every step, so that it repeats.
 
     Evaluation: batch norm without noise, so that what follows sees a scale smaller by the mean

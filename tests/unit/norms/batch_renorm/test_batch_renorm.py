@@ -46,6 +46,56 @@ def test_steps_are_those_of_the_papers_algorithm(r_max, d_max):
     assert layer.num_batches_tracked == 5
 
 
+@pytest.mark.parametrize("size", [2, 4, 3, 8, 20])
+@pytest.mark.parametrize(
+    "memory_format", [torch.contiguous_format, torch.channels_last], ids=["first", "last"]
+)
+def test_each_ghost_batch_is_renormalized_by_itself_and_all_move_the_averages_once(
+    size, memory_format
+):
+    config = BatchRenormConfig(r_max=1.2, d_max=0.3, normalization_batch_size=size, **AT_ONCE)
+    layer = config.build(4).double()
+    layer.weight.data, layer.bias.data = torch.tensor([[0.5, 1, 2, -1], [1, 0, -1, 2]]).double()
+    mean, std = torch.zeros(4).double(), torch.full((4,), (1 + EPS) ** 0.5).double()
+
+    for step in range(4):
+        inputs = make_inputs(step).double().contiguous(memory_format=memory_format)
+        one, other = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
+        outputs, means, stds = [], 0, 0
+        for part in other.split(size):
+            part_mean = part.mean((0, 2, 3))
+            part_std = (part.var((0, 2, 3), correction=0) + EPS).sqrt()
+            r = (part_std / std).clamp(1 / 1.2, 1.2).detach()
+            d = ((part_mean - mean) / std).clamp(-0.3, 0.3).detach()
+            m, s, r, d, weight, bias = (
+                value.view(1, -1, 1, 1)
+                for value in (part_mean, part_std, r, d, layer.weight, layer.bias)
+            )
+            outputs.append(weight * ((part - m) / s * r + d) + bias)
+            means, stds = means + len(part) * part_mean, stds + len(part) * part_std
+        found, expected = layer(one), torch.cat(outputs)
+        torch.testing.assert_close(found, expected)
+        for result in (found, expected):
+            (result * make_inputs(9).double()).sum().backward()
+        torch.testing.assert_close(one.grad, other.grad)
+        mean = (mean + 0.1 * (means / 8 - mean)).detach()
+        std = (std + 0.1 * (stds / 8 - std)).detach()
+    torch.testing.assert_close(layer.running_mean, mean)
+    torch.testing.assert_close((layer.running_var + EPS).sqrt(), std)
+    assert layer.num_batches_tracked == 4
+
+
+@pytest.mark.parametrize("size", [8, 100])
+def test_one_ghost_batch_is_batch_renormalization_bit_for_bit(size):
+    layers = [
+        BatchRenormConfig(normalization_batch_size=s, **AT_ONCE).build(4) for s in (None, size)
+    ]
+
+    for step in range(3):
+        assert torch.equal(*(layer(make_inputs(step)) for layer in layers))
+    assert torch.equal(layers[0].running_var, layers[1].running_var)
+
+
 @pytest.mark.parametrize("dimensions", [1, 2], ids=["1d", "2d"])
 def test_it_is_batch_norm_while_r_is_1_and_d_is_0(dimensions):
     layer = BatchRenormConfig().build(4, dimensions)

@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 from torch import nn
 
+from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 
 IMAGES, C = 400, 300
@@ -92,3 +93,27 @@ def test_without_noise_it_is_batch_norm():
     inputs = torch.randn(6, 5, 4, 3)
 
     torch.testing.assert_close(layer(inputs), nn.BatchNorm2d(5)(inputs))
+
+
+@pytest.mark.parametrize("size", [2, 4, 5])
+def test_ghost_batches_are_those_of_batch_norm_with_the_noise_of_the_whole_batch(size):
+    layer = NoisyBatchNormConfig(normalization_batch_size=size).build(3)
+    ghosts = BatchNormConfig(normalization_batch_size=size).build(3)
+    inputs = 3 * torch.randn(12, 3, 4, 4) + 2
+    scales, shifts = draw_again(layer, inputs)
+
+    torch.manual_seed(5)
+    outputs = layer(inputs)
+
+    parts = [
+        nn.functional.batch_norm(part, None, None, training=True) for part in inputs.split(size)
+    ]
+    torch.testing.assert_close(outputs, scales * torch.cat(parts) + shifts, rtol=1e-4, atol=1e-5)
+    ghosts(inputs)
+    assert torch.equal(layer.running_mean, ghosts.running_mean)
+    assert torch.equal(layer.running_var, ghosts.running_var)
+
+
+def draw_again(layer, inputs):
+    torch.manual_seed(5)
+    return layer.draw_noise(inputs)
