@@ -13,14 +13,27 @@ import signal
 import sys
 import time
 
+import filelock  # noqa: F401
+import PIL.Image
 import tensorboard.plugins.hparams.summary_v2
 import tensorboard.summary.writer.event_file_writer  # noqa: F401
 
+import bnexp.launch.notices
 import bnexp.launch.sweep
-from bnexp.cli.app import main
+import bnexp.models.network
+import bnexp.norms.batch.layer  # noqa: F401
+from bnexp.cli.app import build_app, main
+from bnexp.data.shapes.config import ShapesConfig
 
 children = set()
 """Those that have not been waited for."""
+
+
+def prepare():
+    """Does once what each command would do again: imports, and drawing `shapes`, a second."""
+    build_app()
+    PIL.Image.preinit()
+    ShapesConfig().load(lambda _: None)
 
 
 def start(job):
@@ -75,7 +88,7 @@ def wait(child, kill_after, seconds):
 
 
 if __name__ == "__main__":
-    assert bnexp.launch.sweep
+    prepare()
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
