@@ -42,6 +42,7 @@ MAIN_KEYS = (
 )
 """The keys that say most about a config, if it has them."""
 EXTRAS: Mapping[str, Scalar] = {
+    "model.repeat": 1,
     "optim.learning_rate_factor": 1.0,
 }
 """Keys that say something only if they differ from these defaults."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
@@ -24,6 +24,8 @@ from bnexp.parts import Part
 
 _LARGEST_KERNEL = 4095
 """Larger ones are taken for a slip, as are layers of more than `MOST_CHANNELS`."""
+MOST_COPIES = 256
+"""More would take minutes to build."""
 _POOLS = {"max": "MaxPool2d", "avg": "AvgPool2d"}
 
 
@@ -89,6 +91,10 @@ class PlainCnnConfig(ConvolutionalConfig):
     def list_layers(self) -> Sequence[Layer]:
         """Returns the convolutions and poolings in order."""
 
+    def count_copies(self) -> int:
+        """Returns how many times each convolution stands in a row."""
+        return 1
+
     def plan(self, image_shape: tuple[int, int, int]) -> tuple[Plan, int]:
         """Returns the layers before the last linear one, and the features that they give it.
 
@@ -97,7 +103,7 @@ class PlainCnnConfig(ConvolutionalConfig):
         """
         height, width, channels = image_shape
         layers: dict[str, LayerPlan | Plan] = {}
-        for index, layer in enumerate(self.list_layers()):
+        for name, index, layer in self._list_copies():
             if isinstance(layer, PoolLayer):
                 if layer.size > min(height, width):
                     reason = f"a pooling of {layer.size} gets only {width}×{height} pixels"
@@ -105,17 +111,29 @@ class PlainCnnConfig(ConvolutionalConfig):
                         ("layers", index), f"{reason}; remove a pooling or a stride"
                     )
                 height, width = height // layer.size, width // layer.size
-                layers[f"{index}"] = LayerPlan(_POOLS[layer.pool], layer.size)
+                layers[name] = LayerPlan(_POOLS[layer.pool], layer.size)
             else:
                 height = (height - 1) // layer.stride + 1
                 width = (width - 1) // layer.stride + 1
                 shape = (layer.conv, height, width)
-                layers[f"{index}"] = self._plan_block(index, layer, channels, shape)
+                layers[name] = self._plan_block(index, layer, channels, shape)
                 channels = layer.conv
         is_pooled = self.head == "global_avg_pool"
         pool = LayerPlan("GlobalAveragePool" if is_pooled else "Flatten")
         features = channels if is_pooled else channels * height * width
         return {"layers": layers, "pool": pool, "dropout": self.plan_dropout()}, features
+
+    def _list_copies(self) -> Iterator[tuple[str, int, Layer]]:
+        """Yields each layer with its name and its place in the list; only the first has a stride.
+
+        The first keeps the name that it has without copies, and with it its initial weights.
+        """
+        for index, layer in enumerate(self.list_layers()):
+            yield f"{index}", index, layer
+            if isinstance(layer, ConvLayer):
+                copied = layer.model_copy(update={"stride": 1})
+                for number in range(2, self.count_copies() + 1):
+                    yield f"{index}_{number}", index, copied
 
     def _plan_block(
         self, index: int, layer: ConvLayer, in_channels: int, shape: tuple[int, int, int]
@@ -153,6 +171,10 @@ class CnnConfig(PlainCnnConfig):
         min_length=1,
     )
     """Convolutions `{conv: CHANNELS}` and poolings `{pool: max}` in order."""
+    repeat: int = Field(default=1, ge=1, le=MOST_COPIES)
+    """How many times each convolution stands in a row, with its norm and activation: an axis of
+    depth. Poolings stand once, and only the first of a row has the layer's stride, so that the
+    sizes stay: six convolutions at 1, 2 and 4 make nets of depth 6, 12 and 24."""
 
     @field_validator("layers")
     @classmethod
@@ -164,3 +186,7 @@ class CnnConfig(PlainCnnConfig):
     def list_layers(self) -> Sequence[Layer]:
         """Returns `layers`."""
         return self.layers
+
+    def count_copies(self) -> int:
+        """Returns `repeat`."""
+        return self.repeat

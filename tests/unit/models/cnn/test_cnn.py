@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from bnexp.models import ImpossibleModelError
@@ -205,3 +206,50 @@ def test_initial_weights_have_the_standard_deviation_of_he():
     assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
     assert model.linear.weight.std().item() == pytest.approx((1 / 256) ** 0.5, rel=0.02)
     assert not model.linear.bias.any()
+
+
+STRIDED = (ConvLayer(conv=4, stride=2), ConvLayer(conv=6), PoolLayer(pool="max"), ConvLayer(conv=5))
+
+
+@pytest.mark.parametrize("repeat", [1, 2, 4])
+def test_repeats_deepen_the_network_and_keep_every_size(repeat):
+    config = CnnConfig(layers=STRIDED, repeat=repeat)
+    rows = [[layer, *[layer.model_copy(update={"stride": 1})] * (repeat - 1)] for layer in STRIDED]
+    written_out = [
+        layer for row in rows for layer in (row if isinstance(row[0], ConvLayer) else row[:1])
+    ]
+    repeated = config.build((16, 16, 3), 10)
+    expected = CnnConfig(layers=tuple(written_out)).build((16, 16, 3), 10)
+
+    assert sum(isinstance(module, nn.Conv2d) for module in repeated.modules()) == 3 * repeat
+    assert [str(part) for part in repeated.modules() if not [*part.children()]] == [
+        str(part) for part in expected.modules() if not [*part.children()]
+    ]
+    shapes = [site.shape for site in config.norm_sites((16, 16, 3))]
+    assert shapes == [
+        (c, size, size) for c, size in ((4, 8), (6, 8), (5, 4)) for _ in range(repeat)
+    ]
+    assert {site.path for site in config.norm_sites((16, 16, 3))} == {
+        ("layers", 0), ("layers", 1), ("layers", 3)
+    }  # fmt: skip
+
+
+def test_the_first_of_a_row_starts_with_the_weights_that_the_layer_has_alone():
+    shallow, deep = (
+        CnnConfig(layers=(ConvLayer(conv=4), ConvLayer(conv=4)), repeat=n).build((8, 8, 3), 10)
+        for n in (1, 3)
+    )
+    initialize(shallow, seed=1)
+    initialize(deep, seed=1)
+
+    weights, others = shallow.state_dict(), deep.state_dict()
+    # The second layer has 4 input channels at either depth, and the first has the image's.
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert "layers.0_3.conv.weight" in others
+    assert not torch.equal(others["layers.0_2.conv.weight"], others["layers.0_3.conv.weight"])
+
+
+@pytest.mark.parametrize("repeat", [0, 257])
+def test_impossible_numbers_of_copies_are_refused(repeat):
+    with pytest.raises(ValidationError):
+        CnnConfig(repeat=repeat)
