@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from forks import Forks
 from hypothesis import settings
 
 # A test's time says how busy the machine is, and nothing of the code.
@@ -12,8 +13,8 @@ settings.register_profile("bnexp", deadline=None)
 settings.load_profile("bnexp")
 
 
-def run_bnexp(*arguments, cwd, **environment):
-    """Runs the command as a user would, in another process."""
+def start_bnexp(*arguments, cwd, **environment):
+    """Runs the command as a user would, in a process that starts with it."""
     return subprocess.run(
         [sys.executable, "-m", "bnexp", *map(str, arguments)],
         cwd=cwd,
@@ -25,8 +26,23 @@ def run_bnexp(*arguments, cwd, **environment):
 
 
 @pytest.fixture(scope="session")
-def bnexp():
-    return run_bnexp
+def started_bnexp():
+    """Runs a command of which the start matters: what Python and PyTorch read there, its time."""
+    return start_bnexp
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Starts commands in processes that have everything imported already."""
+    started = Forks()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def bnexp(forks):
+    """Runs a command in a process that has everything imported already."""
+    return forks.complete
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,8 +1,9 @@
-"""Runs `bnexp` commands in forks of a process that has imported PyTorch once; kills some.
+"""Runs `bnexp` commands in forks of a process that is ready for them; kills some.
 
-Importing takes seconds, and a fork is a real process that a real signal can end. Reads a JSON
-request a line and answers each with a line: `start` with the process's number, `wait` with its
-exit code, negative for a signal, and the seconds since it was last waited for or started.
+Importing PyTorch and drawing `shapes` take seconds and are done once; a fork is a real process
+that a real signal can end. Reads a JSON request per line and answers each with a line: `start`
+with the process's number, `wait` with its exit code, negative for a signal, and the seconds since
+it was last waited for or started.
 """
 
 import contextlib
@@ -59,13 +60,13 @@ def start(job):
 def prepare_process(job):
     os.setsid()
     os.chdir(job["cwd"])
+    os.environ.clear()
     os.environ.update(job["environment"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    said = os.open(job["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    for descriptor, name in ((1, "printed"), (2, "said")):
+        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     sys.argv = ["bnexp", *job["words"]]
 
 

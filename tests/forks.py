@@ -66,19 +66,21 @@ class Forks:
             text=True,
         )
 
-    def start(self, *words, cwd, before="", **environment):
-        """Starts `bnexp` with these words; `before` is code that its process runs first."""
+    def start(self, *words, cwd, before="", printed=None, **environment):
+        """Starts `bnexp` with these words; `before` is code that its process runs first.
+
+        What it writes to stdout goes into the file `printed`, or where stderr goes.
+        """
         self._number += 1
         said = Path(self._folder.name) / f"{self._number}.txt"
         said.touch()
-        # Its data folder is the test's, as in a process that the test starts itself.
-        inherited = {key: os.environ[key] for key in ("BNEXP_DATA",) if key in os.environ}
         job = {
             "words": [str(word) for word in words],
             "cwd": str(cwd),
+            "printed": str(said if printed is None else printed),
             "said": str(said),
             "before": before,
-            "environment": {"COLUMNS": "200", **inherited, **environment},
+            "environment": {**os.environ, "COLUMNS": "200", **environment},
         }
         return Fork(self._ask, self._ask({"start": job})["pid"], said)
 
@@ -87,6 +89,13 @@ class Forks:
         fork = self.start(*words, **options)
         fork.wait(kill_after)
         return fork
+
+    def complete(self, *words, cwd, **environment):
+        """Runs a command to its end, and returns what `subprocess.run` would."""
+        printed = Path(self._folder.name) / f"{self._number}-stdout.txt"
+        fork = self.start(*words, cwd=cwd, printed=printed, **environment)
+        fork.wait(seconds=300)
+        return subprocess.CompletedProcess(words, fork.code, printed.read_text(), fork.said)
 
     def close(self):
         self._process.communicate(timeout=30)

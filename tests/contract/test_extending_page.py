@@ -62,17 +62,17 @@ def test_the_page_shows_every_file_that_it_names():
     }
 
 
-def test_the_parts_of_the_page_train_from_a_package(installed, bnexp, tmp_path):
+def test_the_parts_of_the_page_train_from_a_package(installed, started_bnexp, tmp_path):
     shutil.copy(installed / "toy.yaml", tmp_path)
 
     for command in re.findall(r"^bnexp (.+)$", PAGE, re.MULTILINE):
-        done = bnexp(*command.split(), cwd=tmp_path, **environment(installed))
+        done = started_bnexp(*command.split(), cwd=tmp_path, **environment(installed))
         assert done.returncode == 0, done.stderr
 
     assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
 
 
-def test_the_parts_of_the_page_train_from_bnexp_itself(bnexp, tmp_path):
+def test_the_parts_of_the_page_train_from_bnexp_itself(started_bnexp, tmp_path):
     shutil.copytree(
         ROOT / "bnexp", tmp_path / "bnexp", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -85,7 +85,7 @@ def test_the_parts_of_the_page_train_from_bnexp_itself(bnexp, tmp_path):
             write_packages(tmp_path, {path: text_inside})
     (tmp_path / "toy.yaml").write_text(FILES["toy.yaml"])
 
-    done = bnexp("train", "toy.yaml", cwd=tmp_path, **environment(tmp_path))
+    done = started_bnexp("train", "toy.yaml", cwd=tmp_path, **environment(tmp_path))
 
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4

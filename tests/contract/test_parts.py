@@ -180,11 +180,13 @@ class BareConfig(NormConfig):
     ],
     ids=["missing", "raising", "undocumented", "foreign", "of a taken name"],
 )
-def test_a_broken_plug_in_is_one_line_where_a_config_is_read(module, entry, said, tmp_path, bnexp):
+def test_a_broken_plug_in_is_one_line_where_a_config_is_read(
+    module, entry, said, tmp_path, started_bnexp
+):
     install(tmp_path, module, entry)
     (tmp_path / "c.yaml").write_text("name: study\n")
 
-    done = bnexp("plan", "c.yaml", cwd=tmp_path, PYTHONPATH=put_first(tmp_path))
+    done = started_bnexp("plan", "c.yaml", cwd=tmp_path, PYTHONPATH=put_first(tmp_path))
 
     assert done.returncode == 2
     assert said in done.stderr

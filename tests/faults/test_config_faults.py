@@ -159,10 +159,10 @@ def test_row_11_numbers_and_words_are_those_of_yaml_1_2(tmp_path):
     assert "root=no" in printed
 
 
-def test_row_11_a_process_of_its_own_exits_with_2_and_no_traceback(bnexp, tmp_path):
+def test_row_11_a_process_of_its_own_exits_with_2_and_no_traceback(started_bnexp, tmp_path):
     (tmp_path / "c.yaml").write_text(ALIASES)
 
-    done = bnexp("train", "c.yaml", cwd=tmp_path)
+    done = started_bnexp("train", "c.yaml", cwd=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("c.yaml:1:4: the anchor '&a' is not allowed")

@@ -126,7 +126,7 @@ class BrokenConfig(NormConfig):
 '''
 
 
-def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp_path):
+def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(started_bnexp, tmp_path):
     (tmp_path / "broken_norm.py").write_text(BROKEN_NORM)
     info = tmp_path / "broken_norm-1.0.dist-info"
     info.mkdir()
@@ -136,7 +136,7 @@ def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     grid = "sweep.grid={model.norm.name: [broken, none, batch]}"
 
-    done = bnexp("train", "c.yaml", "-s", grid, cwd=tmp_path, PYTHONPATH=paths)
+    done = started_bnexp("train", "c.yaml", "-s", grid, cwd=tmp_path, PYTHONPATH=paths)
 
     assert done.returncode == 1
     log = tmp_path / "runs/many/norm=broken/seed=0/log.txt"
@@ -145,4 +145,4 @@ def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(bnexp, tmp
     assert "Traceback" not in done.stderr
     assert "Traceback" in log.read_text()
     assert "1 failed, 2 finished" in done.stderr
-    assert "1 failed" in bnexp("compare", cwd=tmp_path).stdout
+    assert "1 failed" in started_bnexp("compare", cwd=tmp_path).stdout

@@ -67,7 +67,9 @@ def test_row_15_going_on_anyway_is_recorded_with_what_differs(tmp_path, monkeypa
     assert read_run(run.folder.path).state == "finished"
 
 
-def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(bnexp, tmp_path):
+def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(
+    started_bnexp, tmp_path
+):
     free = ("train.threads=null",)
     run = interrupt(tmp_path, 3, *free)
     threads = read_run(run.folder.path).environment["threads"]
@@ -75,12 +77,12 @@ def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(bnex
     other = {"OMP_NUM_THREADS": str(another), "BNEXP_DATA": os.environ["BNEXP_DATA"]}
     command = ("train", "c.yaml", "-s", *free)
 
-    refused = bnexp(*command, cwd=tmp_path, **other)
+    refused = started_bnexp(*command, cwd=tmp_path, **other)
     assert refused.returncode == 2
     assert f"threads is {threads} there and {another} here" in refused.stderr
     assert read_run(run.folder.path).state == "interrupted"
 
-    done = bnexp(*command, "--resume-anyway", cwd=tmp_path, **other)
+    done = started_bnexp(*command, "--resume-anyway", cwd=tmp_path, **other)
     assert done.returncode == 0, done.stderr
     assert "continues after step 3" in done.stderr
 

@@ -17,8 +17,8 @@ def here(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_ten_thousand_runs_are_compared(here, bnexp):
-    done = bnexp("compare", "many", "--format", "json", cwd=here)
+def test_ten_thousand_runs_are_compared(here, started_bnexp):
+    done = started_bnexp("compare", "many", "--format", "json", cwd=here)
 
     assert done.returncode == 0, done.stderr
     comparison = json.loads(done.stdout)
@@ -33,13 +33,13 @@ def test_ten_thousand_runs_are_compared(here, bnexp):
 
 
 @pytest.mark.slow
-def test_ten_thousand_runs_are_listed_with_what_is_wrong_among_them(here, bnexp):
+def test_ten_thousand_runs_are_listed_with_what_is_wrong_among_them(here, started_bnexp):
     first, second, *_ = sorted((here / "runs/many").glob("*/seed=7"))
     sound = {path: path.read_text() for path in (first / "summary.json", second / "status.json")}
     for path in sound:
         path.write_text("{")
     try:
-        done = bnexp("ls", "--json", cwd=here)
+        done = started_bnexp("ls", "--json", cwd=here)
     finally:
         for path, text in sound.items():
             path.write_text(text)

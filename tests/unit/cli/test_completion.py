@@ -1,27 +1,17 @@
 """Shell completion: what TAB offers."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from bnexp.config.shipped import list_shipped
 
 
 @pytest.fixture
-def complete(tmp_path):
+def complete(bnexp, tmp_path):
     def offer(line):
         """Returns what is offered for the last word of a command line, as bash asks for it."""
         words = line.split(" ")
         asked = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
-        done = subprocess.run(
-            [sys.executable, "-m", "bnexp"],
-            env={**os.environ, **asked, "_BNEXP_COMPLETE": "complete_bash"},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
+        done = bnexp(cwd=tmp_path, _BNEXP_COMPLETE="complete_bash", **asked)
         assert done.stderr == ""
         return done.stdout.split()
 

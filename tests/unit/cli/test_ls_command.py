@@ -52,8 +52,8 @@ def test_a_name_is_broken_after_its_commas_and_stands_once_for_all_seeds(bnexp, 
     ]
 
 
-def test_names_fit_any_encoding(here, bnexp):
-    done = bnexp("ls", "sw", cwd=here, PYTHONIOENCODING="ascii")
+def test_names_fit_any_encoding(here, started_bnexp):
+    done = started_bnexp("ls", "sw", cwd=here, PYTHONIOENCODING="ascii")
 
     assert done.returncode == 0, done.stderr
     assert "batch_size=128" in done.stdout
@@ -102,10 +102,10 @@ def test_json_says_which_runs_are_silent(begun, bnexp, tmp_path):
     assert [one["path"] for one in runs if one["silent"]] == [str(begun[1].relative_to(tmp_path))]
 
 
-def test_more_runs_than_a_table_is_for_are_printed_one_a_line(bnexp, tmp_path):
+def test_more_runs_than_a_table_is_for_are_printed_one_a_line(started_bnexp, tmp_path):
     make_runs(tmp_path / "runs", cells=2, seeds=251)
 
-    done = bnexp("ls", "many", cwd=tmp_path, COLUMNS="40", PYTHONIOENCODING="ascii")
+    done = started_bnexp("ls", "many", cwd=tmp_path, COLUMNS="40", PYTHONIOENCODING="ascii")
 
     assert done.returncode == 0, done.stderr
     header, *lines = done.stdout.splitlines()

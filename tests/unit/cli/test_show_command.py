@@ -58,8 +58,8 @@ def test_the_table_shows_layers_norm_biases_and_totals(here):
     assert "a multiply-add counts as two" in result.stdout
 
 
-def test_a_table_fits_any_encoding(here, bnexp):
-    done = bnexp("show", "c.yaml", cwd=here, PYTHONIOENCODING="ascii")
+def test_a_table_fits_any_encoding(here, started_bnexp):
+    done = started_bnexp("show", "c.yaml", cwd=here, PYTHONIOENCODING="ascii")
 
     assert done.returncode == 0, done.stderr
     assert "8?32?32" in done.stdout
