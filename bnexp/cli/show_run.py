@@ -42,6 +42,7 @@ MAIN_KEYS = (
 )
 """The keys that say most about a config, if it has them."""
 EXTRAS: Mapping[str, Scalar] = {
+    "data.classes_per_batch": None,
     "model.repeat": 1,
     "optim.learning_rate_factor": 1.0,
 }

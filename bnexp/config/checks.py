@@ -26,7 +26,7 @@ def check_experiment(
     """
     facts = facts or config.data.facts()
     findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
-    findings += _check_threads(config)
+    findings += [*_check_threads(config), *_check_classes(config.data)]
     if facts is None:
         return findings
     findings += _check_split(config.data, facts)
@@ -64,11 +64,20 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
             f"{data.batch_size:,} is more than the {images:,} training images: one step per epoch"
         )
         yield Finding(("data", "batch_size"), reason, is_error=False)
+    if data.classes_per_batch and data.classes_per_batch > facts.num_classes:
+        reason = f"{data.classes_per_batch} is more than the {facts.num_classes} classes"
+        yield Finding(("data", "classes_per_batch"), reason)
     for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
         if size and size < facts.num_classes:
             are = "is" if size == 1 else "are"
             reason = f"{count(size, 'image')} {are} too few for {facts.num_classes} classes"
             yield Finding(("data", key), reason)
+
+
+def _check_classes(data: DatasetConfig) -> Iterator[Finding]:
+    if data.classes_per_batch and data.classes_per_batch > data.batch_size:
+        reason = f"{data.classes_per_batch} is more than the {data.batch_size} images of a batch"
+        yield Finding(("data", "classes_per_batch"), reason)
 
 
 def _check_batches(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bnexp.data.class_order import order_by_class
 from bnexp.data.dataset import DatasetConfig, LabelledImages
 from bnexp.seeding import derive_seed
 
@@ -128,6 +129,8 @@ class TrainingBatches:
         self._is_mirrored = "horizontal_flip" in config.augment
         padding = CROP_PADDING if self._is_cropped else 0
         self._images = ResidentImages(images, statistics, device, padding)
+        self._labels = torch.from_numpy(images.labels.copy())
+        self._classes_per_batch = config.classes_per_batch
         self._batch_size = config.batch_size
         self._steps = config.count_steps(len(images))
         self._seed = seed
@@ -144,8 +147,7 @@ class TrainingBatches:
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the batches of an epoch (counted from 0), from step `first_step` on."""
         count = len(self._images)
-        order = torch.randperm(count, generator=self._generator("order", epoch))
-        order = order.to(self._device)
+        order = self._draw_order(epoch).to(self._device)
         offsets = mirrored = None
         if self._is_cropped:
             offsets = self._draw("crop", epoch, 2 * CROP_PADDING + 1, (count, 2))
@@ -158,6 +160,15 @@ class TrainingBatches:
                 None if offsets is None else offsets[part],
                 None if mirrored is None else mirrored[part],
             )
+
+    def _draw_order(self, epoch: int) -> Tensor:
+        """Returns the indices of an epoch's images, batch after batch."""
+        count, generator = len(self._images), self._generator("order", epoch)
+        if self._classes_per_batch is None:
+            return torch.randperm(count, generator=generator)
+        starts = range(0, len(self) * self._batch_size, self._batch_size)
+        sizes = [min(self._batch_size, count - start) for start in starts]
+        return order_by_class(self._labels, sizes, self._classes_per_batch, generator)
 
     def _draw(self, purpose: str, epoch: int, high: int, size: tuple[int, ...]) -> Tensor:
         drawn = torch.randint(high, size, generator=self._generator(purpose, epoch))

@@ -173,6 +173,12 @@ class DatasetConfig(Part):
     """Random changes of training images: crop after padding by 4 pixels; mirror half of them."""
     batch_size: int = Field(default=128, ge=1)
     """Images in one optimiser step."""
+    classes_per_batch: int | None = Field(default=None, ge=1)
+    """Classes in one training batch, whose images are then not independent; null mixes all
+    classes. Batches keep their number and sizes, and classes take turns: a batch holds equally
+    many images of each of its classes, and a class has turns in proportion to its images. If its
+    turns have more room than it has images, it repeats some; if they have less, some are left out
+    of the epoch, others in the next."""
     drop_last: bool = False
     """Leave out an epoch's last batch if it is smaller than `batch_size`."""
 

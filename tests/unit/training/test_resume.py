@@ -101,6 +101,7 @@ CONFIGS = {
     "batch renorm, bf16": configure(norm=BatchRenormConfig(), precision="bf16"),
     "cumulative statistics": configure(norm=BatchNormConfig(momentum=None)),
     "without momentum": configure(norm=NoNormConfig(), optim=SgdConfig(momentum=0.0)),
+    "batches of few classes": configure(data={"classes_per_batch": 3}),
     "diverging by its loss": configure(divergence_loss=2.3, log_every=4),
 }
 
