@@ -61,6 +61,11 @@ reported at once, as `file:line:column: key.path: reason`, before anything is wr
 - `extends: base.yaml` (or a list of files) puts this file on top of others, key by key. If it
   gives a part another `name`, the options of the old part are dropped. The name of a config that
   comes with bnexp works too: `extends: quickstart`.
+- `tiers: {smoke: {train: {epochs: 1}}, full: {sweep: {seeds: 10}}}` holds overlays, each put on top
+  of the config as the config is put on top of what it extends. `--tier smoke` of `train`, `plan`,
+  `show` and `compare` chooses one; its runs go to `runs/<name>.smoke/`, and that is their name for
+  `tb`, `ls` and `rm`. Without `--tier` the config is as it stands. `-s` changes what the tier made.
+  Mistakes in any tier are reported, whichever is chosen.
 - Editors with YAML support explain and check a config as you write it if its first line is
   `# yaml-language-server: $schema=bnexp.schema.json` and that file lies beside it. `bnexp init`
   writes both; `bnexp schema` prints the schema, with installed plug-ins.

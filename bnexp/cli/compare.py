@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 import typer
 
 from bnexp.analysis.results import Comparison, Question
-from bnexp.cli.names import complete_experiment
+from bnexp.cli.names import TierOption, add_tier, complete_experiment
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
+from bnexp.errors import UsageError
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
 
@@ -85,6 +86,7 @@ Plots = Annotated[
 
 def compare(
     targets: Targets = None,
+    tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
     metric: Metric = "test/accuracy",
     baseline: Baseline = None,
@@ -109,7 +111,10 @@ def compare(
 
     # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
     gc.disable()
-    records = read_experiments(targets or [], runs_dir)
+    named = [add_tier(target, tier, runs_dir) for target in targets or []]
+    if tier and not named:
+        raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
+    records = read_experiments(named, runs_dir)
     chosen, conditions = select_runs(records, where or [])
     question = Question(metric, baseline, target, margin, conditions)
     if by is None:

@@ -11,6 +11,7 @@ import typer
 
 from bnexp.cli.output import say
 from bnexp.config.shipped import SUFFIXES, find_config, list_shipped
+from bnexp.errors import BnexpError
 from bnexp.runs import list_experiments
 
 
@@ -78,6 +79,52 @@ def complete_config_or_experiment(ctx: typer.Context, incomplete: str) -> list[s
     """Returns the experiments, YAML files, folders and shipped configs that begin so."""
     return list(dict.fromkeys(complete_experiment(ctx, incomplete) + complete_config(incomplete)))
 
+
+def complete_tier(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the tiers that begin so: of the config that is typed, or with runs of that name."""
+    found: dict[str, None] = {}
+    for target in ctx.args:  # an option that lacks its value leaves the arguments unassigned
+        found |= dict.fromkeys(_list_tiers_of_config(target))
+        beginning = f"{target}."
+        experiments = _list_below(_runs_dir(ctx), "", beginning)
+        found |= dict.fromkeys(name.removeprefix(beginning) for name in experiments)
+    return [tier for tier in found if tier.startswith(incomplete)]
+
+
+def _list_tiers_of_config(config: str) -> list[str]:
+    from bnexp.config.tiers import list_tiers
+    from bnexp.config.yaml.tree import read_tree
+
+    try:
+        shipped = find_config(Path(config))
+        return list_tiers(read_tree(shipped.path if shipped else Path(config), []))
+    except BnexpError:  # no config, or one with mistakes, which completion is not to report
+        return []
+
+
+def add_tier(target: str, tier: str | None, runs_dir: Path) -> str:
+    """Returns the name of an experiment, or of what is in it, as its runs with a tier have it.
+
+    `quickstart/norm=none` with the tier smoke is `quickstart.smoke/norm=none`. A path below
+    `runs_dir` is taken as the name that it leads to.
+    """
+    if tier is None:
+        return target
+    path = Path(target)
+    inside = path.relative_to(runs_dir) if path.is_relative_to(runs_dir) else path
+    if inside.is_absolute():
+        return str(inside.with_name(f"{inside.name}.{tier}"))
+    return str(Path(f"{inside.parts[0]}.{tier}", *inside.parts[1:])) if inside.parts else target
+
+
+TierOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Tier of the config to put on top of it; its runs go to EXPERIMENT.NAME.",
+        autocompletion=complete_tier,
+    ),
+]
 
 ConfigArgument = Annotated[
     Path,

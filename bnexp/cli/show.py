@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from bnexp.cli.names import complete_config_or_experiment, locate_config
+from bnexp.cli.names import TierOption, add_tier, complete_config_or_experiment, locate_config
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
 from bnexp.cli.output import LOADING, echo, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
@@ -41,6 +41,7 @@ def show(
         ),
     ],
     settings: SetOption = None,
+    tier: TierOption = None,
     cell: Annotated[
         str | None,
         typer.Option(metavar="CELL", help="The cell of a sweep to show. [default: the first]"),
@@ -60,11 +61,15 @@ def show(
 
     Example: `bnexp show quickstart --network`
     """
-    config = _find_config(target, runs_dir)
+    run = add_tier(target, tier, runs_dir)
+    config = _find_config(target, run, runs_dir)
     if not (is_network or settings or config):
-        show_run(_find_record(target, cell, runs_dir), runs_dir, is_json)
+        show_run(_find_record(run, cell, runs_dir), runs_dir, is_json)
         return
-    spec = _find_spec(config, target, settings or [], cell, runs_dir, is_json)
+    if config:
+        spec = _read_spec(config, settings or [], tier, cell, is_json)
+    else:
+        spec = _restore_spec(_find_record(run, cell, runs_dir), settings or [])
     if "torch" not in sys.modules:
         say(LOADING)
     facts = _find_facts(spec)
@@ -75,13 +80,16 @@ def show(
     _print(spec, facts, summary)
 
 
-def _find_config(target: str, runs_dir: Path) -> Path | None:
-    """Returns the config that a target means: a YAML file, or a shipped one that has no runs."""
+def _find_config(target: str, run: str, runs_dir: Path) -> Path | None:
+    """Returns the config that a target means: a YAML file, or a shipped one that has no runs.
+
+    `run` is what the target is called as a run.
+    """
     is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
     if is_file or target.endswith(SUFFIXES):
         return locate_config(Path(target))
     try:
-        find_folder(target, runs_dir)
+        find_folder(run, runs_dir)
     except UsageError:
         with contextlib.suppress(UsageError):
             find_shipped(target)
@@ -99,24 +107,23 @@ def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
     return record
 
 
-def _find_spec(
-    config: Path | None,
-    target: str,
-    settings: Sequence[str],
-    cell: str | None,
-    runs_dir: Path,
-    is_quiet: bool,
+def _read_spec(
+    config: Path, settings: Sequence[str], tier: str | None, cell: str | None, is_quiet: bool
 ) -> RunSpec:
-    """Returns the first run of the cell, from a config file or from what a run left."""
+    """Returns the first run of the cell, from a config file."""
     from bnexp.config.load import load_experiment
 
-    if config:
-        experiment = load_experiment(config, settings)
-        chosen = _choose(cell, experiment.cells)
-        if cell is None and len(experiment.cells) > 1 and not is_quiet:
-            say(f"the first of {len(experiment.cells)} cells; --cell CELL shows another")
-        return next(run for run in experiment.runs if run.cell == chosen)
-    record = _find_record(target, cell, runs_dir)
+    experiment = load_experiment(config, settings, tier)
+    chosen = _choose(cell, experiment.cells)
+    if cell is None and len(experiment.cells) > 1 and not is_quiet:
+        say(f"the first of {len(experiment.cells)} cells; --cell CELL shows another")
+    return next(run for run in experiment.runs if run.cell == chosen)
+
+
+def _restore_spec(record: RunRecord, settings: Sequence[str]) -> RunSpec:
+    """Returns a run from what it left."""
+    from bnexp.config.load import load_experiment
+
     run = load_experiment(RunDir(record.path).config, settings).runs[0]
     # As an experiment of its own, the config has a name made of the whole path.
     named = run.config.model_copy(update={"name": record.experiment})

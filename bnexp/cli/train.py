@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bnexp.cli.names import ConfigArgument, locate_config
+from bnexp.cli.names import ConfigArgument, TierOption, locate_config
 from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.cli.output import LOADING, command_on, echo, print_table, say
 from bnexp.console import FoldedName
@@ -79,6 +79,7 @@ DeviceOption = Annotated[
 def train(
     config: ConfigArgument,
     settings: SetOption = None,
+    tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
     device: DeviceOption = None,
     dry_run: Annotated[
@@ -102,7 +103,7 @@ def train(
     Example: `bnexp train quickstart -s train.epochs=3 --jobs 2`
     """
     if dry_run:
-        plan(config, settings, runs_dir, device, force)
+        plan(config, settings, tier, runs_dir, device, force)
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
@@ -112,6 +113,7 @@ def train(
     experiment, planned = _load(
         config,
         settings,
+        tier,
         runs_dir,
         device,
         force,
@@ -133,6 +135,7 @@ def train(
 def plan(
     config: ConfigArgument,
     settings: SetOption = None,
+    tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
     device: DeviceOption = None,
     force: ForceOption = False,
@@ -143,7 +146,7 @@ def plan(
     """
     from bnexp.launch.durations import describe_duration
 
-    experiment, planned = _load(config, settings, runs_dir, device, force)
+    experiment, planned = _load(config, settings, tier, runs_dir, device, force)
     resumed = sum(run.action == "resume" for run in planned)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     title += f", {resumed} of them from a checkpoint" if resumed else ""
@@ -166,6 +169,7 @@ def _warn(warnings: Iterable[str]) -> None:
 def _load(
     config: Path,
     settings: list[str] | None,
+    tier: str | None,
     runs_dir: Path,
     device: str | None,
     force: bool,
@@ -178,7 +182,7 @@ def _load(
     from bnexp.launch.plan import plan_runs
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
-    experiment = load_experiment(locate_config(config), overrides)
+    experiment = load_experiment(locate_config(config), overrides, tier)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     planned = plan_runs(experiment, runs_dir, force, resume_anyway)

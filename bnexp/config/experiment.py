@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.config.optim import AnyOptimizer, SgdConfig
@@ -40,6 +40,9 @@ class ExperimentConfig(Part):
     """The variants to compare; null trains this config alone."""
     claim: tuple[ClaimConfig, ...] = ()
     """What is predicted of these variants: one claim, or a list of them."""
+    tiers: dict[str, dict[str, Any] | None] | None = Field(default=None, exclude=True)
+    """Overlays of this config by name, e.g. `smoke` and `full`: each a mapping of what it changes.
+    `--tier smoke` puts one on top, key by key; its runs go to `<name>.smoke`."""
 
     @field_validator("claim", mode="before")
     @classmethod

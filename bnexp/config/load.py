@@ -14,6 +14,13 @@ from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
 from bnexp.config.sweep.reader import find_lost_overrides, read_cells
+from bnexp.config.tiers import (
+    find_malformed_tiers,
+    find_tier_problems,
+    name_tier,
+    place_in_tier,
+    put_tier,
+)
 from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import REQUIRED, collecting, locate, validate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
@@ -74,15 +81,45 @@ class Experiment:
         return tuple(dict.fromkeys(run.cell for run in self.runs))
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Reads a config with its overrides and returns every run that it asks for.
+def load_experiment(
+    path: Path, overrides: Sequence[str] = (), tier: str | None = None
+) -> Experiment:
+    """Reads a config with one of its tiers and overrides; returns every run that it asks for.
 
     Raises:
-        UsageError: A file cannot be read, or an override is not `key=value`.
-        ConfigError: All mistakes of the file, its bases, its overrides and its sweep.
+        UsageError: A file cannot be read, an override is not `key=value`, or there is no such
+            tier.
+        ConfigError: All mistakes of the file, its bases, its tiers, its overrides and its sweep.
     """
     problems: list[Problem] = []
-    tree = apply_overrides(read_tree(path, problems), overrides, problems)
+    whole = read_tree(path, problems)
+    malformed = find_malformed_tiers(whole)
+    problems += malformed.values()
+    if malformed:
+        tier = None if tier in malformed or "" in malformed else tier
+        whole = whole.without("tiers") if tier is None else whole
+    tree = apply_overrides(put_tier(whole, tier), overrides, problems)
+    try:
+        experiment = _load(name_tier(tree, tier), overrides, problems)
+    except ConfigError as error:
+        problems = [place_in_tier(problem, whole, tier) for problem in error.problems]
+    if not malformed:
+        problems += find_tier_problems(whole, tier, _find_problems)
+    if problems:
+        raise ConfigError(problems)
+    return experiment
+
+
+def _find_problems(tree: Node) -> Sequence[Problem]:
+    try:
+        _load(tree, (), [])
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Experiment:
+    """Returns the experiment of a tree without tiers, whose reading found the `problems`."""
     is_whole = not problems
     cells, seeds = read_cells(tree, overrides, problems)
     base = tree.without("sweep")

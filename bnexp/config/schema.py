@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnexp.config.experiment import ExperimentConfig
+from bnexp.config.tiers import TIER_NAME
 
 Schema = dict[str, Any]
 
 _SWEPT_KEY = r"^(data|model|optim|train|evaluate)(\.|$)"
 """The keys that a sweep can set."""
+
+_OF_A_FILE = ("name", "tiers")
+"""Keys that a tier cannot set."""
 
 
 def write_schema() -> str:
@@ -38,6 +42,8 @@ def build_schema() -> Schema:
     properties = schema["properties"]
     claim = properties["claim"]
     properties["claim"] = {"description": claim["description"], **_open_claim(needed)}
+    overlay = {key: {"$ref": f"#/properties/{key}"} for key in properties if key not in _OF_A_FILE}
+    properties["tiers"] = _describe_tiers(properties["tiers"]["description"], overlay)
     properties["extends"] = {
         "description": "A config file, or a list of them, that this file is put on top of.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -147,6 +153,14 @@ def _take_needs_of_claims(definitions: dict[str, Schema]) -> Schema:
     claim, reduction = (definitions[name] for name in ("ClaimConfig", "ReductionConfig"))
     reduced = _if({"type": "object"}, {"required": reduction.pop("required")})
     return {"required": claim.pop("required"), "properties": {"reduction": reduced}}
+
+
+def _describe_tiers(description: str, overlay: Schema) -> Schema:
+    """Returns the rule for `tiers`: names, each with what it changes of the `overlay`'s keys."""
+    tier = {"type": ["object", "null"], "properties": overlay, "additionalProperties": False}
+    names = {"pattern": f"^{TIER_NAME}$"}
+    tiers = {"type": "object", "propertyNames": names, "additionalProperties": tier}
+    return {"description": description, "anyOf": [tiers, {"type": "null"}]}
 
 
 def _if(condition: Schema, then: Schema) -> Schema:

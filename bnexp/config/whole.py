@@ -76,7 +76,7 @@ def _write_entry(
         yield f"{indent}{key}:"
         for item in node.items:
             yield from _start_item(_write_mapping(item, parts[0], f"{inner}  "), inner)
-    elif node.mapping and (len(flow) > _WIDTH or any(one.items for one in node.children.values())):
+    elif node.mapping and (len(flow) > _WIDTH or _needs_lines(node)):
         yield f"{indent}{key}:"
         for name, child in node.children.items():
             yield from _write_comment(_find_own_comment(node, name), inner)
@@ -91,6 +91,14 @@ def _write_entry(
         yield from textwrap.wrap(flow, _WIDTH, subsequent_indent=aligned, break_on_hyphens=False)
     else:
         yield flow
+
+
+def _needs_lines(node: Node) -> bool:
+    """Whether a mapping without a part holds a list, or a comment on one of its keys."""
+    return any(
+        child.items or _find_own_comment(node, key) or (child.mapping and _needs_lines(child))
+        for key, child in node.children.items()
+    )
 
 
 def _start_item(lines: Iterable[str], indent: str) -> Iterator[str]:

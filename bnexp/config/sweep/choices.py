@@ -80,7 +80,7 @@ def find_key_problem(key: str) -> str | None:
     """Returns why no sweep can set a key, or None if one can."""
     if key == "train.seed":
         return "use sweep.seeds for seeds"
-    if key.split(".")[0] in ("name", "sweep", "extends", "claim"):
+    if key.split(".")[0] in ("name", "sweep", "extends", "claim", "tiers"):
         return "cannot be swept"
     if key.count(".") >= MAX_DEPTH:
         return f"goes deeper than {MAX_DEPTH} levels"

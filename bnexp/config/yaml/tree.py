@@ -233,9 +233,14 @@ def flatten_keys(tree: Node) -> Node:
     the `treatment` and `control` of a claim. A mapping at a swept key is a value in an include or
     exclude; in an include, so is one with a `name`, unless keys in it are swept.
 
+    In each of the `tiers` as well.
+
     Raises:
         ConfigError: A key is written in both ways.
     """
+    for tier, overlay in tree.section("tiers").children.items():
+        if overlay.mapping:
+            tree = _replace_at(tree, ("tiers", tier), _flatten_keys_of_tier(overlay, tier))
     for part in _AXES:
         tree = _flatten_at(tree, ("sweep", part), lambda key, child: False)
     axes = (tree.child("sweep", part) for part in _AXES)
@@ -253,6 +258,15 @@ def flatten_keys(tree: Node) -> Node:
         for side in ("treatment", "control"):
             tree = _flatten_at(tree, (*claim, side), lambda key, child: False)
     return tree
+
+
+def _flatten_keys_of_tier(overlay: Node, tier: str) -> Node:
+    try:
+        return flatten_keys(overlay)
+    except ConfigError as error:
+        raise ConfigError(
+            replace(problem, path=f"tiers.{tier}.{problem.path}") for problem in error.problems
+        ) from error
 
 
 def _flatten_at(tree: Node, path: KeyPath, is_value: Callable[[str, Node], bool]) -> Node:
@@ -306,6 +320,9 @@ def _read_override(override: str) -> Assignment:
     columns, key = len(key) + 1, key.strip()
     if key.split(".")[0] == "extends":
         reason = "only a file can extend another; write it there"
+        raise ConfigError([place.problem(reason, key)])
+    if key.split(".")[0] == "tiers":
+        reason = "only a file can have tiers; --tier chooses one, and -s sets keys on top of it"
         raise ConfigError([place.problem(reason, key)])
     if not text.strip():
         return Assignment(key, place, Node(None, place))

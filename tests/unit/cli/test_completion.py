@@ -63,3 +63,26 @@ def test_cells_and_runs_are_offered_below_an_experiment(complete, runs):
         "first/norm=batch/seed=0",
         "first/norm=batch/seed=1",
     ]
+
+
+TIERED = "name: x\ntiers: {smoke: {}, small: {}, full: {}}\n"
+
+
+@pytest.mark.parametrize("command", ["train", "plan", "show"])
+def test_tiers_of_the_config_are_offered(command, complete, tmp_path):
+    (tmp_path / "c.yaml").write_text(TIERED)
+
+    assert complete(f"bnexp {command} c.yaml --tier sm") == ["smoke", "small"]
+
+
+@pytest.mark.parametrize("command", ["compare", "show"])
+def test_tiers_that_have_runs_are_offered(command, complete, runs):
+    (runs / "first").rename(runs / "first.smoke")
+
+    assert complete(f"bnexp {command} first --tier ") == ["smoke"]
+
+
+def test_no_tiers_are_offered_for_a_config_with_mistakes(complete, tmp_path):
+    (tmp_path / "c.yaml").write_text("tiers: [\n")
+
+    assert complete("bnexp train c.yaml --tier ") == []

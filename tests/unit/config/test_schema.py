@@ -57,6 +57,21 @@ def test_it_accepts_each_resolved_config(shipped):
         assert find_errors(write_yaml(run.config.model_dump(mode="json"))) == []
 
 
+TIER = "name: x\ndata: shapes\nmodel: {{name: cnn, layers: [{{conv: 4}}]}}\ntiers: {}\n"
+
+
+@pytest.mark.parametrize("tiers", ["{}", "null", "{a: null}", "{b-2: {train: {epochs: 3}}}"])
+def test_it_accepts_tiers(tiers):
+    assert find_errors(TIER.format(tiers)) == []
+
+
+@pytest.mark.parametrize(
+    "tiers", ["[a]", "{A: {}}", "{a: {name: b}}", "{a: {epochs: 3}}", "{a: {train: {epoch: 3}}}"]
+)
+def test_it_refuses_what_is_no_tier(tiers):
+    assert find_errors(TIER.format(tiers)) != []
+
+
 @pytest.mark.parametrize("example", list(find_examples()))
 def test_it_accepts_each_example_in_the_docs(example):
     is_part = not re.search("^(name|extends):", example, re.MULTILINE)
