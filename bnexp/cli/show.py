@@ -152,13 +152,15 @@ def _find_facts(spec: RunSpec) -> DatasetFacts:
 def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
     from bnexp.models.summary import summarize_network
     from bnexp.training.setup import check_against_facts
+    from bnexp.training.trainable import choose_trained
 
     for warning in check_against_facts(spec.config, facts):
         warn(warning)
     model = spec.config.model
     sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
     network = model.build(facts.image_shape, facts.num_classes)
-    return summarize_network(network, sites, facts.image_shape)
+    trained = choose_trained(network, spec.config.train, sites).count()
+    return replace(summarize_network(network, sites, facts.image_shape), trained=trained)
 
 
 def _describe(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> dict[str, Any]:
@@ -170,6 +172,7 @@ def _describe(spec: RunSpec, facts: DatasetFacts, summary: NetworkSummary) -> di
         "image_shape": list(facts.image_shape),
         "num_classes": facts.num_classes,
         "parameters": summary.parameters,
+        "trained_parameters": summary.trained,
         "norm_parameters": summary.norm_parameters,
         "flops": summary.flops,
         "biases_left_out": list(summary.biases_left_out),
@@ -207,6 +210,7 @@ def _write_flops(flops: int) -> str:
 
 
 def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
+    partly = summary.trained not in (None, summary.parameters)
     norms = sum(layer.is_norm for layer in summary.layers)
     weighted = sum(layer.has_bias is not None for layer in summary.layers)
     return [
@@ -214,6 +218,7 @@ def _conclude(summary: NetworkSummary, norm: str) -> list[str]:
         f"{count(summary.norm_parameters, 'parameter')}",
         f"biases: left out of {len(summary.biases_left_out)} of {weighted} convolutions and "
         "linear layers",
+        *[f"trained: {summary.trained:,} of {count(summary.parameters, 'parameter')}"] * partly,
         f"FLOPs:  {_write_flops(summary.flops)} million per image, forward pass through "
         "convolutions and linear layers; a multiply-add counts as two",
     ]

@@ -10,7 +10,7 @@ from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.reports.words.commands import train_command
-from bnexp.runs import ENDED, RunDir, RunRecord, Scalar
+from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, Summary
 from bnexp.runs.inspection import find_damaged_checkpoints
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
@@ -44,6 +44,10 @@ MAIN_KEYS = (
 EXTRAS: Mapping[str, Scalar] = {
     "data.classes_per_batch": None,
     "model.repeat": 1,
+    "train.trainable": "all",
+    "train.train_output_layer": False,
+    "optim.clip_norm": None,
+    "optim.adaptive_clip": None,
     "optim.learning_rate_factor": 1.0,
 }
 """Keys that say something only if they differ from these defaults."""
@@ -125,9 +129,15 @@ def _measured_lines(record: RunRecord) -> list[str]:
     return [
         f"{count(summary.epochs, 'epoch')}, {count(summary.steps, 'step')} in "
         f"{format_duration(summary.elapsed_seconds)}, {speed} images/s, "
-        f"{memory}, {summary.parameters:,} parameters",
+        f"{memory}, {_count_parameters(summary)}",
         *(f"{tag} = {_write_figure(tag, value)}" for tag, value in summary.final.items()),
     ]
+
+
+def _count_parameters(summary: Summary) -> str:
+    total, trained = summary.parameters, summary.trained_parameters
+    of_them = "" if trained in (None, total) else f", {trained:,} of them trained"
+    return f"{total:,} parameters{of_them}"
 
 
 def _write_figure(tag: str, value: float) -> str:

@@ -37,6 +37,7 @@ def check_experiment(
             sites = config.model.norm_sites(facts.image_shape)
     except ImpossibleModelError as error:
         return [*findings, Finding(("model", *error.path), error.reason)]
+    findings += _check_trainable(config, sites, may_build=may_build)
     if not any(finding.is_error for finding in findings):
         findings += _check_batches(config, facts, sites)
         findings += _check_evaluation(config, facts, sites)
@@ -203,6 +204,23 @@ def _check_threads(config: ExperimentConfig) -> Iterator[Finding]:
     if threads > cores:
         reason = f"{threads:,} threads are more than this machine's {count(cores, 'core')}"
         yield Finding(("train", "threads"), reason, is_error=False)
+
+
+def _check_trainable(
+    config: ExperimentConfig, sites: list[NormSite], *, may_build: bool
+) -> Iterator[Finding]:
+    """Finds that there are no γ and β to train, or to count weights by."""
+    trainable, path = config.train.trainable, ("train", "trainable")
+    if trainable == "all":
+        return
+    if not sites and (may_build or not config.model.norm.normalizes):
+        yield Finding(path, f"'{trainable}' needs a network with norms; set model.norm")
+    elif sites and not any(getattr(site.norm, "affine", True) for site in sites):
+        reason = f"'{trainable}' needs norms that learn γ and β, which affine: false leaves out"
+        yield Finding(path, reason)
+    if trainable == "as_many_as_norms" and config.optim.adaptive_clip is not None:
+        reason = "clips whole filters, of which 'as_many_as_norms' trains a part; use clip_norm"
+        yield Finding(("optim", "adaptive_clip"), reason)
 
 
 def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ def _describe(run: RunSpec) -> dict[str, Any]:
     config = run.config
     content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
     del content["train"]["seed"]
+    if content["train"]["trainable"] == "all":
+        del content["train"]["train_output_layer"]
     optim = content["optim"]
     # Rounded, since 3 × 0.1 is not 0.3 to the last bit.
     optim["learning_rate"] = f"{optim['learning_rate'] * optim.pop('learning_rate_factor'):.12g}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from bnexp.parts import Part, named_union
 
@@ -80,6 +81,26 @@ class OptimizerConfig(Part):
     """Whether γ and β of norms decay too; the default leaves them alone."""
     schedule: AnySchedule = CosineScheduleConfig(warmup_epochs=1.0)
     """How the learning rate changes over the training."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Largest norm of the whole gradient of a step: a larger one is scaled down to it (Pascanu et
+    al. 2013); null does not clip."""
+    adaptive_clip: float | None = Field(default=None, gt=0)
+    """Largest norm of each unit's gradient, as a share of the norm of its weights, which counts as
+    at least 0.001; the paper's share is 0.01 to 0.16. A unit is an output channel, or a whole
+    vector such as γ. The last linear layer is not clipped (Brock et al. 2021, equation 3)."""
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped."""
+        return self.clip_norm is not None or self.adaptive_clip is not None
+
+    @model_validator(mode="after")
+    def _refuse_two_clippings(self) -> OptimizerConfig:
+        if self.clip_norm is not None and self.adaptive_clip is not None:
+            raise PydanticCustomError(
+                "clipping", "clip_norm and adaptive_clip exclude each other; remove one of them"
+            )
+        return self
 
     @property
     def peak_learning_rate(self) -> float:

@@ -59,6 +59,13 @@ class TrainConfig(Part):
     """Passes over the training images."""
     seed: int = Field(default=0, ge=0, lt=MAX_SEED + 1)
     """Determines initial values, data order and augmentation; a sweep's seeds replace it."""
+    trainable: Literal["all", "norms", "as_many_as_norms"] = "all"
+    """What is trained: all parameters; the norms' own (γ and β) alone; or as many random weights
+    of the layers before the last as the norms have, equally many per filter, chosen by the seed.
+    The rest stays at its initial values, bit for bit (Frankle et al. 2021)."""
+    train_output_layer: bool = False
+    """Train the last linear layer too, if `trainable` is not `all`; the paper leaves it at its
+    random values."""
     device: str = "auto"
     """auto (CUDA, else MPS, else CPU), cpu, mps, cuda or cuda:N."""
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -18,7 +18,6 @@ from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.training.device import resolve_device
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
-from bnexp.training.step import train_step
 from bnexp.wording import count
 
 TRIAL_STEPS = 6
@@ -89,17 +88,16 @@ def _estimate(run: PlannedRun) -> float:
     device = prepare_device(run)
     dataset = config.data.load(say_nothing)
     parts = build_parts(config, dataset, device)
-    model, optimizer = parts.learner.model, parts.learner.optimizer
     batches = parts.batches.epoch(0)
     seconds = []
-    for _ in range(min(TRIAL_STEPS, len(parts.batches))):
+    for number in range(1, min(TRIAL_STEPS, len(parts.batches)) + 1):
         started = time.perf_counter()
-        float(train_step(model, optimizer, next(batches), config.train.precision).loss)
+        float(parts.learner.step(number, next(batches)).loss)
         seconds.append(time.perf_counter() - started)
     step_seconds = sorted(seconds)[len(seconds) // 2]
     images = next(iter(parts.evaluation_sets.values()))
     started = time.perf_counter()
-    parts.evaluator.score(model, images)
+    parts.evaluator.score(parts.learner.model, images)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
     epoch = len(parts.batches) * step_seconds + evaluated * image_seconds

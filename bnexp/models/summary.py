@@ -42,7 +42,9 @@ class NetworkSummary:
 
     layers: tuple[LayerSummary, ...]
     parameters: int
-    """Trained values of the network, those of no layer in the table among them."""
+    """Values that can be trained, those of no layer in the table among them."""
+    trained: int | None = None
+    """How many of them a config trains, if that has been asked."""
 
     @property
     def norm_parameters(self) -> int:
@@ -68,7 +70,7 @@ def summarize_network(
     A norm counts as one layer, whatever it holds; norms are the kinds of layers that the configs
     at `sites` build. `image_shape` is height, width and channels.
     """
-    norms = _find_norms(network, sites)
+    norms = find_norm_modules(network, sites)
     inside = {part for norm in norms for part in norm.modules() if part is not norm}
     layers: list[LayerSummary] = []
     seen: set[nn.Module] = set()
@@ -120,6 +122,7 @@ def _summarize(
     )
 
 
-def _find_norms(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]:
+def find_norm_modules(network: nn.Module, sites: Iterable[NormSite]) -> set[nn.Module]:
+    """Returns the network's norms: its modules of the kinds that the configs at `sites` build."""
     kinds = {type(site.norm.build(site.shape[0], site.dimensions)) for site in sites}
     return {module for module in network.modules() if type(module) in kinds}

@@ -43,6 +43,8 @@ class Summary:
     training_memory_bytes: _Count | None = None
     """What a training step holds: parameters, gradients, optimiser state, buffers, and the tensors
     saved for the backward pass. None if the run's version of bnexp did not count it."""
+    trained_parameters: _Count | None = None
+    """How many of the `parameters` were trained. None if the run's version of bnexp did not say."""
     reason: str | None = None
     """Why the run diverged; None for a finished one."""
 

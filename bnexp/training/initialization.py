@@ -30,7 +30,7 @@ def initialize(model: nn.Module, seed: int, scheme: InitializationConfig = DEFAU
         for name, module in model.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
-    output = next((name for name in reversed(layers) if isinstance(layers[name], nn.Linear)), None)
+    output = find_output_layer(model)
     with torch.no_grad():
         for name, layer in layers.items():
             std = _compute_std(layer.weight, scheme, is_output=name == output)
@@ -41,6 +41,12 @@ def initialize(model: nn.Module, seed: int, scheme: InitializationConfig = DEFAU
                 layer.bias.zero_()
         if isinstance(model, FinishesInitialization):
             model.finish_initialization()
+
+
+def find_output_layer(model: nn.Module) -> str | None:
+    """Returns the name of the last linear layer, which gives logits; None if there is none."""
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    return linear[-1] if linear else None
 
 
 def _compute_std(weight: Tensor, scheme: InitializationConfig, *, is_output: bool) -> float:

@@ -13,6 +13,8 @@ from bnexp.seeding import derive_seed
 from bnexp.training.memory import count_training_bytes
 from bnexp.training.optimizer import compute_learning_rate
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
+from bnexp.training.trainable import Trained
+from bnexp.training.update import build_update
 
 
 class Learner:
@@ -28,13 +30,17 @@ class Learner:
         optimizer: torch.optim.Optimizer,
         device: torch.device,
         steps_per_epoch: int,
+        trained: Trained,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.total_steps = config.train.epochs * steps_per_epoch
         self._config = config
         self._steps_per_epoch = steps_per_epoch
+        self.trained_count = trained.count()
+        """How many values are trained."""
         self._seeders = find_seeders(model, device)
+        self._update = build_update(config.optim, model, optimizer, trained)
 
     def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
         """Does the step of this number, counted from 1, which `probes` measure."""
@@ -45,7 +51,9 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         precision = self._config.train.precision
-        return train_step(self.model, self.optimizer, batch, precision, number, probes)
+        return train_step(
+            self.model, self.optimizer, batch, precision, number, probes, self._update
+        )
 
     def learning_rate(self, number: int) -> float:
         """Returns the learning rate of the step of this number, counted from 1."""

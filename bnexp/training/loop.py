@@ -115,7 +115,7 @@ class Training:
         scalars = {
             **Score.of(totals).tagged("train"),
             **evaluated,
-            "optim/learning_rate": self._learner.learning_rate(progress.step),
+            **self._describe_optimizer(progress.epoch_clipped / totals[2]),
             "perf/images_per_second": totals[2] / progress.epoch_seconds,
         }
         self._record(progress.epoch + 1, evaluated)
@@ -153,14 +153,19 @@ class Training:
         totals = progress.window_totals
         now = time.perf_counter()
         seconds, self._window_start = now - self._window_start, now
+        clipped = progress.window_clipped / totals[2]
         progress.end_window(totals, seconds)
         self._check_losses()
         scalars = {
             **Score.of(totals).tagged("train"),
-            "optim/learning_rate": self._learner.learning_rate(progress.step),
+            **self._describe_optimizer(clipped),
             "perf/images_per_second": totals[2] / seconds,
         }
         self._record(progress.epoch + 1, scalars)
+
+    def _describe_optimizer(self, clipped: float) -> dict[str, float]:
+        scalars = {"optim/learning_rate": self._learner.learning_rate(self.progress.step)}
+        return {**scalars, "optim/clipped_share": clipped} if self.config.optim.clips else scalars
 
     def _record(self, epoch: int, scalars: Mapping[str, float]) -> None:
         self._reporter.record(self.progress.step, epoch, self._elapsed(), scalars)
@@ -236,6 +241,7 @@ class Training:
             peak_memory_bytes=peak,
             training_memory_bytes=self._learner.count_bytes(next(self.parts.batches.epoch(0))),
             parameters=sum(value.numel() for value in self._learner.model.parameters()),
+            trained_parameters=self._learner.trained_count,
             final={} if diverged else progress.final,
             best=progress.best(),
             history={tag: tuple(values) for tag, values in progress.history.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import TypeVar, cast
 
 import torch
@@ -22,9 +23,12 @@ AnyOptimizer = TypeVar("AnyOptimizer", bound=torch.optim.Optimizer)
 
 
 def build_optimizer(
-    config: OptimizerConfig, model: nn.Module, norm_parameters: set[str]
+    config: OptimizerConfig,
+    model: nn.Module,
+    norm_parameters: set[str],
+    trained: Mapping[str, nn.Parameter] | None = None,
 ) -> torch.optim.Optimizer:
-    """Returns the optimiser over two groups: what decays, and what is spared.
+    """Returns the optimiser of what is trained (default: all), in two groups: decayed and spared.
 
     Spared are norms' γ and β unless `decay_norm` is set, and PReLU's slopes always: decay would
     pull them towards ReLU (He et al. 2015, "Delving Deep into Rectifiers", section 2.1).
@@ -32,7 +36,7 @@ def build_optimizer(
     slopes = {id(m.weight) for m in model.modules() if isinstance(m, nn.PReLU)}
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
+    for name, parameter in (trained or dict(model.named_parameters())).items():
         is_spared = id(parameter) in slopes or (name in norm_parameters and not config.decay_norm)
         (spared if is_spared else decayed).append(parameter)
     groups = [

@@ -46,6 +46,10 @@ class Progress(BaseModel):
     """Of the current epoch, up to its last row."""
     window_totals: ScoreTotals = (0.0, 0.0, 0)
     """Of the steps since the last row."""
+    epoch_clipped: float = 0.0
+    """The share of the gradient that was clipped, summed over the images of `epoch_totals`."""
+    window_clipped: float = 0.0
+    """The same over the images of `window_totals`."""
     first_bad_step: int = -1
     """The first step whose loss was beyond its bound; -1 if there was none."""
     bad_loss: float = 0.0
@@ -76,7 +80,9 @@ class Progress(BaseModel):
         self.images_seen += totals[2]
         loss, hits, count = self.epoch_totals
         self.epoch_totals = (loss + totals[0], hits + totals[1], count + totals[2])
+        self.epoch_clipped += self.window_clipped
         self.window_totals, self.window_seconds = (0.0, 0.0, 0), 0.0
+        self.window_clipped = 0.0
 
     def end_epoch(self, scalars: Mapping[str, float]) -> None:
         """Appends the epoch's figures to the history and starts the next epoch."""
@@ -85,6 +91,7 @@ class Progress(BaseModel):
         self.epoch += 1
         self.step_in_epoch = 0
         self.epoch_totals, self.epoch_seconds = (0.0, 0.0, 0), 0.0
+        self.epoch_clipped = 0.0
 
     def last(self) -> dict[str, float]:
         """Returns the last epoch's scalars."""

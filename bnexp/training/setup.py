@@ -20,6 +20,7 @@ from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
 from bnexp.training.optimizer import build_optimizer
 from bnexp.training.population import Evaluator
+from bnexp.training.trainable import choose_trained
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,13 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
     is_alone = all(site.norm.evaluates_images_alone for site in sites)
     model = _build_model(config, dataset, device)
-    optimizer = build_optimizer(config.optim, model, _find_norm_parameters(model))
+    trained = choose_trained(model, config.train, sites)
+    spared = _find_norm_parameters(model)
+    optimizer = build_optimizer(config.optim, model, spared, trained.parameters)
     batches = TrainingBatches(train, statistics, data, config.train.seed, device)
     return TrainingParts(
         device=device,
-        learner=Learner(config, model, optimizer, device, len(batches)),
+        learner=Learner(config, model, optimizer, device, len(batches), trained),
         batches=batches,
         evaluator=Evaluator(
             precision=config.train.precision,

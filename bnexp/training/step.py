@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from bnexp.diagnostics.probe import Probe, ProbedStep
 from bnexp.training.evaluation import autocast
+from bnexp.training.update import Update
 
 Batch = tuple[Tensor, Tensor]
 """Inputs `(N, C, H, W)` and targets `(N,)`."""
@@ -30,6 +31,8 @@ class StepResult:
     """`(N, num_classes)` in float32, detached."""
     measured: dict[str, Tensor | float] = field(default_factory=dict)
     """What the probes measured, by tag."""
+    clipped: Tensor | None = None
+    """The share of the gradient that was clipped, in [0, 1]; None if clipping is off."""
 
 
 def train_step(
@@ -39,8 +42,13 @@ def train_step(
     precision: str,
     number: int = 1,
     probes: Sequence[Probe] = (),
+    update: Update | None = None,
 ) -> StepResult:
-    """Does one optimiser step, which the given probes measure; they do not change it."""
+    """Does one optimiser step, which the given probes measure; they do not change it.
+
+    `update` stands in for the optimiser's own step; probes see the gradients before it.
+    """
+    update = update or optimizer.step
     with contextlib.ExitStack() as hooks:
         for probe in probes:
             for handle in probe.hook(model):
@@ -50,16 +58,15 @@ def train_step(
         loss.backward()  # type: ignore[no-untyped-call]
     loss, logits = loss.detach(), logits.detach()
     if not probes:
-        optimizer.step()
-        return StepResult(loss, logits)
+        return StepResult(loss, logits, clipped=update())
     step = ProbedStep(
         number, model, *batch, loss, logits, lambda: compute_loss(model, batch, precision)[0]
     )
     for probe in probes:
         probe.before_update(step)
-    optimizer.step()
+    clipped = update()
     measured = {tag: value for probe in probes for tag, value in probe.after_update(step)}
-    return StepResult(loss, logits, measured)
+    return StepResult(loss, logits, measured, clipped)
 
 
 def compute_loss(model: nn.Module, batch: Batch, precision: str) -> tuple[Tensor, Tensor]:

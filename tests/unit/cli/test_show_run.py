@@ -72,6 +72,20 @@ def test_an_experiment_or_a_cell_shows_its_first_run_and_says_so(folder):
     assert run(f"many/{CELL}").stdout.startswith(f"many, {CELL}, seed 0\n")
 
 
+def test_what_a_run_trains_in_an_unusual_way_is_shown(folder):
+    summary = json.loads(folder.summary.read_text())
+    folder.summary.write_text(json.dumps({**summary, "trained_parameters": 20}))
+    environment = json.loads(folder.environment.read_text())
+    environment["config"]["train"]["trainable"] = "norms"
+    environment["config"]["optim"]["clip_norm"] = 0.5
+    folder.environment.write_text(json.dumps(environment))
+    seal(folder.path)
+
+    sections = shown(str(folder.path))
+    assert "1,000 parameters, 20 of them trained" in " ".join(sections["measured"])
+    assert sections["config"][-2:] == ["train.trainable = norms", "optim.clip_norm = 0.5"]
+
+
 def test_a_failed_run_says_why_and_how_to_go_on(folder):
     unfinish(folder, "failed", reason="RuntimeError: the norm is broken\nat once", step=7)
     folder.say("what was said")

@@ -28,6 +28,10 @@ def load(tmp_path):
     [
         ["data.classes_per_batch=1"],
         ["data.classes_per_batch=10"],
+        ["train.trainable=norms"],
+        ["train.trainable=as_many_as_norms", "optim.clip_norm=1"],
+        ["train.trainable=norms", "optim.adaptive_clip=0.01"],
+        ["train.train_output_layer=true"],
     ],
 )
 def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
@@ -42,6 +46,26 @@ def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
             ["data.classes_per_batch=8", "data.batch_size=4"],
             "data.classes_per_batch",
             "8 is more than the 4 images of a batch",
+        ),
+        (
+            ["train.trainable=norms", "model.norm=none"],
+            "train.trainable",
+            "'norms' needs a network with norms; set model.norm",
+        ),
+        (
+            ["train.trainable=as_many_as_norms", "model.norm.affine=false"],
+            "train.trainable",
+            "'as_many_as_norms' needs norms that learn γ and β, which affine: false leaves out",
+        ),
+        (
+            ["train.trainable=as_many_as_norms", "optim.adaptive_clip=0.01"],
+            "optim.adaptive_clip",
+            "clips whole filters, of which 'as_many_as_norms' trains a part; use clip_norm",
+        ),
+        (
+            ["optim.clip_norm=1", "optim.adaptive_clip=0.01"],
+            "optim",
+            "clip_norm and adaptive_clip exclude each other; remove one of them",
         ),
     ],
 )

@@ -102,6 +102,10 @@ CONFIGS = {
     "cumulative statistics": configure(norm=BatchNormConfig(momentum=None)),
     "without momentum": configure(norm=NoNormConfig(), optim=SgdConfig(momentum=0.0)),
     "batches of few classes": configure(data={"classes_per_batch": 3}),
+    "clipped": configure(optim=SgdConfig(learning_rate=0.1, clip_norm=0.5), log_every=4),
+    "clipped by units, adamw": configure(optim=AdamWConfig(adaptive_clip=0.05)),
+    "norms alone": configure(trainable="norms", train_output_layer=True),
+    "a few weights": configure(trainable="as_many_as_norms"),
     "diverging by its loss": configure(divergence_loss=2.3, log_every=4),
 }
 
