@@ -7,7 +7,7 @@ import torch
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import CosineScheduleConfig, SgdConfig
-from bnexp.config.train import TrainConfig
+from bnexp.config.train import EvaluateConfig, TrainConfig
 from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.norms.batch.config import BatchNormConfig
@@ -46,12 +46,14 @@ def configure(**changes):
         **changes.pop("data", {}),
     }
     dropout = changes.pop("dropout", 0.0)
+    evaluate = changes.pop("evaluate", EvaluateConfig())
     return ExperimentConfig.model_construct(
         name="x",
         data=Toy(**data),
         model=CnnConfig(layers=(ConvLayer(conv=8), ConvLayer(conv=8)), norm=norm, dropout=dropout),
         optim=optim,
         train=TrainConfig(**{"epochs": 2, "log_every": 3, **changes}),
+        evaluate=evaluate,
         sweep=None,
     )
 

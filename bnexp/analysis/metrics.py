@@ -87,7 +87,23 @@ def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
 
     An accuracy outside [0, 1] is NaN as well.
     """
-    values = summary.history.get(metric, ())
+    return _as_measured(metric, summary.history.get(metric, ()))
+
+
+def evaluated_values(summary: Summary, metric: str) -> list[tuple[float, float]]:
+    """Returns the metric at each evaluation, in order, with the time of it in epochs.
+
+    That is after each epoch, or more often if the run was evaluated every so many steps.
+    """
+    steps, length = summary.evaluated_steps, summary.steps_per_epoch
+    values = (summary.evaluations or {}).get(metric)
+    if steps and values and length:
+        times = (step / length for step in steps)
+        return list(zip(times, _as_measured(metric, values), strict=True))
+    return [(float(n), value) for n, value in enumerate(epoch_values(summary, metric), start=1)]
+
+
+def _as_measured(metric: str, values: tuple[float, ...]) -> tuple[float, ...]:
     if not ({*map(type, values)} <= {float} and all(map(isfinite, values))):
         numbers = map(as_number, values)
         values = tuple(nan if number is None else number for number in numbers)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bnexp.analysis.metrics import better_direction, epoch_values
+from bnexp.analysis.metrics import better_direction, evaluated_values
 from bnexp.analysis.results import EpochsToTarget
 from bnexp.analysis.stats.survival import censored_median, restricted_mean
 from bnexp.runs.record import RunRecord, Summary
@@ -91,11 +91,11 @@ def find_budget(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Budget:
     return Budget(claim, min(known) if known and len(known) == len(lengths) else 0.0)
 
 
-def _first_epoch(summary: Summary, metric: str, target: float) -> int | None:
-    """Returns the first epoch, counted from 1, whose value reaches the target."""
+def _first_epoch(summary: Summary, metric: str, target: float) -> float | None:
+    """Returns the first evaluation that reaches the target, in epochs since the start."""
     sign = better_direction(metric) or 1
-    epochs = enumerate(epoch_values(summary, metric), start=1)
-    return next((epoch for epoch, value in epochs if sign * value >= sign * target), None)
+    evaluated = evaluated_values(summary, metric)
+    return next((epoch for epoch, value in evaluated if sign * value >= sign * target), None)
 
 
 def _planned_epochs(run: RunRecord, summary: Summary) -> int:
@@ -106,11 +106,12 @@ def _planned_epochs(run: RunRecord, summary: Summary) -> int:
     return summary.epochs
 
 
-def _in_unit(claim: ClaimConfig, run: RunRecord, epochs: int) -> float | None:
+def _in_unit(claim: ClaimConfig, run: RunRecord, epochs: float) -> float | None:
     if claim.metric == "epochs_to_target":
         return float(epochs)
     steps = _steps_per_epoch(run)
-    return None if steps is None else epochs * steps
+    # A step divided by the steps of an epoch, times those, may miss it by the last bit.
+    return None if steps is None else round(epochs * steps, 6)
 
 
 def _steps_per_epoch(run: RunRecord) -> float | None:
@@ -120,6 +121,8 @@ def _steps_per_epoch(run: RunRecord) -> float | None:
     """
     from bnexp.data.dataset import count_steps  # slow: the schema
 
+    if run.summary is not None and run.summary.steps_per_epoch:
+        return float(run.summary.steps_per_epoch)
     if run.summary is not None and run.state == "finished" and run.summary.epochs:
         return run.summary.steps / run.summary.epochs
     images = run.config.get("data.train_size")

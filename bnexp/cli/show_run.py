@@ -46,6 +46,7 @@ EXTRAS: Mapping[str, Scalar] = {
     "model.repeat": 1,
     "train.trainable": "all",
     "train.train_output_layer": False,
+    "evaluate.every_steps": None,
     "optim.clip_norm": None,
     "optim.adaptive_clip": None,
     "optim.learning_rate_factor": 1.0,

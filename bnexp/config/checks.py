@@ -42,6 +42,7 @@ def check_experiment(
         findings += _check_batches(config, facts, sites)
         findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
+        findings += _check_interval(config, facts)
         findings += _check_pooling_of_a_norm(config)
     return findings
 
@@ -145,6 +146,14 @@ def _evaluation_batches(
     if "precise" in kinds and norm.statistics_batch(data.batch_size):
         images = min(config.evaluate.precise_images, data.count_training_images(facts))
         yield ("evaluate", "precise_images"), min(data.batch_size, images)
+
+
+def _check_interval(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+    every, images = config.evaluate.every_steps, config.data.count_training_images(facts)
+    steps = config.train.epochs * config.data.count_steps(images)
+    if every is not None and every > steps:
+        reason = f"{every:,} is more than the training's {count(steps, 'step')}: it has no effect"
+        yield Finding(("evaluate", "every_steps"), reason, is_error=False)
 
 
 def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ class ExperimentConfig(Part):
     train: TrainConfig = TrainConfig()
     """Epochs, seed, device and precision."""
     evaluate: EvaluateConfig = EvaluateConfig()
-    """With which statistics the norms are evaluated."""
+    """When and with which statistics of its norms the network is evaluated."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
     claim: tuple[ClaimConfig, ...] = ()

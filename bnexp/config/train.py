@@ -105,11 +105,15 @@ class TrainConfig(Part):
 
 
 class EvaluateConfig(Part):
-    """With which statistics the norms are evaluated after each epoch."""
+    """When the network is evaluated, and with which statistics of its norms."""
 
     population_statistics: tuple[Literal["ema", "precise", "batch"], ...] = ("ema",)
     """`ema`: the running statistics; beside it `precise` (recomputed over training images) and
     `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
+    every_steps: int | None = Field(default=None, ge=1)
+    """Steps from one evaluation to the next, counted from the start of the training, besides the
+    evaluation after each epoch: for curves, and for the time to a target. Final and best figures
+    are still those of whole epochs. Each evaluation costs as much as one after an epoch."""
     precise_images: int = Field(default=10_000, ge=2)
     """Training images that `precise` pools over, in whole batches; all if there are fewer."""
 

@@ -16,6 +16,7 @@ from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
+from bnexp.runs.record import list_evaluated_steps
 from bnexp.training.device import resolve_device
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 from bnexp.wording import count
@@ -100,8 +101,9 @@ def _estimate(run: PlannedRun) -> float:
     parts.evaluator.score(parts.learner.model, images)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
-    epoch = len(parts.batches) * step_seconds + evaluated * image_seconds
-    return config.train.epochs * epoch
+    steps, epochs = len(parts.batches), config.train.epochs
+    evaluations = len(list_evaluated_steps(config.evaluate.every_steps, steps, epochs))
+    return epochs * steps * step_seconds + evaluations * evaluated * image_seconds
 
 
 def count_planned_steps(run: PlannedRun) -> int:

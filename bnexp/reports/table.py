@@ -167,4 +167,4 @@ def _epochs(epochs: EpochsToTarget | None) -> Phrase:
         return (NOTHING,)
     later = "> " if epochs.is_censored else ""
     reached, n = Figure(epochs.reached), Figure(epochs.n)
-    return later, Figure(f"{epochs.median:g}"), " (", reached, " of ", n, ")"
+    return later, Figure(f"{round(epochs.median, 2):g}"), " (", reached, " of ", n, ")"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,19 +75,26 @@ def _find_disagreement(record: RunRecord) -> Iterator[str]:
     try:
         content = json.loads(folder.checkpoints.read_metadata(folder.checkpoints.newest))
         progress = content["progress"]
-        steps, history = progress["step"], progress["history"]
-        saved = {tag: tuple(values) for tag, values in history.items()}
+        steps, history = progress["step"], _take_values(progress["history"])
+        evaluations = _take_values(progress.get("evaluations", {}))
     except (CheckpointError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return  # one that is damaged, or from elsewhere, has been named
+    pairs = ((history, summary.history), (evaluations, summary.evaluations or {}))
     tags = [
         tag
+        for saved, written in pairs
         for tag, values in saved.items()
-        if summary.history.get(tag, ())[: len(values)] != values
+        if written.get(tag, ())[: len(values)] != values
     ]
     if tags:
-        yield f"{folder.summary} and checkpoint.json disagree about {', '.join(tags)}"
+        names = ", ".join(dict.fromkeys(tags))
+        yield f"{folder.summary} and checkpoint.json disagree about {names}"
     if record.state == "finished" and steps != summary.steps:
         yield f"{folder.summary} has {summary.steps} steps, and checkpoint.json {steps}"
+
+
+def _take_values(series: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
+    return {tag: tuple(values) for tag, values in series.items()}
 
 
 def _find_leftovers(record: RunRecord) -> Iterator[str]:

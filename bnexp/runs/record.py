@@ -45,6 +45,13 @@ class Summary:
     saved for the backward pass. None if the run's version of bnexp did not count it."""
     trained_parameters: _Count | None = None
     """How many of the `parameters` were trained. None if the run's version of bnexp did not say."""
+    steps_per_epoch: _Count | None = None
+    """Optimiser steps of a whole epoch. None if the run's version of bnexp did not say."""
+    evaluated_steps: tuple[_Count, ...] | None = None
+    """The steps after which it was evaluated, in order, the last of each epoch among them; None if
+    it was evaluated after epochs only."""
+    evaluations: Mapping[str, tuple[float, ...]] | None = None
+    """One value per evaluated step for each tag of an evaluation."""
     reason: str | None = None
     """Why the run diverged; None for a finished one."""
 
@@ -62,7 +69,42 @@ def find_contradiction(summary: Summary, config: Mapping[str, Scalar]) -> str | 
         return f"it has {epochs} epochs, but the config asks for {planned}"
     if epochs and summary.steps % epochs and summary.status == "finished":
         return f"{summary.steps} steps are no whole number for each of {epochs} epochs"
+    return _find_wrong_evaluation(summary, config.get("evaluate.every_steps"))
+
+
+def _find_wrong_evaluation(summary: Summary, every: Scalar) -> str | None:
+    steps, values = summary.evaluated_steps or (), summary.evaluations or {}
+    for tag, found in values.items():
+        if len(found) != len(steps):
+            return f"{tag} has {len(found)} values for {len(steps)} evaluations"
+    if list(steps) != sorted(set(steps)) or any(step > summary.steps for step in steps):
+        return "its evaluations are not in the order of its steps"
+    length = summary.steps_per_epoch
+    if not length:
+        return None
+    for tag, found in values.items():
+        by_step = dict(zip(steps, found, strict=True))
+        for epoch, value in enumerate(summary.history.get(tag, ()), start=1):
+            if by_step.get(epoch * length) != value:
+                return f"{tag} after epoch {epoch} is {value}, but its evaluations say otherwise"
+    if summary.status == "finished" and isinstance(every, int):
+        expected = list_evaluated_steps(every, length, summary.epochs)
+        if list(steps) != expected:
+            return (
+                f"it was evaluated after {len(steps)} steps, but the config asks for "
+                f"{len(expected)}"
+            )
     return None
+
+
+def list_evaluated_steps(every: int | None, steps_per_epoch: int, epochs: int) -> list[int]:
+    """Returns the steps after which a whole run is evaluated: each epoch's last, and every so many.
+
+    The steps of `every` count from the start of the training; None stands for no more.
+    """
+    total = epochs * steps_per_epoch
+    ends = range(steps_per_epoch, total + 1, steps_per_epoch)
+    return sorted({*ends, *(range(every, total + 1, every) if every else ())})
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class Training:
         self._save_progress = save
         self._probes = probes
         self._window = Window(self.progress, config.train.divergence_loss, parts.device)
+        self._evaluate_every = config.evaluate.every_steps
         self._saves = SaveSchedule(config.train.checkpoint_interval, self.progress.step)
         self._seconds_before = self.progress.elapsed_seconds
         self._window_start = self._start = time.perf_counter()
@@ -111,6 +112,8 @@ class Training:
         self._at_step_boundary()
         self._check_buffers()
         evaluated = self._evaluate_all()
+        if self._evaluate_every is not None:
+            progress.note_evaluation(evaluated)
         totals = progress.epoch_totals
         scalars = {
             **Score.of(totals).tagged("train"),
@@ -128,11 +131,27 @@ class Training:
         self._window_start = time.perf_counter() - progress.window_seconds
         for batch in self.parts.batches.epoch(progress.epoch, progress.step_in_epoch):
             self._at_step_boundary()
+            if self._is_evaluation_due():
+                self._evaluate_within_epoch()
             self._train_step(batch)
             left = steps - progress.step_in_epoch
             # A few remaining steps join the row before them: alone they would be mostly noise.
             if left == 0 or (progress.step_in_epoch % every == 0 and left >= every / 2):
                 self._end_window()
+
+    def _is_evaluation_due(self) -> bool:
+        """Returns whether to evaluate before the next step; after an epoch that has been done."""
+        every, step = self._evaluate_every, self.progress.step
+        is_due = every is not None and step > 0 and step % every == 0
+        return is_due and not self.progress.is_evaluated
+
+    def _evaluate_within_epoch(self) -> None:
+        # A run that has diverged in these steps ends for that, not for a score that follows.
+        self._window.write_to(self.progress)
+        self._check_losses()
+        evaluated = self._evaluate_all()
+        self.progress.note_evaluation(evaluated)
+        self._record(self.progress.epoch + 1, evaluated)
 
     def _train_step(self, batch: Batch) -> None:
         progress, number = self.progress, self.progress.step + 1
@@ -186,7 +205,6 @@ class Training:
         progress.peak_memory_bytes = self._peak_memory()
         self._save_progress(progress)
         seconds = time.perf_counter() - started
-        # The throughput is that of training alone.
         self._window_start += seconds
         self._saves.note_saved(progress.step, seconds)
 
@@ -207,7 +225,10 @@ class Training:
             for kind in self.config.evaluate.population_statistics:
                 self._at_step_boundary()
                 name = prefix if kind == "ema" else f"{prefix}_{kind}"
+                started = time.perf_counter()
                 scalars |= self._score(name, images, kind)
+                # The throughput is that of training alone.
+                self._window_start += time.perf_counter() - started
         return scalars
 
     def _evaluate_on_training_images(self) -> None:
@@ -241,6 +262,10 @@ class Training:
             peak_memory_bytes=peak,
             training_memory_bytes=self._learner.count_bytes(next(self.parts.batches.epoch(0))),
             parameters=sum(value.numel() for value in self._learner.model.parameters()),
+            steps_per_epoch=len(self.parts.batches),
+            evaluated_steps=tuple(progress.evaluated_steps) or None,
+            evaluations={tag: tuple(values) for tag, values in progress.evaluations.items()}
+            or None,
             trained_parameters=self._learner.trained_count,
             final={} if diverged else progress.final,
             best=progress.best(),

@@ -55,6 +55,10 @@ class Progress(BaseModel):
     bad_loss: float = 0.0
     history: dict[str, list[float]] = {}
     """One value per finished epoch, by tag; the best epoch follows from it."""
+    evaluated_steps: list[NonNegativeInt] = []
+    """The steps after which the network was evaluated, if it is not only after each epoch."""
+    evaluations: dict[str, list[float]] = {}
+    """One value per evaluated step, by tag."""
     final: dict[str, float] = {}
     """The final figures, once they have been measured."""
     peak_memory_bytes: NonNegativeInt = 0
@@ -69,6 +73,10 @@ class Progress(BaseModel):
             )
         if self.step > epochs * steps_per_epoch:
             return f"step {self.step} is beyond the run's end"
+        if any(len(values) != len(self.evaluated_steps) for values in self.evaluations.values()):
+            return f"the evaluations are not those of {len(self.evaluated_steps)} steps"
+        if any(step > self.step for step in self.evaluated_steps):
+            return f"an evaluation is beyond step {self.step}"
         if any(len(values) != self.epoch for values in self.history.values()):
             return f"the history does not cover {self.epoch} epochs"
         return None
@@ -83,6 +91,17 @@ class Progress(BaseModel):
         self.epoch_clipped += self.window_clipped
         self.window_totals, self.window_seconds = (0.0, 0.0, 0), 0.0
         self.window_clipped = 0.0
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether an evaluation after the last step done has been noted."""
+        return self.evaluated_steps[-1:] == [self.step]
+
+    def note_evaluation(self, scalars: Mapping[str, float]) -> None:
+        """Appends an evaluation after the last step done."""
+        self.evaluated_steps.append(self.step)
+        for tag, value in scalars.items():
+            self.evaluations.setdefault(tag, []).append(value)
 
     def end_epoch(self, scalars: Mapping[str, float]) -> None:
         """Appends the epoch's figures to the history and starts the next epoch."""

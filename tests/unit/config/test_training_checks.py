@@ -32,6 +32,7 @@ def load(tmp_path):
         ["train.trainable=as_many_as_norms", "optim.clip_norm=1"],
         ["train.trainable=norms", "optim.adaptive_clip=0.01"],
         ["train.train_output_layer=true"],
+        ["evaluate.every_steps=10"],
     ],
 )
 def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
@@ -75,3 +76,9 @@ def test_what_is_impossible_is_reported_at_its_key(load, overrides, key, reason)
 
     assert f"{key}" in str(caught.value)
     assert reason in str(caught.value)
+
+
+def test_an_interval_longer_than_the_training_is_warned_of(load):
+    (warning,) = load("train.epochs=3", "evaluate.every_steps=2113").warnings
+
+    assert "evaluate.every_steps: 2,113 is more than the training's 2,112 steps" in str(warning)

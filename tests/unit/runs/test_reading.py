@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from made_up_runs import seal
+from pydantic import TypeAdapter
 from records import build_summary
 
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir
 from bnexp.runs.reading import read_run
+from bnexp.runs.record import Summary, find_contradiction, list_evaluated_steps
 
 SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
 
@@ -78,6 +80,64 @@ def test_whole_numbers_stand_for_a_time_and_a_speed_too(run):
     seal(run.path)
 
     assert read_run(run.path).problems == ()
+
+
+EVALUATED = {
+    "steps_per_epoch": 100,
+    "evaluated_steps": [60, 100, 120, 180, 200],
+    "evaluations": {"test/accuracy": [0.1, 0.25, 0.3, 0.4, 0.5]},
+}
+
+
+def test_evaluations_within_epochs_are_read_as_they_were_written(run):
+    change(run, **EVALUATED)
+    seal(run.path)
+
+    record = read_run(run.path)
+
+    assert record.problems == ()
+    assert record.summary.evaluated_steps == (60, 100, 120, 180, 200)
+    assert record.summary.evaluations == {"test/accuracy": (0.1, 0.25, 0.3, 0.4, 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"evaluations": {"test/accuracy": [0.1]}}, "has 1 values for 5 evaluations"),
+        ({"evaluated_steps": [60, 120, 100, 180, 200]}, "not in the order of its steps"),
+        ({"evaluated_steps": [60, 100, 120, 180, 201]}, "not in the order of its steps"),
+        (
+            {"evaluations": {"test/accuracy": [0.1, 0.2, 0.3, 0.4, 0.5]}},
+            "test/accuracy after epoch 1 is 0.25, but its evaluations say otherwise",
+        ),
+        ({"evaluated_steps": [-1, 100, 120, 180, 200]}, "evaluated_steps"),
+        ({"evaluations": {"test/accuracy": "12345"}}, "evaluations"),
+    ],
+)
+def test_evaluations_that_contradict_the_rest_are_a_problem(values, problem, run):
+    change(run, **{**EVALUATED, **values})
+    seal(run.path)
+
+    assert problem in " ".join(read_run(run.path).problems)
+
+
+def test_evaluations_that_the_config_does_not_ask_for_are_a_problem(run):
+    summary = TypeAdapter(Summary).validate_json(
+        json.dumps({**json.loads(run.summary.read_text()), **EVALUATED})
+    )
+
+    assert find_contradiction(summary, {"evaluate.every_steps": 60}) is None
+    assert find_contradiction(summary, {"evaluate.every_steps": 50}) == (
+        "it was evaluated after 5 steps, but the config asks for 4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [(None, [6, 12]), (4, [4, 6, 8, 12]), (5, [5, 6, 10, 12]), (6, [6, 12]), (99, [6, 12])],
+)
+def test_the_steps_of_evaluations_are_those_of_the_interval_and_of_the_epochs(every, expected):
+    assert list_evaluated_steps(every, steps_per_epoch=6, epochs=2) == expected
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "{", '{"status": "finished"}'])

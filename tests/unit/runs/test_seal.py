@@ -183,6 +183,24 @@ def test_check_names_what_summary_and_checkpoint_disagree_about(run):
     assert texts(run) == [f"{run / 'summary.json'} and checkpoint.json disagree about test/loss"]
 
 
+def test_check_names_evaluations_that_summary_and_checkpoint_disagree_about(run):
+    summary = json.loads((run / "summary.json").read_text())
+    epochs = summary["history"]["test/loss"]
+    evaluations = {"test/loss": [9.0, *epochs[:1], 8.0, *epochs[1:]]}
+    evaluated = {"evaluated_steps": [50, 100, 150, 200], "steps_per_epoch": 100}
+    edit(
+        run / "summary.json",
+        lambda content: content.update(**evaluated, evaluations=evaluations),
+    )
+    for last, expected in ((8.0, []), (7.0, ["test/loss"])):
+        values = {"test/loss": [9.0, *epochs[:1], last]}
+        progress = {"step": 200, "history": {}, "evaluations": values}
+        RunDir(run).checkpoints.save(b"tensors", json.dumps({"progress": progress}).encode())
+        seal(run)
+
+        assert [text.rpartition(" ")[2] for text in texts(run)] == expected
+
+
 def test_repair_deletes_temporary_files_and_corrects_the_state_and_nothing_else(run):
     edit(run / "status.json", lambda status: status.update(state="running"))
     (run / ".summary.json.0123.tmp").write_text("half")

@@ -8,7 +8,7 @@ import torch
 from toy_training import CPU, Notes, build_dataset, configure
 
 from bnexp.config.optim import AdamWConfig, SgdConfig
-from bnexp.config.train import CheckpointInterval, TrainConfig
+from bnexp.config.train import CheckpointInterval, EvaluateConfig, TrainConfig
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
@@ -86,6 +86,7 @@ class Run:
             "rows": [(step, epoch, drop_speed(scalars)) for step, epoch, scalars in self.rows],
             "history": drop_speed(self.summary.history),
             "final": drop_speed(self.summary.final),
+            "evaluated": (self.summary.evaluated_steps, self.summary.evaluations),
             "status": (self.summary.status, self.summary.steps, self.summary.reason),
             "memory": self.summary.training_memory_bytes,
         }
@@ -106,6 +107,10 @@ CONFIGS = {
     "clipped by units, adamw": configure(optim=AdamWConfig(adaptive_clip=0.05)),
     "norms alone": configure(trainable="norms", train_output_layer=True),
     "a few weights": configure(trainable="as_many_as_norms"),
+    "evaluated every 4 steps": configure(dropout=0.4, evaluate=EvaluateConfig(every_steps=4)),
+    "diverging at an evaluation within a row": configure(
+        divergence_loss=2.3, log_every=6, evaluate=EvaluateConfig(every_steps=2)
+    ),
     "diverging by its loss": configure(divergence_loss=2.3, log_every=4),
 }
 
@@ -116,7 +121,8 @@ def test_stopped_at_any_boundary_a_run_ends_with_the_same_bits(name, dataset):
     whole.attempt()
     expected = whole.results()
 
-    for boundaries in range(17):
+    every = CONFIGS[name].evaluate.every_steps
+    for boundaries in range(17 if every is None else 24):
         run = Run(CONFIGS[name], dataset)
         run.attempt(boundaries)
         if run.summary is None:
