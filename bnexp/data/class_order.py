@@ -14,10 +14,10 @@ def order_by_class(
     """Returns the indices of the images of an epoch, batch after batch of these `sizes`.
 
     Each batch holds at most `classes_per_batch` classes, equally many images of each (one more of
-    some if that does not divide), shuffled. Classes take turns: a batch gets those with the most
-    turns left, ties at random, and a class has turns in proportion to its images. A class shows
-    its images in a random order; if its turns have more room, it starts again at the first of
-    them, and if they have less, its last images are left out of this epoch.
+    some if that does not divide), shuffled. A class stands in a number of batches in proportion to
+    its images; which classes stand together, and in which batch, is random. A class shows its
+    images in a random order; if its batches have more room, it starts again at the first of them,
+    and if they have less, its last images are left out of this epoch.
 
     Args:
         labels: `(N,)` on the CPU; every class from 0 to the largest has an image.
@@ -27,23 +27,43 @@ def order_by_class(
     """
     counts = torch.bincount(labels)
     shuffled = torch.randperm(len(labels), generator=generator)
-    ordered = shuffled[labels[shuffled].argsort(stable=True)]
-    by_class = torch.split(ordered, counts.tolist())
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
     turns = _share_turns(counts, len(sizes), classes_per_batch, generator)
-    ties = torch.rand(len(sizes), len(counts), generator=generator)
-    shown = [0] * len(counts)
-    batches = []
-    for size, tie in zip(sizes, ties, strict=True):
-        chosen = (turns + tie).topk(classes_per_batch).indices
-        turns[chosen] -= 1
-        batch = []
-        for place, label in enumerate(chosen.tolist()):
-            share = size // classes_per_batch + (place < size % classes_per_batch)
-            images = by_class[label]
-            batch.append(images[torch.arange(shown[label], shown[label] + share) % len(images)])
-            shown[label] += share
-        batches.append(torch.cat(batch)[torch.randperm(size, generator=generator)])
-    return torch.cat(batches)
+    groups = _group_classes(turns, len(sizes), classes_per_batch, generator)
+    room = torch.tensor(sizes)[:, None]
+    places = torch.arange(classes_per_batch)
+    shares = room // classes_per_batch + (places < room % classes_per_batch)
+    # The class of every image of the epoch, and how many of that class come before it.
+    classes = groups.flatten().repeat_interleave(shares.flatten())
+    shown = torch.bincount(classes, minlength=len(counts))
+    before = torch.empty_like(classes)
+    before[classes.argsort(stable=True)] = _count_within(shown)
+    order = by_class[(counts.cumsum(0) - counts)[classes] + before % counts[classes]]
+    batch = torch.arange(len(sizes)).repeat_interleave(room.flatten())
+    drawn = torch.rand(len(order), generator=generator, dtype=torch.float64)
+    return order[(batch + drawn).argsort(stable=True)]
+
+
+def _count_within(lengths: Tensor) -> Tensor:
+    """Returns 0, 1, … up to each length, one after the other."""
+    starts = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+    return torch.arange(len(starts)) - starts
+
+
+def _group_classes(
+    turns: Tensor, batches: int, classes_per_batch: int, generator: torch.Generator
+) -> Tensor:
+    """Returns the classes of each batch `(batches, classes_per_batch)`, each class in its `turns`.
+
+    Groups are made of the classes with the most turns left, ties at random, which always comes
+    out even. In that order a class would never follow itself, so they are shuffled.
+    """
+    ties = torch.rand(batches, len(turns), generator=generator)
+    left, groups = turns.clone(), []
+    for tie in ties:
+        groups.append((left + tie).topk(classes_per_batch).indices)
+        left[groups[-1]] -= 1
+    return torch.stack(groups)[torch.randperm(batches, generator=generator)]
 
 
 def _share_turns(

@@ -175,10 +175,10 @@ class DatasetConfig(Part):
     """Images in one optimiser step."""
     classes_per_batch: int | None = Field(default=None, ge=1)
     """Classes in one training batch, whose images are then not independent; null mixes all
-    classes. Batches keep their number and sizes, and classes take turns: a batch holds equally
-    many images of each of its classes, and a class has turns in proportion to its images. If its
-    turns have more room than it has images, it repeats some; if they have less, some are left out
-    of the epoch, others in the next."""
+    classes. Batches keep their number and sizes and hold equally many images of each of their
+    classes; a class stands in batches in proportion to its images, in random company and order. If
+    those have more room than it has images, it repeats some; if they have less, some are left out
+    of the epoch, others of the next."""
     drop_last: bool = False
     """Leave out an epoch's last batch if it is smaller than `batch_size`."""
 
