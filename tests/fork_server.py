@@ -25,6 +25,7 @@ import bnexp.models.network
 import bnexp.norms.batch.layer  # noqa: F401
 from bnexp.cli.app import build_app, main
 from bnexp.data.shapes.config import ShapesConfig
+from bnexp.runs.environment import describe_own_code
 
 children = set()
 """Those that have not been waited for."""
@@ -34,6 +35,7 @@ def prepare():
     """Does once what each command would do again: imports, and drawing `shapes`, a second."""
     build_app()
     PIL.Image.preinit()
+    describe_own_code()
     ShapesConfig().load(lambda _: None)
 
 

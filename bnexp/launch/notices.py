@@ -9,8 +9,10 @@ from pathlib import Path
 from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
+from bnexp.errors import BnexpError
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resolved_config import config_text
+from bnexp.locks import GivenUpError, hold_lock
 from bnexp.runs import RunRecord, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count
@@ -75,19 +77,26 @@ def describe_late_claims(
 def heal_ended(planned: Sequence[PlannedRun]) -> Iterator[str]:
     """Rewrites lost or outdated statuses and lost configs of runs that have ended.
 
-    Yields a warning for each that it cannot write. A config is written only if it is, to the
-    byte, the one that was sealed.
+    Temporary files of a killed process are deleted, too. Yields a warning for each run that it
+    cannot write. A config is written only if it is, to the byte, the one that was sealed. A run
+    that another process holds is left to that one.
     """
     for run in planned:
-        if run.damage is None or run.action != "skip":
+        if run.action != "skip" or not (run.damage or run.folder.find_temporaries()):
             continue
-        record = read_run(run.folder.path, with_config=False)
         try:
-            if record.is_outdated:
-                run.folder.restore_status(record.state)
-            run.folder.restore_config(config_text(run.spec))
+            with hold_lock(run.folder.lock, lambda _: None, lambda: True):
+                record = read_run(run.folder.path, with_config=False)
+                if record.is_outdated:
+                    run.folder.restore_status(record.state)
+                run.folder.restore_config(config_text(run.spec))
+                run.folder.remove_temporaries()
+        except GivenUpError:
+            continue
         except OSError as error:
             yield f"{run.folder.path} cannot be written: {error.strerror or error}"
+        except BnexpError as error:
+            yield str(error)
 
 
 def describe_strays(planned: Sequence[PlannedRun]) -> str | None:

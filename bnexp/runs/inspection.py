@@ -52,8 +52,7 @@ def repair(path: Path) -> None:
     """
     with hold_lock(RunDir(path).lock, lambda _: None):
         record = read_run(path)
-        for temporary in _find_temporaries(path):
-            temporary.unlink(missing_ok=True)
+        RunDir(path).remove_temporaries()
         if record.is_outdated:
             RunDir(path, Seal(path).identity).restore_status(record.state)
 
@@ -98,12 +97,8 @@ def _take_values(series: Mapping[str, Iterable[float]]) -> dict[str, tuple[float
 
 
 def _find_leftovers(record: RunRecord) -> Iterator[str]:
-    if temporaries := _find_temporaries(record.path):
+    if temporaries := RunDir(record.path).find_temporaries():
         number = count(len(temporaries), "temporary file")
         yield f"{record.path} holds {number} of a process that was killed"
     if record.is_outdated:
         yield f"{RunDir(record.path).status} does not say that the run is {record.state}"
-
-
-def _find_temporaries(path: Path) -> list[Path]:
-    return [found for found in path.glob(".*.tmp") if found.is_file()]

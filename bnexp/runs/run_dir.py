@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
-from bnexp.files import encode_json, read_foreign, write_bytes_atomically
+from bnexp.files import encode_json, read_foreign, sync_folder, write_bytes_atomically
 from bnexp.foreign_text import visible_lines
 from bnexp.runs.checkpoint_files import (
     CheckpointFiles,
@@ -182,6 +182,7 @@ class RunDir:
         content = encode_json(shown)
         write_seal(self.path, self.identity, {SUMMARY: content})
         write_bytes_atomically(self.summary, content)
+        sync_folder(self.path)
         self.set_state(summary.status)
 
     def reopen(self) -> None:
@@ -195,8 +196,7 @@ class RunDir:
         if self.manifest.exists():
             self._set_aside_what_was_altered()
         self.restore_status("running")
-        for stale in self.path.glob(".*.tmp"):
-            stale.unlink()
+        self.remove_temporaries()
 
     def _set_aside_what_was_altered(self) -> None:
         for name, _ in Seal(self.path).find_broken():
@@ -245,6 +245,15 @@ class RunDir:
         """Deletes the TensorBoard events, which are rewritten from the metrics."""
         for path in self.path.glob(f"{EVENTS}*"):
             path.unlink()
+
+    def find_temporaries(self) -> list[Path]:
+        """Returns the temporary files of processes that were killed while they wrote, if any."""
+        return [path for path in self.path.glob(".*.tmp") if path.is_file()]
+
+    def remove_temporaries(self) -> None:
+        """Deletes the temporary files of processes that were killed."""
+        for path in self.find_temporaries():
+            path.unlink(missing_ok=True)
 
     def say(self, line: str) -> None:
         """Appends a line to the log, with the time; the run continues if that fails."""

@@ -43,8 +43,8 @@ class EventWriter:
         self._guard(lambda: self._file and self._file.flush())
 
     def close(self) -> None:
-        """Writes what is left and closes the file."""
-        self._guard(lambda: self._file and self._file.close())
+        """Writes what is left, waits until it is on the disk, and closes the file."""
+        self._guard(self._close)
 
     def _open(self) -> None:
         # TensorBoard warns on import that TensorFlow is missing, which is intended.
@@ -53,6 +53,12 @@ class EventWriter:
         name = f"{EVENTS}{now:.0f}.{socket.gethostname()}.{os.getpid()}"
         self._file = (self._folder / name).open("xb")
         self._add(version_event(now))
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())  # nobody rewrites the events of a run that has ended
+            self._file.close()
 
     def _add(self, event: Event) -> None:
         if self._file is not None:
