@@ -40,3 +40,51 @@ def test_too_little_memory_is_one_sentence(words, megabytes, tmp_path):
     if words[0] in ("train", "show"):
         assert done.returncode == 1
         assert "error: too little memory is left for this command" in said[-1]
+
+
+AT_IMPORT = """
+import resource, runpy, sys
+from pathlib import Path
+module, megabytes = sys.argv[1], int(sys.argv[2])
+
+def limit(event, arguments):
+    if event == "import" and arguments[0] == module:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        size = pages * resource.getpagesize() + (megabytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+sys.addaudithook(limit)
+sys.argv[:3] = ["bnexp"]
+runpy.run_module("bnexp", run_name="__main__", alter_sys=False)
+"""
+LATER = ("pydantic", "torch.nn", "bnexp.data.shapes.drawing", "bnexp.models.network", "tensorboard",
+         "filelock")  # fmt: skip
+PHASES = [
+    *((module, 0) for module in ("typer", "numpy", "torch")),
+    *(
+        pytest.param(module, megabytes, marks=pytest.mark.slow)
+        for module in ("typer", "numpy", "torch", *LATER)
+        for megabytes in (0, 1, 4, 16, 64)
+    ),
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory")
+@pytest.mark.parametrize(("module", "megabytes"), PHASES)
+def test_memory_that_ends_while_a_module_is_imported_is_one_sentence(module, megabytes, tmp_path):
+    plan(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-c", AT_IMPORT, module, str(megabytes), "train", "c.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+    assert done.returncode == 1 or (done.returncode == 0 and megabytes > 0), done.stderr
+    if done.returncode:
+        said = ("too little memory is left for this command", ": out of memory; try")
+        assert any(words in done.stderr for words in said), done.stderr
