@@ -22,7 +22,7 @@ from bnexp.launch.recorder import RunRecorder
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
-from bnexp.locks import GivenUpError, LostLockError, hold_lock, is_held
+from bnexp.locks import GivenUpError, LostLockError, hold_lock
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.system import is_out_of_memory
@@ -258,15 +258,21 @@ def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exceptio
 
 
 def mark_lost(run: PlannedRun, reason: str) -> str:
-    """Records the failure of a run whose process died; returns it in words."""
-    with contextlib.suppress(OSError):
+    """Records the failure of a run whose process died; returns it in words.
+
+    Nothing is written if another process holds the run, if it has ended, or if its folder has
+    become another config's.
+    """
+    with contextlib.suppress(OSError, BnexpError, GivenUpError):
         run.folder.path.mkdir(parents=True, exist_ok=True)
-        run.folder.say(f"failed: {reason}")
-        # If another process has taken the run over, that one writes its status.
-        if not is_held(run.folder.lock):
-            run.folder.reopen()
-            run.folder.set_state("failed", reason=reason)
-    return _describe_failure(run, reason)
+        with hold_lock(run.folder.lock, say_nothing, lambda: True) as hold:
+            folder = RunDir(run.folder.path, run.folder.identity, hold.check)
+            if decide(run.spec, folder)[0] != "skip":
+                folder.reopen()
+                folder.say(f"failed: {reason}")
+                folder.set_state("failed", reason=reason)
+                return _describe_failure(run, reason)
+    return f"failed: {run.spec.name}: {reason}"
 
 
 def _describe_failure(run: PlannedRun, reason: str) -> str:

@@ -8,6 +8,10 @@ import pytest
 from forks import wait_until
 from sweeps import Listener, plan, read_runs, train
 
+from bnexp.launch.one_run import mark_lost
+from bnexp.locks import hold_lock
+from bnexp.runs.reading import read_status
+
 WAIT_BEFORE_THE_END = """
 import time
 from pathlib import Path
@@ -81,18 +85,46 @@ def test_row_09_of_two_workers_with_the_same_run_one_trains_it(tmp_path):
     assert steps == sorted(steps)
 
 
+def read_files(run):
+    return {path: path.read_bytes() for path in run.folder.path.iterdir() if path.is_file()}
+
+
 def test_a_config_whose_folder_became_anothers_writes_nothing_there(tmp_path):
     (loser,) = plan(tmp_path, "optim.learning_rate=0.01")
     (winner,) = plan(tmp_path)
     train([winner])
-    before = {path: path.read_bytes() for path in winner.folder.path.iterdir() if path.is_file()}
+    before = read_files(winner)
 
     listener = Listener()
     train([loser], listener)
 
-    after = {path: path.read_bytes() for path in winner.folder.path.iterdir() if path.is_file()}
-    assert after == before
+    assert read_files(winner) == before
     assert listener.ends == {0: "failed"}
     assert "with another config: optim.learning_rate is 0.05 there and 0.01 here" in str(
         listener.lines
     )
+
+
+def test_a_run_whose_process_died_writes_nothing_where_another_config_has_been_trained(tmp_path):
+    (loser,) = plan(tmp_path, "optim.learning_rate=0.01")
+    (winner,) = plan(tmp_path)
+    train([winner])
+    before = read_files(winner)
+
+    said = [mark_lost(run, "its process died") for run in (loser, winner)]
+
+    assert said == ["failed: base seed=0: its process died"] * 2
+    assert read_files(winner) == before
+
+
+def test_a_run_whose_process_died_writes_nothing_while_another_process_holds_it(tmp_path):
+    (run,) = plan(tmp_path)
+    run.folder.path.mkdir(parents=True)
+
+    with hold_lock(run.folder.lock, print):
+        before = read_files(run)
+        mark_lost(run, "its process died")
+
+        assert read_files(run) == before
+    mark_lost(run, "its process died")
+    assert read_status(run.folder.path)["reason"] == "its process died"
