@@ -66,6 +66,13 @@ class Operation:
         return self.kind, name, Path(self.to).name, self.site
 
 
+_IMPORT = f"""\
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import file_operations as f
+"""
+
+
 class Scenes:
     """A short run in a folder of its own, begun in each of the `SCENES`, as often as asked for."""
 
@@ -132,7 +139,7 @@ class Scenes:
     def start(self, scene, at=None, action=""):
         """Starts the scene's command, disturbed at one operation."""
         arguments = (str(self.runs), str(self.log), at, action)
-        before = f"import file_operations as f; f.make_short(); f.intercept(*{arguments!r})"
+        before = f"{_IMPORT}f.make_short(); f.intercept(*{arguments!r})"
         words = ("train", "c.yaml", *SCENES[scene])
         return self.forks.start(*words, cwd=self.folder, before=before)
 
@@ -144,7 +151,7 @@ class Scenes:
 
     def run_again(self):
         """Runs the command that is to continue, whatever has happened, to its end."""
-        before = "import file_operations as f; f.make_short()"
+        before = f"{_IMPORT}f.make_short()"
         return self.forks.run("train", "c.yaml", cwd=self.folder, before=before)
 
 
