@@ -8,6 +8,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
+LOADING = "loading PyTorch…"
+"""Said before the import that takes seconds."""
+
 _PROGRAMS = ("bnexp", "bnexp.exe", "__main__.py")
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|s|min|h|d|[KMG]?i?B)\b|%)")
 _MOST_NAMED = 5

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
-from bnexp.config.sweep.config import SweepConfig
+from bnexp.config.sweep.config import LooksConfig, SweepConfig
 from bnexp.config.train import TrainConfig
 from bnexp.data import DATASETS
 from bnexp.models import MODELS
@@ -196,6 +196,7 @@ def write_config_page() -> str:
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])
     lines += write_section("`sweep`: the variants", [SweepConfig])
+    lines += write_section("`sweep.seeds`: as many as it takes", [LooksConfig])
     lines += write_section("`claim`: what is predicted", [ClaimConfig])
     lines += write_section("`claim.reduction`: one number per seed", [ReductionConfig])
     return "\n".join(lines).rstrip() + "\n"

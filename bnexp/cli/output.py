@@ -16,9 +16,6 @@ from bnexp.console import open_console, open_table
 from bnexp.foreign_text import visible, visible_lines
 from bnexp.wording import command_to_paste, wrap_words
 
-LOADING = "loading PyTorch…"
-"""Said before the import that takes seconds."""
-
 
 def say(line: str) -> None:
     """Prints a line to stderr."""

@@ -15,14 +15,14 @@ from rich.console import RenderableType
 
 from bnexp.cli.names import TierOption, add_tier, complete_config_or_experiment, locate_config
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, echo, print_json, print_table, say, warn
+from bnexp.cli.output import echo, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
 from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunDir, RunRecord, read_experiments
 from bnexp.runs.reading import find_folder
-from bnexp.wording import count, format_speed
+from bnexp.wording import LOADING, count, format_speed
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bnexp.cli.names import ConfigArgument, TierOption, locate_config
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import LOADING, command_on, echo, print_table, say
+from bnexp.cli.output import command_on, echo, print_table, say
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError
 from bnexp.launch.options import LauncherName, LaunchOptions
 from bnexp.launch.screen.output import open_output, print_line
-from bnexp.launch.stop import exiting_at_once
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -28,6 +25,10 @@ if TYPE_CHECKING:
     from bnexp.analysis.changed_data import Measure
     from bnexp.config.load import Experiment
     from bnexp.launch.plan import PlannedRun
+    from bnexp.runs import RunRecord
+
+MOST_SEEDS = 8
+"""Seeds that a row of a plan lists one by one."""
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Start over: delete what these runs hold, train again.")
@@ -107,7 +108,9 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
+    from bnexp.launch.experiment import train_stages
     from bnexp.launch.notices import heal_ended
+    from bnexp.launch.stages import find_stages
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
     experiment, planned = _load(
@@ -121,12 +124,9 @@ def train(
         measure=lambda data: data.load(say).fingerprint,
     )
     planned = [replace(run, with_graph=graph) for run in planned]
-    to_do = [run for run in planned if run.action != "skip"]
-    console = open_output(sys.stderr)
     _warn(heal_ended(planned))
-    if not to_do:
-        print_line(console, f"{experiment.name}: {count(len(planned), 'run')}, all done already")
-    code = _train_all(experiment, planned, runs_dir, options, console) if to_do else 0
+    stages = find_stages(experiment, planned, _find_needed_cells)
+    code = train_stages(experiment.name, stages, options, open_output(sys.stderr))
     _print_next(experiment.name, planned, runs_dir)
     if code:
         raise typer.Exit(code)
@@ -144,7 +144,7 @@ def plan(
 
     Example: `bnexp plan quickstart -s sweep.seeds=5`
     """
-    from bnexp.launch.durations import describe_duration
+    from bnexp.launch.durations import describe_durations
 
     experiment, planned = _load(config, settings, tier, runs_dir, device, force)
     resumed = sum(run.action == "resume" for run in planned)
@@ -154,10 +154,21 @@ def plan(
     for cell, group in itertools.groupby(planned, key=lambda run: run.spec.cell):
         runs = list(group)
         done = sum(run.action == "skip" for run in runs)
-        seeds = " ".join(str(run.spec.seed) for run in runs)
+        seeds = _write_seeds([run.spec.seed for run in runs])
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    echo(describe_duration(planned))
+    for line in describe_durations(experiment, planned):
+        echo(line)
+
+
+def _write_seeds(seeds: Sequence[int]) -> str:
+    is_long = len(seeds) > MOST_SEEDS and [*seeds] == [*range(seeds[0], seeds[-1] + 1)]
+    return f"{seeds[0]} … {seeds[-1]}" if is_long else " ".join(map(str, seeds))
+
+
+def _find_needed_cells(records: Sequence[RunRecord]) -> Iterable[str]:
+    """Returns every cell."""
+    return {record.cell for record in records}
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -189,27 +200,6 @@ def _load(
     same = describe_same_cells(experiment.runs)
     _warn([*experiment.warnings, *same, *describe_folder(planned, measure)])
     return experiment, planned
-
-
-def _train_all(
-    experiment: Experiment,
-    planned: list[PlannedRun],
-    runs_dir: Path,
-    options: LaunchOptions,
-    console: Console,
-) -> int:
-    """Trains the runs that are to do, and returns the exit code."""
-    # How often GNU OpenMP's waiting threads check before they give up the core. Its default makes
-    # a step many times slower if another program wants the core: measured with two threads,
-    # 2,333 images/s alone and 1,040 next to one busy program, against 2,466 and 675 by default.
-    # It is read when torch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    if "torch" not in sys.modules:
-        console.print(LOADING)
-    with exiting_at_once():
-        from bnexp.launch.sweep import train_sweep
-
-    return train_sweep(experiment, planned, runs_dir, options, console)
 
 
 def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:

@@ -13,7 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
-from bnexp.config.sweep.reader import find_lost_overrides, read_cells
+from bnexp.config.sweep.reader import find_lost_overrides, read_sweep
 from bnexp.config.tiers import (
     find_malformed_tiers,
     find_tier_problems,
@@ -74,6 +74,8 @@ class Experiment:
     runs: tuple[RunSpec, ...]
     """Cell by cell in the sweep's order, seed by seed within a cell."""
     warnings: tuple[str, ...]
+    looks: tuple[int, ...] = ()
+    """Numbers of seeds after which claims are looked at; none if it is after all of them."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -121,7 +123,8 @@ def _find_problems(tree: Node) -> Sequence[Problem]:
 def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Experiment:
     """Returns the experiment of a tree without tiers, whose reading found the `problems`."""
     is_whole = not problems
-    cells, seeds = read_cells(tree, overrides, problems)
+    sweep = read_sweep(tree, overrides, problems)
+    cells, seeds = sweep.cells, sweep.seeds
     base = tree.without("sweep")
     if not is_whole or not cells:
         raise ConfigError([*problems, *_find_certain_mistakes(base, tree.section("sweep"))])
@@ -137,7 +140,7 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
         problems += _find_certain_mistakes(base, base.section("sweep"))
     if problems:
         raise ConfigError(problems)
-    return Experiment(runs[0].config.name, tuple(runs), tuple(warnings))
+    return Experiment(runs[0].config.name, tuple(runs), tuple(warnings), sweep.looks)
 
 
 def _find_certain_mistakes(base: Node, sweep: Node) -> list[Problem]:

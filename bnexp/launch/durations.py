@@ -6,11 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from bnexp.config.load import Experiment
 from bnexp.launch.plan import PlannedRun
+from bnexp.launch.stages import choose_looks, place_of
 from bnexp.runs import read_run
 from bnexp.runs.environment import describe_processor
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count, format_duration
+
+
+def describe_durations(experiment: Experiment, planned: Sequence[PlannedRun]) -> list[str]:
+    """Returns how long the runs that are to do will take, at the least and at the most."""
+    first, *others = choose_looks(experiment)
+    if not others:
+        return [describe_duration(planned)]
+    at_first = [run for run in planned if place_of(run) < first]
+    parts = {f"first look, at {count(first, 'seed')}": at_first}
+    parts[f"at most, with {count(others[-1], 'seed')}"] = [*planned]
+    return [
+        f"{title}: {count(len(runs), 'run')}; {describe_duration(runs)}"
+        for title, runs in parts.items()
+    ]
 
 
 def describe_duration(planned: Sequence[PlannedRun]) -> str:

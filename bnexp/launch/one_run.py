@@ -217,10 +217,15 @@ class _Attempt:
                 "test_images": len(self.dataset.test),
             },
             # What a claim's verdict has to wait for.
-            "planned": {"seeds": self.run.planned_seeds, "cells": self.run.planned_cells},
+            "planned": self._describe_plan(),
             # The resolved config again, as JSON: a comparison reads a thousand of these.
             "config": resolved_config(self.run.spec),
         }
+
+    def _describe_plan(self) -> dict[str, Any]:
+        looks = self.run.planned_looks
+        plan = {"seeds": self.run.planned_seeds, "cells": self.run.planned_cells}
+        return {**plan, "looks": looks} if looks else plan
 
 
 def prepare_device(run: PlannedRun) -> torch.device:

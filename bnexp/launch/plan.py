@@ -38,6 +38,8 @@ class PlannedRun:
     """Whether it may resume under other conditions than those of its checkpoint."""
     planned_seeds: tuple[int, ...] = ()
     """All seeds of its cell that the same command planned, including its own."""
+    planned_looks: tuple[int, ...] = ()
+    """Numbers of seeds after which claims are looked at; none if it is after all of them."""
     planned_cells: int = 1
     """The number of cells that the same command planned."""
     threads: int | None = None
@@ -59,7 +61,7 @@ def plan_runs(
         UsageError: A folder holds a run with another config, or one that is training now.
     """
     seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
-    sweep = (is_forced, may_differ, seeds, len(experiment.cells))
+    sweep = (is_forced, may_differ, seeds, experiment.looks, len(experiment.cells))
     planned = []
     for spec in experiment.runs:
         folder = RunDir.of(runs_dir, spec.identity)

@@ -1,15 +1,13 @@
-"""Trains the remaining runs of an experiment: says which, launches them, says how they ended."""
+"""Trains the remaining runs of a stage: says which, launches them, says how they ended."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
-from bnexp.config.load import Experiment
 from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.ray import RayLauncher
@@ -19,47 +17,64 @@ from bnexp.launch.prepare import count_planned_steps, prepare, start_over
 from bnexp.launch.screen.display import open_display
 from bnexp.launch.screen.output import print_line
 from bnexp.launch.screen.progress import RunSize, SweepProgress
+from bnexp.launch.stages import Stage, place_of
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
 from bnexp.wording import command_to_paste, count, format_duration
 
 
-def train_sweep(
-    experiment: Experiment,
-    planned: Sequence[PlannedRun],
-    runs_dir: Path,
-    options: LaunchOptions,
-    console: Console,
-) -> int:
-    """Trains the runs that are left, seed by seed over all cells, and returns the exit code.
+class SweepTrainer:
+    """Trains the stages of an experiment, one after the other, with one launcher.
 
-    Raises:
-        UsageError: Nothing was started, since part of it cannot work.
-        DataError: A dataset is missing or damaged.
+    From the first run to its exit, a signal saves the runs in progress and ends the stage.
     """
-    is_here = options.launcher == "local"
-    launcher = (
-        LocalLauncher(options.jobs or 1) if is_here else RayLauncher(options.jobs, options.address)
-    )
-    with contextlib.closing(launcher):
-        left = [run for run in planned if run.action != "skip"]
+
+    def __init__(self, options: LaunchOptions, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._is_here = options.launcher == "local"
+        self._stack = contextlib.ExitStack()
+        self._stop: StopSignal | None = None
+        self._say = _say_once(console)
+
+    def __enter__(self) -> SweepTrainer:
+        jobs, address = self._options.jobs, self._options.address
+        launcher = LocalLauncher(jobs or 1) if self._is_here else RayLauncher(jobs, address)
+        self._launcher = self._stack.enter_context(contextlib.closing(launcher))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def train(self, stage: Stage) -> int:
+        """Trains the runs that are left, seed by seed over all cells, and returns the exit code.
+
+        Raises:
+            UsageError: Nothing was started, since part of it cannot work.
+            DataError: A dataset is missing or damaged.
+        """
         # A machine that slows down slows all cells, not the last one.
-        left.sort(key=lambda run: run.planned_seeds.index(run.spec.seed))
-        to_do = launcher.place(left)
-        done = len(planned) - len(to_do)
-        prepare(to_do, _say_once(console), is_here)
-        for line in _announce(experiment, done, to_do, runs_dir, launcher):
-            print_line(console, line)
-        to_do = start_over(to_do, _say_once(console))
+        left = sorted(stage.to_do, key=place_of)
+        ahead = [run for run in stage.ahead if run.action != "skip"]
+        done = len(stage.runs) - len(left)
+        if self._stop and self._stop.is_set():  # while the next stage was decided on
+            return _conclude({}, self._stop, len(left), self._console)
+        placed = self._launcher.place([*left, *ahead])
+        prepare(placed, self._say, self._is_here)
+        to_do = placed[: len(left)]
+        for line in _announce(stage, done, to_do, self._launcher):
+            print_line(self._console, line)
+        to_do = start_over(placed, self._say)[: len(left)]
         sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
-        progress = SweepProgress(sizes, launcher.jobs)
-        with StopSignal() as stop:
-            with open_display(console, progress) as show:
-                ledger = Ledger(to_do, show, stop.is_set, options.is_failing_fast)
-                launcher.train(ledger, stop)
-            end = _describe_end(ledger.ended, len(to_do), done)
-            print_line(console, f"{experiment.name}: {end}")
-            return _conclude(ledger.ended, stop, len(to_do), console)
+        progress = SweepProgress(sizes, self._launcher.jobs)
+        if self._stop is None:
+            self._stop = self._stack.enter_context(StopSignal())
+        with open_display(self._console, progress) as show:
+            ledger = Ledger(to_do, show, self._stop.is_set, self._options.is_failing_fast)
+            self._launcher.train(ledger, self._stop)
+        end = _describe_end(ledger.ended, len(to_do), done)
+        print_line(self._console, f"{stage.title}: {end}")
+        return _conclude(ledger.ended, self._stop, len(to_do), self._console)
 
 
 def _say_once(console: Console) -> Callable[[str], None]:
@@ -74,14 +89,10 @@ def _say_once(console: Console) -> Callable[[str], None]:
 
 
 def _announce(
-    experiment: Experiment,
-    done: int,
-    to_do: Sequence[PlannedRun],
-    runs_dir: Path,
-    launcher: LocalLauncher | RayLauncher,
+    stage: Stage, done: int, to_do: Sequence[PlannedRun], launcher: LocalLauncher | RayLauncher
 ) -> list[str]:
     """Returns what will be done, in how long about, and what the launcher says about itself."""
-    cells, total = len(experiment.cells), done + len(to_do)
+    cells, seeds = ({getattr(run.spec, key) for run in stage.runs} for key in ("cell", "seed"))
     seconds = launcher.estimate(to_do)
     # Starting processes and runs takes time too, which is not measured.
     time = (
@@ -90,12 +101,12 @@ def _announce(
         else f"about {format_duration(round(seconds))} of training"
     )
     words = [
-        f"{experiment.name}: {count(cells, 'cell')} × {count(total // cells, 'seed')}",
+        f"{stage.title}: {count(len(cells), 'cell')} × {count(len(seeds), 'seed')}",
         f"{done} done",
         f"{len(to_do)} to do{_describe_begun(to_do)}",
         launcher.describe(to_do),
         time,
-        f"into {runs_dir / experiment.name}",
+        f"into {stage.runs[0].folder.path.parent.parent}",
     ]
     return [", ".join(words), *launcher.explain(to_do)]
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from bnexp.config.load import load_experiment
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import plan_runs
-from bnexp.launch.sweep import train_sweep
+from bnexp.launch.stages import Stage
+from bnexp.launch.sweep import SweepTrainer
 from bnexp.runs import read_run
 from bnexp.training import learner
 
@@ -76,9 +77,8 @@ def test_row_07_what_is_not_finite_ends_its_run_as_diverged_there_and_no_other(
     planned = plan_runs(experiment, tmp_path / "runs", is_forced=False)
     said = io.StringIO()
 
-    code = train_sweep(
-        experiment, planned, tmp_path / "runs", LaunchOptions(), Console(file=said, width=200)
-    )
+    with SweepTrainer(LaunchOptions(), Console(file=said, width=200)) as trainer:
+        code = trainer.train(Stage("many", planned))
 
     assert code == 0, said.getvalue()
     spoiled, other = (read_run(run.folder.path) for run in planned)

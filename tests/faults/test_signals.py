@@ -12,10 +12,10 @@ from processes import LONG, find_workers, is_alive, start_sweep
 from rich.console import Console
 from sweeps import plan
 
-from bnexp.config.load import load_experiment
 from bnexp.launch.options import LaunchOptions
+from bnexp.launch.stages import Stage
 from bnexp.launch.stop import StopSignal
-from bnexp.launch.sweep import train_sweep
+from bnexp.launch.sweep import SweepTrainer
 from bnexp.locks import is_held
 from bnexp.runs import RunDir, read_run
 
@@ -159,9 +159,8 @@ def test_row_03_a_signal_when_the_last_run_is_done_leaves_nothing_to_go_on_with(
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(RunDir, "write_summary", write_it_and_be_told_to_stop)
-    experiment = load_experiment(tmp_path / "c.yaml", ())
-    console = Console(file=said, width=200)
-    code = train_sweep(experiment, runs, tmp_path / "runs", LaunchOptions(), console)
+    with SweepTrainer(LaunchOptions(), Console(file=said, width=200)) as trainer:
+        code = trainer.train(Stage("many", runs))
 
     assert code == 0
     assert "1 finished" in said.getvalue()

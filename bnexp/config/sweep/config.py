@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
+from bnexp.config.sweep.looks import FEWEST, MOST, planned_looks
 from bnexp.config.train import MAX_SEED
 from bnexp.config.yaml.node import describe
 from bnexp.parts import Part
@@ -19,13 +20,54 @@ def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML va
             return "must be at least 1, or a list of seeds"
         return None if seeds <= MAX_SEED + 1 else f"must be at most {MAX_SEED + 1}"
     if not isinstance(seeds, list | tuple):
-        return f"must be a number of seeds or a list of seeds, not {describe(seeds)}"
+        forms = "a number of seeds, a list of seeds, or {min: 3, max: 20}"
+        return f"must be {forms}, not {describe(seeds)}"
     if not seeds:
         return "the list must not be empty; null trains train.seed alone"
     for seed in seeds:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             return f"a seed is a whole number from 0 to {MAX_SEED}, not {describe(seed)}"
     return "the same seed is listed twice" if len(set(seeds)) < len(seeds) else None
+
+
+class LooksConfig(Part):
+    """As many seeds as it takes: claims are looked at between `min` and `max` seeds.
+
+    The looks are at 3, 4, 5, 6, 8, 10, 13, 16 and 20 seeds, as far as they lie between `min` and
+    `max`, which are looks too. After each, cells that no undecided claim needs are left alone.
+    Without claims, all `max` seeds are trained.
+    """
+
+    min: int = Field(ge=FEWEST, le=MOST)
+    """Seeds of every cell before claims are first looked at."""
+    max: int = Field(ge=FEWEST, le=MOST)
+    """Seeds after which no more are added, whatever is decided."""
+
+    @field_validator("max")
+    @classmethod
+    def _check_max(cls, most: int, info: ValidationInfo) -> int:
+        fewest = info.data.get("min", most)
+        if most < fewest:
+            raise ValueError(f"must be at least min, {fewest}, not {most}")
+        return most
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds after which claims are looked at."""
+        return planned_looks(self.min, self.max)
+
+
+def _name_kind(seeds: object) -> str:
+    is_looks = isinstance(seeds, dict | LooksConfig)
+    return "looks" if is_looks else "list" if isinstance(seeds, list | tuple) else "number"
+
+
+Seeds = Annotated[
+    Annotated[int, Tag("number")]
+    | Annotated[tuple[int, ...], Tag("list")]
+    | Annotated[LooksConfig, Tag("looks")],
+    Discriminator(_name_kind),
+]
 
 
 class SweepConfig(Part):
@@ -60,8 +102,9 @@ class SweepConfig(Part):
       before it is built, whatever is excluded, unless `max_runs` is raised.
     """
 
-    seeds: int | tuple[int, ...] | None = None
-    """A number n for the seeds 0 … n−1, or a list of seeds; null trains `train.seed` alone."""
+    seeds: Seeds | None = None
+    """A number n for the seeds 0 … n−1, a list of seeds, or `{min: 3, max: 20}` for as many as
+    the claims need; null trains `train.seed` alone."""
     grid: dict[str, Values] | None = None
     """Dotted keys, e.g. `model.norm.name`, or keys nested as in the config, with the list of
     values that each is to take; every combination is a cell."""
@@ -77,7 +120,9 @@ class SweepConfig(Part):
     @field_validator("seeds", mode="before")
     @classmethod
     def _check_seeds(cls, seeds: Any) -> Any:  # noqa: ANN401 - any YAML value
-        """Reports one mistake; the union of number and list would report one for each."""
-        if seeds is not None and (reason := _find_seeds_problem(seeds)):
+        """Reports one mistake of a number or list in the words for the user."""
+        if seeds is None or isinstance(seeds, dict | LooksConfig):
+            return seeds
+        if reason := _find_seeds_problem(seeds):
             raise ValueError(reason)
         return seeds

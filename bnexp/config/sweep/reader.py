@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bnexp.config.sweep.cells import Cell, expand_cells
 from bnexp.config.sweep.choices import overlap
-from bnexp.config.sweep.config import SweepConfig
+from bnexp.config.sweep.config import LooksConfig, SweepConfig
 from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import validate
 from bnexp.errors import ConfigError, Problem
 
 
-def read_cells(
-    tree: Node, overrides: Sequence[str], problems: list[Problem]
-) -> tuple[list[Cell], Sequence[int]]:
-    """Returns the sweep's cells and seeds; no cells if it is wrong."""
+@dataclass(frozen=True)
+class Sweep:
+    """What a config asks for: its cells, each to be trained with every seed."""
+
+    cells: Sequence[Cell] = ()
+    """None if the sweep is wrong."""
+    seeds: Sequence[int] = ()
+    looks: tuple[int, ...] = ()
+    """Numbers of seeds after which claims are looked at; none if it is after all of them."""
+
+
+def read_sweep(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Sweep:
+    """Returns the cells, seeds and looks of a config; what is wrong goes to `problems`."""
     raw = tree.section("sweep")
     try:
         sweep = _validate_sweep(raw, problems)
         problems += _find_swept_overrides(tree, overrides, sweep)
         seeds = _read_seeds(tree, sweep)
-        return expand_cells(raw, sweep.max_runs, len(seeds)), seeds
+        looks = sweep.seeds.looks if isinstance(sweep.seeds, LooksConfig) else ()
+        return Sweep(expand_cells(raw, sweep.max_runs, len(seeds)), seeds, looks)
     except ConfigError as error:
         problems += error.problems
-        return [], ()
+        return Sweep()
 
 
 def _validate_sweep(raw: Node, problems: list[Problem]) -> SweepConfig:
@@ -49,6 +59,8 @@ def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
     if sweep.seeds is None:
         own = tree.child("train", "seed")
         return (own.value,) if own and isinstance(own.value, int) else (0,)
+    if isinstance(sweep.seeds, LooksConfig):
+        return range(sweep.seeds.max)
     return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
 
 

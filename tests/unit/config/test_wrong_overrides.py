@@ -41,7 +41,7 @@ def mistakes(tmp_path):
         ("extends=x.yaml", "1: extends: only a file can extend another; write it there"),
         ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
         ("extend=x", "1: extend: unknown key; the keys here are claim, data, evaluate, model, "
-         "name, optim, sweep, train"),
+         "name, optim, sweep, tiers, train"),
         ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are decay_norm, "
          "learning_rate, momentum, name, nesterov, schedule, weight_decay"),
         ("train.ep\u200bochs=3", r"9: train.ep\u200bochs: an invisible character here, U+200B "

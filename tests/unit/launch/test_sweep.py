@@ -5,10 +5,10 @@ import io
 from rich.console import Console
 from sweeps import plan
 
-from bnexp.config.load import load_experiment
 from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.sweep import train_sweep
+from bnexp.launch.stages import Stage
+from bnexp.launch.sweep import SweepTrainer
 
 
 def test_cells_take_turns_seed_by_seed(tmp_path, monkeypatch):
@@ -21,10 +21,8 @@ def test_cells_take_turns_seed_by_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(LocalLauncher, "train", train)
     sweep = ("sweep.grid={optim.learning_rate: [0.1, 0.2]}", "sweep.seeds=[2, 0]")
     planned = plan(tmp_path, *sweep)
-    experiment = load_experiment(tmp_path / "c.yaml", sweep)
-    console = Console(file=io.StringIO())
-
-    assert train_sweep(experiment, planned, tmp_path / "runs", LaunchOptions(), console) == 0
+    with SweepTrainer(LaunchOptions(), Console(file=io.StringIO())) as trainer:
+        assert trainer.train(Stage("many", planned)) == 0
 
     cells = [f"learning_rate={rate}" for rate in (0.1, 0.2)]
     assert [run.spec.name for run in planned] == [f"{c} seed={s}" for c in cells for s in (2, 0)]

@@ -53,7 +53,8 @@ WRONG = {
         replaced("epochs: 2", "epochs: 2, zzz: 1"),
         [
             "c.yaml:7:20: train.zzz: unknown key; the keys here are checkpoint_every, compile, "
-            "device, divergence_loss, epochs, log_every, precision, seed, threads"
+            "device, divergence_loss, epochs, log_every, precision, seed, threads, "
+            "train_output_layer, trainable"
         ],
     ),
     "an unknown key of a layer": (
@@ -416,11 +417,29 @@ WRONG = {
     ),
     "a text for the seeds": (
         GOOD + "sweep: {seeds: five}\n",
-        ["c.yaml:8:16: sweep.seeds: must be a number of seeds or a list of seeds, not 'five'"],
+        [
+            "c.yaml:8:16: sweep.seeds: must be a number of seeds, a list of seeds, or "
+            "{min: 3, max: 20}, not 'five'"
+        ],
     ),
     "a mapping for the seeds": (
-        GOOD + "sweep: {seeds: {a: 1}}\n",
-        ["c.yaml:8:16: sweep.seeds: must be a number of seeds or a list of seeds, not a mapping"],
+        GOOD + "sweep: {seeds: {min: 3, mx: 9}}\n",
+        [
+            "c.yaml:8:16: sweep.seeds.max: this key is required",
+            "c.yaml:8:25: sweep.seeds.mx: unknown key (did you mean 'max'?)",
+        ],
+    ),
+    "too few seeds for a verdict": (
+        GOOD + "sweep: {seeds: {min: 2, max: 9}}\n",
+        ["c.yaml:8:22: sweep.seeds.min: must be at least 3, not 2"],
+    ),
+    "fewer seeds at most than at least": (
+        GOOD + "sweep: {seeds: {min: 6, max: 5}}\n",
+        ["c.yaml:8:30: sweep.seeds.max: must be at least min, 6, not 5"],
+    ),
+    "a text for the most seeds": (
+        GOOD + "sweep: {seeds: {min: 3, max: all}}\n",
+        ["c.yaml:8:30: sweep.seeds.max: must be a whole number, not 'all'"],
     ),
     "a text among the seeds": (
         GOOD + "sweep: {seeds: [1, a]}\n",

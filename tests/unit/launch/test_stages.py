@@ -1,0 +1,218 @@
+"""Seeds are added stage by stage, as long as claims need them."""
+
+import io
+import json
+import os
+import signal
+
+import pytest
+from rich.console import Console
+from sweeps import CONFIG, read_runs
+
+from bnexp.config.load import load_experiment
+from bnexp.launch import one_run
+from bnexp.launch.durations import describe_durations
+from bnexp.launch.experiment import train_stages
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.plan import plan_runs
+from bnexp.launch.stages import find_stages
+from bnexp.runs import RunDir
+
+SWEEP = """\
+sweep: {seeds: {min: 3, max: 6}, grid: {model.norm.name: [none, batch, layer]}}
+"""
+CLAIM = """\
+claim:
+  statement: it helps
+  source: nobody
+  treatment: {model.norm.name: batch}
+  control: {model.norm.name: none}
+  metric: test/accuracy
+  direction: higher
+  margin: 0.01
+"""
+BOTH = ("norm=none", "norm=batch")
+
+
+class Judge:
+    """Decides the claim at a look; keeps which cells and seeds it has seen."""
+
+    def __init__(self, decided_at=99):
+        self._decided_at = decided_at
+        self.seen = []
+
+    def __call__(self, records):
+        seeds = {record.seed for record in records}
+        self.seen.append((len(seeds), {record.state for record in records if record.summary}))
+        return BOTH if len(seeds) < self._decided_at else ()
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains the config below a folder; returns the exit code and what was said."""
+
+    def train(name="a", judge=None, config=CONFIG + SWEEP + CLAIM, force=False, **options):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "c.yaml").write_text(config)
+        experiment = load_experiment(folder / "c.yaml")
+        planned = plan_runs(experiment, folder / "runs", force)
+        stages = find_stages(experiment, planned, judge or Judge())
+        said = io.StringIO()
+        console = Console(file=said, width=250)
+        code = train_stages("many", stages, LaunchOptions(**options), console)
+        return code, said.getvalue()
+
+    return train
+
+
+def seeds_of(folder):
+    """Returns how many seeds each cell has been trained with."""
+    cells = [path for path in sorted((folder / "runs/many").iterdir()) if path.is_dir()]
+    return {cell.name: len([*cell.glob("seed=*/summary.json")]) for cell in cells}
+
+
+def test_cells_are_trained_until_no_claim_needs_them(train, tmp_path):
+    judge = Judge(decided_at=5)
+    code, said = train(judge=judge)
+
+    assert code == 0
+    assert seeds_of(tmp_path / "a") == {"norm=batch": 5, "norm=layer": 3, "norm=none": 5}
+    assert judge.seen == [(3, {"finished"}), (4, {"finished"}), (5, {"finished"})]
+    undecided = "claims are undecided; training norm=none, norm=batch"
+    assert [line for line in said.splitlines() if line.startswith("many: ")] == [
+        f"many: look at 3 seeds: {undecided} on with seed 3",
+        f"many: look at 4 seeds: {undecided} on with seed 4",
+        "many: look at 5 seeds: every claim is decided; no more seeds are trained",
+    ]
+
+
+def test_every_run_records_the_planned_looks(train, tmp_path):
+    train(judge=Judge(decided_at=3))
+    environment = (tmp_path / "a/runs/many/norm=none/seed=0/environment.json").read_text()
+
+    assert json.loads(environment)["planned"] == {
+        "seeds": [0, 1, 2, 3, 4, 5],
+        "cells": 3,
+        "looks": [3, 4, 5, 6],
+    }
+
+
+def test_without_claims_all_seeds_are_one_stage(train, tmp_path):
+    code, said = train(config=CONFIG + SWEEP)
+
+    assert code == 0
+    assert set(seeds_of(tmp_path / "a").values()) == {6}
+    assert "many: 3 cells × 6 seeds, 0 done, 18 to do" in said
+    assert "look at" not in said
+
+
+def test_the_same_command_goes_through_the_same_stages_again(train, tmp_path):
+    train(judge=Judge(decided_at=4))
+    before = read_runs(tmp_path / "a/runs")
+    judge = Judge(decided_at=4)
+    code, said = train(judge=judge)
+
+    assert (code, len(judge.seen)) == (0, 2)
+    assert said.splitlines()[-1] == "many: 11 runs, all done already"
+    assert read_runs(tmp_path / "a/runs") == before
+
+
+def test_a_look_sees_no_seed_beyond_it(train, tmp_path):
+    train(judge=Judge(decided_at=6))
+    judge = Judge(decided_at=4)
+    train(judge=judge)
+
+    assert [seeds for seeds, _ in judge.seen] == [3, 4]
+
+
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_what_was_cut_off_between_stages_ends_with_the_same_runs(jobs, train, tmp_path):
+    train("whole", Judge(decided_at=5), jobs=jobs)
+
+    def die(records):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("cut", die, jobs=jobs)
+    assert set(seeds_of(tmp_path / "cut").values()) == {3}
+    train("cut", Judge(decided_at=5), jobs=jobs)
+
+    assert read_runs(tmp_path / "cut/runs") == read_runs(tmp_path / "whole/runs")
+
+
+def test_a_signal_between_stages_ends_the_command_and_nothing_is_lost(train, tmp_path):
+    def be_told_to_stop(records):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return BOTH
+
+    code, said = train(judge=be_told_to_stop)
+
+    assert code == 143
+    assert "stopped; the same command continues with the remaining runs:" in said
+    assert set(seeds_of(tmp_path / "a").values()) == {3}
+    assert train(judge=Judge(decided_at=4))[0] == 0
+    assert seeds_of(tmp_path / "a")["norm=none"] == 4
+
+
+def test_a_signal_within_a_stage_ends_the_command_before_the_look(train, tmp_path, monkeypatch):
+    write_summary = RunDir.write_summary
+
+    def write_it_and_be_told_to_stop(folder, summary):
+        write_summary(folder, summary)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    judge = Judge(decided_at=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDir, "write_summary", write_it_and_be_told_to_stop)
+        code, _ = train(judge=judge)
+
+    assert (code, judge.seen) == (130, [])
+    assert sum(seeds_of(tmp_path / "a").values()) == 1
+    assert train(judge=judge)[0] == 0
+    assert set(seeds_of(tmp_path / "a").values()) == {3}
+
+
+def test_no_look_is_taken_if_a_run_failed(train, tmp_path, monkeypatch):
+    judge, build = Judge(decided_at=3), one_run.build_parts
+
+    def fail_once(config, *others):
+        if config.train.seed == 2 and config.model.norm.name == "layer":
+            raise OSError("no more room")
+        return build(config, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one_run, "build_parts", fail_once)
+        code, said = train(judge=judge)
+
+    assert (code, judge.seen) == (1, [])
+    assert "the same command tries the failed runs again:" in said
+    assert train(judge=judge)[0] == 0
+    assert judge.seen == [(3, {"finished"})]
+
+
+def test_force_deletes_the_runs_of_all_looks_first(train, tmp_path):
+    train(judge=Judge(decided_at=5))
+    before = read_runs(tmp_path / "a/runs")
+
+    def die(records):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(judge=die, force=True)
+    assert set(seeds_of(tmp_path / "a").values()) == {3}
+    train(judge=Judge(decided_at=5))
+
+    after = read_runs(tmp_path / "a/runs")
+    assert {path: after[path] for path in before} == before
+
+
+def test_a_plan_names_the_runs_at_the_first_look_and_at_most(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG + SWEEP + CLAIM)
+    experiment = load_experiment(tmp_path / "c.yaml")
+    lines = describe_durations(experiment, plan_runs(experiment, tmp_path / "runs", False))
+
+    assert [line.partition(";")[0] for line in lines] == [
+        "first look, at 3 seeds: 9 runs",
+        "at most, with 6 seeds: 18 runs",
+    ]
