@@ -23,9 +23,10 @@ class WeightPart:
     for bit.
     """
 
-    def __init__(self, weight: nn.Parameter, chosen: Tensor) -> None:
+    def __init__(self, weight: nn.Parameter, is_chosen: Tensor) -> None:
         self._weight = weight
-        self._places = torch.unravel_index(chosen.to(weight.device), weight.shape)
+        # Not `unravel_index`, which imports PyTorch's compiler.
+        self._places = is_chosen.view(weight.shape).to(weight.device).nonzero(as_tuple=True)
         self.values = nn.Parameter(weight.detach()[self._places])
         """The chosen values `(K,)`; current between `take` and the next `put_back`."""
 
@@ -115,7 +116,7 @@ def _choose_parts(model: nn.Module, count: int, seed: int) -> dict[str, WeightPa
     is_chosen[torch.sort(orders, stable=True).indices[:count]] = True
     chosen = torch.split(is_chosen, [weight.numel() for weight in weights.values()])
     return {
-        name: WeightPart(weight, flags.nonzero().flatten())
+        name: WeightPart(weight, flags)
         for (name, weight), flags in zip(weights.items(), chosen, strict=True)
         if flags.any()
     }
