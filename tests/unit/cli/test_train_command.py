@@ -10,7 +10,7 @@ from bnexp.launch.stop import StopSignal
 
 COMPARE = "compare:     bnexp compare many"
 TENSORBOARD = "TensorBoard: bnexp tb many"
-TOO_BIG = "{conv: 65536, kernel_size: 31}, {conv: 65536, kernel_size: 301}"
+TOO_BIG = "{conv: 65536, kernel_size: 1}, {conv: 65536, kernel_size: 301}"
 """The second layer's 4 × 10^14 weights are more than a process can address."""
 
 
