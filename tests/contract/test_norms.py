@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
@@ -51,6 +52,14 @@ def find_problem(config, shape):
 
 
 each_norm = pytest.mark.parametrize("config", NORM_CONFIGS, ids=describe)
+
+
+@pytest.mark.parametrize("value", [0, -1e-5, float("inf"), float("nan")])
+@pytest.mark.parametrize("norm", [n for n in NORMS if "eps" in n.model_fields], ids=part_name)
+def test_what_is_added_to_a_variance_is_a_number_above_zero(norm, value):
+    with pytest.raises(ValidationError, match="eps"):
+        norm(eps=value)
+
 
 FORMS = [
     pytest.param(config, dimensions, id=f"{describe(config)}-{dimensions}d")

@@ -373,6 +373,18 @@ def test_a_target_that_is_no_number_is_refused():
         compare_runs(both(), Question(target=math.nan))
 
 
+@pytest.mark.parametrize("margin", [0, -0.01, -0.5, math.inf, math.nan])
+def test_a_margin_must_be_a_number_above_zero(margin):
+    with pytest.raises(UsageError, match=r"--margin: must be a number above 0"):
+        compare_runs(both(), Question(margin=margin))
+
+
+@pytest.mark.parametrize("margin", [1, 2])
+def test_a_margin_of_all_accuracies_is_refused(margin):
+    with pytest.raises(UsageError, match=r"for one point write 0\.01"):
+        compare_runs(both(), Question(margin=margin))
+
+
 # The metric
 
 
@@ -453,6 +465,12 @@ def test_a_few_keys_that_tell_plain_experiments_apart_are_shown_but_not_taken_fo
     assert [cell.settings["train.epochs"] for cell in comparison.cells] == [5, 10]
     assert comparison.swept == ()
     assert difference_of(comparison, "b/base").verdict == "confounded"
+
+
+def test_up_to_three_keys_that_tell_experiments_apart_are_shown():
+    keys = [f"train.option_{number}" for number in range(3)]
+    comparison = compare_runs(plain_experiments(dict.fromkeys(keys, 0), dict.fromkeys(keys, 1)))
+    assert set(comparison.differing) == set(keys)
 
 
 def test_many_keys_that_tell_experiments_apart_are_named_in_the_warning_alone():
@@ -545,6 +563,14 @@ def test_a_metric_without_epochs_counts_none_even_where_a_cell_diverged():
     lost = build_run("norm=batch", state="diverged", history=())
     comparison = compare_runs([*build_cell("norm=none", [0.4]), lost], Question("elapsed_seconds"))
     assert [cell.epochs_to_target for cell in comparison.cells] == [None, None]
+
+
+def test_where_none_was_evaluated_only_a_metric_with_a_direction_may_have_epochs():
+    lost = [build_run(cell, state="diverged", history=()) for cell in ("norm=none", "norm=batch")]
+    compared = compare_runs(lost, Question("val/loss", target=0.5))
+    assert [cell.epochs_to_target.reached for cell in compared.cells] == [0, 0]
+    with pytest.raises(UsageError, match="no run has 'optim/learning_rate'"):
+        compare_runs(lost, Question("optim/learning_rate", target=0.5))
 
 
 def test_times_are_told_in_steps_of_the_finished_runs():

@@ -225,6 +225,24 @@ def test_a_commit_that_only_one_of_two_cells_has_forbids_a_verdict():
     assert verdict_of(mixed_commits("aaa", "aab")) == "confounded"
 
 
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        (3, "norm=0, norm=1, norm=2"),
+        (4, "norm=0, norm=1 and 2 more"),
+    ],
+)
+def test_up_to_three_cells_with_a_value_are_named_and_more_are_counted(cells, named):
+    settings = {"model.norm.name": None}
+    records = [
+        build_run(f"norm={n}", settings=settings, config={"train.epochs": 5 if n < cells else 10})
+        for n in range(cells + 1)
+    ]
+    text = " ".join(warnings_of(compare_runs(records)))
+    assert f"5 ({named})" in text
+    assert f"10 (norm={cells})" in text
+
+
 @pytest.mark.parametrize("lost", ["config", "environment"])
 def test_runs_that_cannot_be_checked_get_no_causal_verdict(lost):
     records = [

@@ -15,12 +15,16 @@ from bnexp.training.population import Evaluator, recalibrate
 CPU = torch.device("cpu")
 
 
+def draw_images(count):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (count, 6, 6, 3), dtype=np.uint8)
+    labelled = LabelledImages(pixels, rng.integers(0, 4, count))
+    return ResidentImages(labelled, ChannelStatistics.of(labelled), CPU)
+
+
 @pytest.fixture
 def images():
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (60, 6, 6, 3), dtype=np.uint8)
-    labelled = LabelledImages(pixels, rng.integers(0, 4, 60))
-    return ResidentImages(labelled, ChannelStatistics.of(labelled), CPU)
+    return draw_images(60)
 
 
 @pytest.fixture
@@ -58,6 +62,39 @@ def test_recalibration_pools_true_moments_over_all_values(model, images):
     torch.testing.assert_close(
         model[1].running_var.double(), features.var(1, unbiased=False), atol=1e-6, rtol=0
     )
+
+
+def test_recalibration_leaves_out_the_last_images_that_fill_no_batch(model):
+    few = draw_images(5)
+    recalibrate(model, few, 3, "fp32")
+
+    inputs, _ = few.gather(torch.arange(3))
+    mean = model[0](inputs).transpose(0, 1).flatten(1).mean(1)
+    torch.testing.assert_close(model[1].running_mean, mean)
+
+
+def test_moments_far_from_zero_keep_their_digits(images):
+    # In float32, squares near 10^6 have no digit left of a variance near 1.
+    scale = nn.Conv2d(3, 3, 1, groups=3)
+    nn.init.ones_(scale.weight)
+    nn.init.constant_(scale.bias, 1000.0)
+    model = nn.Sequential(scale, nn.BatchNorm2d(3))
+    recalibrate(model, images, 20, "fp32")
+
+    inputs, _ = images.gather(torch.arange(60))
+    values = scale(inputs).detach().double().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(model[1].running_var.double(), values.var(1, unbiased=False))
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 1.1, 1e3 / 3])
+def test_a_constant_channel_has_no_variance_below_zero(images, value):
+    constant = nn.Conv2d(3, 1, 1)
+    nn.init.zeros_(constant.weight)
+    nn.init.constant_(constant.bias, value)
+    model = nn.Sequential(constant, nn.BatchNorm2d(1))
+    recalibrate(model, images, 7, "fp32")
+
+    assert 0 <= model[1].running_var <= 1e-10 * value**2
 
 
 def test_pooling_is_right_where_averaging_the_variances_of_small_batches_is_not():

@@ -60,6 +60,7 @@ def test_a_clear_difference_in_the_predicted_direction_supports_the_claim():
     expected = stats.ttest_rel(batch, NONE)
 
     assert result.verdict == "supported"
+    assert result.treatment.remarks == result.control.remarks == ()
     assert result.test.mean == pytest.approx(0.05)
     assert result.test.p == result.p_holm == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval()
@@ -96,6 +97,15 @@ def test_what_is_neither_shown_nor_excluded_is_inconclusive_with_the_seeds_it_ta
 
     assert result.verdict == "inconclusive"
     assert "neither" in result.obstacle.text
+    assert power_of_paired_t(0.01, spread, result.seeds_needed) >= 0.8
+    assert power_of_paired_t(0.01, spread, result.seeds_needed - 1) < 0.8
+
+
+def test_the_seeds_it_takes_are_named_also_if_one_seed_shows_no_difference():
+    result = assess([*shifted(0.01, (0.03, -0.02, 0.01, -0.03, 0.0))[:4], NONE[4]])
+
+    assert result.test.by_seed[4] == 0
+    spread = stats.tstd([*result.test.by_seed.values()])
     assert power_of_paired_t(0.01, spread, result.seeds_needed) >= 0.8
     assert power_of_paired_t(0.01, spread, result.seeds_needed - 1) < 0.8
 
@@ -415,6 +425,17 @@ def test_the_best_rate_is_chosen_on_validation_and_reported_on_test():
     assert (result.control.axis_value, result.treatment.axis_value) == (0.01, 0.1)
     assert result.control.values[3] == pytest.approx(0.53)
     assert result.verdict == "supported"
+
+
+def test_a_rate_at_which_a_run_lacks_the_selecting_metric_is_no_choice():
+    claims = (claim(reduction=reduction("best", select_by="val/accuracy")),)
+    tables = {norm: {0.01: 0.5, 0.1: 0.6, 1.0: 0.7} for norm in ("none", "batch")}
+    records = sweep(claims, tables)
+    lacking = next(run for run in records if run.seed == 0 and "rate=1.0" in run.cell)
+    del lacking.summary.final["val/accuracy"]
+    result = only(compare_runs(records))
+
+    assert (result.control.axis_value, result.treatment.axis_value) == (0.1, 1.0)
 
 
 def test_the_range_over_the_axis_is_one_number_a_seed():

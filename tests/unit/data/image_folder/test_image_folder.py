@@ -1,5 +1,6 @@
 """Loading a folder of JPEG and PNG files."""
 
+import contextlib
 import io
 import os
 import shutil
@@ -282,3 +283,9 @@ def test_more_images_than_memory_holds_are_refused(folder, monkeypatch):
 
     monkeypatch.setattr("bnexp.data.image_folder.decoding.np.empty", refuse)
     assert "8 images of 8×6 pixels take 0.0 GB of memory" in error_of(folder)
+
+
+@pytest.mark.parametrize(("size", "is_right"), [(0, False), (1, True), (4096, True), (4097, False)])
+def test_pictures_are_resized_to_between_1_and_4096_pixels(size, is_right):
+    with contextlib.nullcontext() if is_right else pytest.raises(ValidationError):
+        ImageFolderConfig(root="x", image_size=(size, size))

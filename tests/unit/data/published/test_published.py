@@ -85,6 +85,21 @@ def served(tmp_path):
     thread.join()
 
 
+@pytest.mark.parametrize(
+    ("config", "shape", "classes", "train", "test", "sizes"),
+    [
+        (Cifar10Config, (32, 32, 3), 10, 50_000, 10_000, (170_498_071,)),
+        (Cifar100Config, (32, 32, 3), 100, 50_000, 10_000, (169_001_437,)),
+        (MnistConfig, (28, 28, 1), 10, 60_000, 10_000, (9_912_422, 28_881, 1_648_877, 4_542)),
+        (FashionMnistConfig, (28, 28, 1), 10, 60_000, 10_000,
+         (26_421_880, 29_515, 4_422_102, 5_148)),
+    ],
+)  # fmt: skip
+def test_the_facts_are_the_published_ones(config, shape, classes, train, test, sizes):
+    assert config().facts() == DatasetFacts(shape, classes, train, test)
+    assert tuple(file.size for file in config.source.files) == sizes
+
+
 @pytest.mark.parametrize("config", [MnistConfig, FashionMnistConfig])
 def test_four_files_are_fetched_from_the_first_mirror_that_answers(
     config, served, data_folder, monkeypatch
