@@ -173,6 +173,13 @@ def test_no_number_of_seeds_up_to_a_hundred_thousand_finds_next_to_nothing(effec
     assert Design((1.0, 1.0), (2, 2)).seeds_needed(effect) is None
 
 
+@pytest.mark.parametrize(("n", "needed"), [(100_000, 100_000), (100_001, None)])
+def test_up_to_a_hundred_thousand_seeds_are_named(n, needed):
+    # An effect just above the smallest that this number finds, which one seed less does not.
+    effect = Design((1.0,), (n,)).smallest_detectable() * (1 + 1e-7)
+    assert Design((1.0,), (2,)).seeds_needed(effect) == needed
+
+
 @pytest.mark.parametrize("spread", [1e-300, 1e-320])
 def test_the_smallest_detectable_effect_scales_with_a_spread_near_the_smallest_float(spread):
     for smallest, unit in (
