@@ -6,11 +6,13 @@ python scripts/write_docs.py [--check]     with --check, only says whether they 
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import subprocess
 import sys
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -239,24 +241,42 @@ def write_cli_page() -> str:
         "Ctrl-C or SIGTERM. A diverged run is a result, not a failure.",
         "",
     ]
-    for command in COMMANDS:
+    for command, page in zip(COMMANDS, read_help(COMMANDS), strict=True):
         lines += [f"## `bnexp {command}`".replace(" `", " `").replace(" `\n", "`"), "", "```text"]
-        lines += [read_help(command.split()), "```", ""]
+        lines += [page, "```", ""]
     return "\n".join(lines).rstrip().replace("`bnexp `", "`bnexp`") + "\n"
 
 
-def read_help(command: list[str]) -> str:
-    """Returns a command's help, 100 columns wide, without colours."""
+READ_HELP = """
+import contextlib, io, json, sys
+from bnexp.cli.app import main
+
+pages = []
+for words in json.load(sys.stdin):
+    sys.argv = ["bnexp", *words, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        main()
+    pages.append(printed.getvalue())
+json.dump(pages, sys.stdout)
+"""
+
+
+def read_help(commands: Sequence[str]) -> list[str]:
+    """Returns the help of each command, 100 columns wide, without colours."""
     environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
     environment = {key: value for key, value in environment.items() if key != "FORCE_COLOR"}
     done = subprocess.run(
-        [sys.executable, "-m", "bnexp", *command, "--help"],
+        [sys.executable, "-c", READ_HELP],
+        input=json.dumps([command.split() for command in commands]),
         env={**environment, "TERM": "dumb"},
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    return [
+        "\n".join(line.rstrip() for line in page.strip("\n").splitlines())
+        for page in json.loads(done.stdout)
+    ]
 
 
 def main() -> None:

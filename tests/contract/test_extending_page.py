@@ -73,9 +73,7 @@ def test_the_parts_of_the_page_train_from_a_package(installed, started_bnexp, tm
 
 
 def test_the_parts_of_the_page_train_from_bnexp_itself(started_bnexp, tmp_path):
-    shutil.copytree(
-        ROOT / "bnexp", tmp_path / "bnexp", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(ROOT / "bnexp", tmp_path / "bnexp")
     for name, text in FILES.items():
         if name.startswith("my_parts/"):
             _, part, _ = name.split("/")

@@ -151,7 +151,9 @@ def test_the_gradient_of_a_norm_is_right(config, dimensions):
         torch.manual_seed(0)
         return torch.func.functional_call(layer, state, (inputs,))
 
-    assert torch.autograd.gradcheck(forward, (inputs, *parameters.values()))
+    # Of many channels, random sums of the derivatives are compared, not each.
+    is_large = small["channels"] == CHANNELS
+    assert torch.autograd.gradcheck(forward, (inputs, *parameters.values()), fast_mode=is_large)
 
 
 @each_form

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate_verdicts.py"
-EXPERIMENTS = 600
 
 
 @pytest.fixture
@@ -20,24 +19,30 @@ def simulation(monkeypatch):
     return module
 
 
+@pytest.fixture(params=[150, pytest.param(2000, marks=pytest.mark.slow)])
+def experiments(request):
+    return request.param
+
+
 @pytest.fixture
-def rates(simulation):
+def rates(simulation, experiments):
     scenarios = {scenario.name: scenario for scenario in simulation.SCENARIOS}
-    return lambda name: simulation.simulate(scenarios[name], EXPERIMENTS, seed=1)
+    return lambda name: simulation.simulate(scenarios[name], experiments, seed=1)
 
 
-def noise(share):
+@pytest.fixture
+def noise(experiments):
     """Three standard errors of a share that is estimated from the simulated experiments."""
-    return 3 * sqrt(share * (1 - share) / EXPERIMENTS)
+    return lambda share: 3 * sqrt(share * (1 - share) / experiments)
 
 
 @pytest.mark.parametrize("name", ["coverage, 3 paired seeds", "coverage, 5 paired seeds"])
-def test_intervals_hold_the_truth_as_often_as_they_say(rates, name):
+def test_intervals_hold_the_truth_as_often_as_they_say(rates, noise, name):
     for rate in rates(name).values():
         assert rate == pytest.approx(0.95, abs=noise(0.95))
 
 
-def test_with_six_cells_without_effect_seldom_any_is_called_better_or_worse(rates):
+def test_with_six_cells_without_effect_seldom_any_is_called_better_or_worse(rates, noise):
     (rate,) = rates("no effect, 6 cells, 5 seeds").values()
     assert rate <= 0.05 + noise(0.05)
 
@@ -48,12 +53,12 @@ def test_a_claim_without_an_effect_is_seldom_supported(rates):
     assert found["contradicted"] <= 0.05
 
 
-def test_the_seeds_named_for_80_percent_power_have_it(rates):
+def test_the_seeds_named_for_80_percent_power_have_it(rates, noise):
     found = rates("claim higher, effect = margin, 18 seeds")
     assert found["supported"] >= 0.8 - noise(0.8)
     assert found["contradicted"] <= 0.01
 
 
-def test_a_difference_of_the_margin_is_seldom_called_equal(rates):
+def test_a_difference_of_the_margin_is_seldom_called_equal(rates, noise):
     found = rates("claim equal, effect = margin, 10 seeds")
     assert found["supported"] <= 0.05 + noise(0.05)

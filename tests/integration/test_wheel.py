@@ -39,30 +39,43 @@ def wheel(tmp_path_factory):
     return folder / "installed"
 
 
-def run(installed, folder, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "bnexp", *words],
+COMMANDS = [
+    ["init", "bn-vs-none"],
+    ["plan", "bn-vs-none.yaml"],
+    ["train", "quickstart", *TINY],
+    ["compare", "quickstart"],
+    ["schema"],
+]
+RUNNER = """
+import json, sys
+from bnexp.cli.app import main
+
+for words in json.load(sys.stdin):
+    sys.argv = ["bnexp", *words]
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code, words
+    print("\\f")
+"""
+"""Runs commands one after the other, with a form feed after what each prints."""
+
+
+def check_commands(installed, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER],
         env={**os.environ, "PYTHONPATH": str(installed)},
         cwd=folder,
+        input=json.dumps(COMMANDS),
         capture_output=True,
         text=True,
     )
 
-
-def check_commands(installed, folder):
-    copied = run(installed, folder, "init", "bn-vs-none")
-    planned = run(installed, folder, "plan", "bn-vs-none.yaml")
-    trained = run(installed, folder, "train", "quickstart", *TINY)
-    compared = run(installed, folder, "compare", "quickstart")
-    schema = run(installed, folder, "schema")
-
-    for done in (copied, planned, trained, compared, schema):
-        assert done.returncode == 0, done.stderr
-    unfolded = "".join(trained.stderr.split())
+    assert done.returncode == 0, done.stderr
+    unfolded = "".join(done.stderr.split())
     assert f"{installed}/bnexp/configs/quickstart.yaml" in unfolded
-    assert json.loads(schema.stdout) == json.loads(
-        (folder / "bnexp.schema.json").read_text("utf-8")
-    )
+    schema = done.stdout.split("\f\n")[len(COMMANDS) - 1]
+    assert json.loads(schema) == json.loads((folder / "bnexp.schema.json").read_text("utf-8"))
 
 
 def test_it_works_from_the_package_alone(as_installed, tmp_path):

@@ -52,7 +52,7 @@ def test_what_is_written_as_yaml_is_read_back_the_same(tree):
     assert listed(read_yaml(write_yaml(tree), "f").plain()) == tree
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(WORDS, max_size=40).map("".join))
 def test_any_text_is_a_config_or_a_clear_problem(tmp_path, text):
     path = Path(tmp_path) / "c.yaml"
@@ -126,7 +126,7 @@ def enumerate_cells(grid, excludes, includes):
     return kept, [{key: {**DEFAULTS, **cell}[key] for key in shown} for cell in (*kept, *includes)]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sweeps())
 def test_a_sweep_is_its_grid_less_the_excludes_plus_the_includes(tmp_path, sweep):
     grid, excludes, includes = sweep

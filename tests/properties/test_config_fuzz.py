@@ -226,7 +226,7 @@ def check_experiment(experiment):
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_whatever_is_in_a_file_it_is_an_experiment_or_a_clear_problem(kind, tmp_path):
-    fuzz(kind, tmp_path, 150)
+    fuzz(kind, tmp_path, 50)
 
 
 def test_every_text_of_up_to_four_marks_is_a_tree_or_clear_problems():

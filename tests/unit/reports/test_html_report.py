@@ -1,3 +1,4 @@
+import functools
 import math
 import re
 import xml.etree.ElementTree as ElementTree
@@ -166,6 +167,11 @@ def texts_of(chart):
     return {element.text for element in chart.iter("text")}
 
 
+@functools.cache
+def page_of(name):
+    return render_html(comparisons_of(name))
+
+
 @pytest.fixture
 def records():
     return runs_of(environment=ENVIRONMENT)
@@ -178,19 +184,19 @@ def comparison(records):
 
 @pytest.mark.parametrize("name", ODD)
 def test_every_element_is_closed_and_no_id_is_used_twice(name):
-    page = Page(render_html(comparisons_of(name)))
+    page = Page(page_of(name))
     assert len(page.ids) == len(set(page.ids))
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_figure_that_does_not_exist_is_never_written_as_a_number(name):
-    source = render_html(comparisons_of(name))
+    source = page_of(name)
     assert not re.search(r"\b(nan|NaN|None|inf|Infinity)\b", source)
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_charts_are_well_formed_and_their_words_lie_within_their_frame(name):
-    for chart in charts_of(render_html(comparisons_of(name))):
+    for chart in charts_of(page_of(name)):
         _, _, width, height = map(float, chart.get("viewBox").split())
         for element in chart.iter("text"):
             assert 0 <= float(element.get("x")) <= width
@@ -219,7 +225,7 @@ def test_each_chart_is_drawn_for_wide_and_for_narrow_pages(comparison):
 
 @pytest.mark.parametrize("name", ODD)
 def test_nothing_is_loaded_and_nothing_runs(name):
-    source = render_html(comparisons_of(name))
+    source = page_of(name)
     page = Page(source)
     assert not {"script", "link", "img", "iframe", "object", "image", "use"} & set(page.tags)
     assert not re.search(r"\s(?:src|srcset|xlink:href|on\w+)=|url\(|@import|https?:", source)
