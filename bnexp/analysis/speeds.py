@@ -57,7 +57,7 @@ def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
 def _find_span(run: RunRecord) -> tuple[datetime, datetime] | None:
     """Returns when a run began and about when it ended, if it says so."""
     try:
-        begun = datetime.fromisoformat(str(run.environment.get("created")))
-    except ValueError:
+        begun = datetime.fromisoformat(str(run.environment.get("created"))).astimezone()
+        return begun, begun + timedelta(seconds=final_value(run, "elapsed_seconds") or 0.0)
+    except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return None
-    return begun, begun + timedelta(seconds=final_value(run, "elapsed_seconds") or 0.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, NonNegativeFloat
+from pydantic import ConfigDict, Field
 
 State = Literal["pending", "running", "finished", "diverged", "interrupted", "failed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -17,6 +17,10 @@ Scalar = str | int | float | bool | None
 """A value that a config key can have once the config is flattened."""
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
+_Figure = Annotated[float, Field(ge=-1e39, le=1e39)]
+"""Beyond what a float32 holds; the square of a larger one would be beyond a float64, too."""
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+"""Up to 30 years."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,13 @@ class Summary:
     status: Literal["finished", "diverged"]
     epochs: _Count
     steps: _Count
-    elapsed_seconds: NonNegativeFloat
-    images_per_second: NonNegativeFloat
+    elapsed_seconds: _Seconds
+    images_per_second: Annotated[float, Field(ge=0, le=1e15)]
     peak_memory_bytes: _Count
     parameters: _Count
-    final: Mapping[str, float]
-    best: Mapping[str, float]
-    history: Mapping[str, tuple[float, ...]]
+    final: Mapping[str, _Figure]
+    best: Mapping[str, _Figure]
+    history: Mapping[str, tuple[_Figure, ...]]
     training_memory_bytes: _Count | None = None
     """What a training step holds: parameters, gradients, optimiser state, buffers, and the tensors
     saved for the backward pass. None if the run's version of bnexp did not count it."""

@@ -164,6 +164,40 @@ def test_no_command_crashes_hangs_or_believes_it_silently(kind, name, sound, tmp
         assert out == sound_out or is_named, (command, out)
 
 
+@pytest.mark.parametrize("key", ["elapsed_seconds", "images_per_second", "final", "history"])
+def test_an_absurd_figure_that_was_sealed_again_is_named(key, sound, tmp_path, monkeypatch):
+    shutil.copytree(sound[0], tmp_path / "runs", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs" / RUN
+    summary = json.loads((path / "summary.json").read_text())
+    if key == "final":
+        summary["final"]["test/loss"] = summary["history"]["test/loss"][-1] = -1e308
+    elif key == "history":
+        summary["history"]["test/loss"][0] = 1e308
+    else:
+        summary[key] = 1e308
+    (path / "summary.json").write_text(json.dumps(summary))
+    seal(path)
+
+    for command in COMMANDS:
+        _, _, everything = run(command)
+        sentence = f"{RUN}/summary.json is not a summary: {key}: Input should be"
+        assert sentence in everything or (command[0] == "ls" and '"failed": 1' in everything)
+
+
+@pytest.mark.parametrize("created", ["9999-12-31T23:59:59+00:00", "0001-01-01", "2025-01-01"])
+def test_an_absurd_date_that_was_sealed_again_ends_none(created, sound, tmp_path, monkeypatch):
+    shutil.copytree(sound[0], tmp_path / "runs", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs" / RUN
+    environment = json.loads((path / "environment.json").read_text())
+    (path / "environment.json").write_text(json.dumps({**environment, "created": created}))
+    seal(path)
+
+    for command in COMMANDS:
+        assert run(command)[0] == 0
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run that has ended, and what it left."""
