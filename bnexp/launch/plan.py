@@ -86,7 +86,8 @@ def decide(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
         return "train", None
     record = read_run(folder.path, with_config=False)
     if record.fingerprint != spec.config.fingerprint():
-        record = read_run(folder.path)
+        record = read_run(folder.path)  # an error of the disk may have passed, too
+    if record.fingerprint != spec.config.fingerprint():
         problem = _tell_by_config(record, spec)
         how = "the run is recognized by its config and gets a new status"
         return _choose_action(record, folder), f"{problem}; {how}"

@@ -1,12 +1,14 @@
 """A run goes on to the same bits whichever of the files that describe it is lost, and says so."""
 
+import errno
 import json
 
 import pytest
 from interrupted_runs import interrupt, plan, train
 from run_results import read_results
 
-from bnexp.runs import read_run
+from bnexp.files import read_foreign
+from bnexp.runs import read_run, reading
 
 
 def find_warnings(done, run):
@@ -111,3 +113,18 @@ def test_a_finished_run_whose_status_was_edited_is_rebuilt_as_it_was(key, value,
     assert f"status.json and manifest.json differ in {key}" in warning
     assert read_results(run.folder.path) == whole
     assert read_run(run.folder.path).problems == ()
+
+
+def test_a_status_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch):
+    interrupt(tmp_path)
+    failures = iter([OSError(errno.EIO, "Input/output error")])
+
+    def read_or_fail(path):
+        if str(path).endswith("status.json") and (error := next(failures, None)):
+            raise error
+        return read_foreign(path)
+
+    monkeypatch.setattr(reading, "read_foreign", read_or_fail)
+
+    assert plan(tmp_path).action == "resume"
+    assert next(failures, None) is None
