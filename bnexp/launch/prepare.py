@@ -62,8 +62,12 @@ def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[P
     if forced:
         say(f"--force: deleting {count(len(forced), 'earlier run')}")
     for run in forced:
-        with hold_lock(run.folder.lock, say):
-            run.folder.start_over()
+        try:
+            with hold_lock(run.folder.lock, say):
+                run.folder.start_over()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(f"{run.folder.path} cannot be locked: {reason}") from error
     return [replace(run, is_forced=False) for run in runs]
 
 
