@@ -66,11 +66,13 @@ class Operation:
         return self.kind, name, Path(self.to).name, self.site
 
 
-_IMPORT = f"""\
+MAKE_SHORT = f"""\
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import file_operations as f
+f.make_short()
 """
+"""Code that a fork runs first, so that little is left to do but file operations."""
 
 
 class Scenes:
@@ -139,7 +141,7 @@ class Scenes:
     def start(self, scene, at=None, action=""):
         """Starts the scene's command, disturbed at one operation."""
         arguments = (str(self.runs), str(self.log), at, action)
-        before = f"{_IMPORT}f.make_short(); f.intercept(*{arguments!r})"
+        before = f"{MAKE_SHORT}f.intercept(*{arguments!r})"
         words = ("train", "c.yaml", *SCENES[scene])
         return self.forks.start(*words, cwd=self.folder, before=before)
 
@@ -151,8 +153,7 @@ class Scenes:
 
     def run_again(self):
         """Runs the command that is to continue, whatever has happened, to its end."""
-        before = f"{_IMPORT}f.make_short()"
-        return self.forks.run("train", "c.yaml", cwd=self.folder, before=before)
+        return self.forks.run("train", "c.yaml", cwd=self.folder, before=MAKE_SHORT)
 
 
 def read_files(folder):
@@ -238,10 +239,10 @@ def make_short():
     whole = drawing.draw_shapes(10_000, 2_000)
     train, test = (
         LabelledImages(part.images[:count], part.labels[:count])
-        for part, count in ((whole.train, 100), (whole.test, 20))
+        for part, count in ((whole.train, 200), (whole.test, 20))
     )
     few = Dataset("shapes", train, test, whole.class_names)
-    config._FACTS = DatasetFacts((32, 32, 3), 10, train_count=100, test_count=20)
+    config._FACTS = DatasetFacts((32, 32, 3), 10, train_count=200, test_count=20)
     drawing.draw_shapes = lambda *_: few
     recorder.SECONDS_BETWEEN_BEATS = 0.0
 

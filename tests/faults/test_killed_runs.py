@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from file_operations import MAKE_SHORT
 from run_results import read_points, read_results, read_steps
 
 from bnexp.locks import is_held
@@ -29,8 +30,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(forks, folder):
     """The run as it is without an interruption, in `whole/`, and how long it takes."""
-    forks.run("train", "c.yaml", "--runs-dir", "warm-up", cwd=folder)
-    done = forks.run("train", "c.yaml", cwd=folder)
+    forks.run("train", "c.yaml", "--runs-dir", "warm-up", cwd=folder, before=MAKE_SHORT)
+    done = forks.run("train", "c.yaml", cwd=folder, before=MAKE_SHORT)
     assert done.code == 0, done.said
     shutil.move(folder / "runs", folder / "whole")
     return read_results(folder / "whole/tiny/base/seed=0"), done.seconds
@@ -42,7 +43,7 @@ def kill_until_done(forks, folder, seconds, chance):
     for kills in range(100):
         # The patience rises, so that an end comes.
         patience = chance.uniform(0.2, 0.8) * seconds * (1 + kills / 12)
-        done = forks.run("train", "c.yaml", cwd=folder, kill_after=patience)
+        done = forks.run("train", "c.yaml", cwd=folder, before=MAKE_SHORT, kill_after=patience)
         if done.code == 0:
             return kills
         assert done.code == -9, done.said

@@ -4,12 +4,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from forks import wait_until
-from run_results import read_results
-from sweeps import plan, train
+from sweeps import plan
 
 from bnexp.locks import is_held
 from bnexp.runs import read_run
@@ -28,40 +26,6 @@ def stop_in_the_middle(forks, run, folder):
 
 def is_refused(done, holder):
     return done.code == 2 and f"is being trained by process {holder.pid} on " in done.said
-
-
-def test_row_16_a_stopped_process_keeps_its_run_and_goes_on(forks, tmp_path):
-    (run,) = plan(tmp_path, *LENGTH)
-    sleeper = stop_in_the_middle(forks, run, tmp_path)
-    time.sleep(1)
-    left = {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()}
-
-    other = forks.run(*COMMAND, cwd=tmp_path)
-    assert is_refused(other, sleeper), other.said
-    assert {p: p.read_bytes() for p in run.folder.path.rglob("*") if p.is_file()} == left
-
-    sleeper.send_signal(signal.SIGCONT)
-    assert sleeper.wait() == 0, sleeper.said
-    assert forks.run(*COMMAND, cwd=tmp_path).code == 0
-    (whole,) = plan(tmp_path / "whole", *LENGTH)
-    train([whole])
-    assert read_results(run.folder.path) == read_results(whole.folder.path)
-
-
-def test_row_16_the_run_of_a_killed_process_is_free_at_once(forks, tmp_path):
-    (run,) = plan(tmp_path, *LENGTH)
-    sleeper = stop_in_the_middle(forks, run, tmp_path)
-    sleeper.send_signal(signal.SIGKILL)
-    sleeper.wait()
-
-    done = forks.run(*COMMAND, cwd=tmp_path)
-
-    assert done.code == 0, done.said
-    assert "waiting for" not in done.said
-    assert "continues after step" in run.folder.log.read_text()
-    (whole,) = plan(tmp_path / "whole", *LENGTH)
-    train([whole])
-    assert read_results(run.folder.path) == read_results(whole.folder.path)
 
 
 def test_row_16_a_lock_file_that_a_kill_left_without_a_name_refuses_nobody(forks, tmp_path):
