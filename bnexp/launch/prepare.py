@@ -19,6 +19,7 @@ from bnexp.locks import hold_lock
 from bnexp.runs.record import list_evaluated_steps
 from bnexp.training.device import resolve_device
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
+from bnexp.training.step import train_step
 from bnexp.wording import count
 
 TRIAL_STEPS = 6
@@ -93,16 +94,17 @@ def _estimate(run: PlannedRun) -> float:
     device = prepare_device(run)
     dataset = config.data.load(say_nothing)
     parts = build_parts(config, dataset, device)
+    model, optimizer = parts.learner.model, parts.learner.optimizer
     batches = parts.batches.epoch(0)
     seconds = []
-    for number in range(1, min(TRIAL_STEPS, len(parts.batches)) + 1):
+    for _ in range(min(TRIAL_STEPS, len(parts.batches))):
         started = time.perf_counter()
-        float(parts.learner.step(number, next(batches)).loss)
+        float(train_step(model, optimizer, next(batches), config.train.precision).loss)
         seconds.append(time.perf_counter() - started)
     step_seconds = sorted(seconds)[len(seconds) // 2]
     images = next(iter(parts.evaluation_sets.values()))
     started = time.perf_counter()
-    parts.evaluator.score(parts.learner.model, images)
+    parts.evaluator.score(model, images)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
     steps, epochs = len(parts.batches), config.train.epochs

@@ -12,9 +12,15 @@ from bnexp.locks import is_held
 
 CONFIG = """\
 name: tiny
-data: {name: shapes, train_size: 160, val_size: 40, batch_size: 20, augment: [random_crop]}
-model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}], norm: noisy_batch, dropout: 0.3}
-optim: {name: sgd, learning_rate: 0.05}
+data: {name: shapes, train_size: 160, val_size: 40, batch_size: 20, augment: [random_crop],
+  classes_per_batch: 4}
+model:
+  name: cnn
+  layers: [{conv: 4}, {pool: max, size: 4}]
+  norm: {name: noisy_batch, normalization_batch_size: 10}
+  dropout: 0.3
+optim: {name: sgd, learning_rate: 0.05, clip_norm: 1.0}
+evaluate: {every_steps: 3}
 train: {epochs: 4, device: cpu, threads: 1, log_every: 3, checkpoint_every: 1}
 """
 RUN = Path("runs/tiny/base/seed=0")
