@@ -8,6 +8,7 @@ from torch import nn
 
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import LabelledImages
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.launch.first_look import show_first_look
 
 
@@ -37,7 +38,7 @@ class Fickle(nn.Module):
 def look(*, channels=3, model=None, with_graph=False):
     images = LabelledImages(np.zeros((8, 6, 6, channels), np.uint8), np.zeros(8, np.int64))
     statistics, device = ChannelStatistics.of(images), torch.device("cpu")
-    config = SimpleNamespace(augment=(), batch_size=4, count_steps=lambda images: images // 4)
+    config = ShapesConfig(batch_size=4)
     parts = SimpleNamespace(
         learner=SimpleNamespace(model=model or nn.Flatten()),
         batches=TrainingBatches(images, statistics, config, 0, device),

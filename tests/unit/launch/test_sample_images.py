@@ -1,7 +1,6 @@
 """The pictures of the first batch show the pixels that were loaded."""
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from PIL import Image
 
 from bnexp.data.batches import ChannelStatistics, TrainingBatches
 from bnexp.data.dataset import LabelledImages
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.launch.first_look import draw_first_batch
 
 NAMES = tuple("abcdefghij")
@@ -20,9 +20,7 @@ def build_batches(*, count=40, side=32, channels=3, batch_size=40, augment=(), s
     generator = np.random.default_rng(1)
     pixels = generator.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
     images = LabelledImages(pixels, np.arange(count) % 10)
-    config = SimpleNamespace(
-        augment=augment, batch_size=batch_size, count_steps=lambda images: images // batch_size
-    )
+    config = ShapesConfig(augment=augment, batch_size=batch_size)
     statistics = ChannelStatistics.of(images)
     return TrainingBatches(images, statistics, config, seed, torch.device("cpu")), pixels
 
