@@ -441,15 +441,15 @@ def draw_mutants(name: str, count: int, source: random.Random) -> list[Mutant]:
 
 
 def run_mutants(
-    mutants: list[tuple[Package, Mutant]], trees: list[Tree], show: Callable[[Outcome], None]
+    package: Package, mutants: list[Mutant], trees: list[Tree], show: Callable[[Outcome], None]
 ) -> None:
-    """Runs the mutants, one on each tree at a time."""
+    """Runs the mutants of a package, one on each tree at a time."""
     waiting = mutants[::-1]
     free = list(trees)
     busy: list[tuple[Job, Tree, Mutant]] = []
     while waiting or busy:
         while free and waiting:
-            package, mutant = waiting.pop()
+            mutant = waiting.pop()
             files = package.find_tests(mutant)
             tree = free.pop()
             tree.change(mutant.file, mutant.source)
@@ -519,16 +519,13 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         trees = [Tree(Path(folder) / str(number)) for number in range(options.jobs)]
-        mutants = []
         for name in names:
             package = Package(name, trees[0])
-            drawn = draw_mutants(name, options.count, random.Random(f"{options.seed} {name}"))
-            mutants += [(package, mutant) for mutant in drawn]
             print(f"{name}: the tests pass in {package.seconds:.0f} s", flush=True)
-        run_mutants(mutants, trees, show)
+            drawn = draw_mutants(name, options.count, random.Random(f"{options.seed} {name}"))
+            run_mutants(package, drawn, trees, show)
+            print(json.dumps(summarize(name, outcomes[name])), flush=True)
     summaries = [summarize(name, outcomes[name]) for name in names]
-    for summary in summaries:
-        print(json.dumps(summary))
     if options.json:
         details = [
             {**asdict(outcome), "mutant": outcome.mutant.key}
