@@ -151,6 +151,12 @@ class Scenes:
         done.wait()
         return done
 
+    def find_hit(self):
+        """Returns the operation that was disturbed, which the clock may have made another one."""
+        entries = map(json.loads, self.log.read_text().splitlines())
+        (hit,) = [Operation(**entry["hit"]) for entry in entries if "hit" in entry]
+        return hit
+
     def run_again(self):
         """Runs the command that is to continue, whatever has happened, to its end."""
         return self.forks.run("train", "c.yaml", cwd=self.folder, before=MAKE_SHORT)
@@ -225,6 +231,8 @@ def read_trace(log):
     for line in log.read_text().splitlines():
         entry = json.loads(line)
         assert "unseen" not in entry, entry
+        if "hit" in entry:
+            continue
         entry["data"] = base64.b64decode(entry["data"])
         operations.append(Operation(**entry))
     return operations
@@ -304,6 +312,9 @@ class _Tap:
         """Counts and logs an operation, does it, and disturbs it if it is its turn."""
         number, self.number = self.number, self.number + 1
         is_turn = number == self.at
+        if is_turn:
+            hit = {"number": number, "kind": kind, "path": path, "site": _find_site()}
+            self.real["write"](self.log, (json.dumps({"hit": hit}) + "\n").encode())
         if is_turn and self.action == "half" and kind == "write":
             real(arguments[0], data[: len(data) // 2])
         if is_turn and self.action in ("kill", "half", "stop"):
