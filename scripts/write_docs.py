@@ -23,6 +23,7 @@ from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
 from bnexp.config.sweep.config import LooksConfig, SweepConfig
+from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.train import TrainConfig
 from bnexp.data import DATASETS
 from bnexp.models import MODELS
@@ -121,7 +122,9 @@ def write_fields(member: type[Part]) -> list[str]:
         kind = describe_type(field.annotation).replace("|", "\\|")
         meaning = " ".join((field.description or "").split())
         bounds = describe_bounds(field)
-        rows.append(f"| `{key}` | {kind}{bounds} | {describe_default(field)} | {meaning} |")
+        rows.append(
+            f"| `{field.alias or key}` | {kind}{bounds} | {describe_default(field)} | {meaning} |"
+        )
     return [*rows, ""] if len(rows) > 2 else []
 
 
@@ -199,6 +202,7 @@ def write_config_page() -> str:
     lines += write_section("`train`: how long and on what", [TrainConfig])
     lines += write_section("`sweep`: the variants", [SweepConfig])
     lines += write_section("`sweep.seeds`: as many as it takes", [LooksConfig])
+    lines += write_section("`sweep.tune`: values that each cell chooses", [TuneConfig])
     lines += write_section("`claim`: what is predicted", [ClaimConfig])
     lines += write_section("`claim.reduction`: one number per seed", [ReductionConfig])
     return "\n".join(lines).rstrip() + "\n"

@@ -138,7 +138,7 @@ def _copied(cells: Iterable[Cell]) -> Iterable[Caveat]:
                 subject = f"{cell.label}: of {len(paths)} runs of seed {seed} one counts"
                 yield Caveat("copied", subject, tuple(paths))
     for (folder, name), number in renamed.items():
-        if folder not in ("", "..", name):  # a relative path may not say
+        if folder not in ("", "..", name.rpartition("/")[2]):  # a relative path may not say
             subject = f"the folder '{folder}' holds {count(number, 'run')} of '{name}'"
             yield Caveat("copied", subject, consequence="was it copied or renamed?")
 

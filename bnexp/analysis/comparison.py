@@ -33,10 +33,12 @@ from bnexp.analysis.results import (
     Divergence,
     Question,
     SpeedObstacle,
+    TunedCells,
 )
 from bnexp.analysis.speeds import find_speed_obstacle
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
+from bnexp.analysis.tuning import group_by_tuning
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import STATES, RunRecord, Summary
@@ -156,6 +158,10 @@ def _compare_part(
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *find_caveats(cells, results, baseline.label, metric),
+        ),
+        tunings=tuple(
+            TunedCells(tuple(labels), tuning)
+            for tuning, labels in group_by_tuning({cell.label: cell.runs for cell in cells})
         ),
         where=where,
     )

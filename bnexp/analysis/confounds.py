@@ -9,6 +9,7 @@ from typing import Literal
 from bnexp.analysis.differing_keys import differing_keys, distinct, is_below
 from bnexp.analysis.metrics import is_cost
 from bnexp.analysis.results import Caveat, CaveatKind
+from bnexp.analysis.tuning import find_tuned_keys
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import write_value
 
@@ -132,6 +133,7 @@ def _find_differences(
 ) -> tuple[_Difference, ...]:
     """Returns what could explain a difference between the cells, besides the swept keys."""
     runs = [run for members in cells for run in members]
+    swept = [*swept, *find_tuned_keys(runs)]
     unexplained = [key for key in differing_config_keys(runs) if not is_explained(key, swept)]
     within = dict.fromkeys(key for members in cells for key in differing_config_keys(members))
     others = [key for key in within if key not in unexplained]

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
+from bnexp.analysis.tuning import Tuning
 from bnexp.runs.record import Scalar, State
 
 if TYPE_CHECKING:
@@ -277,6 +278,14 @@ class Question:
 
 
 @dataclass(frozen=True)
+class TunedCells:
+    """The cells that share one tuning, and what it found."""
+
+    cells: tuple[str, ...]
+    tuning: Tuning
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All cells of one or more experiments against one baseline cell, in sweep order."""
 
@@ -294,6 +303,8 @@ class Comparison:
     cells: tuple[CellResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+    tunings: tuple[TunedCells, ...] = ()
+    """How the values of tuned keys were chosen, if any were."""
     where: Choices = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
 

@@ -13,7 +13,7 @@ from bnexp.cli.output import echo, say
 from bnexp.errors import BnexpError
 from bnexp.runs import list_experiments
 from bnexp.runs.inspection import inspect, repair
-from bnexp.runs.reading import find_folder, find_runs
+from bnexp.runs.reading import find_every_run, find_folder
 from bnexp.wording import count
 
 
@@ -33,7 +33,7 @@ def check(
     Example: `bnexp check quickstart`
     """
     folders = [find_folder(name, runs_dir) for name in names or ()] or list_experiments(runs_dir)
-    runs = list(dict.fromkeys(run for folder in folders for run in sorted(find_runs(folder))))
+    runs = list(dict.fromkeys(run for folder in folders for run in sorted(find_every_run(folder))))
     left = 0
     for run in runs:
         problems = inspect(run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from bnexp.cli.run_states import count_states, describe_age, describe_run, name_
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
 from bnexp.runs import RunRecord, list_experiments, read_experiments
+from bnexp.runs.reading import find_folder, find_runs
+from bnexp.runs.run_dir import TUNING
 from bnexp.wording import format_percent
 
 RUN_HEADERS = ("cell", "seed", "state", "epochs", "test\naccuracy", "last\nactive")
@@ -46,19 +47,27 @@ def ls(
     Example: `bnexp ls quickstart`
     """
     if name is not None:
-        _print_runs(read_experiments([name], runs_dir, with_config=False), is_json)
+        folder = find_folder(name, runs_dir)
+        _print_runs([*_read(folder), *_read(folder / TUNING)], is_json)
         return
     experiments = {
-        path.name: read_experiments([str(path.absolute())], runs_dir, with_config=False)
-        for path in list_experiments(runs_dir)
+        path.name: (_read(path), _read(path / TUNING)) for path in list_experiments(runs_dir)
     }
     if is_json:
-        print_json([_describe_experiment(key, records) for key, records in experiments.items()])
+        print_json([_describe_experiment(key, *both) for key, both in experiments.items()])
     elif experiments:
         headers = ("experiment", "cells", "runs", "states", "last active")
-        print_table(headers, itertools.starmap(_summarise_experiment, experiments.items()), NUMBERS)
+        rows = [_summarise_experiment(key, *both) for key, both in experiments.items()]
+        print_table(headers, rows, NUMBERS)
     else:
         say(f"no runs in {runs_dir}; train some first: bnexp train CONFIG")
+
+
+def _read(folder: Path) -> tuple[RunRecord, ...]:
+    """Returns the runs in a folder, none if there are none."""
+    if not any(find_runs(folder)):
+        return ()
+    return read_experiments([folder.name], folder.parent, with_config=False)
 
 
 def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
@@ -80,10 +89,14 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         warn(problem)
 
 
-def _summarise_experiment(name: str, records: Sequence[RunRecord]) -> Sequence[RenderableType]:
+def _summarise_experiment(
+    name: str, records: Sequence[RunRecord], tuning: Sequence[RunRecord]
+) -> Sequence[RenderableType]:
     cells = len({record.cell for record in records})
-    newest = max(records, key=lambda record: record.heartbeat or 0.0)
-    counts = (str(cells), str(len(records)), count_states(records))
+    newest = max([*records, *tuning], key=lambda record: record.heartbeat or 0.0)
+    states = [count_states(records)] if records else []
+    states += [f"tuning: {count_states(tuning)}"] if tuning else []
+    counts = (str(cells), str(len(records)), "; ".join(states))
     return (FoldedName(name), *counts, describe_age(newest))
 
 
@@ -91,8 +104,9 @@ def _summarise_run(record: RunRecord) -> tuple[str, ...]:
     """Returns a run's row, in the order of RUN_HEADERS."""
     summary = record.summary
     accuracy = summary.final.get("test/accuracy") if summary else None
+    is_tuning = record.path.parent.parent.name == TUNING
     return (
-        record.cell,
+        f"{TUNING}/{record.cell}" if is_tuning else record.cell,
         str(record.seed),
         name_state(record),
         str(summary.epochs) if summary else "–",
@@ -111,12 +125,15 @@ def _print_plainly(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())  # noqa: T201 - typer.echo takes longer than everything else
 
 
-def _describe_experiment(name: str, records: Sequence[RunRecord]) -> dict[str, object]:
+def _describe_experiment(
+    name: str, records: Sequence[RunRecord], tuning: Sequence[RunRecord]
+) -> dict[str, object]:
     return {
         "experiment": name,
         "cells": len({record.cell for record in records}),
         "runs": len(records),
         "states": dict(Counter(record.state for record in records)),
+        "tuning": dict(Counter(record.state for record in tuning)),
         "silent": sum(record.is_silent for record in records),
-        "heartbeat": max((record.heartbeat or 0.0 for record in records), default=None),
+        "heartbeat": max((one.heartbeat or 0.0 for one in (*records, *tuning)), default=None),
     }

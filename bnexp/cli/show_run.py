@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bnexp.analysis.metrics import is_accuracy
+from bnexp.analysis.tuning import read_tuning
 from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
@@ -82,6 +83,7 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     yield "swept", [f"{key} = {write_value(value)}" for key, value in record.settings.items()]
     config = record.config
     extras = [key for key, default in EXTRAS.items() if config.get(key, default) != default]
+    yield "tuned", _tuned_lines(record)
     keys = [key for key in MAIN_KEYS if key in config and key not in record.settings]
     keys += [key for key in extras if key not in record.settings]
     yield "config", [f"{key} = {write_value(config[key])}" for key in keys]
@@ -90,6 +92,19 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     files = _list_files(record.path)
     yield "files", [f"{name}  {format_bytes(size)}" for name, size in files.items()]
     yield "next", _next_lines(record, runs_dir)
+
+
+def _tuned_lines(record: RunRecord) -> list[str]:
+    tuning = read_tuning(record)
+    if tuning is None:
+        return []
+    return [
+        f"{key} = {write_value(value)}, best of {', '.join(map(write_value, tuning.over[key]))} by "
+        f"{tuning.by} with seeds {' '.join(map(str, tuning.seeds))}"
+        + ", at the edge"
+        * (key in tuning.at_edge)
+        for key, value in tuning.chosen.items()
+    ]
 
 
 def _state_lines(record: RunRecord) -> list[str]:

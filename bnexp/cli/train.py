@@ -23,8 +23,8 @@ from bnexp.wording import count
 if TYPE_CHECKING:
     # Importing the config reader takes a while; the other commands need not wait for it.
     from bnexp.analysis.changed_data import Measure
-    from bnexp.config.load import Experiment
     from bnexp.launch.plan import PlannedRun
+    from bnexp.launch.stages import Plan
     from bnexp.runs import RunRecord
 
 MOST_SEEDS = 8
@@ -113,7 +113,7 @@ def train(
     from bnexp.launch.stages import find_stages
 
     options = LaunchOptions(launcher, jobs, fail_fast, address)
-    experiment, planned = _load(
+    found = _load(
         config,
         settings,
         tier,
@@ -123,11 +123,14 @@ def train(
         resume_anyway,
         measure=lambda data: data.load(say).fingerprint,
     )
-    planned = [replace(run, with_graph=graph) for run in planned]
-    _warn(heal_ended(planned))
-    stages = find_stages(experiment, planned, _find_needed_cells)
-    code = train_stages(experiment.name, stages, options, open_output(sys.stderr))
-    _print_next(experiment.name, planned, runs_dir)
+    runs, tuning = (
+        [replace(run, with_graph=graph) for run in runs] for runs in (found.runs, found.tuning)
+    )
+    _warn(heal_ended([*tuning, *runs]))
+    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, _find_needed_cells)
+    name = found.experiment.name
+    code = train_stages(name, stages, options, open_output(sys.stderr))
+    _print_next(name, runs, runs_dir)
     if code:
         raise typer.Exit(code)
 
@@ -146,7 +149,8 @@ def plan(
     """
     from bnexp.launch.durations import describe_durations
 
-    experiment, planned = _load(config, settings, tier, runs_dir, device, force)
+    found = _load(config, settings, tier, runs_dir, device, force)
+    experiment, planned = found.experiment, found.runs
     resumed = sum(run.action == "resume" for run in planned)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     title += f", {resumed} of them from a checkpoint" if resumed else ""
@@ -157,7 +161,7 @@ def plan(
         seeds = _write_seeds([run.spec.seed for run in runs])
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    for line in describe_durations(experiment, planned):
+    for line in describe_durations(found):
         echo(line)
 
 
@@ -186,23 +190,24 @@ def _load(
     force: bool,
     resume_anyway: bool = False,
     measure: Measure | None = None,
-) -> tuple[Experiment, list[PlannedRun]]:
-    """Returns the experiment and what to do for each of its runs; prints what is suspicious."""
+) -> Plan:
+    """Returns what to do for each run of the experiment; prints what is suspicious."""
     from bnexp.config.load import load_experiment
     from bnexp.launch.notices import describe_folder, describe_same_cells
-    from bnexp.launch.plan import plan_runs
+    from bnexp.launch.stages import plan_experiment
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(locate_config(config), overrides, tier)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
-    planned = plan_runs(experiment, runs_dir, force, resume_anyway)
+    plan = plan_experiment(experiment, runs_dir, force, resume_anyway)
     same = describe_same_cells(experiment.runs)
-    _warn([*experiment.warnings, *same, *describe_folder(planned, measure)])
-    return experiment, planned
+    damages = [run.damage for run in plan.tuning if run.damage]
+    _warn([*experiment.warnings, *same, *damages, *describe_folder(plan.runs, measure)])
+    return plan
 
 
-def _print_next(name: str, planned: list[PlannedRun], runs_dir: Path) -> None:
+def _print_next(name: str, planned: Sequence[PlannedRun], runs_dir: Path) -> None:
     """Prints the commands that now make sense: if all runs failed, there is nothing to compare."""
     from bnexp.runs import ENDED, read_run
 

@@ -13,7 +13,8 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
-from bnexp.config.sweep.reader import find_lost_overrides, read_sweep
+from bnexp.config.sweep.reader import Sweep, find_lost_overrides, read_sweep
+from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.tiers import (
     find_malformed_tiers,
     find_tier_problems,
@@ -26,6 +27,7 @@ from bnexp.config.yaml.problems import REQUIRED, collecting, locate, validate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
 from bnexp.runs.record import Scalar, flatten
+from bnexp.runs.run_dir import TUNING
 from bnexp.wording import count
 
 MOST_WRONG_CELLS = 200
@@ -47,6 +49,10 @@ class RunSpec:
     """Without a sweep, its `train.seed` being `seed`."""
     cell_index: int = 0
     """The place of the cell in its sweep, so that tables keep the sweep's order."""
+    tunes: str | None = None
+    """The cell for which a tuning run tries a value; None for a measured run."""
+    tuning: Mapping[str, Any] | None = None
+    """How the values of tuned keys were chosen, for the run's environment.json."""
 
     @property
     def name(self) -> str:
@@ -57,13 +63,38 @@ class RunSpec:
     def identity(self) -> dict[str, Any]:
         """What the run's status on disk says it is."""
         return {
-            "experiment": self.config.name,
+            "experiment": f"{self.config.name}/{TUNING}" if self.tunes else self.config.name,
             "cell": self.cell,
             "settings": dict(self.settings),
             "seed": self.seed,
             "fingerprint": self.config.fingerprint(),
             "cell_index": self.cell_index,
         }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cell with one combination of the values that tuning tries."""
+
+    cell: str
+    values: Mapping[str, Any]
+    runs: tuple[RunSpec, ...]
+    """Its tuning runs."""
+    is_tried: bool
+    """Whether these are trained; False outside of the arm that is tuned for all."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tried before the measured runs."""
+
+    config: TuneConfig
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def runs(self) -> tuple[RunSpec, ...]:
+        """The tuning runs."""
+        return tuple(run for one in self.candidates if one.is_tried for run in one.runs)
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,17 @@ class Experiment:
     warnings: tuple[str, ...]
     looks: tuple[int, ...] = ()
     """Numbers of seeds after which claims are looked at; none if it is after all of them."""
+    tuning: Tuning | None = None
+    """None if nothing is tuned, and in what `choose` returns."""
+
+    def choose(self, chosen: Mapping[str, tuple[Candidate, Mapping[str, Any]]]) -> Experiment:
+        """Returns the experiment with the candidate that was chosen for each cell, and how."""
+        runs = []
+        for run in self.runs:
+            candidate, record = chosen[run.cell]
+            config = _with_seed(candidate.runs[0].config, run.seed)
+            runs.append(replace(run, config=config, tuning=record))
+        return replace(self, runs=tuple(runs), tuning=None)
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -131,6 +173,7 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
     warnings: dict[str, None] = {}
     runs = _build_runs(cells, seeds, base, warnings, problems)
     problems += _find_included_twice(cells, runs)
+    tuning = None if problems else _build_tuning(sweep, base, tree, runs, problems)
     if not problems:
         problems += find_lost_overrides(overrides, base, cells)
         problems += _find_unanswerable_claims(tree, runs)
@@ -140,7 +183,7 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
         problems += _find_certain_mistakes(base, base.section("sweep"))
     if problems:
         raise ConfigError(problems)
-    return Experiment(runs[0].config.name, tuple(runs), tuple(warnings), sweep.looks)
+    return Experiment(runs[0].config.name, tuple(runs), tuple(warnings), sweep.looks, tuning)
 
 
 def _find_certain_mistakes(base: Node, sweep: Node) -> list[Problem]:
@@ -188,8 +231,7 @@ def _build_runs(
         else:
             settings = _find_settings(cell, swept, tree, config)
             for seed in seeds:
-                train = config.train.model_copy(update={"seed": seed})
-                seeded = config.model_copy(update={"train": train})
+                seeded = _with_seed(config, seed)
                 runs.append(RunSpec(cell.name, settings, seed, seeded, checked - 1))
     at_least = "at least " if checked < len(cells) else ""
     for problem, names in failing.items():
@@ -197,6 +239,59 @@ def _build_runs(
         where = f" (in cell {names[0]}{others})" if len(names) < checked else ""
         problems.append(replace(problem, reason=problem.reason + where))
     return runs
+
+
+def _with_seed(config: ExperimentConfig, seed: int) -> ExperimentConfig:
+    train = config.train.model_copy(update={"seed": seed})
+    return config.model_copy(update={"train": train})
+
+
+def _build_tuning(
+    sweep: Sweep, base: Node, tree: Node, runs: Sequence[RunSpec], problems: list[Problem]
+) -> Tuning | None:
+    """Returns what is tried for the measured runs; what is wrong with it goes to `problems`."""
+    tune = sweep.tune
+    if tune is None:
+        return None
+    place = tree.child("sweep", "tune") or tree
+    data = [run.config.data for run in runs]
+    if any(one.val_size == 0 and one.name != "image_folder" for one in data):
+        reason = "is measured on validation images, and there are none; set data.val_size"
+        problems.append((place.child("by") or place).position.problem(reason, "sweep.tune.by"))
+    arm = {name for name, variant in _list_variants(runs) if variant.has(tune.only_in or {})}
+    if not arm:
+        reason = "no cell has all of these values"
+        problems.append(place.section("in").position.problem(reason, "sweep.tune.in"))
+    found: list[Problem] = []
+    tried = _build_runs([cell for *_, cell in sweep.candidates], tune.seeds, base, {}, found)
+    problems += found
+    if found:
+        return None
+    by_name: dict[str, list[RunSpec]] = {}
+    for run in tried:
+        by_name.setdefault(run.cell, []).append(run)
+    candidates = tuple(
+        Candidate(
+            cell.name,
+            {choice.key: choice.value.plain() for choice in row},
+            tuple(replace(run, tunes=cell.name) for run in by_name[whole.name]),
+            cell.name in arm,
+        )
+        for cell, row, whole in sweep.candidates
+    )
+    return Tuning(tune, candidates)
+
+
+def _list_variants(runs: Sequence[RunSpec]) -> list[tuple[str, Variant]]:
+    return [
+        (
+            name,
+            Variant(
+                name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"}))
+            ),
+        )
+        for name, run in {run.cell: run for run in runs}.items()
+    ]
 
 
 def _check(
@@ -275,10 +370,7 @@ def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Probl
     claims = runs[0].config.claim
     if not claims:
         return []
-    variants = [
-        Variant(name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"})))
-        for name, run in {run.cell: run for run in runs}.items()
-    ]
+    variants = [variant for _, variant in _list_variants(runs)]
     is_list = tree.child("claim", 0) is not None  # a single claim may stand there itself
     return [
         _place(replace(finding, path=("claim", *[index] * is_list, *finding.path)), tree)

@@ -37,7 +37,9 @@ def build_schema() -> Schema:
         if "discriminator" in node:
             _name_union(node, f"any_{key}", unions)
     definitions |= {key: _write_union(places, definitions) for key, places in unions.items()}
-    _open_sweep(definitions["SweepConfig"]["properties"])
+    _open_sweep(definitions["SweepConfig"]["properties"], definitions["TuneConfig"]["properties"])
+    del definitions["TuneConfig"]["required"]  # may be in a file that is extended
+    del definitions["LooksConfig"]["required"]
     needed = _take_needs_of_claims(definitions)
     properties = schema["properties"]
     claim = properties["claim"]
@@ -129,14 +131,15 @@ def _write_union(places: dict[str, str], definitions: dict[str, Schema]) -> Sche
     }
 
 
-def _open_sweep(properties: dict[str, Schema]) -> None:
-    """Lets the keys of `grid` and `zip` be nested as in the config, and checks their first word."""
+def _open_sweep(properties: dict[str, Schema], tune: dict[str, Schema]) -> None:
+    """Lets swept and tuned keys be nested as in the config, and checks their first word."""
     keys = {"propertyNames": {"pattern": _SWEPT_KEY}}
     values = {"type": "array", "minItems": 1}
     nested: Schema = {"type": "object"}
     nested["additionalProperties"] = {"anyOf": [values, {"type": "object"}]}
     for part in ("grid", "zip"):
         properties[part]["anyOf"][0] = {**nested, **keys}
+    tune["over"] = {"description": tune["over"]["description"], **nested, **keys}
     for part in ("exclude", "include"):
         properties[part]["anyOf"][0]["items"] |= keys
 

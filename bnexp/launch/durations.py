@@ -2,56 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from bnexp.config.load import Experiment
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.stages import choose_looks, place_of
+from bnexp.launch.stages import Plan, choose_looks, place_of
 from bnexp.runs import read_run
 from bnexp.runs.environment import describe_processor
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count, format_duration
 
 
-def describe_durations(experiment: Experiment, planned: Sequence[PlannedRun]) -> list[str]:
-    """Returns how long the runs that are to do will take, at the least and at the most."""
-    first, *others = choose_looks(experiment)
-    if not others:
-        return [describe_duration(planned)]
-    at_first = [run for run in planned if place_of(run) < first]
-    parts = {f"first look, at {count(first, 'seed')}": at_first}
-    parts[f"at most, with {count(others[-1], 'seed')}"] = [*planned]
+def describe_durations(plan: Plan) -> list[str]:
+    """Returns how long the runs that are to do will take: the tuning, then at least and at most."""
+    first, *others = choose_looks(plan.experiment)
+    parts: dict[str, Sequence[PlannedRun]] = {"tuning": plan.tuning} if plan.tuning else {}
+    if others:
+        parts[f"first look, at {count(first, 'seed')}"] = [
+            r for r in plan.runs if place_of(r) < first
+        ]
+        parts[f"at most, with {count(others[-1], 'seed')}"] = plan.runs
+    elif parts:
+        parts["measured"] = plan.runs
+    else:
+        return [describe_duration(plan.runs)]
     return [
-        f"{title}: {count(len(runs), 'run')}; {describe_duration(runs)}"
+        f"{title}: {count(len(runs), 'run')}; {describe_duration(runs, plan.tuning)}"
         for title, runs in parts.items()
     ]
 
 
-def describe_duration(planned: Sequence[PlannedRun]) -> str:
-    """Returns in a sentence how long the runs that are to do will take, one after the other."""
+def describe_duration(planned: Sequence[PlannedRun], tuning: Sequence[PlannedRun] = ()) -> str:
+    """Returns in a sentence how long the runs that are to do will take, one after the other.
+
+    A run takes what finished runs of its cell took, or those that tuned it, among `tuning`.
+    """
     to_do = [run for run in planned if run.action != "skip"]
     if not to_do:
         return "nothing to do"
-    cells = {run.folder.path.parent for run in to_do}
-    epochs = {cell: seconds for cell in cells if (seconds := _measure_epoch(cell)) is not None}
+    cells: dict[str, set[Path]] = {_cell_of(run): set() for run in to_do}
+    for run in (*to_do, *tuning):
+        if _cell_of(run) in cells:
+            cells[_cell_of(run)].add(run.folder.path.parent)
+    measured = {cell: _measure_epoch(folders) for cell, folders in cells.items()}
+    epochs = {cell: seconds for cell, seconds in measured.items() if seconds is not None}
     if len(epochs) < len(cells):
         known = f"known for {len(epochs)} of {count(len(cells), 'cell')}" if epochs else "unknown"
         return (
             f"duration {known}: no run of the cell has finished on this machine; bnexp train "
             "estimates it from a few steps"
         )
-    seconds = sum(epochs[run.folder.path.parent] * run.spec.config.train.epochs for run in to_do)
+    seconds = sum(epochs[_cell_of(run)] * run.spec.config.train.epochs for run in to_do)
     return (
         f"about {format_duration(seconds)} for {count(len(to_do), 'run')}, one after the other, "
         "as finished runs of the same cells took"
     )
 
 
-def _measure_epoch(cell: Path) -> float | None:
-    """Returns what an epoch took in the cell's finished runs on this machine; None without any."""
-    records = [read_run(path) for path in find_runs(cell)] if cell.is_dir() else []
+def _cell_of(run: PlannedRun) -> str:
+    return run.spec.tunes or run.spec.cell
+
+
+def _measure_epoch(cells: Iterable[Path]) -> float | None:
+    """Returns what an epoch took in the finished runs of these folders on this machine."""
+    records = [read_run(path) for cell in cells if cell.is_dir() for path in find_runs(cell)]
     processor = describe_processor()
     seconds = [
         run.summary.elapsed_seconds / run.summary.epochs

@@ -117,7 +117,8 @@ class _Attempt:
         point = self._find_resume_point(parts)
         rows, progress = self._go_on(point) if point else ([], None)
         recorder = self.recorder
-        recorder.open(f"{config.name}/{run.spec.cell}", hyperparameters(config), rows)
+        group = f"{run.spec.identity['experiment']}/{run.spec.cell}"
+        recorder.open(group, hyperparameters(config), rows)
 
         def save(progress: Progress) -> None:
             recorder.sync()
@@ -218,6 +219,7 @@ class _Attempt:
             },
             # What a claim's verdict has to wait for.
             "planned": self._describe_plan(),
+            **({"tuning": self.run.spec.tuning} if self.run.spec.tuning else {}),
             # The resolved config again, as JSON: a comparison reads a thousand of these.
             "config": resolved_config(self.run.spec),
         }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bnexp.config.load import Experiment, RunSpec
+from bnexp.config.load import Experiment, RunSpec, Tuning
 from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
 from bnexp.launch.resolved_config import config_text, resolved_config
@@ -55,18 +55,40 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """Returns every run of the experiment and what to do for it; writes nothing.
 
-    Finished and diverged runs of the same config are skipped, unless `is_forced`.
+    Finished and diverged runs of the same config are skipped, unless `is_forced`. As long as
+    tuning has not chosen their values, all are to do, with the values that the config has.
 
     Raises:
         UsageError: A folder holds a run with another config, or one that is training now.
     """
-    seeds = tuple(dict.fromkeys(spec.seed for spec in experiment.runs))
-    sweep = (is_forced, may_differ, seeds, experiment.looks, len(experiment.cells))
+    is_settled = experiment.tuning is None
+    return _plan(experiment.runs, experiment.looks, runs_dir, is_forced, may_differ, is_settled)
+
+
+def plan_tuning(
+    tuning: Tuning, runs_dir: Path, is_forced: bool, may_differ: bool = False
+) -> list[PlannedRun]:
+    """Returns the tuning runs and what to do for each, as `plan_runs` does."""
+    return _plan(tuning.runs, (), runs_dir, is_forced, may_differ, is_settled=True)
+
+
+def _plan(
+    specs: Sequence[RunSpec],
+    looks: tuple[int, ...],
+    runs_dir: Path,
+    is_forced: bool,
+    may_differ: bool,
+    is_settled: bool,
+) -> list[PlannedRun]:
+    seeds = tuple(dict.fromkeys(spec.seed for spec in specs))
+    sweep = (is_forced, may_differ, seeds, looks, len({spec.cell for spec in specs}))
     planned = []
-    for spec in experiment.runs:
-        folder = RunDir.of(runs_dir, spec.identity)
+    for spec in specs:
+        known = {key: value for key, value in spec.identity.items() if key != "fingerprint"}
+        folder = RunDir.of(runs_dir, spec.identity if is_settled else known)
         _refuse_links(folder)
-        action, damage = ("train", None) if is_forced else decide(spec, folder)
+        is_free = is_forced or not is_settled
+        action, damage = ("train", None) if is_free else decide(spec, folder)
         if action != "skip" and is_held(folder.lock):
             holder = describe_holder(folder.lock)
             raise UsageError(
@@ -85,6 +107,8 @@ def decide(spec: RunSpec, folder: RunDir) -> tuple[Action, str | None]:
     if not folder.is_begun:
         return "train", None
     record = read_run(folder.path, with_config=False)
+    if record.state == "pending" and record.fingerprint is None and not record.problems:
+        return "train", None  # started over before its tuned values were known
     if record.fingerprint != spec.config.fingerprint():
         record = read_run(folder.path)  # an error of the disk may have passed, too
     if record.fingerprint != spec.config.fingerprint():

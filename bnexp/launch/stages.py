@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bnexp.config.load import Experiment
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
+from bnexp.launch.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
 from bnexp.wording import count
 
@@ -35,25 +37,79 @@ class Stage:
         return [run for run in self.runs if run.action != "skip"]
 
 
-def find_stages(
-    experiment: Experiment, planned: Sequence[PlannedRun], find_needed: FindNeeded
-) -> Iterator[Stage]:
+@dataclass(frozen=True)
+class Plan:
+    """The runs of an experiment, each with what to do for it."""
+
+    experiment: Experiment
+    runs: Sequence[PlannedRun]
+    """The measured runs; as long as `experiment.tuning` is to be done, without its values."""
+    tuning: Sequence[PlannedRun] = ()
+    """The tuning runs, if there are any."""
+
+    @property
+    def every(self) -> list[PlannedRun]:
+        """All runs, in the order in which they are trained."""
+        return [*self.tuning, *self.runs]
+
+
+def plan_experiment(
+    experiment: Experiment, runs_dir: Path, is_forced: bool, may_differ: bool = False
+) -> Plan:
+    """Returns what to do for every run, with the values that tuning chose if it is finished.
+
+    Raises:
+        UsageError: A folder holds a run with another config, or one that is training now.
+    """
+    tuning: Sequence[PlannedRun] = ()
+    if experiment.tuning:
+        tuning = plan_tuning(experiment.tuning, runs_dir, is_forced, may_differ)
+        is_done = all(run.action == "skip" for run in tuning)
+        chosen = choose_values(experiment, experiment.tuning, tuning) if is_done else None
+        experiment = chosen or experiment
+    return Plan(experiment, plan_runs(experiment, runs_dir, is_forced, may_differ), tuning)
+
+
+def find_stages(plan: Plan, runs_dir: Path, find_needed: FindNeeded) -> Iterator[Stage]:
     """Yields the stages; each must have been trained to its end before the next is asked for.
 
     The same command goes through the same stages again: a decision depends on nothing but the
     runs of the stages before it.
     """
+    experiment, planned = plan.experiment, plan.runs
+    news: list[str] = []
+    if plan.tuning:
+        yield Stage(f"{experiment.name}, tuning", plan.tuning, ahead=planned)
+        if experiment.tuning:
+            chosen = choose_values(experiment, experiment.tuning, plan.tuning)
+            assert chosen, "a stage is trained to its end"
+            experiment = chosen
+            again = plan_runs(
+                experiment, runs_dir, is_forced=False, may_differ=planned[0].may_differ
+            )
+            planned = [replace(run, with_graph=planned[0].with_graph) for run in again]
+        note_choices(experiment, runs_dir)
+        news = describe_choices(experiment)
+    yield from _find_looks(experiment, planned, find_needed, news, bool(plan.tuning))
+
+
+def _find_looks(
+    experiment: Experiment,
+    planned: Sequence[PlannedRun],
+    find_needed: FindNeeded,
+    news: Sequence[str],
+    is_tuned: bool,
+) -> Iterator[Stage]:
     looks = choose_looks(experiment)
     needed = {run.spec.cell for run in planned}
-    news: list[str] = []
     for done, look in zip((0, *looks), looks, strict=False):
         new = [run for run in planned if done <= place_of(run) < look]
         runs = [run for run in new if run.spec.cell in needed]
-        if done:
+        if done or is_tuned:
             runs = [replace(run, is_forced=False) for run in runs]  # deleted before the first stage
         title = experiment.name
         title += f", look at {count(look, 'seed')}" if len(looks) > 1 else ""
-        ahead = [run for run in planned if place_of(run) >= look] if not done else []
+        ahead = [run for run in planned if place_of(run) >= look] if not (done or is_tuned) else []
         yield Stage(title, runs, news, ahead)
         if look == looks[-1]:
             return

@@ -17,6 +17,7 @@ from bnexp.analysis.results import (
     Difference,
     Divergence,
     EpochsToTarget,
+    TunedCells,
 )
 from bnexp.reports.words.claims import describe_measure
 from bnexp.reports.words.headings import join_choices
@@ -24,7 +25,7 @@ from bnexp.reports.words.headings import join_choices
 _KEYS: Mapping[type, str] = {
     Comparison: (
         "experiment metric baseline target margin where swept differing cells claims warnings "
-        "caveats"
+        "caveats tunings"
     ),
     CellResult: (
         "cell settings n mean std ci_low ci_high values difference statuses damaged silent "
@@ -69,7 +70,7 @@ def _convert(value: Any) -> Any:  # noqa: ANN401 - any part of a comparison, and
         other = _other_keys(value)
         names = _KEYS[type(value)].split()
         value = {name: other[name] if name in other else getattr(value, name) for name in names}
-    elif isinstance(value, Caveat | Divergence):
+    elif isinstance(value, Caveat | Divergence | TunedCells):
         value = asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _convert(child) for key, child in value.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bnexp.analysis.results import ClaimResult, Comparison
 from bnexp.foreign_text import escape_markdown as escape
-from bnexp.reports.table import Column, TableView, build_table
+from bnexp.reports.table import Column, TableView, build_table, build_tuning_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
@@ -67,6 +67,9 @@ def _part(
         yield _table(view, results, dialect)
         yield "**Cost**"
         yield _table(view, (*view.names, *view.costs), dialect)
+    if columns := build_tuning_table(comparison):
+        yield "Values that tuning tried:"
+        yield _table(view, columns, dialect)
     sentences = (escape(text.join()) for text in describe_cells(comparison))
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
+from bnexp.analysis.tuning import Trial, Tuning
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import (
     NOTHING,
@@ -168,3 +170,50 @@ def _epochs(epochs: EpochsToTarget | None) -> Phrase:
     later = "> " if epochs.is_censored else ""
     reached, n = Figure(epochs.reached), Figure(epochs.n)
     return later, Figure(f"{round(epochs.median, 2):g}"), " (", reached, " of ", n, ")"
+
+
+def build_tuning_table(comparison: Comparison) -> tuple[Column, ...]:
+    """Returns a row per combination of values that tuning tried; no columns if nothing was tuned.
+
+    Cells that were tuned by different measures share a column, each figure with its unit.
+    """
+    rows = [
+        (tuned.cells, tuned.tuning, trial)
+        for tuned in comparison.tunings
+        for trial in tuned.tuning.trials
+    ]
+    if not rows:
+        return ()
+    keys = list(dict.fromkeys(key for _, tuning, _ in rows for key in tuning.over))
+    measures = " or ".join(dict.fromkeys(tuning.by for _, tuning, _ in rows))
+    values = [
+        _column(
+            name,
+            (
+                (write_value(trial.values[key]) if key in trial.values else NOTHING,)
+                for *_, trial in rows
+            ),
+            "name",
+        )
+        for key, name in zip(keys, short_names(keys), strict=True)
+    ]
+    return (
+        _column("cell", ((", ".join(cells),) for cells, *_ in rows), "name"),
+        *values,
+        _column("n", ((Figure(trial.n),) for *_, trial in rows), "number"),
+        _column(measures, (_write_trial(tuning, trial) for _, tuning, trial in rows), "number"),
+        _column("choice", ((_write_choice(tuning, trial),) for _, tuning, trial in rows), "text"),
+    )
+
+
+def _write_trial(tuning: Tuning, trial: Trial) -> Phrase:
+    write = MetricFormat(tuning.by, 1 if is_accuracy(tuning.by) else 3)
+    mean = NOTHING if trial.mean is None else write.value(trial.mean)
+    return (mean, f", {trial.diverged} diverged") if trial.diverged else (mean,)
+
+
+def _write_choice(tuning: Tuning, trial: Trial) -> str:
+    if dict(trial.values) != dict(tuning.chosen):
+        return NOTHING
+    edges = ", ".join(short_names(tuning.at_edge))
+    return f"chosen, {edges} at the edge of what was tried" if edges else "chosen"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.text import Text
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.console import PLAIN_WIDTH, FoldedName, VisibleConsole, open_console, open_table
 from bnexp.foreign_text import visible_lines
-from bnexp.reports.table import Column, TableView, build_table
+from bnexp.reports.table import Column, TableView, build_table, build_tuning_table
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
@@ -90,6 +91,9 @@ def _print_part(
     for table in _tables(comparison, view, console):
         console.print()
         console.print(table)
+    if columns := build_tuning_table(comparison):
+        _print_paragraph([_wrap("Values that tuning tried:", console)], console)
+        console.print(_draw(columns))
     _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
 
 
@@ -134,6 +138,16 @@ def _tables(comparison: Comparison, view: TableView, console: Console) -> list[T
                 parts.append([])
             parts[-1].append(column)
     return [_table(comparison, view, columns) for columns in parts]
+
+
+def _draw(columns: Sequence[Column]) -> Table:
+    table = open_table()
+    for column in columns:
+        justify: Literal["left", "right"] = "left" if column.is_text else "right"
+        table.add_column("\n".join(column.header), justify=justify, overflow="fold")
+    for row in range(len(columns[0].rows)):
+        table.add_row(*(column.text(row, " ") for column in columns))
+    return table
 
 
 def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -> Table:

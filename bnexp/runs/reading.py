@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +22,17 @@ from bnexp.runs.record import (
     State,
     Summary,
     find_contradiction,
+    find_value,
     flatten,
 )
-from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, RunDir
+from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, TUNING, RunDir
 from bnexp.runs.seal import Seal
 
 TRASH = ".trash-"
 """What the name of a folder that is being deleted starts with."""
+
+TUNING_FILE = "tuning.json"
+"""Beside the tuning runs: which values were last chosen for each cell, and how."""
 
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "experiment": (str, "text"),
@@ -50,7 +55,7 @@ def list_experiments(runs_dir: Path) -> list[Path]:
             return []
     except (OSError, ValueError):  # a name that no folder can have
         return []
-    return sorted(path for path in _list_folders(runs_dir) if any(find_runs(path)))
+    return sorted(path for path in _list_folders(runs_dir) if any(find_every_run(path)))
 
 
 def read_experiments(
@@ -61,11 +66,16 @@ def read_experiments(
     Runs come in the order in which their cells were planned, seeds rising. Without
     `with_config` their config and environment are not read, which takes most of the time.
 
+    Tuning runs are an experiment of their own, `<name>/_tune`.
+
     Raises:
-        UsageError: There is no such experiment, or none at all.
+        UsageError: There is no such experiment, or none at all, or none with measured runs.
     """
     folders = [find_folder(target, runs_dir) for target in targets] or [_newest(runs_dir)]
     found = dict.fromkeys(run for folder in folders for run in find_runs(folder))
+    if not found:
+        name = folders[0].name
+        raise UsageError(f"'{name}' has only tuning runs so far; bnexp ls {name} lists them")
     records = (read_run(path, with_config=with_config) for path in found)
     return tuple(
         sorted(records, key=lambda run: (run.experiment, run.cell_index, run.cell, run.seed))
@@ -95,6 +105,7 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         found = [] if seal else faults  # what a seal reveals is named once
         contents[ENVIRONMENT] = _read(environment_path, found)
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
+        conditions |= _find_later_tuning(path, known["cell"], conditions)
     if seal and summary:
         broken = [seal.find_problem(name, content) for name, content in contents.items()]
         broken += [seal.find_other_identity(status)]
@@ -171,7 +182,7 @@ def find_folder(target: str, runs_dir: Path) -> Path:
     """
     with contextlib.suppress(OSError, ValueError):  # a name too long for a file, or with NUL
         for folder in (runs_dir / target, Path(target)):
-            if folder.is_dir() and any(find_runs(folder)):
+            if folder.is_dir() and any(find_every_run(folder)):
                 return folder
     parent, wrong = _find_first_wrong(target, runs_dir)
     names = [path.name for path in list_experiments(parent)]
@@ -197,12 +208,20 @@ def _newest(runs_dir: Path) -> Path:
         raise UsageError(f"no runs in {runs_dir}; train some first: bnexp train CONFIG")
     if len(experiments) == 1:
         return experiments[0]
-    return max(experiments, key=lambda path: max(run.stat().st_mtime for run in find_runs(path)))
+    return max(
+        experiments, key=lambda path: max(run.stat().st_mtime for run in find_every_run(path))
+    )
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yields run folders in an experiment's folder, a cell's folder, or the folder itself."""
     yield from (path for path in _list_candidates(folder) if RunDir(path).is_begun)
+
+
+def find_every_run(folder: Path) -> Iterator[Path]:
+    """Yields the runs in a folder and, if it is that of an experiment, its tuning runs."""
+    yield from find_runs(folder)
+    yield from find_runs(folder / TUNING)
 
 
 def _list_candidates(folder: Path) -> Iterator[Path]:
@@ -276,6 +295,34 @@ def _parse_environment(path: str, content: bytes | None, problems: list[str]) ->
     except RecursionError:
         problems.append(f"{path} is nested too deeply")
         return {}
+
+
+def _find_later_tuning(
+    path: Path, cell: str, conditions: Mapping[str, Mapping[str, Scalar]]
+) -> dict[str, Any]:
+    """Returns a run's environment with the tuning that last chose the values which the run has.
+
+    Tuning again, over more values, does not touch a run whose values are chosen again.
+    """
+    file = path.parent.parent / TUNING / TUNING_FILE
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return {}
+    tuning = _read_tunings(file, status.st_mtime_ns, status.st_size).get(cell)
+    if not isinstance(tuning, dict) or not isinstance(chosen := tuning.get("chosen"), dict):
+        return {}
+    config, environment = conditions.get("config", {}), conditions.get("environment", {})
+    for key, value in chosen.items():
+        if value not in (find_value(key, config), environment.get(f"tuning.chosen.{key}")):
+            return {}
+    others = {key: value for key, value in environment.items() if not key.startswith("tuning.")}
+    return {"environment": {**others, **flatten(tuning, "tuning")}}
+
+
+@functools.lru_cache(maxsize=64)
+def _read_tunings(file: Path, _time: int, _size: int) -> dict[str, Any]:
+    return _parse_json(str(file), _read(str(file), []), [])
 
 
 def _parse_summary(path: str, content: bytes | None, problems: list[str]) -> Summary | None:

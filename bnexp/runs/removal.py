@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bnexp.errors import BnexpError, UsageError
 from bnexp.locks import describe_holder, is_held
-from bnexp.runs.reading import TRASH, find_folder, find_runs
-from bnexp.runs.run_dir import COMPARISON, RunDir
+from bnexp.runs.reading import TRASH, TUNING_FILE, find_every_run, find_folder, find_runs
+from bnexp.runs.run_dir import COMPARISON, TUNING, RunDir
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def plan_removal(targets: Sequence[str], runs_dir: Path) -> list[Removal]:
     for target in dict.fromkeys(targets):
         folder = find_folder(target, runs_dir)
         _refuse_outside(target, folder, runs_dir)
-        runs = tuple(sorted(find_runs(folder)))
+        runs = tuple(sorted(find_every_run(folder)))
         for run in runs:
             for path in (run.parent.parent, run.parent, run):
                 if path.is_symlink():
@@ -60,8 +60,10 @@ def remove(removal: Removal) -> list[Path]:
     try:
         for run in removal.runs:
             _remove_run(run)
+        around = {parent for run in removal.runs for parent in run.parents[:2]}
+        inside = {path for path in around if path.is_relative_to(removal.folder)}
         parents = {run.parent for run in removal.runs} - {removal.folder.parent}
-        for folder in sorted({*parents, removal.folder} - {*removal.runs}, reverse=True):
+        for folder in sorted({*inside, *parents, removal.folder} - {*removal.runs}, reverse=True):
             _remove_leftovers(folder)
     except OSError as error:
         place = error.filename or removal.folder
@@ -94,10 +96,12 @@ def _remove_run(run: Path) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Deletes what an earlier deletion left, a comparison, and then an empty folder."""
+    """Deletes what an earlier deletion left, a comparison, a tuning, and then an empty folder."""
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         is_own = path.name.startswith(TRASH) or path.name == COMPARISON
         if is_own and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+    if folder.name == TUNING and not any(find_runs(folder)):
+        (folder / TUNING_FILE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the user's own files are in it
         folder.rmdir()

@@ -33,6 +33,9 @@ ENVIRONMENT = "environment.json"
 COMPARISON = "_compare"
 """The folder in an experiment's folder that holds what TensorBoard shows of a comparison."""
 
+TUNING = "_tune"
+"""The folder in an experiment's folder that holds its tuning runs, cell by cell."""
+
 ENDED: tuple[State, ...] = ("finished", "diverged")
 """The states of a run that has nothing left to do."""
 

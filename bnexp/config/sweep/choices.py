@@ -42,11 +42,14 @@ Row = tuple[Choice, ...]
 """Choices that are made together."""
 
 
-def read_choices(sweep: Node, part: str) -> dict[str, list[Choice]]:
-    """Returns the values of each key of `grid` or `zip`; what is not a list has none."""
-    axes = sweep.section(part)
+def read_choices(sweep: Node, part: str, path: str = "") -> dict[str, list[Choice]]:
+    """Returns the values of each key of `grid` or `zip`; what is not a list has none.
+
+    `path` is where the part stands, if that is not directly in the sweep.
+    """
+    axes, path = sweep.section(part), path or f"sweep.{part}"
     return {
-        key: [Choice(key, axes.key_position(key), value, f"sweep.{part}") for value in values.items]
+        key: [Choice(key, axes.key_position(key), value, path) for value in values.items]
         for key, values in axes.children.items()
     }
 

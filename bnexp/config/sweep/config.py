@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from bnexp.config.sweep.looks import FEWEST, MOST, planned_looks
+from bnexp.config.sweep.tuning import TuneConfig, Values
 from bnexp.config.train import MAX_SEED
 from bnexp.config.yaml.node import describe
 from bnexp.parts import Part
-
-Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 def _find_seeds_problem(seeds: Any) -> str | None:  # noqa: ANN401 - any YAML value
@@ -114,8 +113,10 @@ class SweepConfig(Part):
     """Cells to leave out: mappings of swept keys to the value, or list of values, to match."""
     include: tuple[dict[str, Any], ...] | None = None
     """More cells: each a mapping of keys, dotted or nested, to their values, swept or not."""
+    tune: TuneConfig | None = None
+    """Values that each cell tries on seeds of their own, before its measured runs."""
     max_runs: int = Field(default=10_000, ge=1)
-    """The sweep is refused if it has more runs than this, excluded ones included."""
+    """The sweep is refused if it has more runs than this, excluded ones and tuning included."""
 
     @field_validator("seeds", mode="before")
     @classmethod

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bnexp.config.sweep.cells import Cell, expand_cells
-from bnexp.config.sweep.choices import overlap
+from bnexp.config.sweep.choices import Row, overlap
 from bnexp.config.sweep.config import LooksConfig, SweepConfig
+from bnexp.config.sweep.names import name_cells
+from bnexp.config.sweep.tuning import TuneConfig, find_tune_problems, list_combinations
 from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import validate
 from bnexp.errors import ConfigError, Problem
@@ -22,6 +25,9 @@ class Sweep:
     seeds: Sequence[int] = ()
     looks: tuple[int, ...] = ()
     """Numbers of seeds after which claims are looked at; none if it is after all of them."""
+    tune: TuneConfig | None = None
+    candidates: Sequence[tuple[Cell, Row, Cell]] = ()
+    """Each cell with each combination of `tune`: also as the cell that its tuning runs are of."""
 
 
 def read_sweep(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Sweep:
@@ -32,10 +38,46 @@ def read_sweep(tree: Node, overrides: Sequence[str], problems: list[Problem]) ->
         problems += _find_swept_overrides(tree, overrides, sweep)
         seeds = _read_seeds(tree, sweep)
         looks = sweep.seeds.looks if isinstance(sweep.seeds, LooksConfig) else ()
-        return Sweep(expand_cells(raw, sweep.max_runs, len(seeds)), seeds, looks)
+        cells = expand_cells(raw, sweep.max_runs, len(seeds))
+        if not sweep.tune:
+            return Sweep(cells, seeds, looks)
+        candidates = _read_candidates(raw, sweep, sweep.tune, cells, seeds)
+        return Sweep(cells, seeds, looks, sweep.tune, candidates)
     except ConfigError as error:
         problems += error.problems
         return Sweep()
+
+
+def _read_candidates(
+    raw: Node, sweep: SweepConfig, tune: TuneConfig, cells: Sequence[Cell], seeds: Sequence[int]
+) -> list[tuple[Cell, Row, Cell]]:
+    """Returns each cell with each combination of `tune`.
+
+    Raises:
+        ConfigError: `tune` is wrong, or makes too many runs.
+    """
+    swept = {choice.key: choice.part for cell in cells for choice in cell.choices}
+    problems = [*find_tune_problems(raw, swept, seeds)]
+    combinations = math.prod(len(values) for values in tune.over.values())
+    runs = len(cells) * (len(seeds) + combinations * len(tune.seeds))
+    if runs > sweep.max_runs:
+        reason = f"{runs:,} runs with tuning are more than sweep.max_runs, {sweep.max_runs:,}"
+        problems.append(raw.section("tune").position.problem(reason, "sweep.tune"))
+    if problems:
+        raise ConfigError(problems)
+    found = [(cell, row) for cell in cells for row in list_combinations(raw)]
+    rows = [(*cell.choices, *row) for cell, row in found]
+    is_added = [cell.include is not None for cell, _ in found]
+    keys = [*(sweep.grid or ()), *(sweep.zip or ()), *tune.over]
+    names = name_cells(
+        [row for row, added in zip(rows, is_added, strict=True) if not added],
+        [row for row, added in zip(rows, is_added, strict=True) if added],
+        keys,
+    )
+    return [
+        (cell, row, Cell(name, whole))
+        for (cell, row), whole, name in zip(found, rows, names, strict=True)
+    ]
 
 
 def _validate_sweep(raw: Node, problems: list[Problem]) -> SweepConfig:
@@ -70,6 +112,7 @@ def _find_swept_overrides(
     """Yields a problem for each override that the sweep would undo, wholly or in part."""
     swept = dict.fromkeys(sweep.grid or (), "sweep.grid")
     swept |= dict.fromkeys(sweep.zip or (), "sweep.zip")
+    swept |= dict.fromkeys(sweep.tune.over if sweep.tune else (), "sweep.tune.over")
     for override in overrides:
         key = override.partition("=")[0].strip()
         for other, part in swept.items():

@@ -99,7 +99,8 @@ def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]
     path, _ = _resolve(tree, location)
     place = (tree.child(*path[:-1]) or tree).key_position(key)
     models = _models_at(root, location[:-1])
-    known = sorted({name for model in models for name in model.model_fields})
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    known = sorted(field.alias or name for name, field in fields.items())
     if models == [root] and "sweep" in known and not place.is_override:
         known = sorted([*known, "extends"])
     hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])

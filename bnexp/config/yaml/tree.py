@@ -169,8 +169,11 @@ class Assignment:
         if self.key.count(".") >= MAX_DEPTH:
             raise self._refuse(f"goes deeper than {MAX_DEPTH} levels")
         words = self.key.split(".")
+        # A swept key is one key, whatever dots it has.
         if words[0] == "sweep" and words[1:2] in ([part] for part in _AXES):
-            words = self.key.split(".", maxsplit=2)  # a swept key is one key, whatever dots it has
+            words = self.key.split(".", maxsplit=2)
+        elif words[:3] == ["sweep", "tune", "over"]:
+            words = self.key.split(".", maxsplit=3)
         return self._put(tree, words)
 
     def _put(self, node: Node, words: list[str]) -> Node:
@@ -243,6 +246,8 @@ def flatten_keys(tree: Node) -> Node:
             tree = _replace_at(tree, ("tiers", tier), _flatten_keys_of_tier(overlay, tier))
     for part in _AXES:
         tree = _flatten_at(tree, ("sweep", part), lambda key, child: False)
+    for part in ("over", "in"):
+        tree = _flatten_at(tree, ("sweep", "tune", part), lambda key, child: False)
     axes = (tree.child("sweep", part) for part in _AXES)
     swept = {key for node in axes if node for key in node.children}
 

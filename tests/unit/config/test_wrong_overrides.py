@@ -42,8 +42,9 @@ def mistakes(tmp_path):
         ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
         ("extend=x", "1: extend: unknown key; the keys here are claim, data, evaluate, model, "
          "name, optim, sweep, tiers, train"),
-        ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are decay_norm, "
-         "learning_rate, momentum, name, nesterov, schedule, weight_decay"),
+        ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are adaptive_clip, "
+         "clip_norm, decay_norm, learning_rate, learning_rate_factor, momentum, name, nesterov, "
+         "schedule, weight_decay"),
         ("train.ep\u200bochs=3", r"9: train.ep\u200bochs: an invisible character here, U+200B "
          "(zero width space); delete it, or put the text in quotes if it belongs there"),
         ("train.epochs=\u00a03", "14: train.epochs: an invisible character here, U+00A0 (no-break "

@@ -14,8 +14,7 @@ from bnexp.launch import one_run
 from bnexp.launch.durations import describe_durations
 from bnexp.launch.experiment import train_stages
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.plan import plan_runs
-from bnexp.launch.stages import find_stages
+from bnexp.launch.stages import find_stages, plan_experiment
 from bnexp.runs import RunDir
 
 SWEEP = """\
@@ -56,8 +55,8 @@ def train(tmp_path):
         folder.mkdir(exist_ok=True)
         (folder / "c.yaml").write_text(config)
         experiment = load_experiment(folder / "c.yaml")
-        planned = plan_runs(experiment, folder / "runs", force)
-        stages = find_stages(experiment, planned, judge or Judge())
+        plan = plan_experiment(experiment, folder / "runs", force)
+        stages = find_stages(plan, folder / "runs", judge or Judge())
         said = io.StringIO()
         console = Console(file=said, width=250)
         code = train_stages("many", stages, LaunchOptions(**options), console)
@@ -210,7 +209,7 @@ def test_force_deletes_the_runs_of_all_looks_first(train, tmp_path):
 def test_a_plan_names_the_runs_at_the_first_look_and_at_most(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG + SWEEP + CLAIM)
     experiment = load_experiment(tmp_path / "c.yaml")
-    lines = describe_durations(experiment, plan_runs(experiment, tmp_path / "runs", False))
+    lines = describe_durations(plan_experiment(experiment, tmp_path / "runs", is_forced=False))
 
     assert [line.partition(";")[0] for line in lines] == [
         "first look, at 3 seeds: 9 runs",

@@ -151,8 +151,9 @@ WRONG = {
     "an option of another optimiser": (
         GOOD + "optim: {name: adamw, momentum: 0.9}\n",
         [
-            "c.yaml:8:22: optim.momentum: unknown key; the keys here are beta1, beta2, "
-            "decay_norm, eps, learning_rate, name, schedule, weight_decay"
+            "c.yaml:8:22: optim.momentum: unknown key; the keys here are adaptive_clip, beta1, "
+            "beta2, clip_norm, decay_norm, eps, learning_rate, learning_rate_factor, name, "
+            "schedule, weight_decay"
         ],
     ),
     "a layer of no kind": (
@@ -485,8 +486,9 @@ WRONG = {
     "a swept option that the default of a section left out does not have": (
         GOOD + "sweep: {grid: {optim.beta1: [0.8, 0.9]}}\n",
         [
-            "c.yaml:8:16: optim.beta1: unknown key; the keys here are decay_norm, learning_rate, "
-            "momentum, name, nesterov, schedule, weight_decay"
+            "c.yaml:8:16: optim.beta1: unknown key; the keys here are adaptive_clip, clip_norm, "
+            "decay_norm, learning_rate, learning_rate_factor, momentum, name, nesterov, schedule, "
+            "weight_decay"
         ],
     ),
     "a list for a name": (

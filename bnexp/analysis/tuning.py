@@ -1,0 +1,118 @@
+"""How the values of tuned keys were chosen for a run, read from what it recorded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bnexp.analysis.differing_keys import is_below
+from bnexp.runs.record import RunRecord, Scalar, flatten, unflatten
+
+_ROOT = "tuning"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of values that tuning tried."""
+
+    values: Mapping[str, Scalar]
+    mean: float | None
+    """Of what was to be best, over the runs that finished; None without any."""
+    n: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried for a cell before its measured runs, and what was chosen."""
+
+    over: Mapping[str, tuple[Scalar, ...]]
+    by: str
+    seeds: tuple[int, ...]
+    arm: Mapping[str, Scalar]
+    """The keys and values of the cells that were tuned for all; empty if each cell was."""
+    chosen: Mapping[str, Scalar]
+    at_edge: tuple[str, ...]
+    """Keys whose chosen value is the smallest or largest of those tried."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def design(self) -> tuple[object, ...]:
+        """What two cells must share for their tuned keys to differ fairly."""
+        over = tuple((key, *values) for key, values in self.over.items())
+        return over, self.by, self.seeds, tuple(self.arm.items())
+
+
+def read_tuning(run: RunRecord) -> Tuning | None:
+    """Returns how a run's values were tuned; None if they were not, or nobody can read how."""
+    found = {
+        key.removeprefix(f"{_ROOT}."): value
+        for key, value in run.environment.items()
+        if is_below(key, _ROOT)
+    }
+    return _parse(tuple(found.items())) if found else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse(flat: tuple[tuple[str, Scalar], ...]) -> Tuning | None:
+    parts = dict(flat)
+    try:
+        return Tuning(
+            over=_read_axes(parts),
+            by=str(parts["by"]),
+            seeds=tuple(
+                int(value) for value in _below(parts, "seeds").values() if value is not None
+            ),
+            arm={key: value for key, value in _below(parts, "arm").items() if key},
+            chosen=_below(parts, "chosen"),
+            at_edge=tuple(str(one) for key, one in _below(parts, "at_edge").items() if key),
+            trials=tuple(_read_trial(one) for one in unflatten(_below(parts, "scores"))),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _below(parts: Mapping[str, Scalar], root: str) -> dict[str, Scalar]:
+    return {
+        key.removeprefix(root).removeprefix("."): value
+        for key, value in parts.items()
+        if is_below(key, root)
+    }
+
+
+def _read_axes(parts: Mapping[str, Scalar]) -> dict[str, tuple[Scalar, ...]]:
+    axes: dict[str, tuple[Scalar, ...]] = {}
+    for place, value in _below(parts, "over").items():
+        key = place.rpartition(".")[0]
+        axes[key] = (*axes.get(key, ()), value)
+    return axes
+
+
+def _read_trial(score: Mapping[str, Any]) -> Trial:
+    return Trial(flatten(score["values"]), score["mean"], int(score["n"]), int(score["diverged"]))
+
+
+def find_tuned_keys(runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    """Returns the keys that all runs tuned over the same values, by the same measure and seeds.
+
+    A difference in them is part of what is compared: each cell at its best.
+    """
+    tunings = [read_tuning(run) for run in runs if run.environment]
+    first = tunings[0] if tunings else None
+    if first is None or any(one is None or one.design != first.design for one in tunings):
+        return ()
+    return tuple(first.over)
+
+
+def group_by_tuning(cells: Mapping[str, Iterable[RunRecord]]) -> list[tuple[Tuning, list[str]]]:
+    """Returns each tuning that runs rest on, with the cells that it was for, in their order."""
+    groups: dict[str, tuple[Tuning, list[str]]] = {}
+    for label, runs in cells.items():
+        found = [tuning for run in runs if (tuning := read_tuning(run))]
+        if found:
+            # Without an arm, two cells may have tried the same and found the same, yet apart.
+            key = repr(found[0]) if found[0].arm else label
+            groups.setdefault(key, (found[0], []))[1].append(label)
+    return [*groups.values()]

@@ -1,0 +1,170 @@
+"""Chooses the tuned values of each cell, by what its tuning runs measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from bnexp.config.load import Candidate, Experiment, Tuning
+from bnexp.config.sweep.choices import as_setting
+from bnexp.errors import UsageError
+from bnexp.files import encode_json, read_foreign, write_bytes_atomically
+from bnexp.launch.plan import PlannedRun
+from bnexp.runs import ENDED, RunRecord, read_run
+from bnexp.runs.reading import TUNING_FILE
+from bnexp.runs.run_dir import TUNING
+from bnexp.wording import write_value
+
+
+@dataclass(frozen=True)
+class _Score:
+    """What the tuning runs of one combination came to, over all cells that are tuned together."""
+
+    values: Mapping[str, Any]
+    mean: float | None
+    """Over the runs that finished; None without any."""
+    n: int
+    diverged: int
+
+
+def choose_values(
+    experiment: Experiment, tuning: Tuning, planned: Sequence[PlannedRun]
+) -> Experiment | None:
+    """Returns the experiment with the best values of each cell; None if tuning runs are left.
+
+    Raises:
+        UsageError: A tuning run has not measured what is to be best.
+    """
+    records: dict[str, list[RunRecord]] = {}
+    for run in planned:
+        records.setdefault(run.spec.cell, []).append(read_run(run.folder.path))
+    if any(run.state not in ENDED for runs in records.values() for run in runs):
+        return None
+    chosen: dict[str, tuple[Candidate, Mapping[str, Any]]] = {}
+    for group in _group(tuning):
+        scores = [_score(tuning, members, records) for members in _combine(group)]
+        best = min(range(len(scores)), key=lambda index: _rank(tuning, scores, index))
+        record = _describe(tuning, scores, scores[best])
+        chosen |= {cell: (_find(tuning, cell, best), record) for cell in _cells_of(tuning, group)}
+    return experiment.choose(chosen)
+
+
+def _group(tuning: Tuning) -> list[list[Candidate]]:
+    """Returns the candidates that are tuned together: each cell's, or those of the whole arm."""
+    tried = [one for one in tuning.candidates if one.is_tried]
+    if tuning.config.only_in is not None:
+        return [tried]
+    cells = dict.fromkeys(one.cell for one in tried)
+    return [[one for one in tried if one.cell == cell] for cell in cells]
+
+
+def _combine(group: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Returns the candidates of each combination, in the order of the combinations."""
+    size = sum(one.cell == group[0].cell for one in group)
+    return [[*group[index::size]] for index in range(size)]
+
+
+def _cells_of(tuning: Tuning, group: Sequence[Candidate]) -> list[str]:
+    """Returns the cells that use what is best in a group."""
+    users = tuning.candidates if tuning.config.only_in is not None else group
+    return list(dict.fromkeys(one.cell for one in users))
+
+
+def _find(tuning: Tuning, cell: str, index: int) -> Candidate:
+    return [one for one in tuning.candidates if one.cell == cell][index]
+
+
+def _score(
+    tuning: Tuning, members: Sequence[Candidate], records: Mapping[str, Sequence[RunRecord]]
+) -> _Score:
+    runs = [record for one in members for record in records[one.runs[0].cell]]
+    figures = []
+    for run in runs:
+        if run.state == "finished" and run.summary:
+            if tuning.config.by not in run.summary.final:
+                reason = "are there validation images? set data.val_size"
+                raise UsageError(f"{run.path} has no {tuning.config.by} to tune by; {reason}")
+            figures.append(run.summary.final[tuning.config.by])
+    mean = fmean(figures) if figures else None
+    return _Score(members[0].values, mean, len(figures), len(runs) - len(figures))
+
+
+def _rank(tuning: Tuning, scores: Sequence[_Score], index: int) -> tuple[Any, ...]:
+    """Returns what sorts the best first: none diverged, the best mean, then the smallest values."""
+    score = scores[index]
+    sign = -1 if tuning.config.by == "val/accuracy" else 1
+    mean = float("inf") if score.mean is None else sign * score.mean
+    return score.diverged, mean, *_places(tuning, score.values)
+
+
+def _places(tuning: Tuning, values: Mapping[str, Any]) -> Iterator[float]:
+    """Yields each value, or its place in the list if that is not all numbers."""
+    for key, tried in tuning.config.over.items():
+        yield values[key] if _is_numeric(tried) else tried.index(values[key])
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+
+
+def _describe(tuning: Tuning, scores: Sequence[_Score], best: _Score) -> dict[str, Any]:
+    """Returns what a measured run records of its tuning."""
+    config = tuning.config
+    over = {key: [*map(as_setting, tried)] for key, tried in config.over.items()}
+    return {
+        "over": over,
+        "by": config.by,
+        "seeds": [*config.seeds],
+        "arm": {key: as_setting(value) for key, value in (config.only_in or {}).items()} or None,
+        "chosen": _as_settings(best.values),
+        "at_edge": [
+            key
+            for key, tried in config.over.items()
+            if _is_numeric(tried) and best.values[key] in (min(tried), max(tried))
+        ],
+        "scores": [
+            {
+                "values": _as_settings(one.values),
+                "mean": one.mean,
+                "n": one.n,
+                "diverged": one.diverged,
+            }
+            for one in scores
+        ],
+    }
+
+
+def _as_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: as_setting(value) for key, value in values.items()}
+
+
+def note_choices(experiment: Experiment, runs_dir: Path) -> None:
+    """Writes beside the tuning runs what was chosen, which also holds for runs that stand already.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    path = runs_dir / experiment.name / TUNING / TUNING_FILE
+    content = encode_json({run.cell: run.tuning for run in experiment.runs})
+    try:
+        if not path.exists() or read_foreign(path) != content:
+            write_bytes_atomically(path, content)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def describe_choices(experiment: Experiment) -> list[str]:
+    """Returns a line for each group of cells that share their values."""
+    lines: dict[str, list[str]] = {}
+    for run in {run.cell: run for run in experiment.runs}.values():
+        record = run.tuning or {}
+        words = [
+            f"{key} {write_value(value)}"
+            + " (at the edge: widen sweep.tune.over)" * (key in record["at_edge"])
+            for key, value in record["chosen"].items()
+        ]
+        lines.setdefault(", ".join(words), []).append(run.cell)
+    return [f"tuned: {values} for {', '.join(cells)}" for values, cells in lines.items()]
