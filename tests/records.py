@@ -19,6 +19,7 @@ def build_run(
     config=None,
     environment=None,
     claims=(),
+    claims_on_record=None,
     problems=(),
     is_damaged=False,
     is_silent=False,
@@ -39,6 +40,7 @@ def build_run(
         if state in ("finished", "diverged")
         else None,
         claims=claims,
+        claims_on_record=claims_on_record,
         is_damaged=is_damaged,
         is_silent=is_silent,
         problems=problems,

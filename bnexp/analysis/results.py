@@ -31,14 +31,19 @@ difference that is shown to lie within the margin that was asked for."""
 Choices = Mapping[str, tuple[str, ...]]
 """Keys, each with the values that runs were chosen by: a run has one of them."""
 
-ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive"]
+ClaimVerdict = Literal["supported", "contradicted", "equivalent", "inconclusive", "exploratory"]
+"""`exploratory`: the claim came after the results, so that these cannot support it."""
+
+ClaimStanding = Literal["planned", "exploratory"]
 
 _OfRuns = Literal[
     "no result", "no figure", "diverged", "unfinished", "damaged", "copied", "changed data"
 ]
 _OfCells = Literal["few seeds", "unpaired", "confounded", "unchecked", "circumstances"]
-_OfClaims = Literal["wrong cells", "late claim", "unreadable claim", "added seeds"]
-_OfTests = Literal["untestable", "undecided"]
+_OfClaims = Literal[
+    "wrong cells", "late claim", "unreadable claim", "unrecorded claim", "untrained", "at the edge"
+]
+_OfTests = Literal["untestable", "undecided", "skewed", "tuned"]
 CaveatKind = Literal[_OfRuns, _OfCells, _OfClaims, _OfTests]
 """What a caveat is about: runs, cells, what a claim says, or the test of it."""
 
@@ -212,12 +217,17 @@ class ClaimSide:
     """The treatment or the control of a claim: its cells, and one number per seed."""
 
     wanted: Mapping[str, Scalar]
-    """The keys and values that the claim names its cells by."""
+    """The keys and values that the claim names its cells by; none if the control is a number."""
     cells: tuple[str, ...]
     values: Mapping[int, float]
+    """In the unit that differences are tested in: of a ratio, logarithms."""
     statuses: Mapping[State, int]
-    axis_value: float | None = None
-    """For `best`: the value of the axis that validation chose."""
+    axis_values: tuple[float, ...] = ()
+    """For `best` and `range`: the values of the axis that validation chose."""
+    edges: tuple[float, ...] = ()
+    """Of them, those at an end of the axis, beyond which there may be a better one."""
+    spans: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    """For times to a target: between which two evaluations each seed reached it."""
     remarks: tuple[str, ...] = ()
     """What the values leave out: runs that never got there, diverged, or went off the axis."""
 
@@ -229,14 +239,55 @@ class ClaimSide:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimTest(Effect):
-    """Treatment minus control in the claim's measure, before the family of claims is known."""
+    """Treatment minus control in the claim's measure, before the family of claims is known.
+
+    The interval and `p_for`, `p_against` and `p_equivalence` are valid over all planned looks;
+    `p` is of one look alone.
+    """
 
     name: str
     """The test that gave `p`."""
-    p_beyond: float | None = None
-    """Of the test that the difference is no larger than the margin; None for a coarse measure."""
+    p_for: float
+    """That the prediction is wrong: at most 0.05 if it is shown to be right."""
+    p_against: float
+    """That the contrary of the prediction is wrong."""
     p_equivalence: float | None = None
-    """Of the two one-sided tests that the difference is no smaller than the margin; likewise."""
+    """That the difference is no smaller than the margin; None if that is not asked."""
+    confidence: float = 0.95
+    """Of the interval, at this look: repeated intervals hold together in 95 %."""
+    is_skewed: bool = False
+    """Whether the values are too skewed for a t test."""
+    overlapping: int = 0
+    """Seeds whose two sides arrive between the same two evaluations: as good as no difference."""
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """One pair of sides of a claim; most claims have just one."""
+
+    treatment: ClaimSide
+    control: ClaimSide
+    test: ClaimTest | None = None
+    """None if an obstacle rules a test out."""
+    choice: Mapping[str, Scalar] = field(default_factory=dict)
+    """What tells the pair from the claim's other pairs."""
+
+
+@dataclass(frozen=True)
+class ClaimLook:
+    """How far an experiment that is looked at while it grows has come."""
+
+    seeds: int
+    """Seeds that the verdict rests on, or, without one, that were last looked at."""
+    most: int
+    """Seeds that it may take at most."""
+    looks: tuple[int, ...] = ()
+    """The planned numbers of seeds to look at; one if there is no more than one look."""
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the verdict came before the last look."""
+        return self.seeds < self.most
 
 
 @dataclass(frozen=True)
@@ -244,22 +295,41 @@ class ClaimResult:
     """What the runs say of a claim that was written down before them."""
 
     claim: ClaimConfig
-    treatment: ClaimSide
-    control: ClaimSide
+    parts: tuple[ClaimPart, ...]
     verdict: ClaimVerdict
+    look: ClaimLook
+    standing: ClaimStanding = "planned"
+    """Whether the claim stood before its runs had results; if not, it cannot be supported."""
+    would_be: ClaimVerdict | None = None
+    """The verdict that an exploratory claim would have had."""
     obstacle: Caveat | None = None
     """Why the claim is inconclusive."""
-    test: ClaimTest | None = None
-    """None if an obstacle rules a test out."""
     p_holm: float | None = None
-    """The p-value that the verdict rests on, adjusted over all claims of the experiment."""
+    """The p-value that the verdict rests on, adjusted over all looks and claims of the report."""
     p_equivalence: float | None = None
-    """That of the test, adjusted likewise."""
+    """That of the test for equivalence, adjusted likewise."""
     seeds_needed: int | None = None
     """Seeds per side that find an effect of the margin with 80 % power."""
+    images: tuple[int, int] | None = None
+    """How many pictures the runs were trained and tested on; None if that is not recorded."""
     also_differ: tuple[str, ...] = ()
-    """Swept keys that the claim does not name and in which the two sides differ as well."""
+    """Keys that the claim allows, and in which the two sides differ as well."""
     caveats: tuple[Caveat, ...] = ()
+
+    @property
+    def treatment(self) -> ClaimSide:
+        """The treatment, the first one's if the claim has several."""
+        return self.parts[0].treatment
+
+    @property
+    def control(self) -> ClaimSide:
+        """The control, the first one's if the claim has several."""
+        return self.parts[0].control
+
+    @property
+    def test(self) -> ClaimTest | None:
+        """The test, of the first part if the claim has several."""
+        return self.parts[0].test
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
-from bnexp.analysis.metrics import better_direction, evaluated_values
+from bnexp.analysis.metrics import better_direction, evaluated_values, final_value, known_values
 from bnexp.analysis.results import EpochsToTarget
+from bnexp.analysis.stats.intervals import Interval
 from bnexp.analysis.stats.survival import censored_median, restricted_mean
 from bnexp.runs.record import RunRecord, Summary
 
@@ -60,42 +62,65 @@ class Budget:
     claim: ClaimConfig
     horizon: float
     """The smallest time that any run was to have, in epochs or steps; 0 if unknown."""
+    targets: Mapping[int, float]
+    """What the runs of each seed are to reach."""
 
     def time_to_target(self, run: RunRecord) -> float | None:
         """Returns when a run reached the target, or the horizon if it did not.
 
         The mean of such times is a restricted mean. None if steps cannot be counted.
         """
-        if not self.horizon:
+        span = self.find_span(run)
+        return None if span is None else min(span.high, self.horizon)
+
+    def find_span(self, run: RunRecord) -> Interval | None:
+        """Returns between which two evaluations a run reached the target.
+
+        If it never did, that is after the horizon. None if steps cannot be counted.
+        """
+        if not self.horizon or run.seed not in self.targets:
             return None
-        when = self._arrival(run)
-        return self.horizon if when is None else min(when, self.horizon)
+        span = run.summary and _find_arrival(run.summary, _CLAIMED_METRIC, self.targets[run.seed])
+        ends = [_in_unit(self.claim, run, epochs) for epochs in span or ()]
+        if not ends or ends[1] is None or (ends[0] or 0.0) >= self.horizon:
+            return Interval(self.horizon, inf)
+        return Interval(ends[0] or 0.0, ends[1])
 
     def has_reached(self, run: RunRecord) -> bool:
-        """Returns whether a run reached the claim's target within the budget."""
-        when = self._arrival(run)
-        return when is not None and when <= self.horizon
-
-    def _arrival(self, run: RunRecord) -> float | None:
-        if run.summary is None or self.claim.target is None:
-            return None
-        first = _first_epoch(run.summary, _CLAIMED_METRIC, self.claim.target)
-        return None if first is None else _in_unit(self.claim, run, first)
+        """Returns whether a run reached its target within the budget."""
+        span = self.find_span(run)
+        return span is not None and span.high <= self.horizon
 
 
-def find_budget(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Budget:
-    """Returns the budget that all runs share."""
+def find_budget(
+    claim: ClaimConfig, runs: Sequence[RunRecord], control: Sequence[RunRecord] = ()
+) -> Budget:
+    """Returns the budget that all runs share; `control` are those of the control among them."""
     planned = [_planned_epochs(run, run.summary) if run.summary else 0 for run in runs]
     lengths = [_in_unit(claim, run, epochs) for run, epochs in zip(runs, planned, strict=True)]
     known = [length for length in lengths if length is not None]
-    return Budget(claim, min(known) if known and len(known) == len(lengths) else 0.0)
+    horizon = min(known) if known and len(known) == len(lengths) else 0.0
+    if claim.target == "control":
+        finals = {run.seed: final_value(run, _CLAIMED_METRIC) for run in control}
+        return Budget(claim, horizon, known_values(finals))
+    return Budget(claim, horizon, dict.fromkeys((run.seed for run in runs), claim.target or 0.0))
 
 
 def _first_epoch(summary: Summary, metric: str, target: float) -> float | None:
     """Returns the first evaluation that reaches the target, in epochs since the start."""
+    span = _find_arrival(summary, metric, target)
+    return span and span.high
+
+
+def _find_arrival(summary: Summary, metric: str, target: float) -> Interval | None:
+    """Returns the evaluation before the first that reaches the target, and that one, in epochs."""
     sign = better_direction(metric) or 1
-    evaluated = evaluated_values(summary, metric)
-    return next((epoch for epoch, value in evaluated if sign * value >= sign * target), None)
+    before = 0.0
+    for epoch, value in evaluated_values(summary, metric):
+        if sign * value >= sign * target:
+            return Interval(before, epoch)
+        before = epoch
+    return None
 
 
 def _planned_epochs(run: RunRecord, summary: Summary) -> int:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from bnexp.analysis.changed_data import Measure
     from bnexp.launch.plan import PlannedRun
     from bnexp.launch.stages import Plan
-    from bnexp.runs import RunRecord
 
 MOST_SEEDS = 8
 """Seeds that a row of a plan lists one by one."""
@@ -108,11 +107,12 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
+    from bnexp.analysis.claims.looks import find_needed_cells
+    from bnexp.launch.claims import is_about_time
     from bnexp.launch.experiment import train_stages
     from bnexp.launch.notices import heal_ended
     from bnexp.launch.stages import find_stages
 
-    options = LaunchOptions(launcher, jobs, fail_fast, address)
     found = _load(
         config,
         settings,
@@ -127,8 +127,11 @@ def train(
         [replace(run, with_graph=graph) for run in runs] for runs in (found.runs, found.tuning)
     )
     _warn(heal_ended([*tuning, *runs]))
-    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, _find_needed_cells)
-    name = found.experiment.name
+    if is_about_time(runs) and not (launcher == "local" and jobs in (None, 1)):
+        jobs = 1
+        say("a claim is about time, so the runs are trained one at a time")
+    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, find_needed_cells)
+    name, options = found.experiment.name, LaunchOptions(launcher, jobs, fail_fast, address)
     code = train_stages(name, stages, options, open_output(sys.stderr))
     _print_next(name, runs, runs_dir)
     if code:
@@ -170,11 +173,6 @@ def _write_seeds(seeds: Sequence[int]) -> str:
     return f"{seeds[0]} … {seeds[-1]}" if is_long else " ".join(map(str, seeds))
 
 
-def _find_needed_cells(records: Sequence[RunRecord]) -> Iterable[str]:
-    """Returns every cell."""
-    return {record.cell for record in records}
-
-
 def _warn(warnings: Iterable[str]) -> None:
     console = open_output(sys.stderr)
     for warning in warnings:
@@ -192,6 +190,7 @@ def _load(
     measure: Measure | None = None,
 ) -> Plan:
     """Returns what to do for each run of the experiment; prints what is suspicious."""
+    from bnexp.analysis.claims.reach import describe_undecidable
     from bnexp.config.load import load_experiment
     from bnexp.launch.notices import describe_folder, describe_same_cells
     from bnexp.launch.stages import plan_experiment
@@ -203,7 +202,9 @@ def _load(
     plan = plan_experiment(experiment, runs_dir, force, resume_anyway)
     same = describe_same_cells(experiment.runs)
     damages = [run.damage for run in plan.tuning if run.damage]
-    _warn([*experiment.warnings, *same, *damages, *describe_folder(plan.runs, measure)])
+    claims, seeds = experiment.runs[0].config.claim, {run.seed for run in experiment.runs}
+    found = [*same, *describe_undecidable(claims, len(seeds)), *damages]
+    _warn([*experiment.warnings, *found, *describe_folder(plan.runs, measure)])
     return plan
 
 

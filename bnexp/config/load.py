@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.config.checks import check_experiment
-from bnexp.config.claim.cells import Variant, find_claim_problems
+from bnexp.config.claim.cells import Variant, find_claim_problems, find_seed_problems
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
@@ -176,8 +176,7 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
     tuning = None if problems else _build_tuning(sweep, base, tree, runs, problems)
     if not problems:
         problems += find_lost_overrides(overrides, base, cells)
-        problems += _find_unanswerable_claims(tree, runs)
-        warnings |= dict.fromkeys(_warn_of_lone_seeds(tree, seeds))
+        problems += _find_unanswerable_claims(tree, runs, seeds)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
         problems += _find_certain_mistakes(base, base.section("sweep"))
@@ -360,13 +359,9 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iter
             yield place.problem(f"is the same as the cell '{first}'", "sweep.include")
 
 
-def _warn_of_lone_seeds(tree: Node, seeds: Sequence[int]) -> Iterator[str]:
-    if len(seeds) == 1 and tree.child("claim"):
-        reason = "one seed gives no verdict; ask for at least two, e.g. sweep.seeds: 3"
-        yield str(locate(tree, ("claim",)).problem(reason, "claim"))
-
-
-def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Problem]:
+def _find_unanswerable_claims(
+    tree: Node, runs: Sequence[RunSpec], seeds: Sequence[int]
+) -> list[Problem]:
     claims = runs[0].config.claim
     if not claims:
         return []
@@ -375,5 +370,5 @@ def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec]) -> list[Probl
     return [
         _place(replace(finding, path=("claim", *[index] * is_list, *finding.path)), tree)
         for index, claim in enumerate(claims)
-        for finding in find_claim_problems(claim, variants)
+        for finding in (*find_claim_problems(claim, variants), *find_seed_problems(claim, seeds))
     ]

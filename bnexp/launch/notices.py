@@ -59,7 +59,7 @@ def describe_late_claims(
 ) -> str | None:
     """Returns a warning if runs were started without the present claims, else None.
 
-    They are not trained again for that, and `bnexp compare` gives such claims no verdict.
+    Such claims are exploratory.
     """
     claims = planned[0].spec.config.claim
     begun = [run for run in planned if run.action in ("skip", "resume")] if claims else []
@@ -68,9 +68,9 @@ def describe_late_claims(
     if not late:
         return None
     return (
-        f"{len(late)} of {len(planned)} runs began without the claims as they now stand, so these "
-        "claims get no verdict; --force trains them again, with the same figures, and records the "
-        "claims"
+        f"{len(late)} of {len(planned)} runs began without the claims as they now stand, so they "
+        "cannot support these claims, not even if --force trains them again; seeds without "
+        "results can (e.g. -s sweep.seeds=[100,101,102])"
     )
 
 

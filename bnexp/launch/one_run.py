@@ -216,6 +216,7 @@ class _Attempt:
                 "signature": data.signature(),
                 "train_images": len(self.dataset.train),
                 "test_images": len(self.dataset.test),
+                "classes": len(self.dataset.class_names),
             },
             # What a claim's verdict has to wait for.
             "planned": self._describe_plan(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnexp.config.load import Experiment
+from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
 from bnexp.launch.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
@@ -90,6 +91,7 @@ def find_stages(plan: Plan, runs_dir: Path, find_needed: FindNeeded) -> Iterator
             planned = [replace(run, with_graph=planned[0].with_graph) for run in again]
         note_choices(experiment, runs_dir)
         news = describe_choices(experiment)
+    note_planned_claims(planned, runs_dir)
     yield from _find_looks(experiment, planned, find_needed, news, bool(plan.tuning))
 
 

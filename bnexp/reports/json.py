@@ -11,8 +11,11 @@ from typing import Any
 from bnexp.analysis.results import (
     Caveat,
     CellResult,
+    ClaimLook,
+    ClaimPart,
     ClaimResult,
     ClaimSide,
+    ClaimTest,
     Comparison,
     Difference,
     Divergence,
@@ -43,9 +46,11 @@ _KEYS: Mapping[type, str] = {
     ClaimResult: (
         "statement source verdict reason obstacle measure metric reduction direction margin "
         "treatment control mean ci_low ci_high p p_holm p_equivalence test n is_paired values "
-        "seeds_needed also_differ caveats"
+        "seeds_needed also_differ caveats standing would_be look published cases"
     ),
-    ClaimSide: "cells mean values statuses axis_value",
+    ClaimSide: "cells mean values statuses axis_value axis_values",
+    ClaimPart: "choice treatment control mean ci_low ci_high p test n values",
+    ClaimLook: "seeds most looks",
 }
 """The keys of each part in their order; most are named like the attribute that they show."""
 
@@ -89,21 +94,34 @@ def _other_keys(part: object) -> dict[str, Any]:
             return {"values": part.by_seed}
         case ClaimResult():
             return _claim_keys(part)
+        case ClaimSide():
+            return {"axis_value": part.axis_values[0] if part.axis_values else None}
+        case ClaimPart():
+            return _test_keys(part.test)
     return {}
 
 
 def _claim_keys(result: ClaimResult) -> dict[str, Any]:
     claim, test = result.claim, result.test
     stated = ("statement", "source", "metric", "direction", "margin")
-    tested = ("mean", "ci_low", "ci_high", "p")
+    published = claim.published
     return {
         **{name: getattr(claim, name) for name in stated},
         "reason": result.obstacle.text if result.obstacle else None,
         "measure": describe_measure(claim),
         "reduction": claim.reduction.name if claim.reduction else None,
+        **_test_keys(test),
+        "is_paired": test is not None and test.is_paired,
+        "published": published.model_dump() if published else None,
+        "cases": result.parts if len(result.parts) > 1 else (),
+    }
+
+
+def _test_keys(test: ClaimTest | None) -> dict[str, Any]:
+    tested = ("mean", "ci_low", "ci_high", "p")
+    return {
         **{name: getattr(test, name, None) for name in tested},
         "test": test.name if test else None,
         "n": test.n if test else 0,
-        "is_paired": test is not None and test.is_paired,
         "values": test.by_seed if test else {},
     }

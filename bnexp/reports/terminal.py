@@ -36,6 +36,7 @@ _CLAIM_STYLES: dict[ClaimVerdict, str] = {
     "contradicted": "red",
     "equivalent": "cyan",
     "inconclusive": "yellow",
+    "exploratory": "yellow",
 }
 
 

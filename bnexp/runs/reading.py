@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.files import read_foreign
 from bnexp.locks import is_held
+from bnexp.runs.claim_record import read_record
 from bnexp.runs.record import (
     STATES,
     RunRecord,
@@ -112,7 +113,11 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         broken += [_find_contradiction(path, summary, conditions.get("config", {}))]
         faults += [fault for fault in broken if fault][:1]
     state = "failed" if faults else _find_state(path, status, summary)
+    record = read_record(RunDir(path).runs_dir)
     return RunRecord(
+        claims_on_record=record.find_claims(
+            known.get("fingerprint"), has_ended=summary is not None
+        ),
         path=path,
         state=state,
         summary=None if faults else summary,

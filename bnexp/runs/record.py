@@ -136,6 +136,9 @@ class RunRecord:
     """The place of the cell in its sweep, counted from 0."""
     claims: tuple[Mapping[str, Any], ...] = ()
     """What was predicted when the run began, as the config says it; not part of `config`."""
+    claims_on_record: frozenset[str] | None = None
+    """The claims that the runs folder's record knows to have stood before the run had a result, by
+    their digests; None if the record does not know when that was."""
     is_damaged: bool = False
     """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
     is_silent: bool = False

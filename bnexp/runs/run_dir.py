@@ -22,6 +22,7 @@ from bnexp.runs.checkpoint_files import (
     set_aside,
     set_aside_a_folder,
 )
+from bnexp.runs.claim_record import note_result
 from bnexp.runs.record import Scalar, State, Summary
 from bnexp.runs.seal import MANIFEST, Seal, write_seal
 from bnexp.runs.tensorboard_events import EVENTS
@@ -96,6 +97,12 @@ class RunDir:
         """Returns the folder of a run, which need not exist."""
         cell = runs_dir / identity["experiment"] / identity["cell"]
         return cls(cell / f"seed={identity['seed']}", identity)
+
+    @property
+    def runs_dir(self) -> Path:
+        """The runs folder, which holds the experiment's folder, which holds the cell's."""
+        above = self.path.parent.parent
+        return above.parent.parent if above.name == TUNING else above.parent
 
     @property
     def checkpoints(self) -> CheckpointFiles:
@@ -183,6 +190,7 @@ class RunDir:
         self.check()
         shown = {key: value for key, value in asdict(summary).items() if value is not None}
         content = encode_json(shown)
+        note_result(self.runs_dir, str(self.identity.get("fingerprint")))
         write_seal(self.path, self.identity, {SUMMARY: content})
         write_bytes_atomically(self.summary, content)
         sync_folder(self.path)

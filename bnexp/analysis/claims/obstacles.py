@@ -2,56 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import inf
 
 from bnexp.analysis.cells import Cell, swept_keys
-from bnexp.analysis.claims.sides import as_variant
+from bnexp.analysis.chance import has_failed, is_at_chance
+from bnexp.analysis.claims.plans import ClaimPlan
+from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
-from bnexp.analysis.differing_keys import is_below
-from bnexp.analysis.results import Caveat
-from bnexp.analysis.targets import find_budget
-from bnexp.config.claim.cells import find_axis_mismatch
-from bnexp.config.claim.config import DIVERGED, TO_TARGET, ClaimConfig
+from bnexp.analysis.results import Caveat, ClaimSide
+from bnexp.analysis.speeds import find_speed_obstacle
+from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
+from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
+from bnexp.wording import write_value
 
-Sides = Mapping[str, Sequence[Cell]]
-"""The cells of `treatment` and `control`."""
+_CHOSEN = "tuning.chosen."
+"""What the keys of the environment begin with that hold tuned values."""
+
+_CHOICES = ("largest_stable", "best", "range")
+"""Reductions that know what to do with runs that diverged."""
+
+_SPEED_OBSTACLES = {
+    "few runs": "a side has fewer than two finished runs",
+    "other machine": "the runs were not made on the same machine",
+    "out of turn": "the two sides were not trained in turn, seed by seed",
+    "unsteady": "the speeds of one side differ by more than 20 %",
+    "not alone": "other runs were trained at the same time",
+}
 
 
 def find_obstacles(
-    claim: ClaimConfig, raw: Mapping[str, object], sides: Sides, num_cells: int
+    claim: ClaimConfig, sides: Sides, plan: ClaimPlan, num_cells: int
 ) -> Iterator[Caveat]:
-    """Yields why no verdict can be given; what comes later takes for granted what came before.
+    """Yields why no look can give a verdict; later ones take for granted what came before.
 
-    `raw` is the claim as it was recorded, `num_cells` how many cells of the experiment are
-    at hand.
+    `num_cells` is how many cells of the experiment are at hand.
     """
     yield from _find_wrong_cells(claim, sides)
-    runs = _runs_of(sides)
-    yield from _find_late(raw, runs)
-    yield from _find_unfinished(runs, sides)
+    runs = runs_of(sides, plan.seeds)
+    yield from _find_unchecked(runs)
     yield from _find_missing_cells(claim, runs, num_cells)
     yield from _find_confounds(claim, sides)
-    yield from _find_diverged(claim, runs)
-    yield from _find_unreached(claim, runs)
 
 
-def find_added_seeds(sides: Sides) -> tuple[Caveat, ...]:
-    """Returns a caveat if the runs were planned in several steps, else nothing."""
-    plans = dict.fromkeys(plan for run in _runs_of(sides) if (plan := _planned_seeds(run)))
-    if len(plans) < 2:
-        return ()
-    steps = tuple(" ".join(map(str, plan)) for plan in sorted(plans, key=len))
-    consequence = (
-        "if more are added because of what the first ones showed, verdicts are wrong more often "
-        "than 5 %"
+def find_obstacles_at(
+    claim: ClaimConfig, sides: Sides, seeds: Collection[int], tuning: Collection[int]
+) -> Iterator[Caveat]:
+    """Yields why a look at these seeds gives no verdict."""
+    measured = {
+        side: [
+            run
+            for cell in cells
+            for run in cell.measured
+            if run.seed in seeds and run.seed not in tuning
+        ]
+        for side, cells in sides.items()
+    }
+    yield from _find_diverged(claim, measured)
+    yield from _find_untrained(claim, measured)
+    yield from _find_wrong_times(claim, sides, seeds)
+
+
+def find_obstacles_of(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Iterator[Caveat]:
+    """Yields why the figures of the two sides give no verdict."""
+    if claim.metric in TO_TARGET and all(side.spans for side in sides.values()):
+        ends = [high for side in sides.values() for _, high in side.spans.values()]
+        if all(end == inf for end in ends):
+            reason = "no run of either side reached the target"
+            yield Caveat("no figure", reason)
+    for name, side in sides.items():
+        if side.edges:
+            places = ", ".join(f"{place:g}" for place in side.edges)
+            reduction = claim.reduction
+            axis = reduction.over if reduction else "the axis"
+            yield Caveat(
+                "at the edge",
+                f"the best {axis} of the {name} is {places}, at an end of the axis",
+                consequence="a better one may lie beyond; widen the axis",
+            )
+
+
+def find_unfinished(sides: Sides, plan: ClaimPlan, look: int) -> Caveat | None:
+    """Returns which runs of a look have no result, those that have no folder included."""
+    seeds = plan.seeds_at(look)
+    runs = runs_of(sides, seeds)
+    cells = [cell for found in sides.values() for cell in found]
+    missing = 0
+    if plan.is_recorded:
+        missing = sum(len(seeds - {run.seed for run in cell.runs}) for cell in cells)
+    awaited = missing + sum(run.state not in ("finished", "diverged") for run in runs)
+    if not awaited:
+        return None
+    return Caveat(
+        "unfinished",
+        f"{awaited} of {len(runs) + missing} planned runs have no result yet",
+        consequence="a verdict waits for all, because repeated looks find effects by chance",
     )
-    subject = f"the seeds were planned in {len(plans)} steps"
-    return (Caveat("added seeds", subject, steps, consequence),)
 
 
-def _runs_of(sides: Sides) -> list[RunRecord]:
-    return [run for cells in sides.values() for cell in cells for run in cell.runs]
+def find_other_keys(claim: ClaimConfig, sides: Sides) -> tuple[str, ...]:
+    """Returns the swept keys that differ between the sides, though the claim is not about them."""
+    if len(sides) < 2:
+        return ()
+    named = find_named_keys(claim) - {*claim.allow}
+    keys = {key: None for cells in sides.values() for cell in cells for key in cell.settings}
+    values = {
+        key: [{as_variant(cell).settings.get(key) for cell in cells} for cells in sides.values()]
+        for key in keys
+        if not is_explained(key, named)
+    }
+    return tuple(key for key, (treatment, control) in values.items() if treatment != control)
 
 
 def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
@@ -62,39 +123,18 @@ def _find_wrong_cells(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
         if claim.reduction is None and len(cells) > 1:
             reason = f"the {side} is {len(cells)} cells, and the claim compares one with one"
             yield Caveat("wrong cells", reason)
-    if claim.reduction is not None:
+    if claim.reduction is not None and len(sides) > 1:
         variants = {side: [as_variant(cell) for cell in cells] for side, cells in sides.items()}
         for mismatch in find_axis_mismatch(claim.reduction, variants):
             yield Caveat("wrong cells", mismatch.reason)
 
 
-def _find_late(raw: Mapping[str, object], runs: Sequence[RunRecord]) -> Iterator[Caveat]:
+def _find_unchecked(runs: Sequence[RunRecord]) -> Iterator[Caveat]:
     if unknown := unchecked_runs(runs):
         yield Caveat(
             "unchecked",
             f"{len(unknown)} of {len(runs)} runs have no readable environment.json, so what was "
             "claimed when they began is unknown",
-        )
-    if late := [run for run in runs if raw not in run.claims]:
-        yield Caveat(
-            "late claim",
-            f"{len(late)} of {len(runs)} runs did not begin with this claim as it now stands",
-            consequence="a claim must be written before its runs (bnexp train --force runs them "
-            "again)",
-        )
-
-
-def _find_unfinished(runs: Sequence[RunRecord], sides: Sides) -> Iterator[Caveat]:
-    """Finds runs without a result, including those that were planned and have no folder."""
-    planned = {seed for run in runs for seed in _planned_seeds(run)}
-    cells = [cell for found in sides.values() for cell in found]
-    missing = sum(len(planned - {run.seed for run in cell.runs}) for cell in cells)
-    awaited = missing + sum(run.state not in ("finished", "diverged") for run in runs)
-    if awaited:
-        yield Caveat(
-            "unfinished",
-            f"{awaited} of {len(runs) + missing} planned runs have no result yet",
-            consequence="a verdict waits for all, because repeated looks find effects by chance",
         )
 
 
@@ -112,23 +152,84 @@ def _find_missing_cells(
 
 
 def _find_confounds(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
+    """Finds what else may explain a difference, besides the keys that the claim speaks of."""
+    if len(sides) < 2:
+        return
     treatment, control = (
         [run for cell in cells for run in cell.measured] for cells in sides.values()
     )
     swept = swept_keys([*treatment, *control])
-    found = confounding_keys(treatment, control, swept, claim.metric)
-    if keys := tuple(key for key in found if not is_explained(key, swept)):
-        subject = "the two sides differ in more than the sweep"
-        yield Caveat("confounded", subject, keys, "no causal verdict")
+    tuned, edges = _find_tuning([*treatment, *control])
+    found = confounding_keys(treatment, control, [*swept, *claim.allow], claim.tags[0])
+    others = [key for key in find_other_keys(claim, sides) if not is_explained(key, claim.allow)]
+    unplanned = [key for key in found if not is_explained(key, [*swept, *claim.allow])]
+    keys = dict.fromkeys((*others, *unplanned))
+    if named := tuple(key for key in keys if not is_explained(key, tuned)):
+        are = "these keys" if len(named) > 1 else "this key"
+        yield Caveat(
+            "confounded",
+            "the two sides differ in more than the claim names",
+            named,
+            f"{are} may be the cause; name what may differ under `allow`",
+        )
+    if edges:
+        yield Caveat(
+            "at the edge",
+            "the best value that tuning found lies at an end of what it tried",
+            tuple(edges),
+            "a better one may lie beyond; widen sweep.tune.over",
+        )
 
 
-def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Iterator[Caveat]:
-    counts_them = claim.metric == DIVERGED or claim.metric in TO_TARGET
-    is_ceiling = claim.reduction is not None and claim.reduction.name in ("largest_stable", "best")
+def _find_tuning(runs: Sequence[RunRecord]) -> tuple[list[str], list[str]]:
+    """Returns the keys that all runs had tuned in the same way, and those at an edge."""
+    plans = {
+        tuple((key, run.environment[key]) for key in sorted(run.environment) if _is_plan(key))
+        for run in runs
+    }
+    if len(plans) != 1 or not plans.pop():
+        return [], []
+    keys = [
+        key.removeprefix(_CHOSEN)
+        for key in dict.fromkeys(key for run in runs for key in run.environment)
+        if key.startswith(_CHOSEN)
+    ]
+    edges = {
+        str(value)
+        for run in runs
+        for key, value in run.environment.items()
+        if key.startswith("tuning.at_edge.")
+    }
+    return keys, sorted(edges)
+
+
+def _is_plan(key: str) -> bool:
+    return key.startswith(("tuning.over.", "tuning.seeds.", "tuning.by"))
+
+
+def find_tuned(sides: Sides) -> tuple[Caveat, ...]:
+    """Returns a caveat with the tuned values that the verdict holds for; nothing if none are."""
+    details = [
+        f"{key.removeprefix(_CHOSEN)} {write_value(value)} for {cell.label}"
+        for cells in sides.values()
+        for cell in cells
+        for key, value in cell.runs[0].environment.items()
+        if key.startswith(_CHOSEN)
+    ]
+    if not details:
+        return ()
+    return (Caveat("tuned", "this holds for the values that tuning chose", tuple(details)),)
+
+
+def _find_diverged(
+    claim: ClaimConfig, measured: Mapping[str, Sequence[RunRecord]]
+) -> Iterator[Caveat]:
+    runs = [run for found in measured.values() for run in found]
+    is_ceiling = claim.reduction is not None and claim.reduction.name in _CHOICES
     diverged = [run for run in runs if run.state == "diverged"]
-    if not diverged or counts_them or is_ceiling:
+    if not diverged or claim.metric in (*SHARES, *TO_TARGET):
         return
-    if claim.diverged_as is None:
+    if claim.diverged_as is None and not is_ceiling:
         yield Caveat(
             "diverged",
             f"{len(diverged)} of {len(runs)} runs diverged, and the claim does not say what a "
@@ -139,20 +240,49 @@ def _find_diverged(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Iterator[Ca
         yield Caveat("diverged", reason)
 
 
-def _find_unreached(claim: ClaimConfig, runs: Sequence[RunRecord]) -> Iterator[Caveat]:
-    if claim.metric not in TO_TARGET:
+def _find_untrained(
+    claim: ClaimConfig, measured: Mapping[str, Sequence[RunRecord]]
+) -> Iterator[Caveat]:
+    """Finds sides that learnt nothing, or whose runs are of two kinds."""
+    if not claim.is_score or claim.at is not None or not claim.tags[0].startswith(("test", "val")):
         return
-    budget = find_budget(claim, runs)
-    if not budget.horizon:
-        yield Caveat("no figure", "the number of steps per epoch is unknown for some runs")
-    elif not any(budget.has_reached(run) for run in runs):
-        reason = f"no run of either side reached {claim.target:g} within {budget.horizon:g}"
-        yield Caveat("no figure", reason)
+    runs = [run for found in measured.values() for run in found]
+    if runs and all(map(is_at_chance, runs)):
+        yield Caveat(
+            "untrained",
+            f"neither side trained: all {len(runs)} runs ended at chance",
+            consequence="nothing can be compared; train longer, or at another learning rate",
+        )
+        return
+    if claim.reduction is not None:
+        return  # whose axis may well lead to where nothing trains
+    for side, found in measured.items():
+        failed = sum(map(has_failed, found))
+        if 0 < failed < len(found):
+            yield Caveat(
+                "untrained",
+                f"{failed} of {len(found)} runs of the {side} diverged or ended at chance",
+                consequence="a mean of such runs and of those that trained misleads, and so does "
+                "a t test; claim the share instead (metric: untrained)",
+            )
 
 
-def _planned_seeds(run: RunRecord) -> tuple[int, ...]:
-    return tuple(
-        value
-        for key, value in run.environment.items()
-        if is_below(key, "planned.seeds") and isinstance(value, int)
-    )
+def _find_wrong_times(claim: ClaimConfig, sides: Sides, seeds: Collection[int]) -> Iterator[Caveat]:
+    """Finds why times are not to be compared."""
+    if claim.metric not in TIMES or len(sides) < 2:
+        return
+    swept = swept_keys(runs_of(sides))
+    for treatment in sides["treatment"]:
+        for control in sides["control"]:
+            obstacle = find_speed_obstacle(
+                _at_seeds(treatment, seeds), _at_seeds(control, seeds), swept
+            )
+            if obstacle:
+                consequence = "train them with one job, and nothing else beside them"
+                reason = f"{claim.metric} cannot be compared: {_SPEED_OBSTACLES[obstacle]}"
+                yield Caveat("untestable", reason, consequence=consequence)
+                return
+
+
+def _at_seeds(cell: Cell, seeds: Collection[int]) -> Cell:
+    return Cell(cell.label, cell.settings, tuple(run for run in cell.runs if run.seed in seeds))

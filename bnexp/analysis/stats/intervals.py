@@ -84,6 +84,20 @@ class DifferenceEstimate(Effect):
         """Returns the two-sided p that the true difference is this value; None without spread."""
         return _t_test(self.mean - value, self.error, self.degrees) if self.error else None
 
+    def p_below(self, value: float) -> float | None:
+        """Returns the one-sided p that the true difference is at most this; None without spread."""
+        from scipy.special import stdtr
+
+        if not self.error:
+            return None
+        return float(stdtr(self.degrees, -(self.mean - value) / self.error))
+
+    def interval_at(self, confidence: float) -> Interval | None:
+        """Returns the interval of another confidence; None if there is none at 95 %."""
+        if self.interval is None or not self.error:
+            return self.interval
+        return _interval(self.mean, self.error, self.degrees, confidence)
+
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """Returns the t interval of the mean, or None for fewer than two values.

@@ -10,31 +10,26 @@ Points = Sequence[tuple[float, float | None]]
 
 
 def largest_stable(points: Points, threshold: float | None, direction: int) -> float | None:
-    """Returns the largest axis value whose run did not diverge and reached the threshold.
+    """Returns the end of the axis's stable part, counted from the lower end of the axis.
 
-    Without a threshold, not to diverge is enough. Direction 1 asks for a metric at or
-    above the threshold, -1 for one at or below. None if no run was stable.
+    A run is stable if it did not diverge and, with a threshold, reached it; direction 1 asks for a
+    metric at or above the threshold, -1 for one at or below. Runs at the lower end that did
+    not diverge, but missed the threshold, may have been too slow: the stable part begins after
+    them. A stable run beyond one that is not was lucky, and does not count. None if no run
+    was stable, or one below all stable ones diverged.
 
     Raises:
         ValueError: There is a threshold, and the direction is neither 1 nor -1.
     """
     if threshold is not None:
         _check_direction(direction)
-    stable = [
-        axis
-        for axis, value in points
-        if value is not None and (threshold is None or direction * (value - threshold) >= 0)
-    ]
-    return max(stable, default=None)
-
-
-def value_range(points: Points) -> float | None:
-    """Returns the largest minus the smallest metric.
-
-    None if there are fewer than two values, or if any run diverged.
-    """
-    values = [value for _, value in _measured(points)]
-    return max(values) - min(values) if len(values) > 1 else None
+    end = None
+    for axis, value in sorted(points, key=lambda point: point[0]):
+        if value is not None and (threshold is None or direction * (value - threshold) >= 0):
+            end = axis
+        elif end is not None or value is None:
+            break
+    return end
 
 
 def slope(points: Points) -> float | None:

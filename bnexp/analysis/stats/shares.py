@@ -66,6 +66,28 @@ def share_difference(treatment: Count, control: Count, confidence: float = 0.95)
     )
 
 
+def share_equivalence_p(treatment: Count, control: Count, margin: float) -> float:
+    """Returns the p that the shares differ by the margin or more: a test of equivalence.
+
+    It is the smallest level at which Newcombe's interval lies within ±margin, as two one-sided
+    tests at 5 % look at the 90 % interval; 1 if no level does.
+    """
+    if not treatment.n or not control.n:
+        return 1.0
+
+    def lies_within(p: float) -> bool:
+        interval = share_difference(treatment, control, 1 - 2 * p)
+        return interval is not None and -margin < interval.low and interval.high < margin
+
+    low, high = 0.0, 0.5 - 1e-9
+    if not lies_within(high):
+        return 1.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if lies_within(middle) else (middle, high)
+    return high
+
+
 def fisher_power(
     share_treatment: float, share_control: float, n: int, significance: float = 0.05
 ) -> float:

@@ -16,11 +16,12 @@ _DIGITS = 12
 _ROUNDING = 1e-9
 
 
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Returns the two-sided p that the differences are symmetric about 0.
+def sign_flip_p(differences: Sequence[float], *, is_one_sided: bool = False) -> float:
+    """Returns the p that the differences are symmetric about 0.
 
     The share of the 2^n choices of signs whose sum is at least as far from 0 as the one
-    observed. Its smallest value is 2^(1 - n): six pairs are the fewest for p <= 0.05.
+    observed; one-sided, at least as large. Its smallest value is 2^(1 - n), or 2^-n one-sided:
+    six pairs are the fewest for a two-sided p <= 0.05.
 
     Source: Fisher 1935, The Design of Experiments, section 21.
     """
@@ -31,8 +32,12 @@ def sign_flip_p(differences: Sequence[float]) -> float:
             for signed in (value, -value):
                 flipped[round(total + signed, _DIGITS)] += ways
         sums = flipped
-    observed = abs(sum(differences)) - _ROUNDING
-    found = sum(ways for total, ways in sums.items() if abs(total) >= observed)
+    observed = sum(differences)
+    if is_one_sided:
+        found = sum(ways for total, ways in sums.items() if total >= observed - _ROUNDING)
+    else:
+        far = abs(observed) - _ROUNDING
+        found = sum(ways for total, ways in sums.items() if abs(total) >= far)
     return float(found / 2 ** len(differences))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,11 +29,47 @@ class Variant:
 
     def _has_one(self, key: str, wanted: Scalar) -> bool:
         own = find_value(key, self.settings, self.config, default=_ABSENT)
-        return (
-            own is not _ABSENT
-            and isinstance(own, bool) == isinstance(wanted, bool)
-            and own == wanted
-        )
+        return own is not _ABSENT and _is_same(own, wanted)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pair of sides that a claim is about; most claims have just one."""
+
+    treatment: Mapping[str, Scalar]
+    """What the treatment's cells have, key by key."""
+    control: Mapping[str, Scalar] | None
+    """What the control's have; None if the claim is about a number."""
+    choice: Mapping[str, Scalar]
+    """What tells the case from the others: the values of `each` and of lists; empty for one."""
+
+    @property
+    def sides(self) -> dict[str, Mapping[str, Scalar]]:
+        """The sides that are cells."""
+        control = {} if self.control is None else {"control": self.control}
+        return {"treatment": self.treatment, **control}
+
+
+def find_cases(claim: ClaimConfig) -> tuple[Case, ...]:
+    """Returns each pair of sides: every combination of the values that `each` and lists name."""
+    shared = claim.each or {}
+    lists = {key: value for key, value in claim.treatment.items() if isinstance(value, tuple)}
+    fixed = {key: value for key, value in claim.treatment.items() if not isinstance(value, tuple)}
+    axes = {**shared, **lists}
+    cases = []
+    for values in itertools.product(*axes.values()):
+        choice: dict[str, Scalar] = dict(zip(axes, values, strict=True))
+        both = {key: choice[key] for key in shared}
+        control = {**claim.control, **both} if isinstance(claim.control, dict) else None
+        cases.append(Case({**fixed, **choice}, control, choice))
+    return tuple(cases)
+
+
+def find_named_keys(claim: ClaimConfig) -> frozenset[str]:
+    """Returns the keys in which the claim's sides may differ: all that it speaks of."""
+    control = claim.control if isinstance(claim.control, dict) else {}
+    axis = () if claim.reduction is None else (claim.reduction.over,)
+    return frozenset((*claim.treatment, *control, *(claim.each or ()), *claim.allow, *axis))
 
 
 def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
@@ -41,34 +78,71 @@ def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iter
     Each side must be one cell, or with a reduction one cell for each value of its axis,
     and no cell may be on both sides.
     """
-    sides = {side: find_side(claim, side, variants) for side in ("treatment", "control")}
+    found = dict.fromkeys(
+        finding for case in find_cases(claim) for finding in _find_in(claim, case, variants)
+    )
+    yield from found
+
+
+def find_seed_problems(claim: ClaimConfig, seeds: Sequence[int]) -> Iterator[Finding]:
+    """Yields seeds that are to choose axis values and are not among those of the sweep."""
+    tuning = (claim.reduction and claim.reduction.tuning_seeds) or ()
+    missing = [seed for seed in tuning if seed not in seeds]
+    path = ("reduction", "tuning_seeds")
+    if missing:
+        reason = f"seed {missing[0]} is not among the sweep's seeds; these choose, the others count"
+        yield Finding(path, reason)
+    elif len({*tuning}) < len(tuning):
+        yield Finding(path, "the same seed is listed twice")
+
+
+def _find_in(claim: ClaimConfig, case: Case, variants: Sequence[Variant]) -> Iterator[Finding]:
+    wanted = case.sides
+    sides = {side: _find_variants(one, variants) for side, one in wanted.items()}
     for side, found in sides.items():
         if not found:
-            yield Finding((side,), _describe_no_match(getattr(claim, side), variants))
+            path = _find_place(claim, side, wanted[side], variants)
+            yield Finding(path, _describe_no_match(wanted[side], variants))
         elif claim.reduction is not None:
             yield from _find_axis_problems(claim.reduction, side, found)
         elif len(found) > 1:
             names = ", ".join(variant.name for variant in found[:4])
             reason = f"matches {len(found)} cells ({names}); name more keys, or give a reduction"
             yield Finding((side,), reason)
-    if claim.reduction is not None and all(sides.values()):
+    if claim.reduction is not None and len(sides) > 1 and all(sides.values()):
         yield from find_axis_mismatch(claim.reduction, sides)
-    both = [variant.name for variant in sides["treatment"] if variant in sides["control"]]
+    both = [variant.name for variant in sides["treatment"] if variant in sides.get("control", ())]
     if both:
         yield Finding(("control",), f"cell {both[0]} is in the treatment too")
-    yield from _find_selection_problems(claim, [*sides["treatment"], *sides["control"]])
+    yield from _find_selection_problems(claim, [one for found in sides.values() for one in found])
 
 
-def find_side(claim: ClaimConfig, side: str, variants: Sequence[Variant]) -> list[Variant]:
-    """Returns the variants that are the claim's `treatment` or `control`."""
-    return [variant for variant in variants if variant.has(getattr(claim, side))]
+def _find_place(
+    claim: ClaimConfig, side: str, wanted: Mapping[str, Scalar], variants: Sequence[Variant]
+) -> tuple[str, ...]:
+    """Returns where the claim names a value that no cell has."""
+    for key, value in wanted.items():
+        if not any(variant.has({key: value}) for variant in variants) and key in (claim.each or ()):
+            return "each", key
+    return (side,)
+
+
+def _find_variants(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> list[Variant]:
+    return [variant for variant in variants if variant.has(wanted)]
 
 
 def axis_value(variant: Variant, reduction: ReductionConfig) -> float | None:
     """Returns the variant's place on the axis, or None if that is not a number."""
     value = find_value(reduction.over, variant.settings, variant.config)
+    if reduction.name == "contrast":
+        places = {1.0: reduction.value, -1.0: reduction.minus}
+        return next((place for place, own in places.items() if _is_same(own, value)), None)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def _is_same(own: Scalar, wanted: Scalar) -> bool:
+    return isinstance(own, bool) == isinstance(wanted, bool) and own == wanted
 
 
 def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]) -> str:
@@ -88,6 +162,9 @@ def _find_axis_problems(
 ) -> Iterator[Finding]:
     places = [axis_value(variant, reduction) for variant in found]
     path = ("reduction", "over")
+    if reduction.name == "contrast":
+        yield from _find_contrast_problems(reduction, side, places)
+        return
     if None in places:
         yield Finding(path, f"{reduction.over} is not a number in every cell of the {side}")
         return
@@ -100,6 +177,17 @@ def _find_axis_problems(
         yield Finding(path, f"the {side} has one value of {reduction.over}; sweep it")
     elif reduction.scale != "linear" and min(numbers) <= 0:
         yield Finding(("reduction", "scale"), f"{min(numbers):g} has no logarithm")
+
+
+def _find_contrast_problems(
+    reduction: ReductionConfig, side: str, places: Sequence[float | None]
+) -> Iterator[Finding]:
+    for field, place in (("value", 1.0), ("minus", -1.0)):
+        count = places.count(place)
+        if count != 1:
+            wanted = shorten(str(getattr(reduction, field)))
+            reason = f"{count or 'no'} cells of the {side} have {reduction.over} = {wanted}"
+            yield Finding(("reduction", field), f"{reason}; one must")
 
 
 def find_axis_mismatch(
@@ -125,9 +213,10 @@ def find_axis_mismatch(
 
 
 def _find_selection_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
-    reduction = claim.reduction
-    is_chosen = reduction is not None and reduction.name == "best"
-    needed = {("reduction", "select_by"): is_chosen, ("metric",): claim.metric.startswith("val")}
+    needed = {
+        ("reduction", "select_by"): claim.is_choosing,
+        ("metric",): any(tag.startswith("val") for tag in claim.tags),
+    }
     # Whether an image folder has a val/ is known only when it is read.
     has_none = any(
         variant.config.get("data.val_size") == 0

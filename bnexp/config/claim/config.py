@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
@@ -19,37 +20,68 @@ TO_TARGET = ("epochs_to_target", "steps_to_target")
 DIVERGED = "diverged"
 """The metric that counts diverged runs."""
 
+UNTRAINED = "untrained"
+"""The metric that counts runs that diverged or ended no better than chance."""
+
+SHARES = (DIVERGED, UNTRAINED)
+"""Metrics that are a share of runs."""
+
+TIMES = ("images_per_second", "elapsed_seconds")
+"""Metrics that depend on what else the machine does."""
+
 _SETS = ("train", "train_eval", *(f"{part}{kind}" for part in ("val", "test") for kind in _KINDS))
 
 METRICS = (
     *(f"{part}/{figure}" for part in _SETS for figure in ("accuracy", "loss")),
-    "images_per_second",
-    "elapsed_seconds",
+    *TIMES,
     "training_memory_bytes",
-    "peak_memory_bytes",
     *TO_TARGET,
-    DIVERGED,
+    *SHARES,
 )
 """What a claim can be about, besides the figures of diagnostics."""
 
+CHOOSING = ("best", "range")
+"""Reductions that choose values of their axis, with seeds that they don't measure."""
+
+_MINUS = " - "
+"""Between two metrics of one run, whose difference is meant."""
+
+Key = Annotated[str, Field(min_length=1)]
+Values = Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
 
 class ReductionConfig(Part):
-    """How the values along a swept axis become one number per seed."""
+    """How the values along a swept axis become one number per seed.
 
-    name: Literal["largest_stable", "best", "range", "slope"]
-    """`largest_stable`: the largest axis value whose run neither diverged nor missed `threshold`.
-    `best`: the metric at the axis value whose mean of `select_by` is best. `range`: largest minus
-    smallest value of the metric, the seeds' noise included. `slope`: the metric's least-squares
-    slope over the axis."""
+    `best` and `range` choose values of the axis. They are chosen with other seeds than those
+    that are measured (`tuning_seeds`), because the best of several noisy values is better than
+    it deserves.
+    """
+
+    name: Literal["largest_stable", "best", "range", "slope", "contrast"]
+    """`largest_stable`: the end of the stable part of the axis, counted from its lower end, a run
+    being stable if it neither diverged nor missed `threshold`. `best`: the metric at the axis
+    value whose mean of `select_by` is best. `range`: the metric at the axis value whose mean of
+    `select_by` is best, minus that at the worst. `slope`: the metric's least-squares slope over
+    the axis. `contrast`: the metric at the axis value `value` minus that at `minus`, which makes
+    the claim one about an interaction."""
     over: str
-    """The swept key, with numbers as values, that is the axis."""
+    """The swept key that is the axis; its values are numbers, except for `contrast`."""
     scale: Literal["linear", "log2", "log10"] = "linear"
     """Unit of the axis for `largest_stable` and `slope`: log10 counts factors of ten."""
     threshold: float | None = None
     """For `largest_stable`: what the metric must reach for a run to count as stable, e.g. 0.2
     if chance is 0.1; null: a run only must not diverge."""
     select_by: str = "val/accuracy"
-    """For `best`: the metric, measured on validation images, that chooses the axis value."""
+    """For `best` and `range`: the metric, measured on validation images, that chooses the axis
+    values."""
+    tuning_seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    """For `best` and `range`: the seeds of the sweep that choose the axis values and are not
+    measured; null takes the first two."""
+    value: Scalar = None
+    """For `contrast`: the axis value at which the metric counts."""
+    minus: Scalar = None
+    """For `contrast`: the axis value at which the metric is subtracted."""
 
     @model_validator(mode="after")
     def _check_fields(self) -> ReductionConfig:
@@ -59,37 +91,89 @@ class ReductionConfig(Part):
             raise ValueError(
                 "select_by must be measured on validation images: val/accuracy or val/loss"
             )
+        if self.tuning_seeds is not None and self.name not in CHOOSING:
+            raise ValueError("tuning_seeds is only for best and range")
+        is_contrast = self.name == "contrast"
+        if is_contrast == (self.value == self.minus):
+            raise ValueError("value and minus are two values of the axis, for contrast alone")
         return self
+
+
+class MomentConfig(Part):
+    """When in its training a run is looked at."""
+
+    epoch: int = Field(ge=1)
+    """The epoch after which the metric is taken, counted from 1."""
+
+
+class PublishedConfig(Part):
+    """What the source measured, to be printed beside the figures of the runs."""
+
+    treatment: float
+    """The source's figure for the treatment, in the unit of the metric."""
+    control: float | None = None
+    """Its figure for the control; null if the control is a number."""
+    where: str = Field(min_length=1)
+    """What it was measured on, e.g. ResNet-110 on CIFAR-10, table 2."""
+    scale: Literal["same", "direction"] = "direction"
+    """Whether the figures can be compared with those of the runs, or their direction alone."""
 
 
 class ClaimConfig(Part):
     """A prediction, with the smallest effect that matters and where it comes from.
 
-    It is recorded with every run, so that it can be seen to have stood before the results.
+    It is recorded with every run, and in the runs folder, so that it can be seen to have stood
+    before the results.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     statement: str = Field(min_length=1)
     """The claim in plain words."""
     source: str = Field(min_length=1)
     """Who makes it: paper, section, figure."""
-    treatment: dict[str, Scalar] = Field(min_length=1)
-    """The cells whose metric is predicted, as key: value, such as `model.norm.name: batch`."""
-    control: dict[str, Scalar] = Field(min_length=1)
-    """The cells that they are compared with."""
+    treatment: dict[Key, Scalar | Values] = Field(min_length=1)
+    """The cells whose metric is predicted, as key: value, such as `model.norm.name: batch`. A list
+    of values makes the claim one about each of them: see `at_least`."""
+    control: dict[Key, Scalar] | float
+    """The cells that they are compared with, or a number: 0.1 is chance for ten classes."""
+    each: dict[Key, Values] | None = None
+    """Keys with values that both sides have in turn: the claim is about each of them, such as
+    `model.activation: [relu, tanh]`."""
+    at_least: int | None = Field(default=None, ge=1)
+    """In how many of the cases that `each` and lists make the claim must hold; null: in all."""
     metric: str = "test/accuracy"
-    """A tag, after the last epoch; a figure of the whole run such as images_per_second;
-    `epochs_to_target` or `steps_to_target`; or `diverged`, the share of runs that diverged."""
-    direction: Literal["higher", "lower", "equal"]
-    """Where the treatment is predicted to lie, seen from the control; `equal`: within ±margin."""
+    """A tag, after the last epoch; the difference of two tags of one run, such as
+    `test_precise/accuracy - test/accuracy`; a figure of the whole run such as
+    `images_per_second` or `training_memory_bytes`; `epochs_to_target` or `steps_to_target`;
+    `diverged`, the share of runs that diverged; or `untrained`, the share that diverged or ended
+    no better than chance."""
+    at: MomentConfig | None = None
+    """When the metric is taken; null: after the last epoch."""
+    layers: Literal["median"] | None = None
+    """For a diagnostic with a figure per layer: the median over the layers."""
+    as_: Literal["difference", "ratio"] = Field(default="difference", alias="as")
+    """How the sides are compared; the margin of a ratio is relative: 0.05 means 5 %."""
+    direction: Literal["higher", "lower", "equal", "not_lower", "not_higher"]
+    """Where the treatment is predicted to lie, seen from the control; `equal`: within ±margin;
+    `not_lower` and `not_higher`: by less than the margin (non-inferiority)."""
     margin: float = Field(gt=0)
     """The smallest difference that matters, in the metric's unit: 0.01 is one point of accuracy."""
+    allow: tuple[Key, ...] = ()
+    """Other keys in which the two sides may differ. A claim whose sides differ in a key that
+    neither treatment nor control nor this list names stays open: that key may be the cause."""
+    paired: bool = True
+    """Whether runs of one seed are compared with each other; false compares the sides' means."""
     reduction: ReductionConfig | None = None
     """How several cells become one number per seed; null compares one cell with one."""
-    target: float | None = None
-    """For `epochs_to_target` and `steps_to_target`: the value of test/accuracy to reach."""
+    target: float | Literal["control"] | None = None
+    """For `epochs_to_target` and `steps_to_target`: the value of test/accuracy to reach;
+    `control`: what the control's run of the same seed ends with."""
     diverged_as: float | None = None
     """What a diverged run counts as, in the metric's unit: chance, for an accuracy. With null a
     claim whose runs diverged stays open, unless the claim is about divergence."""
+    published: PublishedConfig | None = None
+    """What the source measured."""
 
     @property
     def is_on_a_grid(self) -> bool:
@@ -97,12 +181,47 @@ class ClaimConfig(Part):
         is_place = self.reduction is not None and self.reduction.name == "largest_stable"
         return is_place or self.metric in TO_TARGET
 
+    @property
+    def is_choosing(self) -> bool:
+        """Whether some seeds choose axis values, and are not measured."""
+        return self.reduction is not None and self.reduction.name in CHOOSING
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is about how well networks do, which those that learn nothing would spoil."""
+        return (
+            self.metric not in (*TO_TARGET, *SHARES)
+            and self.tags[0].endswith(("/accuracy", "/loss"))
+            and not (self.reduction and self.reduction.name == "largest_stable")
+        )
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The metric, or the two whose difference is meant."""
+        return tuple(self.metric.split(_MINUS))
+
+    @property
+    def margin_on_scale(self) -> float:
+        """The margin in the unit that differences are tested in: of a ratio, its logarithm."""
+        from math import log1p
+
+        return log1p(self.margin) if self.as_ == "ratio" else self.margin
+
     @field_validator("metric")
     @classmethod
     def _check_metric(cls, metric: str) -> str:
-        if metric not in METRICS and not metric.startswith("diag/"):
-            hint = did_you_mean(metric, METRICS)
-            raise ValueError(f"'{metric}' is not a metric of a run{hint}")
+        if metric == "peak_memory_bytes":
+            raise ValueError(
+                "a process's peak memory depends on what it did before; use training_memory_bytes"
+            )
+        tags = metric.split(_MINUS)
+        if len(tags) > 2:
+            raise ValueError("must be one tag, or two with ' - ' between them")
+        for tag in tags:
+            is_tag = tag.startswith("diag/") or tag in METRICS
+            if not is_tag or (len(tags) > 1 and "/" not in tag):
+                hint = did_you_mean(tag, METRICS)
+                raise ValueError(f"'{tag}' is not a metric of a run{hint}")
         return metric
 
     @model_validator(mode="after")
@@ -113,31 +232,72 @@ class ClaimConfig(Part):
 
     def _find_contradiction(self) -> str | None:
         name = self.reduction.name if self.reduction else None
-        if (self.metric in TO_TARGET) != (self.target is not None):
-            return "target goes with the metrics epochs_to_target and steps_to_target"
-        if name and self.metric == DIVERGED:
-            return "the share of diverged runs has no reduction; use largest_stable on an accuracy"
-        if name == "largest_stable" and self.metric in TO_TARGET:
-            return (
-                "largest_stable checks whether a run trains, so its metric must be an accuracy "
-                "or a loss"
-            )
-        if self.direction == "equal" and (self.is_on_a_grid or self.metric == DIVERGED):
-            return (
-                "equality cannot be shown for a share of runs, for epochs, or for places on an "
-                "axis, because they have too few values; predict higher or lower, or compare an "
-                "accuracy"
-            )
-        return None
+        is_whole = self.metric in (*TIMES, "training_memory_bytes", *TO_TARGET, *SHARES)
+        contradictions = {
+            "target goes with the metrics epochs_to_target and steps_to_target": (
+                (self.metric in TO_TARGET) != (self.target is not None)
+            ),
+            "a share of runs has no reduction; use largest_stable on an accuracy": (
+                name is not None and self.metric in SHARES
+            ),
+            "largest_stable checks whether a run trains, so its metric must be an accuracy or a "
+            "loss": name == "largest_stable" and (is_whole or len(self.tags) > 1),
+            "at: this metric is of the whole run": is_whole and self.at is not None,
+            "layers goes with a diagnostic that has a figure per layer": (
+                self.layers is not None and not self.metric.startswith("diag/")
+            ),
+            "as: ratio needs a figure above 0, which a share of runs, a difference of two metrics, "
+            "a place on an axis and a slope need not be": self.as_ == "ratio"
+            and (
+                self.metric in SHARES
+                or len(self.tags) > 1
+                or name in ("largest_stable", "range", "slope", "contrast")
+            ),
+            "paired: the sign-flip test compares runs of one seed, so it needs pairs": (
+                not self.paired and self.is_on_a_grid
+            ),
+            "at_least goes with several cases: give `each`, or a list in `treatment`": (
+                self.at_least is not None and not self.has_cases
+            ),
+            f"at_least: there are only {self.num_cases} cases": (
+                self.at_least is not None and self.at_least > self.num_cases
+            ),
+            "control: a share of runs and a target are compared between cells": (
+                self.is_against_number and (self.metric in SHARES or self.target == "control")
+            ),
+        }
+        return next((reason for reason, is_so in contradictions.items() if is_so), None)
+
+    @property
+    def is_against_number(self) -> bool:
+        """Whether the control is a number instead of cells."""
+        return not isinstance(self.control, dict)
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether the claim is about several pairs of cells."""
+        return bool(self.each) or any(isinstance(one, tuple) for one in self.treatment.values())
+
+    @property
+    def num_cases(self) -> int:
+        """The number of pairs of cells that the claim is about."""
+        lists = [*(self.each or {}).values()]
+        lists += [one for one in self.treatment.values() if isinstance(one, tuple)]
+        number = 1
+        for one in lists:
+            number *= len(one)
+        return number
 
     def _find_value_beyond_accuracies(self) -> str | None:
         """Finds percent where accuracies, which lie in [0, 1], are meant."""
         reduced = self.reduction
-        is_share = self.metric.endswith("accuracy") or self.metric == DIVERGED
-        values = {"target": self.target}
+        is_share = self.metric.endswith("accuracy") or self.metric in SHARES
+        values = {"target": self.target if isinstance(self.target, float) else None}
         if is_share:
             values["diverged_as"] = self.diverged_as
-            if reduced is None or reduced.name in ("best", "range"):
+            if self.is_against_number and len(self.tags) == 1:
+                values["control"] = self.control  # type: ignore[assignment]
+            if (reduced is None or reduced.name in CHOOSING) and self.as_ == "difference":
                 values["margin"] = self.margin
             if reduced is not None:
                 values["reduction.threshold"] = reduced.threshold
@@ -147,3 +307,17 @@ class ClaimConfig(Part):
                     f"{value / 100:g}"
                 )
         return None
+
+
+def read_claim(raw: Mapping[str, Any]) -> ClaimConfig | None:
+    """Returns a claim as it was recorded, or None if this version cannot read it."""
+    try:
+        return ClaimConfig.model_validate(_with_tuples(raw))
+    except ValueError:  # of a lone surrogate, or pydantic's
+        return None
+
+
+def _with_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(child) for key, child in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value

@@ -47,6 +47,7 @@ _SIGNS: Mapping[Verdict | ClaimVerdict, str] = {
     "supported": "✓",
     "contradicted": "✗",
     "inconclusive": "?",
+    "exploratory": "?",
 }
 """A sign for each verdict, so that grey print tells them apart; always beside the word."""
 

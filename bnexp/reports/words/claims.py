@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isclose
+from math import exp, isclose
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.results import ClaimResult, ClaimSide, ClaimVerdict
+from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
+from bnexp.config.claim.config import SHARES
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.words.formatting import MetricFormat, find_interval, write_p
-from bnexp.reports.words.phrases import NO_BREAK
+from bnexp.reports.words.formatting import NOTHING, MetricFormat, find_interval, write_p
+from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
+from bnexp.runs.record import Scalar
 from bnexp.wording import count, write_value
 
 if TYPE_CHECKING:
@@ -24,7 +26,18 @@ _HEADINGS: Mapping[ClaimVerdict, str] = {
     "contradicted": "Contradicted",
     "equivalent": "Equivalent, so not supported",
     "inconclusive": "Inconclusive",
+    "exploratory": "Exploratory",
 }
+
+_WOULD_BE: Mapping[ClaimVerdict | None, str] = {
+    "supported": "would be supported",
+    "contradicted": "would be contradicted",
+    "equivalent": "would be equivalent",
+    "inconclusive": "would be inconclusive",
+}
+
+CLAIM_COLUMNS = ("claim", "verdict", "effect", "n", "published")
+"""Headings of the table of claims; the columns without content are left out."""
 
 
 @dataclass(frozen=True)
@@ -39,45 +52,133 @@ class ClaimText:
     """The difference with its interval, tests and seeds; empty if there is no figure."""
     notes: tuple[str, ...]
     """The prediction, why it is open, the seeds that it would take, the source."""
+    effect: str = NOTHING
+    """The difference with its interval, for a table."""
+    seeds: str = NOTHING
+    """The seeds that it rests on, and how many it might have taken."""
+    published: str = ""
+    """What the source measured, for a table; empty if the claim does not say."""
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
         """The evidence, if there is any, and the notes."""
         return (*filter(None, (self.evidence,)), *self.notes)
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The cells of the claim's row in the table of claims."""
+        return self.statement, self.heading, self.effect, self.seeds, self.published
+
 
 def describe_claim(result: ClaimResult) -> ClaimText:
     """Returns the claim's verdict with its evidence."""
     return ClaimText(
-        heading=_HEADINGS[result.verdict],
+        heading=_heading(result),
         statement=result.claim.statement,
-        evidence=_evidence(result),
+        evidence=" ".join(filter(None, (_evidence(result, part) for part in result.parts))),
         notes=tuple(_notes(result)),
+        effect=_effect(result),
+        seeds=_seeds(result),
+        published=_published(result.claim),
     )
+
+
+def describe_claims(results: Sequence[ClaimResult]) -> tuple[tuple[str, ...], ...]:
+    """Returns the table of claims, its headings first; empty unless there are several claims."""
+    if len(results) < 2:
+        return ()
+    rows = [CLAIM_COLUMNS, *(describe_claim(result).row for result in results)]
+    is_published = any(row[-1] for row in rows[1:])
+    return tuple(row if is_published else row[:-1] for row in rows)
+
+
+def _heading(result: ClaimResult) -> str:
+    if result.verdict != "exploratory":
+        return _HEADINGS[result.verdict]
+    return f"{_HEADINGS[result.verdict]}: {_WOULD_BE[result.would_be]}"
+
+
+def _effect(result: ClaimResult) -> str:
+    """Returns `+15.4 points [13.7, 17.1]`; of several cases, in how many there is a figure."""
+    tests = [part.test for part in result.parts if part.test]
+    if not tests:
+        return NOTHING
+    if len(result.parts) > 1:
+        shown = [_write_effect(result.claim, test) for test in tests]
+        return f"{shown[0]} to {shown[-1]}" if len(shown) > 1 else shown[0]
+    ends = find_interval(tests[0])
+    written = _write_effect(result.claim, tests[0])
+    if ends is None:
+        return written
+    low, high = (_write_end(result.claim, end) for end in ends)
+    return f"{written} [{low}, {high}]"
+
+
+def _write_effect(claim: ClaimConfig, difference: ClaimTest) -> str:
+    is_plain = _base(claim) is None and claim.as_ == "difference"
+    if is_plain:
+        return claim_format(claim).difference(difference.mean, signed=True)
+    return _write_size(claim, difference.mean)
+
+
+def _write_end(claim: ClaimConfig, end: float) -> str:
+    return f"{exp(end):.3g}" if claim.as_ == "ratio" else claim_format(claim).number(end)
+
+
+def _seeds(result: ClaimResult) -> str:
+    look = result.look
+    if result.verdict == "inconclusive" and result.test is None:
+        return NOTHING
+    return f"{look.seeds} of {look.most}" if len(look.looks) > 1 else f"{look.seeds}"
+
+
+def _published(claim: ClaimConfig) -> str:
+    source = claim.published
+    if source is None:
+        return ""
+    write = claim_format(claim)
+    values = [source.treatment, *([] if source.control is None else [source.control])]
+    shown = " against ".join(write.value(value) for value in values)
+    return shown if source.scale == "same" else f"{shown} (direction only)"
 
 
 def describe_measure(claim: ClaimConfig) -> str:
     """Returns what the claim compares, such as `largest stable optim.learning_rate`."""
     reduction = claim.reduction
+    metric = claim.metric if claim.layers is None else f"median over the layers of {claim.metric}"
+    if claim.at is not None:
+        metric = f"{metric} after epoch {claim.at.epoch}"
+    if claim.as_ == "ratio":
+        metric = f"ratio of {metric}"
     if reduction is None:
-        shown = "share of diverged runs" if claim.metric == "diverged" else claim.metric
-        return shown if claim.target is None else f"{shown} of {claim.target:g}"
+        shares = {
+            "diverged": "share of diverged runs",
+            "untrained": "share of runs that diverged or ended at chance",
+        }
+        shown = shares.get(claim.metric, metric)
+        if claim.target is None:
+            return shown
+        target = "the control's last accuracy" if claim.target == "control" else f"{claim.target:g}"
+        return f"{shown} of {target}"
     unit = "" if reduction.scale == "linear" else f"{reduction.scale} "
     match reduction.name:
         case "largest_stable":
             return f"largest stable {reduction.over}"
         case "best":
-            return f"{claim.metric} at the {reduction.over} that is best by {reduction.select_by}"
+            return f"{metric} at the {reduction.over} that is best by {reduction.select_by}"
         case "range":
-            return f"range of {claim.metric} over {reduction.over}"
+            return f"{metric} at the best {reduction.over} minus that at the worst"
         case "slope":
-            return f"slope of {claim.metric} over {unit}{reduction.over}"
+            return f"slope of {metric} over {unit}{reduction.over}"
+        case "contrast":
+            ends = f"{write_value(reduction.value)} minus {write_value(reduction.minus)}"
+            return f"{metric} at {reduction.over} = {ends}"
 
 
 def claim_format(claim: ClaimConfig) -> MetricFormat:
     """Returns how values of the claim's measure are written, the margin exactly enough."""
-    metric = "axis" if _is_place(claim) else claim.metric
-    if metric == "diverged":
+    metric = "axis" if _is_place(claim) else claim.tags[0]
+    if metric in SHARES:
         metric = "accuracy"  # a share, shown in percent
     margin = claim.margin * (100 if is_accuracy(metric) else 1)
     enough = (
@@ -101,74 +202,149 @@ def _base(claim: ClaimConfig) -> int | None:
 
 
 def _write_size(claim: ClaimConfig, difference: float) -> str:
-    """Returns a difference in the measure's unit; between places on a log axis, a factor."""
+    """Returns a difference in the measure's unit; of logarithms, a factor."""
+    if claim.as_ == "ratio":
+        return f"a factor of {exp(difference):.3g}"
     base = _base(claim)
     if base is None:
         return claim_format(claim).difference(difference)
     return f"a factor of {base**difference:.3g}"
 
 
-def _evidence(result: ClaimResult) -> str:
-    claim, test = result.claim, result.test
+def _evidence(result: ClaimResult, part: ClaimPart) -> str:
+    claim, test = result.claim, part.test
     if test is None:
         return ""
-    write = claim_format(claim)
-    treatment, control = (_side(claim, side) for side in (result.treatment, result.control))
-    difference = write.difference(test.mean, signed=True)
-    parts = [f"difference {difference if _base(claim) is None else _write_size(claim, test.mean)}"]
-    ends = find_interval(test)
-    if ends is not None:
-        parts.append(write.interval(*ends))
-    if test.p is not None:
-        parts.append(f"{test.name}, {write_p(test.p)}")
-    if result.p_holm is not None and claim.direction == "equal":
-        parts.append(f"test of lying beyond the margin: {write_p(result.p_holm)}")
-    elif result.p_holm is not None and write_p(result.p_holm) != write_p(test.p or 0.0):
-        parts.append(f"{write_p(result.p_holm)} after Holm")
-    if result.p_equivalence is not None and result.verdict != "contradicted":
-        is_asked = claim.direction == "equal" or result.verdict != "supported"
-        if is_asked:
-            parts.append(f"test of lying within the margin: {write_p(result.p_equivalence)}")
-    parts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
+    treatment, control = (_side(claim, side) for side in (part.treatment, part.control))
+    is_only = len(result.parts) == 1
+    facts = [f"difference {_write_effect(claim, test)}", *_write_interval(claim, test)]
+    if test.name == "exact comparison":
+        facts.append("exact, because every run of a side has the same value")
+    elif test.p is not None:
+        facts.append(f"{test.name}, {write_p(test.p)}")
+    if is_only:
+        facts += _write_adjusted(result, test)
+    facts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
+    if test.overlapping:
+        seeds = count(test.overlapping, "seed")
+        facts.append(f"{seeds} arrive between the same evaluations, which counts as no difference")
     measure = describe_measure(claim)
-    opening = f"{measure[0].upper()}{measure[1:]}: " if claim.reduction else ""
-    return f"{opening}{treatment} against {control}; {'; '.join(parts)}."
+    is_said = claim.reduction or claim.as_ == "ratio" or claim.at or claim.layers
+    opening = f"{measure[0].upper()}{measure[1:]}: " if is_said and is_only else ""
+    if not is_only:
+        opening = f"{_write_settings(part.choice)}: "
+    return f"{opening}{treatment} against {control}; {'; '.join(facts)}."
+
+
+def _write_interval(claim: ClaimConfig, test: ClaimTest) -> Iterator[str]:
+    ends = find_interval(test)
+    if ends is None:
+        return
+    is_early = test.confidence > 0.951
+    level = f"{100 * test.confidence:.2f}{NO_BREAK}%" if is_early else CONFIDENCE
+    low, high = (_write_end(claim, end) for end in ends)
+    over = ", valid over all looks" if is_early else ""
+    yield f"{level} interval {low} to {high}{over}"
+
+
+def _write_adjusted(result: ClaimResult, test: ClaimTest) -> Iterator[str]:
+    """Yields the p-values that looks and other claims leave."""
+    claim = result.claim
+    is_equal = claim.direction == "equal"
+    if result.p_holm is not None and is_equal:
+        yield f"test of lying beyond the margin: {write_p(result.p_holm)}"
+    elif result.p_holm is not None and write_p(result.p_holm) != write_p(test.p or 0.0):
+        after = "looks and claims" if len(result.look.looks) > 1 else "Holm"
+        is_one_sided = claim.direction.startswith("not_")
+        what = "test of the margin, doubled: " if is_one_sided else ""
+        yield f"{what}{write_p(result.p_holm)} after {after}"
+    if result.p_equivalence is not None and result.verdict != "contradicted":
+        is_asked = is_equal or result.verdict != "supported"
+        if is_asked:
+            yield f"test of lying within the margin: {write_p(result.p_equivalence)}"
 
 
 def _side(claim: ClaimConfig, side: ClaimSide) -> str:
-    names = zip(short_names(tuple(side.wanted)), side.wanted.values(), strict=True)
-    wanted = ", ".join(f"{name}={write_value(value)}" for name, value in names)
-    chosen = () if side.axis_value is None else (f"chosen at {side.axis_value:g}",)
-    return f"{_mean(claim, side)} ({'; '.join((wanted, *chosen, *side.remarks))})"
+    if not side.cells:
+        return f"{_mean(claim, side)} (as claimed)"
+    places = tuple(f"{place:g}" for place in side.axis_values)
+    chosen = (f"chosen at {' and '.join(places)}",) if places else ()
+    facts = (_write_settings(side.wanted), *chosen, *side.remarks)
+    return f"{_mean(claim, side)} ({'; '.join(facts)})"
+
+
+def _write_settings(settings: Mapping[str, Scalar]) -> str:
+    names = zip(short_names(tuple(settings)), settings.values(), strict=True)
+    return ", ".join(f"{name}={write_value(value)}" for name, value in names)
 
 
 def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
     if side.mean is None:
         return "no figure"
+    # The mean of logarithms, turned back, is the geometric mean.
+    if claim.as_ == "ratio":
+        return claim_format(claim).value(exp(side.mean))
     base = _base(claim)
-    # The mean of logarithms, turned back, is the geometric mean of the places.
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 
 
 def _notes(result: ClaimResult) -> Iterator[str]:
-    claim, measure = result.claim, describe_measure(result.claim)
-    is_equal, margin = claim.direction == "equal", _write_size(claim, claim.margin)
-    if is_equal:
-        yield f"Predicted: {measure} equal within {margin}."
-    else:
-        yield f"Predicted: {measure} {claim.direction}; differences below {margin} don't matter."
+    claim = result.claim
+    yield _describe_prediction(claim)
+    if result.look.is_early and result.verdict not in ("inconclusive", "exploratory"):
+        yield (
+            f"Decided at the look at {count(result.look.seeds, 'seed')}, of {result.look.most} at "
+            "most. Effects from early stops run high."
+        )
     if result.obstacle is not None:
-        sought = "equality" if is_equal else "an effect of the margin"
         needed = (
             f" With this spread, {count(result.seeds_needed, 'seed')} per side would detect "
-            f"{sought} with 80{NO_BREAK}% power, in an experiment of their own."
+            f"{_describe_sought(claim)} with 80{NO_BREAK}% power, in an experiment of their own."
             if result.seeds_needed is not None
             else ""
         )
         yield f"Still open because {result.obstacle.text}.{needed}"
     if result.also_differ:
         keys = ", ".join(result.also_differ)
-        yield f"The two sides also differ in {keys}, as the sweep intended."
+        yield f"The two sides also differ in {keys}, as the claim allows."
     for caveat in result.caveats:
         yield f"{caveat.text[0].upper()}{caveat.text[1:]}."
+    if result.images is not None and any(part.test for part in result.parts):
+        train, test = result.images
+        yield (
+            f"All of this is about other seeds, with these {train:,} training and {test:,} test "
+            "pictures."
+        )
+    if claim.published is not None:
+        where = claim.published.where.removesuffix(".")
+        yield f"Published: {_published(claim)}, on {where}."
     yield f"Source: {claim.source.removesuffix('.')}."
+
+
+def _describe_prediction(claim: ClaimConfig) -> str:
+    measure, margin = describe_measure(claim), _write_margin(claim)
+    cases = ""
+    if claim.has_cases:
+        number = claim.num_cases if claim.at_least is None else claim.at_least
+        all_of = "all" if number == claim.num_cases else f"at least {number} of"
+        cases = f", in {all_of} {claim.num_cases} cases"
+    match claim.direction:
+        case "equal":
+            return f"Predicted: {measure} equal within {margin}{cases}."
+        case "not_lower" | "not_higher":
+            word = claim.direction.removeprefix("not_")
+            return f"Predicted: {measure} not {word} by {margin} or more{cases}."
+        case direction:
+            return (
+                f"Predicted: {measure} {direction}{cases}; differences below {margin} don't matter."
+            )
+
+
+def _write_margin(claim: ClaimConfig) -> str:
+    if claim.as_ == "ratio":
+        return f"{100 * claim.margin:g}{NO_BREAK}%"
+    return _write_size(claim, claim.margin)
+
+
+def _describe_sought(claim: ClaimConfig) -> str:
+    return "an effect of the margin" if claim.direction in ("higher", "lower") else "equality"

@@ -297,7 +297,7 @@ def test_more_threads_than_cores_are_warned_about_at_their_key(load):
     assert load("train.threads=1", c=BASE).warnings == ()
 
 
-def test_a_claim_with_one_seed_and_a_batch_that_is_never_full_are_warned_of(tmp_path):
+def test_a_batch_that_is_never_full_is_warned_of(tmp_path):
     (tmp_path / "c.yaml").write_text(
         "name: c\n"
         "data: {name: shapes, train_size: 2000, batch_size: 3000}\n"
@@ -309,7 +309,6 @@ def test_a_claim_with_one_seed_and_a_batch_that_is_never_full_are_warned_of(tmp_
     )
     warnings = load_experiment(tmp_path / "c.yaml").warnings
     assert any("data.batch_size: 3,000 is more than the 2,000 training" in one for one in warnings)
-    assert any("claim: one seed gives no verdict" in one for one in warnings)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ import yaml
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
-from bnexp.analysis.results import Caveat, ClaimResult, ClaimSide, ClaimTest, Question
+from bnexp.analysis.results import (
+    Caveat,
+    ClaimLook,
+    ClaimPart,
+    ClaimResult,
+    ClaimSide,
+    ClaimTest,
+    Question,
+)
 from bnexp.analysis.stats.intervals import Interval
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.errors import UsageError
@@ -60,11 +68,17 @@ def claim_of(verdict, test, obstacle=None):
         direction="higher",
         margin=0.02,
     )
-    return ClaimResult(claim, side, side, verdict, obstacle and Caveat("undecided", obstacle), test)
+    return ClaimResult(
+        claim,
+        (ClaimPart(side, side, test),),
+        verdict,
+        ClaimLook(2, 2, (2,)),
+        obstacle=obstacle and Caveat("undecided", obstacle),
+    )
 
 
 def found(mean, low, high):
-    ps = {"p": 0.01, "p_beyond": 0.02, "p_equivalence": 0.3}
+    ps = {"p": 0.01, "p_for": 0.01, "p_against": 1.0, "p_equivalence": 0.3}
     return ClaimTest(mean, Interval(low, high), n=4, name="Welch's t test", **ps)
 
 

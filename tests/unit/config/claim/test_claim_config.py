@@ -122,9 +122,9 @@ def test_the_best_axis_value_is_chosen_on_validation_images_alone(tmp_path):
         (("margin: 0.01", "margin: 0.1\n  diverged_as: 10"), "claim", "for 10 % write 0.1"),
         (("direction", "metric: test/acc\n  direction"), "claim.metric", "did you mean 'test/acc"),
         (
-            ("direction: higher", "metric: diverged\n  direction: equal"),
-            "claim",
-            "equality cannot be shown",
+            ("direction: higher", "metric: peak_memory_bytes\n  direction: equal"),
+            "claim.metric",
+            "use training_memory_bytes",
         ),
     ],
 )

@@ -1,0 +1,148 @@
+"""The record of claims: when each was first seen, and when each run first had a result.
+
+`claims.jsonl` in the runs folder is only ever appended to; `train --force` and `rm` leave it
+alone. From it a comparison tells a claim that stood before its results from one that was
+written, or changed, when they were known. It proves nothing against whoever deletes it, or
+trains in another folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bnexp.files import open_foreign, sync_folder
+
+FILE = "claims.jsonl"
+"""Its name in the runs folder."""
+
+_DESCRIPTION = ("statement", "source", "published")
+"""What can change in a claim while the same is tested."""
+
+_DIGITS = 16
+"""How much is kept of the SHA-256 of claims and configs."""
+
+
+def claim_digest(claim: Mapping[str, Any], seeds: Sequence[int], looks: Sequence[int]) -> str:
+    """Returns what a claim is known by: what it tests, with which seeds and looks."""
+    tested = {key: value for key, value in claim.items() if key not in _DESCRIPTION}
+    content = {"tested": tested, "seeds": [*seeds], "looks": [*looks]}
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+@dataclass(frozen=True)
+class ClaimRecord:
+    """What a runs folder's record says, by the fingerprint of a run (its config with its seed)."""
+
+    before_result: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The claims about a run that were seen before it had a result, by their digests."""
+    with_result: frozenset[str] = frozenset()
+    """The runs that had a result."""
+
+    def find_claims(self, fingerprint: str | None, *, has_ended: bool) -> frozenset[str] | None:
+        """Returns the claims that stood before a run had a result.
+
+        None if it has one by now, and the record does not know of it.
+        """
+        key = (fingerprint or "")[:_DIGITS]
+        if has_ended and key not in self.with_result:
+            return None
+        return self.before_result.get(key, frozenset())
+
+
+def read_record(runs_dir: Path) -> ClaimRecord:
+    """Returns the record of a runs folder; it is empty if there is none, or none to be read."""
+    path = runs_dir / FILE
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return ClaimRecord()
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, _time: int, _size: int) -> ClaimRecord:
+    seen: dict[str, set[str]] = {}
+    ended: dict[str, frozenset[str]] = {}
+    for entry in _read_entries(path):
+        result = entry.get("result")
+        if isinstance(result, str):
+            ended.setdefault(result, frozenset(seen.get(result, ())))
+            continue
+        claims, runs = _texts(entry.get("claims")), _texts(entry.get("runs"))
+        for run in runs:
+            seen.setdefault(run, set()).update(claims)
+    begun = {run: frozenset(claims) for run, claims in seen.items()}
+    return ClaimRecord({**begun, **ended}, frozenset(ended))
+
+
+def _read_entries(path: Path) -> Iterable[Mapping[str, Any]]:
+    """Yields what the lines say; one that a killed process left torn is passed over."""
+    try:
+        with open_foreign(path) as file:
+            for line in file:
+                try:
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(entry, dict):
+                    yield entry
+    except OSError:
+        return
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def note_claims(runs_dir: Path, digests: Collection[str], fingerprints: Iterable[str]) -> None:
+    """Notes that these claims, about these runs, were seen now, unless that is known.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    record = read_record(runs_dir)
+    runs = [fingerprint[:_DIGITS] for fingerprint in fingerprints]
+    new = [run for run in runs if not record.before_result.get(run, frozenset()) >= {*digests}]
+    if digests and new:
+        _append(runs_dir, {"claims": [*digests], "runs": new})
+
+
+def note_result(runs_dir: Path, fingerprint: str) -> None:
+    """Notes that a run has a result.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    _append(runs_dir, {"result": fingerprint[:_DIGITS]})
+
+
+def _read_last(handle: int) -> bytes:
+    os.lseek(handle, -1, os.SEEK_END)
+    return os.read(handle, 1)
+
+
+def _append(runs_dir: Path, entry: Mapping[str, Any]) -> None:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = json.dumps({"at": at, **entry}) + "\n"
+    path = runs_dir / FILE
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(handle).st_size
+        # A process that was killed may have left half a line.
+        is_torn = size > 0 and _read_last(handle) != b"\n"
+        os.write(handle, b"\n" * is_torn + line.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if is_new:
+        sync_folder(runs_dir)

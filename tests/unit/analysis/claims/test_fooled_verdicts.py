@@ -1,0 +1,404 @@
+"""Ways to fool a verdict: each input with a sibling, and what must come out."""
+
+import pytest
+from records import build_environment, build_run
+from scipy import stats
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.runs.claim_record import claim_digest
+from bnexp.runs.record import flatten
+
+CLAIM = {
+    "statement": "batch norm is better",
+    "source": "a paper",
+    "treatment": {"model.norm.name": "batch"},
+    "control": {"model.norm.name": "none"},
+    "direction": "higher",
+    "margin": 0.01,
+}
+NONE = [0.60, 0.62, 0.61, 0.59, 0.60]
+BATCH = [0.651, 0.669, 0.662, 0.64, 0.648]
+
+
+def claim(**changes):
+    return {**CLAIM, **changes}
+
+
+def plan(seeds, looks=()):
+    content = {"planned": {"seeds": [*seeds], "cells": 2, **({"looks": looks} if looks else {})}}
+    return flatten(content)
+
+
+def cell(name, values, claims, *, seeds=None, environment=None, **fields):
+    seeds = range(len(values)) if seeds is None else seeds
+    return [
+        build_run(
+            name,
+            seed,
+            value,
+            claims=claims,
+            environment=build_environment(seed, **(environment or {})),
+            **fields,
+        )
+        for seed, value in zip(seeds, values, strict=True)
+    ]
+
+
+def assess(none, batch, *, fields=None, batch_fields=None, seeds=None, **changes):
+    claims = (claim(**changes),)
+    fields = fields or {}
+    records = [
+        *cell("norm=none", none, claims, **fields),
+        *cell("norm=batch", batch, claims, seeds=seeds, **{**fields, **(batch_fields or {})}),
+    ]
+    (result,) = compare_runs(records).claims
+    return result
+
+
+# 1, 13: a claim that came after its results
+
+
+def recorded(digests):
+    return {"claims_on_record": digests if digests is None else frozenset(digests)}
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_a_claim_that_the_record_saw_after_the_results_is_exploratory(direction):
+    changed = {"direction": direction}
+    result = assess(NONE, BATCH, fields=recorded(()), **changed)
+
+    would_be = "supported" if direction == "higher" else "contradicted"
+    assert (result.verdict, result.would_be) == ("exploratory", would_be)
+
+
+def test_a_claim_that_the_record_saw_before_the_results_is_planned():
+    raw = claim()
+    seeds = range(5)
+    digest = claim_digest(raw, [*seeds], (5,))
+    fields = {**recorded([digest]), "environment": plan(seeds)}
+
+    assert assess(NONE, BATCH, fields=fields).verdict == "supported"
+    for changed in (claim_digest(raw, [0, 1, 2], (3,)), claim_digest(raw, [*seeds], (3, 5))):
+        other = {**recorded([changed]), "environment": plan(seeds)}
+        assert assess(NONE, BATCH, fields=other).verdict == "exploratory"
+
+
+def test_what_is_not_tested_can_be_rewritten():
+    raw, words = claim(), claim(statement="it helps", source="another paper")
+
+    assert claim_digest(raw, [0, 1, 2], (3,)) == claim_digest(words, [0, 1, 2], (3,))
+    for change in ({"direction": "lower"}, {"margin": 0.02}, {"metric": "test/loss"}):
+        assert claim_digest({**raw, **change}, [0, 1, 2], (3,)) != claim_digest(
+            raw, [0, 1, 2], (3,)
+        )
+
+
+# 2: another factor that the sweep varies
+
+
+def with_epochs(**changes):
+    none = {"settings": {"model.norm.name": "none", "train.epochs": 1}}
+    batch = {"settings": {"model.norm.name": "batch", "train.epochs": 10}}
+    return assess(NONE, BATCH, fields=none, batch_fields=batch, **changes)
+
+
+def test_a_second_factor_that_the_sweep_varies_leaves_the_claim_open():
+    result = with_epochs()
+
+    assert result.verdict == "inconclusive"
+    assert "differ in more than the claim names: train.epochs" in result.obstacle.text
+
+
+def test_unless_the_claim_allows_it_or_is_about_it():
+    named = {
+        "treatment": {"model.norm.name": "batch", "train.epochs": 10},
+        "control": {"model.norm.name": "none", "train.epochs": 1},
+    }
+
+    assert with_epochs(allow=["train.epochs"]).verdict == "supported"
+    assert with_epochs(**named).verdict == "supported"
+    assert with_epochs(allow=["optim.learning_rate"]).verdict == "inconclusive"
+
+
+# 3: costs
+
+
+def speeds(start, values):
+    return [
+        build_run(
+            f"norm={name}",
+            seed,
+            0.5,
+            claims=(claim(metric="images_per_second", direction="lower", margin=10),),
+            environment={
+                "platform": "Linux",
+                "created": f"2026-01-01T00:{start(name, seed):02d}:00+00:00",
+            },
+            speed=speed,
+        )
+        for name, row in values.items()
+        for seed, speed in enumerate(row)
+    ]
+
+
+SPEEDS = {"none": [1000, 1010, 990, 1005], "batch": [800, 805, 795, 802]}
+
+
+def test_speeds_are_compared_only_if_the_cells_took_turns():
+    in_turn = compare_runs(speeds(lambda name, seed: 2 * seed + (name == "batch"), SPEEDS))
+    one_by_one = compare_runs(speeds(lambda name, seed: seed + 10 * (name == "batch"), SPEEDS))
+
+    assert in_turn.claims[0].verdict == "supported"
+    assert one_by_one.claims[0].verdict == "inconclusive"
+    assert "not trained in turn" in one_by_one.claims[0].obstacle.text
+
+
+def test_the_order_in_the_file_does_not_matter():
+    backwards = {name: SPEEDS[name] for name in ("batch", "none")}
+    found = compare_runs(speeds(lambda name, seed: 2 * seed + (name == "batch"), backwards))
+
+    assert found.claims[0].verdict == "supported"
+
+
+# 4: the margin counts for every metric
+
+RATES = (0.01, 0.1, 0.11, 1.0)
+
+
+def ceilings(none, batch, seeds=8):
+    reduction = {"name": "largest_stable", "over": "optim.learning_rate", "scale": "log10"}
+    claims = (claim(margin=0.45, reduction={**reduction, "threshold": 0.2}),)
+    records = [
+        build_run(
+            f"norm={norm},learning_rate={rate}",
+            seed,
+            0.5 if rate <= ceiling else 0.1,
+            claims=claims,
+            settings={"model.norm.name": norm, "optim.learning_rate": rate},
+        )
+        for norm, ceiling in (("none", none), ("batch", batch))
+        for rate in RATES
+        for seed in range(seeds)
+    ]
+    (result,) = compare_runs(records).claims
+    return result
+
+
+def test_a_ceiling_that_is_sure_to_be_higher_by_less_than_the_margin_is_equivalent():
+    assert ceilings(0.1, 0.11).verdict == "equivalent"
+    assert ceilings(0.1, 1.0).verdict == "supported"
+
+
+def test_so_is_a_share_of_diverged_runs():
+    def share(none, batch, margin, runs=60):
+        claims = (claim(metric="diverged", direction="lower", margin=margin),)
+        records = [
+            build_run(
+                f"norm={norm}",
+                seed,
+                state="diverged" if seed < number else "finished",
+                claims=claims,
+            )
+            for norm, number in (("none", none), ("batch", batch))
+            for seed in range(runs)
+        ]
+        return compare_runs(records).claims[0].verdict
+
+    assert share(1, 0, 0.2) == "equivalent"
+    assert share(20, 0, 0.2) == "supported"
+
+
+# 5: flat curves with unequal noise have unequal ranges
+
+
+def test_the_noise_of_a_flat_curve_is_no_range():
+    from random import Random
+
+    source = Random(5)
+    reduction = {"name": "range", "over": "optim.learning_rate", "scale": "log10"}
+    claims = (claim(direction="lower", reduction=reduction),)
+    wrong = 0
+    for _ in range(60):
+        records = []
+        for norm, spread in (("none", 0.03), ("batch", 0.005)):
+            for rate in (0.01, 0.03, 0.1, 0.3, 1.0):
+                for seed in range(8):
+                    own, val = (0.5 + spread * source.gauss(0, 1) for _ in range(2))
+                    settings = {"model.norm.name": norm, "optim.learning_rate": rate}
+                    name = f"norm={norm},learning_rate={rate}"
+                    records.append(
+                        build_run(
+                            name, seed, own, claims=claims, settings=settings,
+                            final={"val/accuracy": val},
+                        )
+                    )  # fmt: skip
+        wrong += compare_runs(records).claims[0].verdict == "supported"
+    # At most 2.5 % are expected on this side; more than 6 of 60 would be as rare as 1 in 1,000.
+    assert wrong <= 6
+
+
+# 8: figures without noise
+
+
+def memory(none, batch, **changes):
+    changes = {"metric": "training_memory_bytes", "direction": "higher", "margin": 1e6, **changes}
+    from dataclasses import replace
+
+    claims = (claim(**changes),)
+    records = [
+        replace(run, summary=replace(run.summary, training_memory_bytes=size))
+        for name, size in (("norm=none", none), ("norm=batch", batch))
+        for run in cell(name, [0.5, 0.6], claims)
+    ]
+    return compare_runs(records).claims[0]
+
+
+def test_a_metric_without_noise_is_compared_exactly():
+    assert memory(100_000_000, 120_000_000).verdict == "supported"
+    assert memory(120_000_000, 100_000_000).verdict == "contradicted"
+    assert memory(100_000_000, 100_500_000).verdict == "equivalent"
+    assert memory(100_000_000, 100_500_000, direction="equal").verdict == "supported"
+    assert memory(100_000_000, 120_000_000, direction="equal").verdict == "contradicted"
+
+
+# 9, 16: networks that learnt nothing
+
+IMAGES = {"dataset.classes": 10, "dataset.test_images": 2000}
+GUESSES = [0.1, 0.1, 0.101, 0.1, 0.099]
+
+
+def test_two_sides_at_chance_are_not_equal():
+    result = assess(GUESSES, GUESSES, fields={"environment": IMAGES}, direction="equal")
+
+    assert result.verdict == "inconclusive"
+    assert "neither side trained: all 10 runs ended at chance" in result.obstacle.text
+    other = {"environment": {**IMAGES, "dataset.classes": 100}}
+    assert assess(GUESSES, GUESSES, fields=other, direction="equal").verdict == "supported"
+
+
+@pytest.mark.parametrize("stuck", [1, 4])
+def test_a_side_of_which_some_runs_are_stuck_at_chance_is_a_mixture(stuck):
+    none = [*GUESSES[:stuck], *NONE[stuck:]]
+    result = assess(none, BATCH, fields={"environment": IMAGES})
+
+    assert result.verdict == "inconclusive"
+    assert f"{stuck} of 5 runs of the control diverged or ended at chance" in result.obstacle.text
+
+
+def test_all_runs_of_one_side_at_chance_are_a_result_and_are_said():
+    result = assess(GUESSES, BATCH, fields={"environment": IMAGES})
+
+    assert result.verdict == "supported"
+    assert result.control.remarks == ("5 of 5 runs ended at chance",)
+
+
+def test_the_share_of_runs_that_learnt_nothing_is_tested_instead():
+    none, batch = [0.1] * 8, [0.6 + seed / 100 for seed in range(8)]
+    fields = {"environment": IMAGES}
+    changes = {"metric": "untrained", "direction": "lower", "margin": 0.2}
+    result = assess(none, batch, fields=fields, **changes)
+
+    assert result.verdict == "supported"
+    assert result.test.p == pytest.approx(stats.fisher_exact([[8, 0], [0, 8]]).pvalue)
+
+
+def test_heavy_skew_is_said():
+    skewed = [value + 0.001 * seed for seed, value in enumerate([0.65] * 11)]
+    skewed[-1] = 0.9
+    none = [0.6] * 11
+    found = [caveat.kind for caveat in assess(none, skewed).caveats]
+    normal = [0.65 + 0.01 * x for x in (-1.2, -0.7, -0.3, 0, 0.1, 0.3, 0.5, -0.5, 0.8, 1.1, -0.9)]
+
+    assert "skewed" in found
+    assert "skewed" not in [caveat.kind for caveat in assess(none, normal).caveats]
+
+
+# 10: times that are known only to an interval
+
+STEPS = {"data.train_size": 1000, "data.batch_size": 10, "data.drop_last": False}
+
+
+def race(batch_size, history):
+    """Compares steps to 0.5 of 100 steps per epoch with those of another batch size."""
+    settings = {"data.batch_size": 10}, {"data.batch_size": batch_size}
+    claims = (
+        claim(
+            treatment={"data.batch_size": batch_size}, control={"data.batch_size": 10},
+            metric="steps_to_target", target=0.5, direction="lower", margin=10,
+        ),
+    )  # fmt: skip
+    records = []
+    for setting, values in zip(settings, ((0.1, 0.2, 0.3, 0.6), history), strict=True):
+        size = setting["data.batch_size"]
+        for seed in range(8):
+            run = build_run(
+                f"batch_size={size}", seed, values[-1], claims=claims, settings=setting,
+                config={**STEPS, **setting, "train.epochs": 4}, history=values,
+            )  # fmt: skip
+            from dataclasses import replace
+
+            steps = 1000 // size * len(values)
+            records.append(replace(run, summary=replace(run.summary, steps=steps)))
+    return compare_runs(records).claims[0]
+
+
+def test_steps_to_a_target_are_no_better_known_than_the_evaluations():
+    # Between 300 and 400 steps, against some step up to 200: apart. Against up to 400: open.
+    assert race(5, (0.6, 0.7, 0.8, 0.9)).verdict == "supported"
+    found = race(2, (0.6, 0.7))
+
+    assert (found.verdict, found.test.overlapping) == ("inconclusive", 8)
+
+
+# 12: many experiments
+
+
+def test_a_report_over_several_experiments_corrects_over_all_their_claims():
+    one = (claim(),)
+    records = [
+        run
+        for name in ("first", "second", "third")
+        for run in (
+            *cell("norm=none", NONE, one, experiment=name),
+            *cell("norm=batch", BATCH, one, experiment=name),
+        )
+    ]
+    results = compare_runs(records).claims
+
+    assert len(results) == 3
+    assert [result.p_holm for result in results] == pytest.approx([3 * results[0].test.p] * 3)
+
+
+# 14: seeds that only one side has
+
+
+def test_seeds_that_only_one_side_has_are_said_or_compared_unpaired():
+    paired = assess(NONE, BATCH, seeds=range(2, 7))
+    values = dict(zip(range(2, 7), BATCH, strict=True))
+    unpaired = assess(NONE, BATCH, seeds=range(2, 7), paired=False)
+
+    assert paired.test.n == 3
+    assert next(caveat.text for caveat in paired.caveats if caveat.kind == "unpaired").startswith(
+        "4 runs are left out, because only one side has their seed: seed 0; seed 1; seed 5; seed 6"
+    )
+    assert (unpaired.test.n, unpaired.test.name) == (10, "Welch's t test")
+    expected = stats.ttest_ind([*values.values()], NONE, equal_var=False)
+    assert unpaired.test.p == pytest.approx(expected.pvalue)
+
+
+def test_two_seeds_in_common_are_no_verdict():
+    result = assess(NONE, BATCH, seeds=range(3, 8))
+
+    assert result.verdict == "inconclusive"
+    assert "the two sides have 2 seeds in common" in result.obstacle.text
+
+
+# 15: few seeds
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_two_seeds_are_no_verdict_however_sure(number):
+    result = assess(NONE[:number], [value + 0.05 for value in NONE[:number]])
+
+    assert result.verdict == "inconclusive"
+    assert "at least 3 measured seeds" in result.obstacle.text

@@ -1,0 +1,156 @@
+"""Verdicts of experiments that are looked at while they grow."""
+
+import random
+from statistics import fmean
+
+import pytest
+from records import build_environment, build_run
+from scipy import stats
+
+from bnexp.analysis.claims.looks import find_needed_cells, find_progress
+from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.stats.looks import nominal_level, overall_p
+from bnexp.config.sweep.looks import planned_looks
+from bnexp.runs.record import flatten
+
+LOOKS = planned_looks(3, 20)
+CLAIM = {
+    "statement": "batch norm is better",
+    "source": "a paper",
+    "treatment": {"model.norm.name": "batch"},
+    "control": {"model.norm.name": "none"},
+    "direction": "higher",
+    "margin": 0.01,
+}
+
+
+def grow(columns, claims, *, looks=LOOKS):
+    """Builds runs from {cell: values}, all begun with the same planned looks."""
+    plan = {"planned": {"seeds": [*range(looks[-1])], "looks": [*looks], "cells": len(columns)}}
+    return [
+        build_run(
+            f"norm={name}",
+            seed,
+            value,
+            claims=tuple(claims),
+            environment=build_environment(seed, **flatten(plan)),
+        )
+        for name, values in columns.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def pairs(differences):
+    source = random.Random(2)
+    none = [0.6 + 0.01 * source.gauss(0, 1) for _ in differences]
+    return {"none": none, "batch": [a + b for a, b in zip(none, differences, strict=True)]}
+
+
+def only(records):
+    (result,) = compare_runs(records).claims
+    return result
+
+
+CLEAR = [0.05, 0.051, 0.049, 0.0505, 0.0495, 0.05]
+UNCLEAR = [0.02, -0.015, 0.01, -0.005, 0.02, -0.018, 0.012, -0.004]
+
+
+def test_a_clear_effect_is_decided_at_the_first_look():
+    result = only(grow(pairs(CLEAR[:3]), [CLAIM]))
+    p = stats.ttest_1samp(CLEAR[:3], 0).pvalue
+
+    assert (result.verdict, result.look.seeds, result.look.most) == ("supported", 3, 20)
+    assert result.test.p == pytest.approx(p)
+    assert result.p_holm == pytest.approx(overall_p(p, LOOKS, "paired"))
+    assert result.p_holm > p
+
+
+def test_its_interval_is_that_of_the_looks_level():
+    result = only(grow(pairs(CLEAR[:3]), [CLAIM]))
+    level = nominal_level(0.05, LOOKS, "paired")
+    low, high = stats.ttest_1samp(CLEAR[:3], 0).confidence_interval(1 - level)
+
+    assert (result.test.ci_low, result.test.ci_high) == pytest.approx((low, high))
+
+
+def test_a_verdict_is_frozen_at_the_look_that_gave_it():
+    three, six = (only(grow(pairs(CLEAR[:number]), [CLAIM])) for number in (3, 6))
+    turned = only(grow(pairs([*CLEAR[:3], -0.3, -0.3, -0.3]), [CLAIM]))
+
+    for later in (six, turned):
+        assert later.verdict == "supported"
+        assert (later.look, later.test, later.p_holm) == (three.look, three.test, three.p_holm)
+
+
+def test_a_look_waits_for_all_of_its_runs():
+    whole = grow(pairs(UNCLEAR[:4]), [CLAIM])
+    result = only(whole[:-1])
+
+    assert (result.verdict, result.look.seeds, result.test.n) == ("inconclusive", 3, 3)
+    assert only(whole).look.seeds == 4
+
+
+def test_what_one_look_would_show_is_not_shown_by_nine():
+    differences = [0.011, 0.008, 0.009, 0.0125]
+    source = [value - 0.0065 for value in differences]
+    strict = [{**CLAIM, "margin": 0.0001}]
+    fixed = only(grow(pairs(source), strict, looks=(4,)))
+    growing = only(grow(pairs(source), strict))
+
+    assert fixed.test.p == pytest.approx(stats.ttest_1samp(source, 0).pvalue)
+    assert 0.0093 < fixed.test.p < 0.05
+    assert (fixed.verdict, growing.verdict) == ("supported", "inconclusive")
+
+
+def test_a_claim_that_is_decided_frees_its_cells():
+    group = {**CLAIM, "treatment": {"model.norm.name": "group"}, "statement": "so is group norm"}
+    columns = {**pairs(UNCLEAR[:3]), "layer": [0.5, 0.6, 0.55]}
+    columns["group"] = [value + 0.2 + 0.0001 * i for i, value in enumerate(columns["none"])]
+    progress = find_progress(grow(columns, [CLAIM, group]))
+
+    assert (progress.decided, progress.claims) == (1, 2)
+    assert find_needed_cells(grow(columns, [CLAIM, group])) == {"norm=none", "norm=batch"}
+    assert find_needed_cells(grow(pairs(CLEAR[:3]), [CLAIM])) == frozenset()
+
+
+def test_claims_are_corrected_for_each_other_at_each_look():
+    other = {**CLAIM, "statement": "or not", "metric": "test/loss"}
+    (one, _) = compare_runs(grow(pairs(CLEAR[:3]), [CLAIM, other])).claims
+
+    assert one.p_holm == pytest.approx(2 * overall_p(one.test.p, LOOKS, "paired"))
+
+
+def share_of_supported(experiments, effect, *, claims=1, seed=1):
+    """Returns the share of experiments with a wrong or right `supported`, and the mean seeds."""
+    source = random.Random(seed)
+    found, seeds = 0, []
+    for _ in range(experiments):
+        differences = [effect + source.gauss(0, 1) for _ in range(LOOKS[-1])]
+        columns = {
+            "none": [0.5] * LOOKS[-1],
+            "batch": [0.5 + 0.001 * value for value in differences],
+        }
+        result = only(grow(columns, [{**CLAIM, "margin": 1e-9}]))
+        found += result.verdict in ("supported", "contradicted")
+        seeds.append(result.look.seeds)
+    return found / experiments, fmean(seeds)
+
+
+def test_looks_err_in_five_percent_and_find_what_is_there():
+    wrong, _ = share_of_supported(60, 0.0)
+    right, seeds = share_of_supported(20, 3.0)
+
+    assert wrong <= 0.05 + 4 * (0.05 * 0.95 / 60) ** 0.5
+    assert right == 1
+    assert seeds == pytest.approx(4.3, abs=0.8)  # 60,000 experiments elsewhere: 4.3
+
+
+@pytest.mark.slow
+def test_looks_err_in_five_percent_precisely():
+    wrong, seeds = share_of_supported(4000, 0.0)
+    right, fewer = share_of_supported(4000, 1.0)
+
+    assert wrong == pytest.approx(0.05, abs=0.014)
+    assert seeds == pytest.approx(19.4, abs=0.3)
+    assert right == pytest.approx(0.945, abs=0.015)
+    assert fewer == pytest.approx(11.1, abs=0.4)

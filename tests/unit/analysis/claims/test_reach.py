@@ -1,0 +1,57 @@
+"""Claims that the planned seeds cannot decide, known before they are trained."""
+
+import pytest
+from scipy import stats
+
+from bnexp.analysis.claims.reach import describe_undecidable
+from bnexp.config.claim.config import ClaimConfig
+
+CLAIM = {
+    "statement": "s",
+    "source": "s",
+    "treatment": {"a": 1},
+    "control": {"a": 2},
+    "direction": "higher",
+    "margin": 0.01,
+}
+CEILING = {"reduction": {"name": "largest_stable", "over": "optim.learning_rate"}}
+
+
+def claims(*changes):
+    return [ClaimConfig.model_validate({**CLAIM, **change}) for change in changes]
+
+
+def fewest(*changes):
+    """Returns the fewest seeds that bring no warning."""
+    return next(n for n in range(1, 50) if not list(describe_undecidable(claims(*changes), n)))
+
+
+def test_a_t_test_takes_three_seeds_and_two_more_if_some_choose():
+    assert fewest({}) == 3
+    assert fewest({"reduction": {"name": "best", "over": "optim.learning_rate"}}) == 5
+
+
+def test_signs_take_as_many_pairs_as_scipys_binomial_test():
+    for family in (1, 2, 14):
+        needed = next(n for n in range(1, 50) if family * stats.binomtest(n, n, 0.5).pvalue <= 0.05)
+        assert fewest(*[CEILING] * family) == needed
+
+
+def test_shares_take_as_many_runs_as_scipys_fisher_test():
+    share = {"metric": "diverged"}
+    needed = next(n for n in range(1, 50) if stats.fisher_exact([[n, 0], [0, n]]).pvalue <= 0.05)
+    assert fewest(share) == max(3, needed)
+
+
+def test_a_figure_without_noise_takes_one_seed():
+    assert fewest({"metric": "training_memory_bytes"}) == 1
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_the_warning_says_how_sure_they_could_be_and_how_many_would_do(number):
+    (first, second) = describe_undecidable(claims(CEILING, CEILING), number)
+
+    p = stats.binomtest(number, number, 0.5).pvalue
+    assert first == second
+    assert f"{number} seeds cannot decide the claim 's': even if all agree, p is {p:.3g}" in first
+    assert f"and {2 * p:.3g} after Holm; 7 can" in first

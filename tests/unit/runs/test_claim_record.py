@@ -1,0 +1,64 @@
+"""The record of claims: what stood before which result."""
+
+from bnexp.runs.claim_record import FILE, ClaimRecord, note_claims, note_result, read_record
+
+FIRST, SECOND = "1" * 64, "2" * 64
+
+
+def test_a_claim_noted_before_a_result_stood_before_it(tmp_path):
+    note_claims(tmp_path, ["early"], [FIRST, SECOND])
+    note_result(tmp_path, FIRST)
+    note_claims(tmp_path, ["late"], [FIRST, SECOND])
+    record = read_record(tmp_path)
+
+    assert record.find_claims(FIRST, has_ended=True) == {"early"}
+    assert record.find_claims(SECOND, has_ended=False) == {"early", "late"}
+
+
+def test_a_second_result_of_a_run_changes_nothing(tmp_path):
+    note_claims(tmp_path, ["early"], [FIRST])
+    note_result(tmp_path, FIRST)
+    note_claims(tmp_path, ["late"], [FIRST])
+    note_result(tmp_path, FIRST)
+
+    assert read_record(tmp_path).find_claims(FIRST, has_ended=True) == {"early"}
+
+
+def test_a_claim_about_other_runs_says_nothing_about_these(tmp_path):
+    note_claims(tmp_path, ["claim"], [FIRST])
+    note_result(tmp_path, SECOND)
+
+    assert read_record(tmp_path).find_claims(SECOND, has_ended=True) == frozenset()
+
+
+def test_a_result_that_the_record_does_not_know_is_unknown(tmp_path):
+    note_claims(tmp_path, ["claim"], [FIRST])
+
+    assert read_record(tmp_path).find_claims(FIRST, has_ended=True) is None
+    assert read_record(tmp_path / "elsewhere") == ClaimRecord()
+
+
+def test_the_same_claims_are_noted_once(tmp_path):
+    note_claims(tmp_path, ["claim"], [FIRST])
+    before = (tmp_path / FILE).read_bytes()
+    note_claims(tmp_path, ["claim"], [FIRST])
+    note_claims(tmp_path, [], [SECOND])
+
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_half_a_line_of_a_killed_process_spoils_no_other(tmp_path):
+    note_claims(tmp_path, ["early"], [FIRST])
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"claims": ["torn"], "ru')
+    note_result(tmp_path, FIRST)
+
+    assert read_record(tmp_path).find_claims(FIRST, has_ended=True) == {"early"}
+
+
+def test_junk_in_the_record_is_passed_over(tmp_path):
+    junk = b'[1]\nnull\n{"result": 5}\n{"claims": "x", "runs": [1]}\n\xff\n' + b"[" * 100_000
+    (tmp_path / FILE).write_bytes(junk + b"\n")
+    note_claims(tmp_path, ["claim"], [FIRST])
+
+    assert read_record(tmp_path).find_claims(FIRST, has_ended=False) == {"claim"}
