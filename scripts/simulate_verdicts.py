@@ -25,7 +25,8 @@ from rich.table import Table
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Comparison
-from bnexp.runs.record import RunRecord, Summary
+from bnexp.config.sweep.looks import planned_looks
+from bnexp.runs.record import RunRecord, Scalar, Summary, flatten
 
 MARGIN = 0.01
 """The claims' smallest effect that matters: one point of accuracy."""
@@ -55,6 +56,10 @@ class Scenario:
     """Of the control and of the treatment."""
     draw: Draw = lambda source: source.gauss(0, 1)
     """A value with mean 0 and standard deviation 1."""
+    looks: tuple[int, ...] = ()
+    """Numbers of seeds to look at; none if it is once, at all of them."""
+    claims: int = 1
+    """How many of the cells a claim is about, one each."""
 
 
 def simulate(scenario: Scenario, experiments: int, seed: int) -> dict[str, float]:
@@ -73,7 +78,9 @@ def simulate(scenario: Scenario, experiments: int, seed: int) -> dict[str, float
 
 
 def _make_records(scenario: Scenario, source: random.Random) -> list[RunRecord]:
-    claims = (_claim(scenario.direction),)
+    claims = tuple(_claim(scenario.direction, place) for place in range(scenario.claims))
+    plan = {"seeds": [*range(scenario.seeds)], "looks": [*scenario.looks]}
+    environment = {"threads": 1, **(flatten({"planned": plan}) if scenario.looks else {})}
     shared = [source.gauss(0, SEED_SPREAD) for _ in range(scenario.seeds)]
     cells = [("none", 0.0), *((f"batch{i}", e) for i, e in enumerate(scenario.effects))]
     records = []
@@ -83,15 +90,15 @@ def _make_records(scenario: Scenario, source: random.Random) -> list[RunRecord]:
             own = spread * scenario.draw(source)
             common = shared[index] if scenario.is_paired else 0.0
             seed = index if scenario.is_paired else index + place * scenario.seeds
-            records.append(_record(cell, seed, 0.6 + effect + own + common, claims))
+            records.append(_record(cell, seed, 0.6 + effect + own + common, claims, environment))
     return records
 
 
-def _claim(direction: str) -> dict[str, object]:
+def _claim(direction: str, place: int) -> dict[str, object]:
     return {
         "statement": "the treatment differs",
         "source": "simulation",
-        "treatment": {"model.norm.name": "batch0"},
+        "treatment": {"model.norm.name": f"batch{place}"},
         "control": {"model.norm.name": "none"},
         "direction": direction,
         "margin": MARGIN,
@@ -99,7 +106,11 @@ def _claim(direction: str) -> dict[str, object]:
 
 
 def _record(
-    cell: str, seed: int, value: float, claims: tuple[Mapping[str, object], ...]
+    cell: str,
+    seed: int,
+    value: float,
+    claims: tuple[Mapping[str, object], ...],
+    environment: Mapping[str, Scalar],
 ) -> RunRecord:
     summary = Summary(
         status="finished",
@@ -121,7 +132,7 @@ def _record(
         state="finished",
         settings={"model.norm.name": cell},
         config={"model.norm.name": cell},
-        environment={"threads": 1},
+        environment=environment,
         summary=summary,
         claims=claims,
     )
@@ -155,6 +166,19 @@ def _verdict(comparison: Comparison, _: Sequence[float]) -> dict[str, bool]:
     }
 
 
+def _stops(comparison: Comparison, effects: Sequence[float]) -> dict[str, bool]:
+    """Returns the verdict, and whether the interval at the deciding look contains the truth."""
+    claim = comparison.claims[0]
+    interval = claim.test.interval if claim.test else None
+    holds = interval is not None and interval.low <= effects[0] <= interval.high
+    return {"interval at the end contains the truth": holds, **_verdict(comparison, effects)}
+
+
+def _any_supported(comparison: Comparison, _: Sequence[float]) -> dict[str, bool]:
+    verdicts = {claim.verdict for claim in comparison.claims}
+    return {f"any claim {name}": name in verdicts for name in ("supported", "contradicted")}
+
+
 def _skewed(source: random.Random) -> float:
     """Returns a log-normal value, shifted and scaled to mean 0 and standard deviation 1."""
     sigma = 0.8
@@ -163,7 +187,18 @@ def _skewed(source: random.Random) -> float:
     return -(exp(source.gauss(0, sigma)) - mean) / spread
 
 
+LOOKS = planned_looks(3, 20)
+
+PAIRED_SPREAD = sqrt(2) * SPREAD
+"""Standard deviation of a paired difference."""
+
 SCENARIOS = (
+    Scenario("looks at 3 to 20 seeds, no effect", (0.0,), 20, _stops, looks=LOOKS),
+    Scenario("looks, effect of 1 standard deviation", (PAIRED_SPREAD,), 20, _stops, looks=LOOKS),
+    Scenario(
+        "looks, effect of 3 standard deviations", (3 * PAIRED_SPREAD,), 20, _stops, looks=LOOKS
+    ),
+    Scenario("14 claims without effect, 8 seeds", (0.0,) * 14, 8, _any_supported, claims=14),
     Scenario("coverage, 3 paired seeds", (MARGIN,), 3, _covers),
     Scenario("coverage, 5 paired seeds", (MARGIN,), 5, _covers),
     Scenario("coverage, 10 paired seeds", (MARGIN,), 10, _covers),

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from bnexp.analysis.results import ClaimResult, Comparison
 from bnexp.foreign_text import escape_markdown as escape
-from bnexp.reports.table import Column, TableView, build_table, build_tuning_table
+from bnexp.reports.table import (
+    Column,
+    TableView,
+    build_claim_table,
+    build_table,
+    build_tuning_table,
+)
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
@@ -39,6 +45,7 @@ def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
     warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
     blocks = [
         f"### {escape(describe_title(comparisons))}",
+        _table(None, build_claim_table(claims)),
         "\n".join(_claim(claim, dialect) for claim in claims),
         *(block for part in comparisons for block in _part(part, comparisons, dialect)),
         "\n\n".join(map(escape, notes)),
@@ -62,22 +69,26 @@ def _part(
     view = build_table(comparison)
     results = (*view.names, *view.results, view.verdicts)
     if dialect.has_wide_tables:
-        yield _table(view, (*results, *view.costs), dialect)
+        yield _table(view, (*results, *view.costs))
     else:
-        yield _table(view, results, dialect)
+        yield _table(view, results)
         yield "**Cost**"
-        yield _table(view, (*view.names, *view.costs), dialect)
+        yield _table(view, (*view.names, *view.costs))
     if columns := build_tuning_table(comparison):
         yield "Values that tuning tried:"
-        yield _table(view, columns, dialect)
+        yield _table(None, columns)
     sentences = (escape(text.join()) for text in describe_cells(comparison))
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _table(view: TableView, columns: Sequence[Column], dialect: Dialect) -> str:
+def _table(view: TableView | None, columns: Sequence[Column]) -> str:
+    """Returns a table, in which the best mean of the view is bold; nothing without columns."""
+    if not columns:
+        return ""
+
     def write(column: Column, row: int) -> str:
         text = escape(column.text(row, ", "))
-        return f"**{text}**" if view.is_bold(column, row) else text
+        return f"**{text}**" if view and view.is_bold(column, row) else text
 
     lines = [
         [escape(" ".join(column.header)) for column in columns],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.results import CellResult, Comparison, EpochsToTarget
+from bnexp.analysis.results import CellResult, ClaimResult, Comparison, EpochsToTarget
 from bnexp.analysis.tuning import Trial, Tuning
 from bnexp.config.sweep.names import short_names
+from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.formatting import (
     NOTHING,
     MetricFormat,
@@ -204,6 +205,26 @@ def build_tuning_table(comparison: Comparison) -> tuple[Column, ...]:
         _column(measures, (_write_trial(tuning, trial) for _, tuning, trial in rows), "number"),
         _column("choice", ((_write_choice(tuning, trial),) for _, tuning, trial in rows), "text"),
     )
+
+
+def build_claim_table(claims: Sequence[ClaimResult]) -> tuple[Column, ...]:
+    """Returns a row per claim: verdict, effect, seeds, and what the source measured.
+
+    No columns unless there are several claims; one says all of it in its text.
+    """
+    if len(claims) < 2:
+        return ()
+    texts = [describe_claim(claim) for claim in claims]
+    columns = (
+        _column("claim", ((text.statement,) for text in texts), "name"),
+        _column("verdict", ((text.heading,) for text in texts), "text"),
+        _column("effect", ((text.effect,) for text in texts), "text"),
+        _column("seeds", ((text.seeds,) for text in texts), "number"),
+    )
+    if not any(text.published for text in texts):
+        return columns
+    published = ((text.published or NOTHING,) for text in texts)
+    return (*columns, _column("published", published, "text"))
 
 
 def _write_trial(tuning: Tuning, trial: Trial) -> Phrase:

@@ -15,7 +15,13 @@ from rich.text import Text
 from bnexp.analysis.results import ClaimResult, ClaimVerdict, Comparison, Verdict
 from bnexp.console import PLAIN_WIDTH, FoldedName, VisibleConsole, open_console, open_table
 from bnexp.foreign_text import visible_lines
-from bnexp.reports.table import Column, TableView, build_table, build_tuning_table
+from bnexp.reports.table import (
+    Column,
+    TableView,
+    build_claim_table,
+    build_table,
+    build_tuning_table,
+)
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.headings import describe_part, describe_title
 from bnexp.reports.words.notes import describe_notes
@@ -64,6 +70,9 @@ def print_report(console: Console, *comparisons: Comparison) -> None:
     """
     console.print(_wrap(describe_title(comparisons), console, "bold"))
     for comparison in comparisons:
+        if columns := build_claim_table(comparison.claims):
+            console.print()
+            console.print(_draw(columns))
         for claim in comparison.claims:
             _print_claim(claim, console)
     for comparison in comparisons:

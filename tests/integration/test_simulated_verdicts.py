@@ -53,6 +53,17 @@ def test_a_claim_without_an_effect_is_seldom_supported(rates):
     assert found["contradicted"] <= 0.05
 
 
+def test_looks_seldom_support_what_is_not_there_and_their_intervals_hold(rates, noise):
+    found = rates("looks at 3 to 20 seeds, no effect")
+    assert found["supported"] + found["contradicted"] <= 0.05 + noise(0.05)
+    assert found["interval at the end contains the truth"] >= 0.95 - noise(0.05)
+
+
+def test_of_fourteen_claims_without_effect_seldom_any_is_supported(rates, noise):
+    found = rates("14 claims without effect, 8 seeds")
+    assert found["any claim supported"] <= 0.05 + noise(0.05)
+
+
 def test_the_seeds_named_for_80_percent_power_have_it(rates, noise):
     found = rates("claim higher, effect = margin, 18 seeds")
     assert found["supported"] >= 0.8 - noise(0.8)

@@ -291,7 +291,7 @@ def _find_caveats(attempt: Attempt, look: Look) -> Iterator[Caveat]:
             "the runs folder has no record of when these runs had their results",
             consequence="that the claim stood before them rests on what the runs say themselves",
         )
-    yield from dict.fromkeys(caveat for sides in attempt.sides for caveat in find_tuned(sides))
+    yield from find_tuned(attempt.sides)
     tests = [part.test for part in look.parts if part.test]
     if any(test.is_skewed for test in tests):
         yield Caveat(

@@ -12,13 +12,11 @@ from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.analysis.results import Caveat, ClaimSide
 from bnexp.analysis.speeds import find_speed_obstacle
+from bnexp.analysis.tuning import read_tuning
 from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
 from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
 from bnexp.wording import write_value
-
-_CHOSEN = "tuning.chosen."
-"""What the keys of the environment begin with that hold tuned values."""
 
 _CHOICES = ("largest_stable", "best", "range")
 """Reductions that know what to do with runs that diverged."""
@@ -159,20 +157,20 @@ def _find_confounds(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
         [run for cell in cells for run in cell.measured] for cells in sides.values()
     )
     swept = swept_keys([*treatment, *control])
-    tuned, edges = _find_tuning([*treatment, *control])
+    tunings = [tuning for run in (*treatment, *control) if (tuning := read_tuning(run))]
     found = confounding_keys(treatment, control, [*swept, *claim.allow], claim.tags[0])
     others = [key for key in find_other_keys(claim, sides) if not is_explained(key, claim.allow)]
     unplanned = [key for key in found if not is_explained(key, [*swept, *claim.allow])]
     keys = dict.fromkeys((*others, *unplanned))
-    if named := tuple(key for key in keys if not is_explained(key, tuned)):
-        are = "these keys" if len(named) > 1 else "this key"
+    if keys:
+        are = "these keys" if len(keys) > 1 else "this key"
         yield Caveat(
             "confounded",
             "the two sides differ in more than the claim names",
-            named,
+            tuple(keys),
             f"{are} may be the cause; name what may differ under `allow`",
         )
-    if edges:
+    if edges := dict.fromkeys(key for tuning in tunings for key in tuning.at_edge):
         yield Caveat(
             "at the edge",
             "the best value that tuning found lies at an end of what it tried",
@@ -181,41 +179,16 @@ def _find_confounds(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
         )
 
 
-def _find_tuning(runs: Sequence[RunRecord]) -> tuple[list[str], list[str]]:
-    """Returns the keys that all runs had tuned in the same way, and those at an edge."""
-    plans = {
-        tuple((key, run.environment[key]) for key in sorted(run.environment) if _is_plan(key))
-        for run in runs
-    }
-    if len(plans) != 1 or not plans.pop():
-        return [], []
-    keys = [
-        key.removeprefix(_CHOSEN)
-        for key in dict.fromkeys(key for run in runs for key in run.environment)
-        if key.startswith(_CHOSEN)
-    ]
-    edges = {
-        str(value)
-        for run in runs
-        for key, value in run.environment.items()
-        if key.startswith("tuning.at_edge.")
-    }
-    return keys, sorted(edges)
-
-
-def _is_plan(key: str) -> bool:
-    return key.startswith(("tuning.over.", "tuning.seeds.", "tuning.by"))
-
-
-def find_tuned(sides: Sides) -> tuple[Caveat, ...]:
+def find_tuned(cases: Sequence[Sides]) -> tuple[Caveat, ...]:
     """Returns a caveat with the tuned values that the verdict holds for; nothing if none are."""
-    details = [
-        f"{key.removeprefix(_CHOSEN)} {write_value(value)} for {cell.label}"
+    details = dict.fromkeys(
+        f"{key} {write_value(value)} for {cell.label}"
+        for sides in cases
         for cells in sides.values()
         for cell in cells
-        for key, value in cell.runs[0].environment.items()
-        if key.startswith(_CHOSEN)
-    ]
+        if (tuning := read_tuning(cell.runs[0]))
+        for key, value in tuning.chosen.items()
+    )
     if not details:
         return ()
     return (Caveat("tuned", "this holds for the values that tuning chose", tuple(details)),)

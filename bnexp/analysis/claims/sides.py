@@ -262,7 +262,7 @@ def _describe_failed(runs: Sequence[RunRecord], claim: ClaimConfig) -> Iterator[
     stuck = sum(has_failed(run) for run in runs) - diverged
     if diverged and claim.metric != DIVERGED and claim.diverged_as is not None:
         yield f"{diverged} of {len(runs)} runs diverged and count as diverged_as"
-    if stuck:
+    if stuck and claim.is_score:
         yield f"{stuck} of {len(runs)} runs ended at chance"
 
 

@@ -22,7 +22,7 @@ from bnexp.reports.figures.style import cell_styles
 from bnexp.reports.html.charts import draw_chart, draw_mark
 from bnexp.reports.html.environment import describe_data, list_facts, shared_value, write_configs
 from bnexp.reports.html.tables import align, build_costs
-from bnexp.reports.table import Column, build_table, build_tuning_table
+from bnexp.reports.table import Column, build_claim_table, build_table, build_tuning_table
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.commands import compare_command, split_key, train_command
@@ -156,6 +156,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
         "charts": build_charts(comparison).values(),
         "labels": Column(("cell",), labels, "name"),
         "costs": build_costs(comparison),
+        "claim_table": build_claim_table(comparison.claims),
         "tuning": build_tuning_table(comparison),
     }
 

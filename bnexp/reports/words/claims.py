@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, isclose
 from typing import TYPE_CHECKING
 
-from bnexp.analysis.metrics import is_accuracy
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
 from bnexp.config.claim.config import SHARES
 from bnexp.config.sweep.names import short_names
@@ -36,9 +35,6 @@ _WOULD_BE: Mapping[ClaimVerdict | None, str] = {
     "inconclusive": "would be inconclusive",
 }
 
-CLAIM_COLUMNS = ("claim", "verdict", "effect", "n", "published")
-"""Headings of the table of claims; the columns without content are left out."""
-
 
 @dataclass(frozen=True)
 class ClaimText:
@@ -64,11 +60,6 @@ class ClaimText:
         """The evidence, if there is any, and the notes."""
         return (*filter(None, (self.evidence,)), *self.notes)
 
-    @property
-    def row(self) -> tuple[str, ...]:
-        """The cells of the claim's row in the table of claims."""
-        return self.statement, self.heading, self.effect, self.seeds, self.published
-
 
 def describe_claim(result: ClaimResult) -> ClaimText:
     """Returns the claim's verdict with its evidence."""
@@ -81,15 +72,6 @@ def describe_claim(result: ClaimResult) -> ClaimText:
         seeds=_seeds(result),
         published=_published(result.claim),
     )
-
-
-def describe_claims(results: Sequence[ClaimResult]) -> tuple[tuple[str, ...], ...]:
-    """Returns the table of claims, its headings first; empty unless there are several claims."""
-    if len(results) < 2:
-        return ()
-    rows = [CLAIM_COLUMNS, *(describe_claim(result).row for result in results)]
-    is_published = any(row[-1] for row in rows[1:])
-    return tuple(row if is_published else row[:-1] for row in rows)
 
 
 def _heading(result: ClaimResult) -> str:
@@ -180,7 +162,7 @@ def claim_format(claim: ClaimConfig) -> MetricFormat:
     metric = "axis" if _is_place(claim) else claim.tags[0]
     if metric in SHARES:
         metric = "accuracy"  # a share, shown in percent
-    margin = claim.margin * (100 if is_accuracy(metric) else 1)
+    margin = claim.margin * MetricFormat(metric, 0).scale
     enough = (
         decimals
         for decimals in range(1, _MOST_DECIMALS)
@@ -224,7 +206,10 @@ def _evidence(result: ClaimResult, part: ClaimPart) -> str:
         facts.append(f"{test.name}, {write_p(test.p)}")
     if is_only:
         facts += _write_adjusted(result, test)
-    facts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
+    if test.name == "exact comparison":
+        facts.append(count(test.n, "seed"))
+    else:
+        facts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
     if test.overlapping:
         seeds = count(test.overlapping, "seed")
         facts.append(f"{seeds} arrive between the same evaluations, which counts as no difference")
@@ -292,10 +277,10 @@ def _notes(result: ClaimResult) -> Iterator[str]:
     claim = result.claim
     yield _describe_prediction(claim)
     if result.look.is_early and result.verdict not in ("inconclusive", "exploratory"):
-        yield (
-            f"Decided at the look at {count(result.look.seeds, 'seed')}, of {result.look.most} at "
-            "most. Effects from early stops run high."
-        )
+        is_exact = all(part.test and part.test.name == "exact comparison" for part in result.parts)
+        high = "" if is_exact else " Effects from early stops run high."
+        look = f"the look at {count(result.look.seeds, 'seed')}"
+        yield f"Decided at {look}, of {result.look.most} at most.{high}"
     if result.obstacle is not None:
         needed = (
             f" With this spread, {count(result.seeds_needed, 'seed')} per side would detect "

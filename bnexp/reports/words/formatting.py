@@ -23,19 +23,26 @@ class MetricFormat:
     decimals: int
 
     @property
-    def scale(self) -> int:
+    def scale(self) -> float:
         """The factor from the stored to the shown value."""
+        if self.is_bytes:
+            return 2**-20
         return 100 if is_accuracy(self.metric) else 1
 
     @property
+    def is_bytes(self) -> bool:
+        """Whether the values are bytes, which are shown in MiB."""
+        return self.metric.endswith("bytes")
+
+    @property
     def unit(self) -> str:
-        """The unit of a value: `%` or nothing."""
-        return "%" if is_accuracy(self.metric) else ""
+        """The unit of a value: `%`, `MiB` or nothing."""
+        return "%" if is_accuracy(self.metric) else "MiB" * self.is_bytes
 
     @property
     def difference_unit(self) -> str:
-        """The unit of a difference: `points` or nothing."""
-        return "points" if is_accuracy(self.metric) else ""
+        """The unit of a difference: `points`, `MiB` or nothing."""
+        return "points" if is_accuracy(self.metric) else "MiB" * self.is_bytes
 
     def number(self, value: float, signed: bool = False) -> str:
         """Returns the bare number, with a leading + if it is signed and positive."""
@@ -68,8 +75,8 @@ def with_unit(name: str, unit: str) -> str:
 
 def metric_format(comparison: Comparison) -> MetricFormat:
     """Returns a format with enough decimals to show the comparison's smallest interval."""
-    scale = 100 if is_accuracy(comparison.metric) else 1
-    means = [abs(cell.mean) for cell in comparison.cells if cell.mean]
+    scale = MetricFormat(comparison.metric, 0).scale
+    means = [abs(cell.mean) * (scale if scale < 1 else 1) for cell in comparison.cells if cell.mean]
     decimals = 1 if scale == 100 else min(6, max(0, 3 - floor(log10(max(means, default=1)))))
     parts = (part for cell in comparison.cells for part in (cell, cell.difference))
     ends = filter(None, map(find_interval, parts))
