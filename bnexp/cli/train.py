@@ -107,7 +107,7 @@ def train(
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
-    from bnexp.analysis.claims.looks import find_needed_cells
+    from bnexp.analysis.claims.looks import find_progress
     from bnexp.launch.claims import is_about_time
     from bnexp.launch.experiment import train_stages
     from bnexp.launch.notices import heal_ended
@@ -130,7 +130,7 @@ def train(
     if is_about_time(runs) and not (launcher == "local" and jobs in (None, 1)):
         jobs = 1
         say("a claim is about time, so the runs are trained one at a time")
-    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, find_needed_cells)
+    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, find_progress)
     name, options = found.experiment.name, LaunchOptions(launcher, jobs, fail_fast, address)
     code = train_stages(name, stages, options, open_output(sys.stderr))
     _print_next(name, runs, runs_dir)

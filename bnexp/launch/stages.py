@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import Experiment
 from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
@@ -13,8 +14,8 @@ from bnexp.launch.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
 from bnexp.wording import count
 
-FindNeeded = Callable[[Sequence[RunRecord]], Iterable[str]]
-"""Returns the cells that a claim which is not decided yet is about, from the runs at a look."""
+FindProgress = Callable[[Sequence[RunRecord]], ClaimProgress]
+"""Returns how far the claims have come, from the runs at a look."""
 
 MOST_NAMED = 4
 
@@ -71,7 +72,7 @@ def plan_experiment(
     return Plan(experiment, plan_runs(experiment, runs_dir, is_forced, may_differ), tuning)
 
 
-def find_stages(plan: Plan, runs_dir: Path, find_needed: FindNeeded) -> Iterator[Stage]:
+def find_stages(plan: Plan, runs_dir: Path, find_progress: FindProgress) -> Iterator[Stage]:
     """Yields the stages; each must have been trained to its end before the next is asked for.
 
     The same command goes through the same stages again: a decision depends on nothing but the
@@ -92,13 +93,13 @@ def find_stages(plan: Plan, runs_dir: Path, find_needed: FindNeeded) -> Iterator
         note_choices(experiment, runs_dir)
         news = describe_choices(experiment)
     note_planned_claims(planned, runs_dir)
-    yield from _find_looks(experiment, planned, find_needed, news, bool(plan.tuning))
+    yield from _find_looks(experiment, planned, find_progress, news, bool(plan.tuning))
 
 
 def _find_looks(
     experiment: Experiment,
     planned: Sequence[PlannedRun],
-    find_needed: FindNeeded,
+    find_progress: FindProgress,
     news: Sequence[str],
     is_tuned: bool,
 ) -> Iterator[Stage]:
@@ -116,9 +117,12 @@ def _find_looks(
         if look == looks[-1]:
             return
         seen = [read_run(run.folder.path) for run in planned if place_of(run) < look]
-        needed = needed & {*find_needed(seen)}
+        progress = find_progress(seen)
+        needed = needed & progress.needed
         following = looks[looks.index(look) + 1]
-        news = [_describe_look(look, following, needed, planned)]
+        news = [
+            _describe_look(look, following, replace(progress, needed=frozenset(needed)), planned)
+        ]
         if not needed:
             yield Stage(title, [], news)
             return
@@ -136,15 +140,17 @@ def choose_looks(experiment: Experiment) -> tuple[int, ...]:
 
 
 def _describe_look(
-    look: int, following: int, needed: set[str], planned: Sequence[PlannedRun]
+    look: int, following: int, progress: ClaimProgress, planned: Sequence[PlannedRun]
 ) -> str:
     at = f"look at {count(look, 'seed')}"
-    if not needed:
+    if not progress.needed:
         return f"{at}: every claim is decided; no more seeds are trained"
-    names = [cell for cell in dict.fromkeys(run.spec.cell for run in planned) if cell in needed]
+    cells = dict.fromkeys(run.spec.cell for run in planned)
+    names = [cell for cell in cells if cell in progress.needed]
     shown = ", ".join(names[:MOST_NAMED])
     shown += f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     seeds = planned[0].planned_seeds[look:following]
     word = "seed" if len(seeds) == 1 else "seeds"
     numbers = " ".join(map(str, seeds))
-    return f"{at}: claims are undecided; training {shown} on with {word} {numbers}"
+    decided = f"{progress.decided} of {count(progress.claims, 'claim')} decided"
+    return f"{at}: {decided}; training {shown} on with {word} {numbers}"

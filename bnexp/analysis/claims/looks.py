@@ -11,7 +11,7 @@ from bnexp.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
-class Progress:
+class ClaimProgress:
     """How far the claims of an experiment have come."""
 
     decided: int
@@ -20,7 +20,7 @@ class Progress:
     """The cells that a claim without a verdict is about."""
 
 
-def find_progress(records: Sequence[RunRecord]) -> Progress:
+def find_progress(records: Sequence[RunRecord]) -> ClaimProgress:
     """Returns which claims of an experiment's runs are decided by the looks so far."""
     attempts = list(find_attempts(group_cells(records)))
     decisions = decide(attempts)
@@ -34,9 +34,4 @@ def find_progress(records: Sequence[RunRecord]) -> Progress:
         for run in cell.runs
     )
     decided = sum(decision.verdict != "inconclusive" for decision in decisions)
-    return Progress(decided, len(attempts), needed)
-
-
-def find_needed_cells(records: Sequence[RunRecord]) -> frozenset[str]:
-    """Returns the cells that some claim, undecided by the looks so far, is about."""
-    return find_progress(records).needed
+    return ClaimProgress(decided, len(attempts), needed)

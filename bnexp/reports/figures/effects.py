@@ -121,14 +121,19 @@ def build_effects(comparison: Comparison) -> Chart | None:
 
 
 def build_claim_effect(claim: ClaimResult) -> Chart | None:
-    """Returns the claim's difference as one row with its margin, or None without a figure."""
+    """Returns the claim's difference as one row with its margin, or None without a figure.
+
+    Of a claim about several pairs of cells, that of the first.
+    """
     if claim.test is None:
         return None
-    shown = claim_format(claim.claim)
-    axis_name = with_unit("treatment minus control", shown.difference_unit)
+    is_ratio = claim.claim.as_ == "ratio"
+    shown = MetricFormat("logarithm", 3) if is_ratio else claim_format(claim.claim)
+    what = "logarithm of the ratio" if is_ratio else "treatment minus control"
+    axis_name = with_unit(what, shown.difference_unit)
     effects = Effects(
         (_build_row(claim.test, shown),),
-        claim.claim.margin * shown.scale,
+        claim.claim.margin_on_scale * shown.scale,
         f"{axis_name}; shaded: within the margin",
     )
     evidence = describe_claim(claim).evidence

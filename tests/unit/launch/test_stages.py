@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from sweeps import CONFIG, read_runs
 
+from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import load_experiment
 from bnexp.launch import one_run
 from bnexp.launch.durations import describe_durations
@@ -43,7 +44,8 @@ class Judge:
     def __call__(self, records):
         seeds = {record.seed for record in records}
         self.seen.append((len(seeds), {record.state for record in records if record.summary}))
-        return BOTH if len(seeds) < self._decided_at else ()
+        is_open = len(seeds) < self._decided_at
+        return ClaimProgress(int(not is_open), 1, frozenset(BOTH if is_open else ()))
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def test_cells_are_trained_until_no_claim_needs_them(train, tmp_path):
     assert code == 0
     assert seeds_of(tmp_path / "a") == {"norm=batch": 5, "norm=layer": 3, "norm=none": 5}
     assert judge.seen == [(3, {"finished"}), (4, {"finished"}), (5, {"finished"})]
-    undecided = "claims are undecided; training norm=none, norm=batch"
+    undecided = "0 of 1 claim decided; training norm=none, norm=batch"
     assert [line for line in said.splitlines() if line.startswith("many: ")] == [
         f"many: look at 3 seeds: {undecided} on with seed 3",
         f"many: look at 4 seeds: {undecided} on with seed 4",

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from sweeps import CONFIG, read_runs
 
+from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.tuning import find_tuned_keys, read_tuning
 from bnexp.config.load import load_experiment
@@ -195,7 +196,7 @@ def train(folder, config, force=False, jobs=None):
     (folder / "c.yaml").write_text(config)
     experiment = load_experiment(folder / "c.yaml")
     plan = plan_experiment(experiment, folder / "runs", force)
-    stages = find_stages(plan, folder / "runs", lambda records: ())
+    stages = find_stages(plan, folder / "runs", lambda records: ClaimProgress(0, 0, frozenset()))
     said = io.StringIO()
     code = train_stages("many", stages, LaunchOptions(jobs=jobs), Console(file=said, width=250))
     return code, said.getvalue()

@@ -7,7 +7,7 @@ import pytest
 from records import build_environment, build_run
 from scipy import stats
 
-from bnexp.analysis.claims.looks import find_needed_cells, find_progress
+from bnexp.analysis.claims.looks import find_progress
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.stats.looks import nominal_level, overall_p
 from bnexp.config.sweep.looks import planned_looks
@@ -109,8 +109,8 @@ def test_a_claim_that_is_decided_frees_its_cells():
     progress = find_progress(grow(columns, [CLAIM, group]))
 
     assert (progress.decided, progress.claims) == (1, 2)
-    assert find_needed_cells(grow(columns, [CLAIM, group])) == {"norm=none", "norm=batch"}
-    assert find_needed_cells(grow(pairs(CLEAR[:3]), [CLAIM])) == frozenset()
+    assert progress.needed == {"norm=none", "norm=batch"}
+    assert find_progress(grow(pairs(CLEAR[:3]), [CLAIM])).needed == frozenset()
 
 
 def test_claims_are_corrected_for_each_other_at_each_look():
