@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from bnexp.config.claim.config import TIMES
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs.claim_record import claim_digest, note_claims
+from bnexp.runs.run_dir import TUNING
 
 
-def note_planned_claims(planned: Sequence[PlannedRun], runs_dir: Path) -> None:
-    """Notes the claims of an experiment as they now stand, with the seeds that are planned.
+def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
+    """Notes the claims as they now stand, with the planned seeds, before these runs are trained.
 
-    Nothing is noted if there is nothing left to train.
+    Tuning runs are not what a claim is about.
 
     Raises:
         UsageError: The record cannot be written.
     """
-    first = planned[0]
-    if all(run.action == "skip" for run in planned):
+    if not runs or runs[0].folder.path.parent.parent.name == TUNING:
         return
-    seeds = first.planned_seeds
+    first = runs[0]
+    runs_dir, seeds = first.folder.runs_dir, first.planned_seeds
     looks = first.planned_looks or (len(seeds),)
     claims = [claim.model_dump(mode="json") for claim in first.spec.config.claim]
     digests = [claim_digest(claim, seeds, looks) for claim in claims]
+    if not digests:
+        return
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        note_claims(runs_dir, digests, [run.spec.config.fingerprint() for run in planned])
+        note_claims(runs_dir, digests, [run.spec.config.fingerprint() for run in runs])
     except OSError as error:
-        reason = error.strerror or error
         raise UsageError(
-            f"the record of claims in {runs_dir} cannot be written: {reason}"
+            f"the record of claims in {runs_dir} cannot be written: {error.strerror or error}"
         ) from error
 
 

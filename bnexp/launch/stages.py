@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import Experiment
-from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
 from bnexp.launch.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
@@ -92,7 +91,6 @@ def find_stages(plan: Plan, runs_dir: Path, find_progress: FindProgress) -> Iter
             planned = [replace(run, with_graph=planned[0].with_graph) for run in again]
         note_choices(experiment, runs_dir)
         news = describe_choices(experiment)
-    note_planned_claims(planned, runs_dir)
     yield from _find_looks(experiment, planned, find_progress, news, bool(plan.tuning))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
+from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.ray import RayLauncher
@@ -65,6 +66,7 @@ class SweepTrainer:
         for line in _announce(stage, done, to_do, self._launcher):
             print_line(self._console, line)
         to_do = start_over(placed, self._say)[: len(left)]
+        note_planned_claims(to_do)
         sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
         progress = SweepProgress(sizes, self._launcher.jobs)
         if self._stop is None:

@@ -145,7 +145,7 @@ def test_what_was_cut_off_between_stages_ends_with_the_same_runs(jobs, train, tm
 def test_a_signal_between_stages_ends_the_command_and_nothing_is_lost(train, tmp_path):
     def be_told_to_stop(records):
         os.kill(os.getpid(), signal.SIGTERM)
-        return BOTH
+        return ClaimProgress(0, 1, frozenset(BOTH))
 
     code, said = train(judge=be_told_to_stop)
 
