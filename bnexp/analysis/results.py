@@ -272,6 +272,23 @@ class ClaimPart:
     choice: Mapping[str, Scalar] = field(default_factory=dict)
     """What tells the pair from the claim's other pairs."""
 
+    @property
+    def probability_higher(self) -> float | None:
+        """The share of all pairs of a treatment's and a control's run in which the first is higher.
+
+        Ties count half. It estimates the probability of improvement, if higher is better. None
+        without runs on either side.
+
+        Source: Mann & Whitney 1947, On a test of whether one of two random variables is
+        stochastically larger than the other.
+        """
+        pairs = [
+            (after > before) + (after == before) / 2
+            for after in self.treatment.values.values()
+            for before in self.control.values.values()
+        ]
+        return fmean(pairs) if pairs else None
+
 
 @dataclass(frozen=True)
 class ClaimLook:

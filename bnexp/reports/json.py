@@ -46,10 +46,11 @@ _KEYS: Mapping[type, str] = {
     ClaimResult: (
         "statement source verdict reason obstacle measure metric reduction direction margin "
         "treatment control mean ci_low ci_high p p_holm p_equivalence test n is_paired values "
-        "seeds_needed also_differ caveats standing would_be look published cases"
+        "seeds_needed also_differ caveats standing would_be look published cases "
+        "probability_higher"
     ),
     ClaimSide: "cells mean values statuses axis_value axis_values",
-    ClaimPart: "choice treatment control mean ci_low ci_high p test n values",
+    ClaimPart: ("choice treatment control mean ci_low ci_high p test n values probability_higher"),
     ClaimLook: "seeds most looks",
 }
 """The keys of each part in their order; most are named like the attribute that they show."""
@@ -114,6 +115,7 @@ def _claim_keys(result: ClaimResult) -> dict[str, Any]:
         "is_paired": test is not None and test.is_paired,
         "published": published.model_dump() if published else None,
         "cases": result.parts if len(result.parts) > 1 else (),
+        "probability_higher": result.parts[0].probability_higher,
     }
 
 

@@ -206,6 +206,9 @@ def _evidence(result: ClaimResult, part: ClaimPart) -> str:
         facts.append(f"{test.name}, {write_p(test.p)}")
     if is_only:
         facts += _write_adjusted(result, test)
+    share = part.probability_higher
+    if share is not None and part.control.cells and claim.metric not in SHARES:
+        facts.append(f"higher in {100 * share:.0f}{NO_BREAK}% of all pairs of runs")
     if test.name == "exact comparison":
         facts.append(count(test.n, "seed"))
     else:

@@ -76,6 +76,14 @@ def test_non_inferiority_is_scipys_one_sided_test_at_two_and_a_half_percent():
     assert result.p_holm == pytest.approx(2 * expected)
 
 
+def test_the_probability_of_improvement_is_scipys_u_statistic():
+    result = assess(0.01)
+    u = stats.mannwhitneyu(shifted(0.01), NONE).statistic
+
+    assert result.parts[0].probability_higher == pytest.approx(u / len(NONE) ** 2)
+    assert "% of all pairs of runs" in describe_claim(result).evidence
+
+
 def test_a_number_as_control_is_scipys_one_sample_test():
     above, below = (assess(by, control=0.62).verdict for by in (0.2, -0.2))
     result = assess(0.2, control=0.62)
