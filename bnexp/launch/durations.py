@@ -27,10 +27,11 @@ def describe_durations(plan: Plan) -> list[str]:
         parts["measured"] = plan.runs
     else:
         return [describe_duration(plan.runs)]
-    return [
-        f"{title}: {count(len(runs), 'run')}; {describe_duration(runs, plan.tuning)}"
-        for title, runs in parts.items()
-    ]
+    durations = [describe_duration(runs, plan.tuning) for runs in parts.values()]
+    counts = [f"{title}: {count(len(runs), 'run')}" for title, runs in parts.items()]
+    if len(set(durations)) == 1:  # of none of them anything is known, or nothing is left to do
+        return [*counts, durations[0]]
+    return [f"{one}; {duration}" for one, duration in zip(counts, durations, strict=True)]
 
 
 def describe_duration(planned: Sequence[PlannedRun], tuning: Sequence[PlannedRun] = ()) -> str:

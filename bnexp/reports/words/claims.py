@@ -208,7 +208,8 @@ def _evidence(result: ClaimResult, part: ClaimPart) -> str:
         facts += _write_adjusted(result, test)
     share = part.probability_higher
     if share is not None and part.control.cells and claim.metric not in SHARES:
-        facts.append(f"higher in {100 * share:.0f}{NO_BREAK}% of all pairs of runs")
+        pairs = len(part.treatment.values) * len(part.control.values)
+        facts.append(f"treatment higher in {share * pairs:g} of {pairs} pairs of runs")
     if test.name == "exact comparison":
         facts.append(count(test.n, "seed"))
     else:
@@ -299,10 +300,8 @@ def _notes(result: ClaimResult) -> Iterator[str]:
         yield f"{caveat.text[0].upper()}{caveat.text[1:]}."
     if result.images is not None and any(part.test for part in result.parts):
         train, test = result.images
-        yield (
-            f"All of this is about other seeds, with these {train:,} training and {test:,} test "
-            "pictures."
-        )
+        pictures = f"{train:,} to train on and {test:,} to test on"
+        yield f"Covers other seeds, not other pictures: {pictures}."
     if claim.published is not None:
         where = claim.published.where.removesuffix(".")
         yield f"Published: {_published(claim)}, on {where}."

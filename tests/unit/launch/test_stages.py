@@ -216,4 +216,5 @@ def test_a_plan_names_the_runs_at_the_first_look_and_at_most(tmp_path):
     assert [line.partition(";")[0] for line in lines] == [
         "first look, at 3 seeds: 9 runs",
         "at most, with 6 seeds: 18 runs",
+        "duration unknown: no run of the cell has finished on this machine",
     ]

@@ -187,6 +187,7 @@ def test_a_plan_names_tuning_runs_first_look_and_most_runs(load, tmp_path):
         "tuning: 12 runs",
         "first look, at 3 seeds: 6 runs",
         "at most, with 5 seeds: 10 runs",
+        "duration unknown: no run of the cell has finished on this machine",
     ]
 
 
