@@ -69,7 +69,8 @@ class TrainConfig(Part):
     device: str = "auto"
     """auto (CUDA, else MPS, else CPU), cpu, mps, cuda or cuda:N."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """fp32, or bf16: convolutions and products in bfloat16, parameters and statistics in fp32."""
+    """fp32, or bf16: convolutions and products in bfloat16, parameters and statistics in fp32. On
+    a CPU without instructions for it, bf16 is slower; a probe before training then warns."""
     compile: bool = False
     """Compile the network with torch.compile: a slow start, faster steps on a GPU."""
     threads: int | None = Field(default=None, ge=1)

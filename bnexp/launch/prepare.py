@@ -18,11 +18,15 @@ from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.runs.record import list_evaluated_steps
 from bnexp.training.device import resolve_device
+from bnexp.training.precision import measure_bf16_slowdown
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 from bnexp.training.step import train_step
 from bnexp.wording import count
 
 TRIAL_STEPS = 6
+
+_SLOWDOWN = 2.0
+"""bf16 that takes more than this many times as long as fp32 is worth a warning."""
 
 
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
@@ -32,13 +36,13 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
     train on other machines (not `is_here`) check device and conditions themselves.
 
     Raises:
-        UsageError: There is no such device, a config is impossible with its dataset, the runs'
-            folder cannot be written, or a run would continue under other conditions.
+        UsageError: There is no such device, a config is impossible with its dataset, there are no
+            images to tune by, the runs' folder cannot be written, or a run would continue under
+            other conditions.
         DataError: A dataset is missing or damaged.
     """
     if is_here:
-        for device in dict.fromkeys(run.spec.config.train.device for run in runs):
-            resolve_device(device)
+        _check_devices(runs, say)
     for data in dict.fromkeys(run.spec.config.data for run in runs):
         dataset = data.load(say)
         specs = [run.spec for run in runs if run.spec.config.data == data]
@@ -49,6 +53,18 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
         _check_writable(run.folder.path)
         if is_here and run.action == "resume":
             find_resume_point(run, describe_planned_conditions(run), say_nothing)
+
+
+def _check_devices(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:
+    chosen = dict.fromkeys(
+        (run.spec.config.train.device, run.spec.config.train.precision) for run in runs
+    )
+    uses = {(resolve_device(device).type, precision) for device, precision in chosen}
+    if ("cpu", "bf16") in uses and (slowdown := measure_bf16_slowdown()) > _SLOWDOWN:
+        say(
+            f"warning: train.precision: bf16 takes {slowdown:.0f} times as long as fp32 on this "
+            "processor, by a convolution tried just now; -s train.precision=fp32 is faster"
+        )
 
 
 def start_over(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> list[PlannedRun]:

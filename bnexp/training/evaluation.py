@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.data.batches import ResidentImages
+from bnexp.training.precision import autocast
 from bnexp.training.progress import ScoreTotals
 
 CPU_BATCH_SIZE = 128
@@ -58,11 +59,6 @@ class ScoreSum:
         """Returns the sums of loss and hits and the count, exactly."""
         loss, hits = self._sums.tolist()
         return loss, hits, self.count
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Returns the context in which a forward pass computes at that precision."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 @torch.no_grad()

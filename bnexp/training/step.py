@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.diagnostics.probe import Probe, ProbedStep
-from bnexp.training.evaluation import autocast
+from bnexp.training.precision import autocast
 from bnexp.training.update import Update
 
 Batch = tuple[Tensor, Tensor]

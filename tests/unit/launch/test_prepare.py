@@ -1,0 +1,33 @@
+"""What cannot work, or only slowly, is found before the first run starts."""
+
+import pytest
+from sweeps import CONFIG, plan
+
+from bnexp.launch import prepare as preparing
+from bnexp.launch.prepare import prepare
+from bnexp.training.precision import measure_bf16_slowdown
+
+
+@pytest.mark.parametrize(
+    ("precision", "slowdown", "said"),
+    [
+        ("bf16", 9.7, "bf16 takes 10 times as long as fp32"),
+        ("bf16", 1.4, ""),
+        ("bf16", 0.6, ""),
+        ("fp32", 9.7, ""),
+    ],
+)
+def test_bf16_that_is_slow_on_this_processor_is_said_before_training(
+    precision, slowdown, said, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(preparing, "measure_bf16_slowdown", lambda: slowdown)
+    lines = []
+    prepare(plan(tmp_path / "a", f"train.precision={precision}"), lines.append)
+
+    found = [line for line in lines if "bf16" in line]
+    assert len(found) == bool(said)
+    assert all(said in line and "-s train.precision=fp32" in line for line in found)
+
+
+def test_the_slowdown_of_bf16_is_measured():
+    assert 0.01 < measure_bf16_slowdown() < 1000
