@@ -46,6 +46,11 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
     for data in dict.fromkeys(run.spec.config.data for run in runs):
         dataset = data.load(say)
         specs = [run.spec for run in runs if run.spec.config.data == data]
+        if not (data.val_size or dataset.val) and any(spec.tunes for spec in specs):
+            raise UsageError(
+                "sweep.tune.by is measured on validation images, and the dataset "
+                f"'{data.name}' has none; set data.val_size"
+            )
         for config in {spec.cell: spec.config for spec in specs}.values():
             for warning in check_against_dataset(config, dataset):
                 say(f"warning: {warning}")

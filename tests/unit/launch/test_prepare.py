@@ -1,9 +1,13 @@
 """What cannot work, or only slowly, is found before the first run starts."""
 
 import pytest
+from image_folders import make_image_folder
 from sweeps import CONFIG, plan
 
+from bnexp.config.load import load_experiment
+from bnexp.errors import UsageError
 from bnexp.launch import prepare as preparing
+from bnexp.launch.plan import plan_tuning
 from bnexp.launch.prepare import prepare
 from bnexp.training.precision import measure_bf16_slowdown
 
@@ -31,3 +35,15 @@ def test_bf16_that_is_slow_on_this_processor_is_said_before_training(
 
 def test_the_slowdown_of_bf16_is_measured():
     assert 0.01 < measure_bf16_slowdown() < 1000
+
+
+def test_tuning_without_validation_images_is_refused_before_its_runs(tmp_path):
+    root = make_image_folder(tmp_path / "images")
+    data = f"data: {{name: image_folder, root: {root}, val_size: 0, batch_size: 4}}"
+    sweep = "sweep: {seeds: 2, tune: {over: {optim.learning_rate: [0.1, 0.2]}, seeds: [100]}}"
+    others = [line for line in CONFIG.splitlines() if not line.startswith("data:")]
+    (tmp_path / "c.yaml").write_text("\n".join([*others, data, sweep]))
+    tuning = load_experiment(tmp_path / "c.yaml").tuning
+
+    with pytest.raises(UsageError, match=r"validation images.*set data.val_size"):
+        prepare(plan_tuning(tuning, tmp_path / "runs", is_forced=False), lambda _: None)
