@@ -150,9 +150,12 @@ def plan(
 
     Example: `bnexp plan quickstart -s sweep.seeds=5`
     """
+    from bnexp.analysis.claims.looks import find_progress
     from bnexp.launch.durations import describe_durations
+    from bnexp.launch.stages import leave_out_unneeded
 
-    found = _load(config, settings, tier, runs_dir, device, force)
+    whole = _load(config, settings, tier, runs_dir, device, force)
+    found, news = leave_out_unneeded(whole, find_progress)
     experiment, planned = found.experiment, found.runs
     resumed = sum(run.action == "resume" for run in planned)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
@@ -164,7 +167,7 @@ def plan(
         seeds = _write_seeds([run.spec.seed for run in runs])
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    for line in describe_durations(found):
+    for line in [*news, *describe_durations(found)]:
         echo(line)
 
 

@@ -94,6 +94,27 @@ def find_stages(plan: Plan, runs_dir: Path, find_progress: FindProgress) -> Iter
     yield from _find_looks(experiment, planned, find_progress, news, bool(plan.tuning))
 
 
+def leave_out_unneeded(plan: Plan, find_progress: FindProgress) -> tuple[Plan, list[str]]:
+    """Returns the plan without runs that no claim needs, and what the looks so far decided.
+
+    These are the looks of which all runs are done. Before the tuning is, there are none.
+    """
+    if plan.experiment.tuning:
+        return plan, []
+    needed: set[Path] = set()
+    news: list[str] = []
+    for stage in _find_looks(plan.experiment, plan.runs, find_progress, (), is_tuned=True):
+        news += stage.news
+        needed |= {run.folder.path for run in stage.runs}
+        if stage.to_do:
+            cells, last = {run.spec.cell for run in stage.runs}, max(map(place_of, stage.runs))
+            later = [run for run in plan.runs if place_of(run) > last and run.spec.cell in cells]
+            needed |= {run.folder.path for run in later}
+            break
+    runs = [run for run in plan.runs if run.action == "skip" or run.folder.path in needed]
+    return replace(plan, runs=runs), news
+
+
 def _find_looks(
     experiment: Experiment,
     planned: Sequence[PlannedRun],

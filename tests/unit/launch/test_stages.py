@@ -15,7 +15,7 @@ from bnexp.launch import one_run
 from bnexp.launch.durations import describe_durations
 from bnexp.launch.experiment import train_stages
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stages import find_stages, plan_experiment
+from bnexp.launch.stages import find_stages, leave_out_unneeded, plan_experiment
 from bnexp.runs import RunDir
 
 SWEEP = """\
@@ -218,3 +218,43 @@ def test_a_plan_names_the_runs_at_the_first_look_and_at_most(tmp_path):
         "at most, with 6 seeds: 18 runs",
         "duration unknown: no run of the cell has finished on this machine",
     ]
+
+
+@pytest.mark.parametrize(
+    ("decided_at", "left", "said"),
+    [
+        (3, 0, ["look at 3 seeds: every claim is decided; no more seeds are trained"]),
+        (
+            5,
+            6,
+            [
+                "look at 3 seeds: 0 of 1 claim decided; training norm=none, norm=batch on with "
+                "seed 3",
+            ],
+        ),
+    ],
+)
+def test_a_plan_leaves_out_runs_that_no_claim_needs_any_more(
+    decided_at, left, said, train, tmp_path
+):
+    def die(records):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(judge=die)
+    experiment = load_experiment(tmp_path / "a/c.yaml")
+    before = plan_experiment(experiment, tmp_path / "a/runs", is_forced=False)
+    plan, news = leave_out_unneeded(before, Judge(decided_at))
+
+    to_do = [run.spec.cell for run in plan.runs if run.action != "skip"]
+    assert news == said
+    assert to_do == ["norm=none"] * (left // 2) + ["norm=batch"] * (left // 2)
+    assert len(plan.runs) == 9 + left
+
+
+def test_a_plan_before_any_look_holds_all_runs(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG + SWEEP + CLAIM)
+    experiment = load_experiment(tmp_path / "c.yaml")
+    whole = plan_experiment(experiment, tmp_path / "runs", is_forced=False)
+
+    assert leave_out_unneeded(whole, Judge(3)) == (whole, [])
