@@ -166,5 +166,8 @@ def describe_choices(experiment: Experiment) -> list[str]:
             + " (at the edge: widen sweep.tune.over)" * (key in record["at_edge"])
             for key, value in record["chosen"].items()
         ]
+        chosen = next(one for one in record["scores"] if one["values"] == record["chosen"])
+        if diverged := chosen["diverged"]:
+            words[-1] += f" ({diverged} of its {diverged + chosen['n']} tuning runs diverged)"
         lines.setdefault(", ".join(words), []).append(run.cell)
     return [f"tuned: {values} for {', '.join(cells)}" for values, cells in lines.items()]

@@ -173,6 +173,17 @@ def test_lines_say_what_was_chosen_for_which_cells(choose, load):
     ]
 
 
+def test_lines_say_if_even_the_best_value_diverged(choose, load):
+    figures = {"norm=none": dict.fromkeys(NONE, (None, None)), "norm=batch": BATCH}
+    chosen = choose(text(), figures)
+    experiment = replace(load(text()), runs=tuple(chosen.values()))
+
+    assert describe_choices(experiment)[0] == (
+        "tuned: optim.learning_rate 0.01 (at the edge: widen sweep.tune.over) "
+        "(2 of its 2 tuning runs diverged) for norm=none"
+    )
+
+
 def test_a_plan_names_tuning_runs_first_look_and_most_runs(load, tmp_path):
     claim = (
         "claim: {statement: s, source: s, treatment: {model.norm.name: batch}, "
