@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,6 +57,15 @@ def test_a_cell_that_begins_later_is_shown_too(served, tmp_path):
     later = tmp_path / "runs/sw/norm=group"
     (later / "seed=0").mkdir(parents=True)
     assert served["find"]()["norm=group"] == later
+
+
+def test_tuning_runs_are_shown_only_if_they_are_named(served, tmp_path):
+    tried = tmp_path / "runs/sw/_tune/norm=none,learning_rate=0.1"
+    shutil.copytree(tmp_path / "runs/sw/norm=none", tried)
+    run("sw")
+    assert set(served["links"]) == {"norm=none", "norm=batch"}
+    run("sw/_tune")
+    assert served["links"] == {tried.name: tried}
 
 
 def test_a_cell_is_shown_without_its_neighbours(served, tmp_path):
