@@ -16,7 +16,7 @@ from math import exp, log
 from typing import Literal
 
 LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05, 0.025, 0.05 / 3, 0.01, 0.005, 0.0025, 0.001, 0.0005)
-"""Overall levels of the table, for each of which it holds the level of a single look."""
+"""One-sided overall levels, for each of which the table holds that of a single look."""
 
 TUNING_SEEDS = 2
 """How many seeds choose the axis values of a reduction, unless a claim names others."""
@@ -31,16 +31,18 @@ def overall_p(
     """Returns the smallest overall level at which a look with this p would end the experiment.
 
     With one look that is p itself. For exact tests, and below the table's smallest level,
-    it is p times the number of looks (Bonferroni).
+    it is p times the number of looks (Bonferroni). A two-sided test is two one-sided ones.
     """
     if len(looks) < 2:
         return p
+    if not is_one_sided:
+        return min(1.0, 2 * overall_p(p / 2, looks, test, is_one_sided=True))
     bound = min(1.0, len(looks) * p)
     if test == "exact":
         return bound
-    points = _curve(tuple(looks), test, is_one_sided)
+    points = _curve(tuple(looks), test)
     if p < points[0][0]:
-        return bound
+        return min(bound, points[0][1])
     for (low, below), (high, above) in pairwise(points):
         if p <= high:
             return min(bound, _between(p, low, high, below, above))
@@ -53,10 +55,12 @@ def nominal_level(
     """Returns the level of a single look such that all of them together err at `level`."""
     if len(looks) < 2:
         return level
+    if not is_one_sided:
+        return 2 * nominal_level(level / 2, looks, test, is_one_sided=True)
     least = level / len(looks)
     if test == "exact":
         return least
-    points = _curve(tuple(looks), test, is_one_sided)
+    points = _curve(tuple(looks), test)
     if level < points[0][1]:
         return least
     for (low, below), (high, above) in pairwise(points):
@@ -65,19 +69,17 @@ def nominal_level(
     return 1.0
 
 
-def table_key(looks: Sequence[int], test: str, is_one_sided: bool) -> str:
+def table_key(looks: Sequence[int], test: str) -> str:
     """Returns what the table calls a design."""
-    return f"{test} {'one' if is_one_sided else 'two'}-sided {' '.join(map(str, looks))}"
+    return f"{test} {' '.join(map(str, looks))}"
 
 
 @functools.cache
-def _curve(
-    looks: tuple[int, ...], test: TestKind, is_one_sided: bool
-) -> tuple[tuple[float, float], ...]:
+def _curve(looks: tuple[int, ...], test: TestKind) -> tuple[tuple[float, float], ...]:
     """Returns the level of one look and of all of them, rising, up to 1 and 1."""
     from bnexp.analysis.stats.look_levels import NOMINAL  # large, and seldom needed
 
-    nominal = NOMINAL.get(table_key(looks, test, is_one_sided))
+    nominal = NOMINAL.get(table_key(looks, test))
     if nominal is None:  # looks that no config asks for: Bonferroni
         nominal = tuple(level / len(looks) for level in LEVELS)
     return (*sorted(zip(nominal, LEVELS, strict=True)), (1.0, 1.0))

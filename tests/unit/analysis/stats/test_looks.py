@@ -89,6 +89,16 @@ def test_a_smaller_p_is_never_worth_less(looks, test, is_one_sided, one, other):
     assert below <= above * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("test", ["paired", "welch"])
+@pytest.mark.parametrize("is_one_sided", [False, True])
+def test_nor_is_one_below_the_smallest_level_of_the_table(test, is_one_sided):
+    least = nominal_level(LEVELS[-1], ALL, test, is_one_sided=is_one_sided)
+    ps = [least * factor for factor in (0.5, 0.9, 0.99, 0.999, 1.0, 1.001, 1.01, 1.1, 2.0)]
+    found = [overall_p(p, ALL, test, is_one_sided=is_one_sided) for p in ps]
+
+    assert found == sorted(found)
+
+
 @pytest.mark.parametrize("test", ["paired", "welch", "exact"])
 @pytest.mark.parametrize("level", LEVELS[3:])
 def test_levels_and_p_values_are_each_others_inverse(test, level):
