@@ -92,7 +92,7 @@ def write_table(levels: dict[str, list[float]], experiments: int, seed: int) -> 
         f'    "{key}": ({", ".join(f"{level:.5g}" for level in row)}),'
         for key, row in levels.items()
     )
-    opening = f'''"""One-sided levels of one look such that all planned ones together err at `LEVELS`.
+    opening = f'''"""One-sided levels of one look such that all planned looks err at `LEVELS`.
 
 {experiments:,} simulated experiments, seed {seed}, NumPy {np.__version__}:
 `python scripts/simulate_looks.py`, which makes this file.

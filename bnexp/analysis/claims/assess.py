@@ -33,6 +33,7 @@ from bnexp.config.claim.cells import Case, find_cases
 from bnexp.config.claim.config import ClaimConfig, read_claim
 from bnexp.config.sweep.looks import FEWEST
 from bnexp.runs.record import RunRecord, flatten
+from bnexp.wording import count
 
 
 def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
@@ -187,7 +188,7 @@ def _examine(
         awaited = next((one for one in unfinished if one), None)
         if awaited and looks:
             break
-        looks.append(_look(claim, cases, sides, plan, number, Looks(sizes), num_cells, awaited))
+        looks.append(_look(claim, cases, sides, plan, number, sizes, num_cells, awaited))
         if awaited:
             break
     return Attempt(
@@ -207,12 +208,13 @@ def _look(
     sides: Sequence[Sides],
     plan: ClaimPlan,
     number: int,
-    looks: Looks,
+    sizes: tuple[int, ...],
     num_cells: int,
     awaited: Caveat | None,
 ) -> Look:
     """Returns what a look shows: each pair of sides, tested if nothing forbids it."""
     seeds, tuning = plan.seeds_at(number), tuning_seeds(claim, plan)
+    looks = Looks(sizes, len(seeds - tuning))
     parts: list[ClaimPart] = []
     obstacles: list[Caveat] = []
     for case, found in zip(cases, sides, strict=True):
@@ -323,10 +325,10 @@ def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
             return Caveat("no figure", f"no seed of the {name} has a figure")
     treatment, control = (sides[name].values.keys() for name in ("treatment", "control"))
     common = treatment & control
-    if min(len(treatment), len(control)) >= FEWEST > len(common):
+    if claim.paired and min(len(treatment), len(control)) >= FEWEST > len(common):
         return Caveat(
             "unpaired",
-            f"the two sides have {len(common) or 'no'} seeds in common",
+            f"the two sides have {count(len(common), 'seed') if common else 'no seed'} in common",
             consequence="a test of pairs takes three; `paired: false` compares the means",
         )
     if min(len(treatment), len(control)) >= FEWEST:

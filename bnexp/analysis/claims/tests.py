@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb, copysign, inf, isfinite, isinf
+from math import comb, inf, isfinite, isinf
 from statistics import mean
+from typing import NamedTuple
 
 from bnexp.analysis.results import ClaimSide, ClaimTest
-from bnexp.analysis.stats.equivalence import equivalence_p
 from bnexp.analysis.stats.intervals import DifferenceEstimate, compare_seeds, welch_difference
 from bnexp.analysis.stats.looks import TestKind, nominal_level, overall_p
 from bnexp.analysis.stats.power import SIGNIFICANCE, Design
@@ -17,7 +17,7 @@ from bnexp.analysis.stats.shares import (
     fisher_exact,
     seeds_for_fisher_power,
     share_difference,
-    share_equivalence_p,
+    share_p,
 )
 from bnexp.analysis.stats.sign_flips import fewest_pairs, sign_flip_p
 from bnexp.analysis.stats.skewness import is_heavily_skewed
@@ -30,14 +30,28 @@ EXACT = ("training_memory_bytes",)
 
 @dataclass(frozen=True)
 class Looks:
-    """The planned looks at growing data, as a test sees them: numbers of measured seeds."""
+    """The planned looks at growing data, as a test sees them, in numbers of measured seeds."""
 
     sizes: tuple[int, ...]
+    current: int
+    """The look that is taken now."""
 
-    def overall(self, p: float, kind: TestKind, *, is_one_sided: bool = False) -> float:
-        """Returns p made valid for all looks."""
-        sizes = self.sizes if kind != "exact" else reachable_looks(self.sizes, sign_flip_least)
-        return overall_p(p, sizes, kind, is_one_sided=is_one_sided)
+    def reachable(self, least: Callable[[int], float]) -> Looks:
+        """Returns the looks at which a test whose smallest p is so large can decide.
+
+        Bonferroni over these looks is included. Looks before them are not taken, and cost nothing.
+        """
+        for place, look in enumerate(self.sizes):
+            later = self.sizes[place:]
+            if least(look) * len(later) <= SIGNIFICANCE:
+                return Looks(later, self.current)
+        return Looks(self.sizes[-1:], self.current)
+
+    def overall(self, p: float, kind: TestKind) -> float:
+        """Returns a one-sided p made valid for all looks; 1 at a look that is not taken."""
+        if self.current not in self.sizes:
+            return 1.0
+        return overall_p(p, self.sizes, kind, is_one_sided=True)
 
     def level(self, kind: TestKind) -> float:
         """Returns the two-sided level of one look such that all together err at 5 %."""
@@ -52,18 +66,6 @@ def sign_flip_least(pairs: int) -> float:
 def fisher_least(runs: int) -> float:
     """Returns the smallest p that Fisher's test of so many runs per side can have."""
     return min(1.0, 2 / comb(2 * runs, runs))
-
-
-def reachable_looks(looks: Sequence[int], least: Callable[[int], float]) -> tuple[int, ...]:
-    """Returns the looks at which an exact test can decide, Bonferroni over these looks included.
-
-    Looks before them are not taken, and cost nothing.
-    """
-    for place, look in enumerate(looks):
-        later = looks[place:]
-        if least(look) * len(later) <= SIGNIFICANCE:
-            return tuple(later)
-    return tuple(looks[-1:])
 
 
 def compare_sides(
@@ -82,63 +84,80 @@ def compare_sides(
         return _test_shares(claim, treatment, control, looks)
     if claim.metric in EXACT and (exact := _compare_exactly(claim, treatment, control)):
         return exact
-    found = (
-        compare_seeds(treatment.values, control.values)
-        if claim.paired
-        else welch_difference([*treatment.values.values()], [*control.values.values()])
-    )
-    if min(map(len, found.samples)) < FEWEST or found.error is None:
+    found = _estimate(claim, treatment, control)
+    if found is None or min(map(len, found.samples)) < FEWEST or found.error is None:
         return None
     if claim.is_on_a_grid or (found.error == 0 and found.is_paired):
         return _test_signs(claim, found, looks, treatment, control) if found.is_paired else None
     return _test_means(claim, found, looks) if found.error else None
 
 
+def _estimate(
+    claim: ClaimConfig, treatment: ClaimSide, control: ClaimSide
+) -> DifferenceEstimate | None:
+    """Returns the difference of the sides, seed by seed if they pair; None without a pair."""
+    after, before = treatment.values, control.values
+    if not (claim.paired or claim.is_against_number):
+        return welch_difference([*after.values()], [*before.values()])
+    common = after.keys() & before.keys()
+    if not common:
+        return None
+    return compare_seeds(*({seed: side[seed] for seed in common} for side in (after, before)))
+
+
+OneSided = Callable[[float, int], float]
+"""Of a value and 1: the p that the difference does not exceed it. With -1: that it is not below."""
+
+
+class _Ps(NamedTuple):
+    """The p-values of a claim's test that its verdict rests on."""
+
+    p_for: float
+    p_against: float
+    p_equivalence: float | None
+
+    @classmethod
+    def of(cls, claim: ClaimConfig, mean: float, shown: float, one_sided: OneSided) -> _Ps:
+        """Returns them from the p that there is no difference, and the one-sided ones.
+
+        A one-sided p that stands for one of two sides is doubled, like a two-sided one.
+        """
+        margin = claim.margin_on_scale
+        equivalence = max(one_sided(-margin, 1), one_sided(margin, -1))
+        match claim.direction:
+            case "equal":
+                beyond = min(one_sided(margin, 1), one_sided(-margin, -1))
+                return cls(equivalence, min(1.0, 2 * beyond), equivalence)
+            case "not_lower" | "not_higher":
+                sign = 1 if claim.direction == "not_lower" else -1
+                ends = (one_sided(-sign * margin, way) for way in (sign, -sign))
+                p_for, p_against = (min(1.0, 2 * p) for p in ends)
+                return cls(p_for, p_against, None)
+            case direction:
+                is_right = (mean > 0) == (direction == "higher")
+                ps = (shown, 1.0) if is_right else (1.0, shown)
+                return cls(*ps, equivalence)
+
+
 def _test_means(claim: ClaimConfig, found: DifferenceEstimate, looks: Looks) -> ClaimTest:
-    kind: TestKind = "paired" if len(found.samples) == 1 else "welch"
-    margin, p = claim.margin_on_scale, found.p if found.p is not None else 1.0
+    kind: TestKind = "paired" if found.is_paired else "welch"
 
-    def below(value: float) -> float:
-        """Returns the p that the difference is at most this, doubled like a two-sided one."""
-        p = found.p_below(value)
-        overall = looks.overall(1.0 if p is None else p, kind, is_one_sided=True)
-        return min(1.0, 2 * overall)
+    def one_sided(value: float, sign: int) -> float:
+        return looks.overall(found.one_sided_p(value, sign), kind)
 
-    def above(value: float) -> float:
-        p = found.p_below(value)
-        overall = looks.overall(1.0 if p is None else 1 - p, kind, is_one_sided=True)
-        return min(1.0, 2 * overall)
-
-    one_look = equivalence_p(found, margin)
-    equivalence = looks.overall(1.0 if one_look is None else one_look, kind, is_one_sided=True)
-    is_beyond = abs(found.mean) > margin
-    beyond = found.p_of(copysign(margin, found.mean)) if is_beyond else 1.0
-    match claim.direction:
-        case "equal":
-            p_for, p_against = equivalence, looks.overall(beyond or 0.0, kind)
-        case "not_lower":
-            p_for, p_against = below(-margin), above(-margin)
-        case "not_higher":
-            p_for, p_against = above(margin), below(margin)
-        case direction:
-            shown = looks.overall(p, kind)
-            is_right = (found.mean > 0) == (direction == "higher")
-            p_for, p_against = (shown, 1.0) if is_right else (1.0, shown)
+    shown = min(1.0, 2 * min(one_sided(0.0, 1), one_sided(0.0, -1)))
     level = looks.level(kind)
-    interval = found.interval_at(1 - level)
-    samples = [*found.by_seed.values()] if found.is_paired else None
+    samples = [[*found.by_seed.values()]] if found.is_paired else found.samples
     return ClaimTest(
-        name="paired t test" if kind == "paired" else "Welch's t test",
+        name="paired t test" if found.is_paired else "Welch's t test",
         mean=found.mean,
-        interval=interval,
+        interval=found.interval_at(1 - level),
         p=found.p,
         n=found.n,
         by_seed=found.by_seed,
-        p_for=p_for,
-        p_against=p_against,
-        p_equivalence=None if claim.direction.startswith("not_") else equivalence,
         confidence=1 - level,
-        is_skewed=any(map(is_heavily_skewed, [samples] if samples else found.samples)),
+        is_skewed=any(map(is_heavily_skewed, samples)),
+        **_Ps.of(claim, found.mean, shown, one_sided)._asdict(),
     )
 
 
@@ -150,53 +169,35 @@ def _test_signs(
     control: ClaimSide,
 ) -> ClaimTest:
     """Tests places on a grid, or differences without spread, by the signs of the differences."""
+    looks = looks.reachable(sign_flip_least)
     differences = dict(found.by_seed)
     overlapping = [
         seed for seed in differences if _overlap(treatment.spans.get(seed), control.spans.get(seed))
     ]
     differences |= dict.fromkeys(overlapping, 0.0)
-    values, margin = [*differences.values()], claim.margin_on_scale
-    centre = mean(values)
+    values = [*differences.values()]
     bounds = [
         _bound(value, treatment.spans.get(seed), control.spans.get(seed))
         for seed, value in differences.items()
     ]
 
-    def one_sided(shift: float, sign: int) -> float:
-        """Returns the p that the difference does not exceed a value; with -1, is not below it.
-
-        A time counts as the least favourable one that it may have been.
-        """
-        shifted = [sign * ((low if sign > 0 else high) - shift) for low, high in bounds]
+    def one_sided(value: float, sign: int) -> float:
+        """Counts a time as the least favourable one that it may have been."""
+        shifted = [sign * ((low if sign > 0 else high) - value) for low, high in bounds]
         if not all(map(isfinite, shifted)):
             return 1.0
         return looks.overall(sign_flip_p(shifted, is_one_sided=True), "exact")
 
     p = sign_flip_p(values)
-    equivalence = max(one_sided(-margin, 1), one_sided(margin, -1))
-    match claim.direction:
-        case "equal":
-            p_for = equivalence
-            p_against = min(1.0, 2 * min(one_sided(margin, 1), one_sided(-margin, -1)))
-        case "not_lower":
-            p_for, p_against = 2 * one_sided(-margin, 1), 2 * one_sided(-margin, -1)
-        case "not_higher":
-            p_for, p_against = 2 * one_sided(margin, -1), 2 * one_sided(margin, 1)
-        case direction:
-            shown = looks.overall(p, "exact")
-            is_right = (centre > 0) == (direction == "higher")
-            p_for, p_against = (shown, 1.0) if is_right else (1.0, shown)
     return ClaimTest(
         name="sign-flip test",
-        mean=centre,
+        mean=mean(values),
         interval=None,
         p=p,
         n=found.n,
         by_seed=differences,
-        p_for=min(1.0, p_for),
-        p_against=min(1.0, p_against),
-        p_equivalence=None if claim.direction.startswith("not_") else equivalence,
         overlapping=len(overlapping),
+        **_Ps.of(claim, mean(values), looks.overall(p, "exact"), one_sided)._asdict(),
     )
 
 
@@ -253,56 +254,23 @@ def _test_shares(
     after, before = _count(treatment), _count(control)
     if min(after.n, before.n) < FEWEST:
         return None
-    sizes = reachable_looks(looks.sizes, fisher_least)
+    looks = looks.reachable(fisher_least)
 
-    def overall(p: float) -> float:
-        return overall_p(p, sizes, "exact")
+    def one_sided(value: float, sign: int) -> float:
+        return looks.overall(share_p(after, before, value, sign), "exact")
 
     difference = after.events / after.n - before.events / before.n
     p = fisher_exact(after, before)
-    equivalence = overall(share_equivalence_p(after, before, claim.margin))
-    if claim.direction == "equal":
-        p_for, p_against = equivalence, _beyond(after, before, claim.margin, overall)
-    elif claim.direction.startswith("not_"):
-        sign = 1 if claim.direction == "not_lower" else -1
-        p_for = 2 * overall(_one_sided(after, before, -sign * claim.margin, sign))
-        p_against = 2 * overall(_one_sided(after, before, -sign * claim.margin, -sign))
-    else:
-        shown = overall(p)
-        is_right = (difference > 0) == (claim.direction == "higher")
-        p_for, p_against = (shown, 1.0) if is_right else (1.0, shown)
-    level = nominal_level(SIGNIFICANCE, sizes, "exact")
+    level = looks.level("exact")
     return ClaimTest(
         name="Fisher's exact test",
         mean=difference,
         interval=share_difference(after, before, 1 - level),
         p=p,
         n=after.n + before.n,
-        p_for=min(1.0, p_for),
-        p_against=min(1.0, p_against),
-        p_equivalence=None if claim.direction.startswith("not_") else equivalence,
         confidence=1 - level,
+        **_Ps.of(claim, difference, looks.overall(p, "exact"), one_sided)._asdict(),
     )
-
-
-def _beyond(after: Count, before: Count, margin: float, overall: Callable[[float], float]) -> float:
-    """Returns the two-sided p that the shares differ by no more than the margin."""
-    ends = (_one_sided(after, before, margin, 1), _one_sided(after, before, -margin, -1))
-    return min(1.0, 2 * overall(min(ends)))
-
-
-def _one_sided(after: Count, before: Count, value: float, sign: int) -> float:
-    """Returns the p that the difference of the shares does not exceed a value, by its interval.
-
-    With sign -1: that it is not below it.
-    """
-    low, high = 0.0, 0.5
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        interval = share_difference(after, before, 1 - 2 * middle)
-        end = (interval.low if sign > 0 else interval.high) if interval else value
-        low, high = (low, middle) if sign * (end - value) > 0 else (middle, high)
-    return high if high < 0.5 else 1.0
 
 
 def _count(side: ClaimSide) -> Count:
@@ -330,11 +298,9 @@ def count_seeds_needed(
         return seeds_for_fisher_power(share, base, significance=significance)
     if test.name == "exact comparison":
         return None
-    found = (
-        compare_seeds(treatment.values, control.values)
-        if claim.paired
-        else welch_difference([*treatment.values.values()], [*control.values.values()])
-    )
+    found = _estimate(claim, treatment, control)
+    if found is None:
+        return None
     design = Design.of(*found.samples)
     if claim.direction in ("equal", "not_lower", "not_higher"):
         needed = design.seeds_for_equivalence(claim.margin_on_scale, significance=significance)

@@ -80,17 +80,16 @@ class DifferenceEstimate(Effect):
         """Whether there is no difference at all, in any value."""
         return self.error == 0 and self.mean == 0
 
-    def p_of(self, value: float) -> float | None:
-        """Returns the two-sided p that the true difference is this value; None without spread."""
-        return _t_test(self.mean - value, self.error, self.degrees) if self.error else None
+    def one_sided_p(self, value: float, sign: int) -> float:
+        """Returns the p that the true difference does not exceed a value; 1 without spread.
 
-    def p_below(self, value: float) -> float | None:
-        """Returns the one-sided p that the true difference is at most this; None without spread."""
+        With sign -1: that it is not below it.
+        """
         from scipy.special import stdtr
 
         if not self.error:
-            return None
-        return float(stdtr(self.degrees, -(self.mean - value) / self.error))
+            return 1.0
+        return float(stdtr(self.degrees, -sign * (self.mean - value) / self.error))
 
     def interval_at(self, confidence: float) -> Interval | None:
         """Returns the interval of another confidence; None if there is none at 95 %."""

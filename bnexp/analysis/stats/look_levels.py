@@ -1,4 +1,4 @@
-"""One-sided levels of one look such that all planned ones together err at `LEVELS`.
+"""One-sided levels of one look such that all planned looks err at `LEVELS`.
 
 400,000 simulated experiments, seed 0, NumPy 2.4.6:
 `python scripts/simulate_looks.py`, which makes this file.

@@ -66,26 +66,19 @@ def share_difference(treatment: Count, control: Count, confidence: float = 0.95)
     )
 
 
-def share_equivalence_p(treatment: Count, control: Count, margin: float) -> float:
-    """Returns the p that the shares differ by the margin or more: a test of equivalence.
+def share_p(treatment: Count, control: Count, value: float, sign: int) -> float:
+    """Returns the p that the difference of the shares does not exceed a value.
 
-    It is the smallest level at which Newcombe's interval lies within ±margin, as two one-sided
-    tests at 5 % look at the 90 % interval; 1 if no level does.
+    With sign -1: that it is not below it. It is the smallest level, to 1e-6, at which the
+    one-sided end of Newcombe's interval lies beyond the value; 1 if no level below 0.5 does.
     """
-    if not treatment.n or not control.n:
-        return 1.0
-
-    def lies_within(p: float) -> bool:
-        interval = share_difference(treatment, control, 1 - 2 * p)
-        return interval is not None and -margin < interval.low and interval.high < margin
-
-    low, high = 0.0, 0.5 - 1e-9
-    if not lies_within(high):
-        return 1.0
+    low, high = 0.0, 0.5
     while high - low > 1e-6:
         middle = (low + high) / 2
-        low, high = (low, middle) if lies_within(middle) else (middle, high)
-    return high
+        interval = share_difference(treatment, control, 1 - 2 * middle)
+        end = (interval.low if sign > 0 else interval.high) if interval else value
+        low, high = (low, middle) if sign * (end - value) > 0 else (middle, high)
+    return high if high < 0.5 else 1.0
 
 
 def fisher_power(

@@ -386,11 +386,12 @@ def test_seeds_that_only_one_side_has_are_said_or_compared_unpaired():
     assert unpaired.test.p == pytest.approx(expected.pvalue)
 
 
-def test_two_seeds_in_common_are_no_verdict():
-    result = assess(NONE, BATCH, seeds=range(3, 8))
+@pytest.mark.parametrize(("first", "said"), [(3, "2 seeds"), (4, "1 seed"), (5, "no seed")])
+def test_less_than_three_seeds_in_common_are_no_verdict(first, said):
+    result = assess(NONE, BATCH, seeds=range(first, first + 5))
 
     assert result.verdict == "inconclusive"
-    assert "the two sides have 2 seeds in common" in result.obstacle.text
+    assert f"the two sides have {said} in common" in result.obstacle.text
 
 
 # 15: few seeds

@@ -120,6 +120,56 @@ def test_claims_are_corrected_for_each_other_at_each_look():
     assert one.p_holm == pytest.approx(2 * overall_p(one.test.p, LOOKS, "paired"))
 
 
+@pytest.mark.parametrize(("looks", "number"), [((3, 4, 5, 6, 8), 6), ((6, 7), 6)])
+def test_signs_decide_at_no_look_before_those_that_they_pay_for(looks, number):
+    rates = (0.01, 0.1, 0.11, 1.0)
+    reduction = {"name": "largest_stable", "over": "optim.learning_rate", "threshold": 0.2}
+    claims = ({**CLAIM, "reduction": {**reduction, "scale": "log10"}, "margin": 0.45},)
+    plan = flatten({"planned": {"seeds": [*range(looks[-1])], "looks": [*looks], "cells": 8}})
+
+    def found(seeds):
+        records = [
+            build_run(
+                f"norm={norm},learning_rate={rate}",
+                seed,
+                0.5 if rate <= ceiling else 0.1,
+                claims=claims,
+                settings={"model.norm.name": norm, "optim.learning_rate": rate},
+                environment=build_environment(seed, **plan),
+            )
+            for norm, ceiling in (("none", 0.1), ("batch", 1.0))
+            for rate in rates
+            for seed in range(seeds)
+        ]
+        return only(records)
+
+    # All signs agree: p is 0.03 at six pairs, but a look there and a later one err more often.
+    assert (found(number).verdict, found(number).test.p) == ("inconclusive", 2**-5)
+    assert found(looks[-1]).verdict == "supported"
+
+
+def test_shares_decide_at_no_look_before_those_that_they_pay_for():
+    share = {**CLAIM, "metric": "diverged", "direction": "lower", "margin": 0.2}
+    plan = flatten({"planned": {"seeds": [*range(5)], "looks": [3, 4, 5], "cells": 2}})
+
+    def found(seeds):
+        records = [
+            build_run(
+                f"norm={norm}",
+                seed,
+                state=state,
+                claims=(share,),
+                environment=build_environment(seed, **plan),
+            )
+            for norm, state in (("none", "diverged"), ("batch", "finished"))
+            for seed in range(seeds)
+        ]
+        return only(records)
+
+    assert (found(4).verdict, found(5).verdict) == ("inconclusive", "supported")
+    assert found(4).test.p < 0.05
+
+
 def share_of_supported(experiments, effect, *, claims=1, seed=1):
     """Returns the share of experiments with a wrong or right `supported`, and the mean seeds."""
     source = random.Random(seed)
