@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -45,12 +46,15 @@ def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
     spans = {run.path: _find_span(run) for run in (*runs, *others)}
     partners = {run.seed: run for run in others}
     pairs = [(run, partners[run.seed]) for run in runs if run.seed in partners]
-    known = [span for span in spans.values() if span]
+    known = sorted(span for span in spans.values() if span)
     if not pairs or len(known) < len(spans):
         return False
     starts = [sorted(span[0] for run in pair if (span := spans[run.path])) for pair in pairs]
+    begun = [start for start, _ in known]
     return not any(
-        first < start and end < second for first, second in starts for start, end in known
+        end < second
+        for first, second in starts
+        for _, end in known[bisect_right(begun, first) : bisect_left(begun, second)]
     )
 
 

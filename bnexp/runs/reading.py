@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.files import read_foreign
 from bnexp.locks import is_held
-from bnexp.runs.claim_record import read_record
+from bnexp.runs.claim_record import ClaimRecord, read_record
 from bnexp.runs.record import (
     STATES,
     RunRecord,
@@ -77,14 +77,28 @@ def read_experiments(
     if not found:
         name = folders[0].name
         raise UsageError(f"'{name}' has only tuning runs so far; bnexp ls {name} lists them")
-    records = (read_run(path, with_config=with_config) for path in found)
+    find_record = functools.cache(_find_claim_record)
+    records = (read_run(path, with_config=with_config, find_record=find_record) for path in found)
     return tuple(
         sorted(records, key=lambda run: (run.experiment, run.cell_index, run.cell, run.seed))
     )
 
 
-def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
-    """Returns the record of a run's folder; `with_config`, also its config and environment."""
+def _find_claim_record(cell: Path) -> ClaimRecord:
+    """Returns the record of claims of the runs folder that holds a cell's folder."""
+    return read_record(RunDir(cell / "seed").runs_dir)
+
+
+def read_run(
+    path: Path,
+    *,
+    with_config: bool = True,
+    find_record: Callable[[Path], ClaimRecord] = _find_claim_record,
+) -> RunRecord:
+    """Returns the record of a run's folder; `with_config`, also its config, environment and claims.
+
+    `find_record` returns the record of claims for a cell's folder.
+    """
     problems: list[str] = []
     # Texts, since thousands of paths take longer than the files they lead to.
     status_path, summary_path, environment_path = (
@@ -107,17 +121,16 @@ def read_run(path: Path, *, with_config: bool = True) -> RunRecord:
         contents[ENVIRONMENT] = _read(environment_path, found)
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
         conditions |= _find_later_tuning(path, known["cell"], conditions)
+        conditions["claims_on_record"] = find_record(path.parent).find_claims(
+            known.get("fingerprint"), has_ended=summary is not None
+        )
     if seal and summary:
         broken = [seal.find_problem(name, content) for name, content in contents.items()]
         broken += [seal.find_other_identity(status)]
         broken += [_find_contradiction(path, summary, conditions.get("config", {}))]
         faults += [fault for fault in broken if fault][:1]
     state = "failed" if faults else _find_state(path, status, summary)
-    record = read_record(RunDir(path).runs_dir)
     return RunRecord(
-        claims_on_record=record.find_claims(
-            known.get("fingerprint"), has_ended=summary is not None
-        ),
         path=path,
         state=state,
         summary=None if faults else summary,
@@ -309,6 +322,8 @@ def _find_later_tuning(
 
     Tuning again, over more values, does not touch a run whose values are chosen again.
     """
+    if "tuning.by" not in conditions.get("environment", {}):
+        return {}
     file = path.parent.parent / TUNING / TUNING_FILE
     try:
         status = file.stat()
