@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from bnexp.analysis.tuning import Trial
 from bnexp.config.load import Candidate, Experiment, Tuning
 from bnexp.config.sweep.choices import as_setting
 from bnexp.errors import UsageError
@@ -17,17 +17,6 @@ from bnexp.runs import ENDED, RunRecord, read_run
 from bnexp.runs.reading import TUNING_FILE
 from bnexp.runs.run_dir import TUNING
 from bnexp.wording import write_value
-
-
-@dataclass(frozen=True)
-class _Score:
-    """What the tuning runs of one combination came to, over all cells that are tuned together."""
-
-    values: Mapping[str, Any]
-    mean: float | None
-    """Over the runs that finished; None without any."""
-    n: int
-    diverged: int
 
 
 def choose_values(
@@ -79,7 +68,7 @@ def _find(tuning: Tuning, cell: str, index: int) -> Candidate:
 
 def _score(
     tuning: Tuning, members: Sequence[Candidate], records: Mapping[str, Sequence[RunRecord]]
-) -> _Score:
+) -> Trial:
     runs = [record for one in members for record in records[one.runs[0].cell]]
     figures = []
     for run in runs:
@@ -89,10 +78,10 @@ def _score(
                 raise UsageError(f"{run.path} has no {tuning.config.by} to tune by; {reason}")
             figures.append(run.summary.final[tuning.config.by])
     mean = fmean(figures) if figures else None
-    return _Score(members[0].values, mean, len(figures), len(runs) - len(figures))
+    return Trial(members[0].values, mean, len(figures), len(runs) - len(figures))
 
 
-def _rank(tuning: Tuning, scores: Sequence[_Score], index: int) -> tuple[Any, ...]:
+def _rank(tuning: Tuning, scores: Sequence[Trial], index: int) -> tuple[Any, ...]:
     """Returns what sorts the best first: none diverged, the best mean, then the smallest values."""
     score = scores[index]
     sign = -1 if tuning.config.by == "val/accuracy" else 1
@@ -110,7 +99,7 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
 
 
-def _describe(tuning: Tuning, scores: Sequence[_Score], best: _Score) -> dict[str, Any]:
+def _describe(tuning: Tuning, scores: Sequence[Trial], best: Trial) -> dict[str, Any]:
     """Returns what a measured run records of its tuning."""
     config = tuning.config
     over = {key: [*map(as_setting, tried)] for key, tried in config.over.items()}
