@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,17 +122,14 @@ def train(
         resume_anyway,
         measure=lambda data: data.load(say).fingerprint,
     )
-    runs, tuning = (
-        [replace(run, with_graph=graph) for run in runs] for runs in (found.runs, found.tuning)
-    )
-    _warn(heal_ended([*tuning, *runs]))
-    if is_about_time(runs) and not (launcher == "local" and jobs in (None, 1)):
+    _warn(heal_ended(found.every))
+    if is_about_time(found.runs) and not (launcher == "local" and jobs in (None, 1)):
         jobs = 1
         say("a claim is about time, so the runs are trained one at a time")
-    stages = find_stages(replace(found, runs=runs, tuning=tuning), runs_dir, find_progress)
-    name, options = found.experiment.name, LaunchOptions(launcher, jobs, fail_fast, address)
+    stages = find_stages(found, runs_dir, find_progress)
+    name, options = found.experiment.name, LaunchOptions(launcher, jobs, fail_fast, address, graph)
     code = train_stages(name, stages, options, open_output(sys.stderr))
-    _print_next(name, runs, runs_dir)
+    _print_next(name, found.runs, runs_dir)
     if code:
         raise typer.Exit(code)
 

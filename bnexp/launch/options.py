@@ -20,3 +20,5 @@ class LaunchOptions:
     """Whether the first failed run stops the others."""
     address: str | None = None
     """Ray's address; None takes a cluster that runs, else starts one on this machine."""
+    with_graph: bool = False
+    """Whether each run also writes its network's graph for TensorBoard."""

@@ -85,10 +85,8 @@ def find_stages(plan: Plan, runs_dir: Path, find_progress: FindProgress) -> Iter
             chosen = choose_values(experiment, experiment.tuning, plan.tuning)
             assert chosen, "a stage is trained to its end"
             experiment = chosen
-            again = plan_runs(
-                experiment, runs_dir, is_forced=False, may_differ=planned[0].may_differ
-            )
-            planned = [replace(run, with_graph=planned[0].with_graph) for run in again]
+            may_differ = planned[0].may_differ
+            planned = plan_runs(experiment, runs_dir, is_forced=False, may_differ=may_differ)
         note_choices(experiment, runs_dir)
         news = describe_choices(experiment)
     yield from _find_looks(experiment, planned, find_progress, news, bool(plan.tuning))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -60,7 +61,8 @@ class SweepTrainer:
         done = len(stage.runs) - len(left)
         if self._stop and self._stop.is_set():  # while the next stage was decided on
             return _conclude({}, self._stop, len(left), self._console)
-        placed = self._launcher.place([*left, *ahead])
+        graph = self._options.with_graph
+        placed = self._launcher.place([replace(run, with_graph=graph) for run in [*left, *ahead]])
         prepare(placed, self._say, self._is_here)
         to_do = placed[: len(left)]
         for line in _announce(stage, done, to_do, self._launcher):
