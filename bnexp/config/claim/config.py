@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -256,6 +257,12 @@ class ClaimConfig(Part):
             "paired: the sign-flip test compares runs of one seed, so it needs pairs": (
                 not self.paired and self.is_on_a_grid
             ),
+            "each: what both sides have in turn cannot stand in treatment or control": (
+                any(key in named for key in self.each or () for named in self._named_sides)
+            ),
+            "each, treatment: a list has the same value twice": any(
+                len({*map(repr, values)}) < len(values) for values in self._lists
+            ),
             "at_least goes with several cases: give `each`, or a list in `treatment`": (
                 self.at_least is not None and not self.has_cases
             ),
@@ -276,17 +283,21 @@ class ClaimConfig(Part):
     @property
     def has_cases(self) -> bool:
         """Whether the claim is about several pairs of cells."""
-        return bool(self.each) or any(isinstance(one, tuple) for one in self.treatment.values())
+        return bool(self._lists)
 
     @property
     def num_cases(self) -> int:
         """The number of pairs of cells that the claim is about."""
-        lists = [*(self.each or {}).values()]
-        lists += [one for one in self.treatment.values() if isinstance(one, tuple)]
-        number = 1
-        for one in lists:
-            number *= len(one)
-        return number
+        return prod(map(len, self._lists))
+
+    @property
+    def _lists(self) -> list[Values]:
+        lists = [one for one in self.treatment.values() if isinstance(one, tuple)]
+        return [*(self.each or {}).values(), *lists]
+
+    @property
+    def _named_sides(self) -> list[Mapping[str, Any]]:
+        return [self.treatment, *([self.control] if isinstance(self.control, dict) else [])]
 
     def _find_value_beyond_accuracies(self) -> str | None:
         """Finds percent where accuracies, which lie in [0, 1], are meant."""
