@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from math import sqrt
 
-from bnexp.analysis.metrics import final_value
+from bnexp.analysis.metrics import count_train_images, final_value
 from bnexp.runs.record import RunRecord
 
 _ERRORS = 3.0
 """Standard errors of an accuracy above chance, up to which it may be chance."""
 
 
-def is_at_chance(run: RunRecord) -> bool:
-    """Whether a run ended with a test accuracy that guessing has too.
+def is_at_chance(run: RunRecord, images: str = "test") -> bool:
+    """Whether a run ended with an accuracy on these images that guessing has too.
 
     That is at most chance (one in so many classes) plus three standard errors of the accuracy
-    of a guess. False if the number of classes or of test images is not recorded.
+    of a guess. False if the number of classes or of images is not recorded.
     """
-    classes = run.environment.get("dataset.classes")
-    images = run.environment.get("dataset.test_images")
-    accuracy = final_value(run, "test/accuracy")
-    if not (isinstance(classes, int) and isinstance(images, int) and classes > 1 and images > 0):
+    classes, number = run.environment.get("dataset.classes"), _count_images(run, images)
+    accuracy = final_value(run, f"{images}/accuracy")
+    if accuracy is None or number is None or not isinstance(classes, int) or classes < 2:
         return False
     chance = 1 / classes
-    error = sqrt(chance * (1 - chance) / images)
-    return accuracy is not None and accuracy <= chance + _ERRORS * error
+    return accuracy <= chance + _ERRORS * sqrt(chance * (1 - chance) / number)
 
 
-def has_failed(run: RunRecord) -> bool:
+def has_failed(run: RunRecord, images: str = "test") -> bool:
     """Whether a run diverged, or ended no better than chance."""
-    return run.state == "diverged" or is_at_chance(run)
+    return run.state == "diverged" or is_at_chance(run, images)
+
+
+def _count_images(run: RunRecord, images: str) -> int | None:
+    """Returns the size of the set that a tag such as `test_precise` is about."""
+    if images.startswith("test"):
+        number = run.environment.get("dataset.test_images")
+    elif images.startswith("val"):
+        number = run.config.get("data.val_size")
+    else:
+        number = count_train_images(run)
+    return number if isinstance(number, int) and number > 0 else None

@@ -144,6 +144,15 @@ def train_test_gap(runs: Iterable[RunRecord]) -> float | None:
     return mean(gaps) if gaps else None
 
 
+def count_train_images(run: RunRecord) -> int | None:
+    """Returns how many images a run was trained on; None if it does not say."""
+    number = run.config.get("data.train_size")
+    whole, held_out = run.environment.get("dataset.train_images"), run.config.get("data.val_size")
+    if number is None and isinstance(whole, int) and isinstance(held_out, int):
+        return whole - held_out
+    return number if isinstance(number, int) else None
+
+
 def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
     """Returns whether the metric is one that is measured after each epoch.
 

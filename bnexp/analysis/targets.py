@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from bnexp.analysis.metrics import better_direction, evaluated_values, final_value, known_values
+from bnexp.analysis.metrics import (
+    better_direction,
+    count_train_images,
+    evaluated_values,
+    final_value,
+    known_values,
+)
 from bnexp.analysis.results import EpochsToTarget
 from bnexp.analysis.stats.intervals import Interval
 from bnexp.analysis.stats.survival import censored_median, restricted_mean
@@ -150,11 +156,7 @@ def _steps_per_epoch(run: RunRecord) -> float | None:
         return float(run.summary.steps_per_epoch)
     if run.summary is not None and run.state == "finished" and run.summary.epochs:
         return run.summary.steps / run.summary.epochs
-    images = run.config.get("data.train_size")
-    total, held_out = run.environment.get("dataset.train_images"), run.config.get("data.val_size")
-    if images is None and isinstance(total, int) and isinstance(held_out, int):
-        images = total - held_out
-    batch = run.config.get("data.batch_size")
-    if not isinstance(images, int) or not isinstance(batch, int) or batch < 1:
+    images, batch = count_train_images(run), run.config.get("data.batch_size")
+    if images is None or not isinstance(batch, int) or batch < 1:
         return None
     return float(count_steps(images, batch, bool(run.config.get("data.drop_last"))))

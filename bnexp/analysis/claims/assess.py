@@ -17,8 +17,9 @@ from bnexp.analysis.claims.obstacles import (
     find_unfinished,
 )
 from bnexp.analysis.claims.plans import ClaimPlan, find_plans, tuning_seeds, was_planned
-from bnexp.analysis.claims.sides import Sides, find_sides, measure_sides, runs_of
+from bnexp.analysis.claims.sides import Sides, find_sides, find_used, measure_sides, runs_of
 from bnexp.analysis.claims.tests import Looks, compare_sides, count_seeds_needed
+from bnexp.analysis.metrics import count_train_images
 from bnexp.analysis.results import (
     Caveat,
     ClaimLook,
@@ -221,7 +222,8 @@ def _look(
         measured = measure_sides(claim, case, found, seeds, tuning)
         general = next(find_obstacles(claim, found, plan, num_cells), None)
         obstacle = general or awaited
-        obstacle = obstacle or next(find_obstacles_at(claim, found, seeds, tuning), None)
+        used = find_used(claim, found, measured)
+        obstacle = obstacle or next(find_obstacles_at(claim, used, seeds, tuning), None)
         obstacle = obstacle or next(find_obstacles_of(claim, measured), None)
         treatment, control = measured["treatment"], measured["control"]
         test = None if obstacle else compare_sides(claim, treatment, control, looks)
@@ -266,16 +268,11 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
 
 def _count_images(attempt: Attempt) -> tuple[int, int] | None:
     """Returns how many pictures the runs were trained and tested on, if that is one number each."""
-    found = set()
-    for run in (run for sides in attempt.sides for run in runs_of(sides)):
-        train, test = run.config.get("data.train_size"), run.environment.get("dataset.test_images")
-        whole, held_out = (
-            run.environment.get("dataset.train_images"),
-            run.config.get("data.val_size"),
-        )
-        if train is None and isinstance(whole, int) and isinstance(held_out, int):
-            train = whole - held_out
-        found.add((train, test))
+    found = {
+        (count_train_images(run), run.environment.get("dataset.test_images"))
+        for sides in attempt.sides
+        for run in runs_of(sides)
+    }
     train, test = found.pop() if len(found) == 1 else (None, None)
     return (train, test) if isinstance(train, int) and isinstance(test, int) else None
 

@@ -10,7 +10,8 @@ from bnexp.analysis.chance import has_failed, is_at_chance
 from bnexp.analysis.claims.plans import ClaimPlan
 from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
-from bnexp.analysis.results import Caveat, ClaimSide
+from bnexp.analysis.metrics import split_tag
+from bnexp.analysis.results import Caveat, ClaimSide, SpeedObstacle
 from bnexp.analysis.speeds import find_speed_obstacle
 from bnexp.analysis.tuning import read_tuning
 from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
@@ -18,15 +19,11 @@ from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
 from bnexp.wording import write_value
 
-_CHOICES = ("largest_stable", "best", "range")
-"""Reductions that know what to do with runs that diverged."""
-
-_SPEED_OBSTACLES = {
+_SPEED_OBSTACLES: Mapping[SpeedObstacle, str] = {
     "few runs": "a side has fewer than two finished runs",
     "other machine": "the runs were not made on the same machine",
     "out of turn": "the two sides were not trained in turn, seed by seed",
     "unsteady": "the speeds of one side differ by more than 20 %",
-    "not alone": "other runs were trained at the same time",
 }
 
 
@@ -38,28 +35,26 @@ def find_obstacles(
     `num_cells` is how many cells of the experiment are at hand.
     """
     yield from _find_wrong_cells(claim, sides)
-    runs = runs_of(sides, plan.seeds)
-    yield from _find_unchecked(runs)
-    yield from _find_missing_cells(claim, runs, num_cells)
-    yield from _find_confounds(claim, sides)
+    yield from _find_missing_cells(claim, runs_of(sides, plan.seeds), num_cells)
 
 
 def find_obstacles_at(
     claim: ClaimConfig, sides: Sides, seeds: Collection[int], tuning: Collection[int]
 ) -> Iterator[Caveat]:
-    """Yields why a look at these seeds gives no verdict."""
+    """Yields why a look at these seeds gives no verdict, whatever later ones will see.
+
+    The sides are the cells that are measured: of a chosen axis value, those alone.
+    """
+    seen = {side: [_at_seeds(cell, seeds) for cell in cells] for side, cells in sides.items()}
+    yield from _find_unchecked(runs_of(seen))
+    yield from _find_confounds(claim, seen)
     measured = {
-        side: [
-            run
-            for cell in cells
-            for run in cell.measured
-            if run.seed in seeds and run.seed not in tuning
-        ]
+        side: [_at_seeds(cell, {*seeds} - {*tuning}) for cell in cells]
         for side, cells in sides.items()
     }
     yield from _find_diverged(claim, measured)
     yield from _find_untrained(claim, measured)
-    yield from _find_wrong_times(claim, sides, seeds)
+    yield from _find_wrong_times(claim, seen)
 
 
 def find_obstacles_of(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Iterator[Caveat]:
@@ -194,11 +189,9 @@ def find_tuned(cases: Sequence[Sides]) -> tuple[Caveat, ...]:
     return (Caveat("tuned", "this holds for the values that tuning chose", tuple(details)),)
 
 
-def _find_diverged(
-    claim: ClaimConfig, measured: Mapping[str, Sequence[RunRecord]]
-) -> Iterator[Caveat]:
-    runs = [run for found in measured.values() for run in found]
-    is_ceiling = claim.reduction is not None and claim.reduction.name in _CHOICES
+def _find_diverged(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
+    runs = [run for cells in sides.values() for cell in cells for run in cell.measured]
+    is_ceiling = claim.reduction is not None and claim.reduction.name == "largest_stable"
     diverged = [run for run in runs if run.state == "diverged"]
     if not diverged or claim.metric in (*SHARES, *TO_TARGET):
         return
@@ -213,44 +206,40 @@ def _find_diverged(
         yield Caveat("diverged", reason)
 
 
-def _find_untrained(
-    claim: ClaimConfig, measured: Mapping[str, Sequence[RunRecord]]
-) -> Iterator[Caveat]:
-    """Finds sides that learnt nothing, or whose runs are of two kinds."""
-    if not claim.is_score or claim.at is not None or not claim.tags[0].startswith(("test", "val")):
+def _find_untrained(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
+    """Finds sides that learnt nothing, or cells whose runs are of two kinds."""
+    if not claim.is_score or claim.at is not None:
         return
-    runs = [run for found in measured.values() for run in found]
-    if runs and all(map(is_at_chance, runs)):
+    images = split_tag(claim.tags[0])[0]
+    runs = [run for cells in sides.values() for cell in cells for run in cell.measured]
+    if runs and all(is_at_chance(run, images) for run in runs):
         yield Caveat(
             "untrained",
             f"neither side trained: all {len(runs)} runs ended at chance",
             consequence="nothing can be compared; train longer, or at another learning rate",
         )
         return
-    if claim.reduction is not None:
-        return  # whose axis may well lead to where nothing trains
-    for side, found in measured.items():
-        failed = sum(map(has_failed, found))
-        if 0 < failed < len(found):
-            yield Caveat(
-                "untrained",
-                f"{failed} of {len(found)} runs of the {side} diverged or ended at chance",
-                consequence="a mean of such runs and of those that trained misleads, and so does "
-                "a t test; claim the share instead (metric: untrained)",
-            )
+    for side, cells in sides.items():
+        for cell in cells:
+            failed = sum(has_failed(run, images) for run in cell.measured)
+            if 0 < failed < len(cell.measured):
+                yield Caveat(
+                    "untrained",
+                    f"{failed} of {len(cell.measured)} runs of the {side} diverged or ended at "
+                    "chance",
+                    consequence="a mean of such runs and of those that trained misleads, and so "
+                    "does a t test; claim the share instead (metric: untrained)",
+                )
 
 
-def _find_wrong_times(claim: ClaimConfig, sides: Sides, seeds: Collection[int]) -> Iterator[Caveat]:
+def _find_wrong_times(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
     """Finds why times are not to be compared."""
     if claim.metric not in TIMES or len(sides) < 2:
         return
     swept = swept_keys(runs_of(sides))
     for treatment in sides["treatment"]:
         for control in sides["control"]:
-            obstacle = find_speed_obstacle(
-                _at_seeds(treatment, seeds), _at_seeds(control, seeds), swept
-            )
-            if obstacle:
+            if obstacle := find_speed_obstacle(treatment, control, swept):
                 consequence = "train them with one job, and nothing else beside them"
                 reason = f"{claim.metric} cannot be compared: {_SPEED_OBSTACLES[obstacle]}"
                 yield Caveat("untestable", reason, consequence=consequence)

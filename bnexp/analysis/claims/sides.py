@@ -80,6 +80,17 @@ def measure_sides(
     return {**found, "control": ClaimSide(wanted={}, cells=(), values=values, statuses={})}
 
 
+def find_used(claim: ClaimConfig, sides: Sides, measured: Mapping[str, ClaimSide]) -> Sides:
+    """Returns the cells whose runs are measured: those at chosen axis values, else all."""
+    if claim.reduction is None or not claim.is_choosing:
+        return sides
+    axes = {side: _read_axis(cells, claim.reduction) for side, cells in sides.items()}
+    return {
+        side: [axis[place] for place in dict.fromkeys(measured[side].axis_values)]
+        for side, axis in axes.items()
+    }
+
+
 @dataclass(frozen=True)
 class _Measure:
     claim: ClaimConfig

@@ -284,7 +284,7 @@ def count_seeds_needed(
     test: ClaimTest,
     significance: float,
 ) -> int | None:
-    """Returns the seeds per side that find an effect of the margin, of equality none at all.
+    """Returns the seeds per side that find an effect of the margin, or that there is none.
 
     With 80 % power at that significance. None if no number of seeds is known to do so, e.g.
     if there was no spread to estimate it from.
@@ -292,6 +292,8 @@ def count_seeds_needed(
     if not any((test.mean, *test.by_seed.values())):
         return None
     if claim.metric in SHARES:
+        if claim.direction not in ("higher", "lower"):
+            return None
         base = control.mean or 0.0
         shift = claim.margin if claim.direction == "higher" else -claim.margin
         share = min(1.0, max(0.0, base + shift))
@@ -302,7 +304,7 @@ def count_seeds_needed(
     if found is None:
         return None
     design = Design.of(*found.samples)
-    if claim.direction in ("equal", "not_lower", "not_higher"):
+    if claim.direction == "equal":
         needed = design.seeds_for_equivalence(claim.margin_on_scale, significance=significance)
     else:
         needed = design.seeds_needed(claim.margin_on_scale, significance=significance)

@@ -334,4 +334,10 @@ def _write_margin(claim: ClaimConfig) -> str:
 
 
 def _describe_sought(claim: ClaimConfig) -> str:
-    return "an effect of the margin" if claim.direction in ("higher", "lower") else "equality"
+    match claim.direction:
+        case "equal":
+            return "equality"
+        case "not_lower" | "not_higher":
+            return "that the margin is kept, if there is no difference,"
+        case _:
+            return "an effect of the margin"

@@ -76,6 +76,21 @@ def test_non_inferiority_is_scipys_one_sided_test_at_two_and_a_half_percent():
     assert result.p_holm == pytest.approx(2 * expected)
 
 
+def test_seeds_for_non_inferiority_are_those_of_a_one_sided_test():
+    # A paired t test, one-sided at 2.5 %, of no difference against the margin.
+    spread = 0.02
+    values = [0.6 + spread * z for z in (-1.2, -0.4, 0.0, 0.3, 1.3, -0.9, 0.9)]
+    records = cells([("none", [0.6] * 7), ("batch", values)], {"direction": "not_lower"})
+    (result,) = compare_runs(records).claims
+
+    def power(n):
+        t = stats.t.ppf(0.975, n - 1)
+        return stats.nct.sf(t, n - 1, 0.01 / stats.tstd(values) * n**0.5)
+
+    needed = next(n for n in range(2, 500) if power(n) >= 0.8)
+    assert (result.verdict, result.seeds_needed) == ("inconclusive", needed)
+
+
 def test_the_probability_of_improvement_is_scipys_u_statistic():
     result = assess(0.01)
     u = stats.mannwhitneyu(shifted(0.01), NONE).statistic
@@ -270,6 +285,9 @@ def test_the_median_over_layers_of_a_diagnostic():
     [
         ({"at_least": 2}, "at_least goes with several cases"),
         ({"each": {"a": (1, 2)}, "at_least": 3}, "there are only 2 cases"),
+        ({"each": {"model.norm.name": ("a", "b")}}, "cannot stand in treatment or control"),
+        ({"each": {"a": ("x", "x")}}, "a list has the same value twice"),
+        ({"treatment": {"a": (4, 8, 4)}}, "a list has the same value twice"),
         ({"metric": "test/accuracy - nothing"}, "'nothing' is not a metric"),
         ({"metric": "a - b - c"}, "must be one tag, or two"),
         ({"as": "ratio", "metric": "diverged"}, "as: ratio needs a figure above 0"),

@@ -5,6 +5,7 @@ from records import build_environment, build_run
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.runs.claim_record import claim_digest
 from bnexp.runs.record import flatten
 
@@ -283,6 +284,61 @@ def test_a_side_of_which_some_runs_are_stuck_at_chance_is_a_mixture(stuck):
 
     assert result.verdict == "inconclusive"
     assert f"{stuck} of 5 runs of the control diverged or ended at chance" in result.obstacle.text
+
+
+@pytest.mark.parametrize("metric", ["train/accuracy", "train_eval/loss", "val/accuracy"])
+def test_so_it_is_on_other_images_than_the_tests(metric):
+    images = metric.partition("/")[0]
+    environment = {**IMAGES, "dataset.train_images": 6000}
+    config = {"data.val_size": 1000, "model.norm.name": "none"}
+
+    def found(stuck):
+        claims = (claim(metric=metric, margin=0.001, direction="higher"),)
+        records = [
+            build_run(
+                f"norm={norm}", seed, value, metric=f"{images}/accuracy", claims=claims,
+                environment=environment, config={**config, "model.norm.name": norm},
+                final={"test/accuracy": 0.1, metric: value},
+            )
+            for norm, values in (("none", [*GUESSES[:stuck], *NONE[stuck:]]), ("batch", BATCH))
+            for seed, value in enumerate(values)
+        ]  # fmt: skip
+        for run in records:
+            run.summary.final[f"{images}/accuracy"] = run.summary.final[metric]
+        return compare_runs(records, Question(metric=metric)).claims[0]
+
+    assert found(0).verdict == "supported"
+    assert "2 of 5 runs of the control diverged or ended at chance" in found(2).obstacle.text
+
+
+def at_best_rate(state="finished", stuck=()):
+    """Compares at the learning rate that two seeds choose; 3 measured runs there go wrong."""
+    reduction = {"name": "best", "over": "optim.learning_rate"}
+    claims = (claim(reduction=reduction),)
+    records = []
+    for norm, base in (("none", 0.6), ("batch", 0.65)):
+        for rate, val in ((0.01, 0.5), (0.1, 0.7), (1.0, 0.5)):
+            for seed in range(8):
+                is_wrong = norm == "batch" and rate == 0.1 and 2 <= seed < 5
+                is_bad = is_wrong and state == "diverged"
+                value = 0.1 if seed in stuck and is_wrong else base + 0.001 * (seed % 3)
+                settings = {"model.norm.name": norm, "optim.learning_rate": rate}
+                records.append(
+                    build_run(
+                        f"norm={norm},learning_rate={rate}", seed, value, claims=claims,
+                        settings=settings, state="diverged" if is_bad else "finished",
+                        environment=build_environment(seed, **IMAGES),
+                        final={"val/accuracy": val},
+                    )
+                )  # fmt: skip
+    return compare_runs(records).claims[0]
+
+
+def test_the_survivors_at_the_chosen_axis_value_are_no_evidence():
+    assert at_best_rate().verdict == "supported"
+    assert "3 of 12 runs diverged" in at_best_rate("diverged").obstacle.text
+    stuck = at_best_rate(stuck=(2, 3, 4))
+    assert "3 of 6 runs of the treatment diverged or ended at chance" in stuck.obstacle.text
 
 
 def test_all_runs_of_one_side_at_chance_are_a_result_and_are_said():

@@ -82,6 +82,20 @@ def test_a_verdict_is_frozen_at_the_look_that_gave_it():
         assert (later.look, later.test, later.p_holm) == (three.look, three.test, three.p_holm)
 
 
+def test_what_went_wrong_after_it_does_not_take_it_back():
+    def found(first):
+        """Trains one side for longer, from a seed on."""
+        records = grow(pairs(CLEAR[:6]), [CLAIM])
+        for run in records:
+            if run.seed >= first and run.cell == "norm=batch":
+                run.config["train.epochs"] = 11
+        return only(records)
+
+    assert (found(3).verdict, found(3).look.seeds) == ("supported", 3)
+    assert found(2).verdict == "inconclusive"
+    assert "the claim names: train.epochs" in found(2).obstacle.text
+
+
 def test_a_look_waits_for_all_of_its_runs():
     whole = grow(pairs(UNCLEAR[:4]), [CLAIM])
     result = only(whole[:-1])
