@@ -49,6 +49,8 @@ def read_tuning(run: RunRecord) -> Tuning | None:
     """Returns how a run's values were tuned; None if they were not, or nobody can read how."""
     if f"{_ROOT}.by" not in run.environment:
         return None  # thousands of runs are asked
+    if f"{_ROOT}.by" not in run.environment:
+        return None
     found = {
         key.removeprefix(f"{_ROOT}."): value
         for key, value in run.environment.items()

@@ -33,7 +33,7 @@ from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.config.claim.cells import Case, find_cases
 from bnexp.config.claim.config import ClaimConfig, read_claim
 from bnexp.config.sweep.looks import FEWEST
-from bnexp.runs.record import RunRecord, flatten
+from bnexp.runs.record import RunRecord
 from bnexp.wording import count
 
 
@@ -163,7 +163,7 @@ def _find_deciding(attempt: Attempt, time: int, verdict: ClaimVerdict) -> Look:
     shown = [look for look in attempt.looks if look.seeds <= time and look.evidence]
 
     def strength(look: Look) -> float:
-        p = look.evidence.p_of(attempt.claim, verdict) if look.evidence else None
+        p = look.evidence.p_of(verdict) if look.evidence else None
         return 1.0 if p is None else p
 
     return min(shown, key=strength)
@@ -384,5 +384,7 @@ def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 def _recorded(runs: Sequence[RunRecord]) -> list[Mapping[str, Any]]:
     """Returns every claim that a run was begun with, each once."""
-    found = {tuple(sorted(flatten(claim).items())): claim for run in runs for claim in run.claims}
-    return list(found.values())
+    found: list[Mapping[str, Any]] = []
+    for run in runs:
+        found += [claim for claim in run.claims if claim not in found]
+    return found

@@ -27,7 +27,7 @@ class Evidence:
         """The p that counts in the family besides that of equivalence."""
         return self.p_against if self.is_equality else min(self.p_for, self.p_against)
 
-    def p_of(self, claim: ClaimConfig, verdict: ClaimVerdict) -> float | None:
+    def p_of(self, verdict: ClaimVerdict) -> float | None:
         """Returns the p that a verdict rests on."""
         if verdict == "equivalent":
             return self.p_equivalence

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 
-from bnexp.analysis.differing_keys import is_below
+from bnexp.analysis.stats.looks import TUNING_SEEDS
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.runs.claim_record import claim_digest
 from bnexp.runs.record import RunRecord
@@ -64,13 +65,14 @@ def was_planned(
 
 def tuning_seeds(claim: ClaimConfig, plan: ClaimPlan) -> frozenset[int]:
     """Returns the seeds that choose axis values for the claim and are not measured."""
-    from bnexp.analysis.stats.looks import TUNING_SEEDS
-
     if claim.reduction is None or not claim.is_choosing:
         return frozenset()
     return frozenset(claim.reduction.tuning_seeds or plan.seeds[:TUNING_SEEDS])
 
 
 def _numbers(run: RunRecord, root: str) -> tuple[int, ...]:
-    values = run.environment.items()
-    return tuple(value for key, value in values if is_below(key, root) and isinstance(value, int))
+    values = takewhile(
+        lambda value: isinstance(value, int),
+        (run.environment.get(f"{root}.{place}") for place in count()),
+    )
+    return tuple(values)  # type: ignore[arg-type]
