@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bnexp.config.claim.config import TIMES
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs.claim_record import claim_digest, note_claims
 from bnexp.runs.run_dir import TUNING
+
+
+def digest_claims(run: PlannedRun) -> dict[str, Mapping[str, Any]]:
+    """Returns the claims of a run's experiment by what they are known by: with seeds and looks."""
+    seeds = run.planned_seeds
+    looks = run.planned_looks or (len(seeds),)
+    claims = [claim.model_dump(mode="json") for claim in run.spec.config.claim]
+    return {claim_digest(claim, seeds, looks): claim for claim in claims}
 
 
 def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
@@ -21,16 +30,12 @@ def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
     """
     if not runs or runs[0].folder.path.parent.parent.name == TUNING:
         return
-    first = runs[0]
-    runs_dir, seeds = first.folder.runs_dir, first.planned_seeds
-    looks = first.planned_looks or (len(seeds),)
-    claims = [claim.model_dump(mode="json") for claim in first.spec.config.claim]
-    digests = [claim_digest(claim, seeds, looks) for claim in claims]
-    if not digests:
+    runs_dir, claims = runs[0].folder.runs_dir, digest_claims(runs[0])
+    if not claims:
         return
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        note_claims(runs_dir, digests, [run.spec.config.fingerprint() for run in runs])
+        note_claims(runs_dir, [*claims], [run.spec.config.fingerprint() for run in runs])
     except OSError as error:
         raise UsageError(
             f"the record of claims in {runs_dir} cannot be written: {error.strerror or error}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.errors import BnexpError
+from bnexp.launch.claims import digest_claims
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resolved_config import config_text
 from bnexp.locks import GivenUpError, hold_lock
@@ -57,21 +58,27 @@ def describe_changed_data(
 def describe_late_claims(
     planned: Sequence[PlannedRun], read: Callable[[Path], RunRecord] = read_run
 ) -> str | None:
-    """Returns a warning if runs were started without the present claims, else None.
+    """Returns a warning if runs had results before the present claims were seen, else None.
 
-    Such claims are exploratory.
+    A claim is known with its seeds and looks. Such claims are exploratory.
     """
-    claims = planned[0].spec.config.claim
-    begun = [run for run in planned if run.action in ("skip", "resume")] if claims else []
-    now = [claim.model_dump(mode="json") for claim in claims]
-    late = [run for run in begun if [*read(run.folder.path).claims] != now]
+    claims = digest_claims(planned[0])
+    done = [run for run in planned if run.action == "skip"] if claims else []
+    late = [run for run in done if not _stood_before(claims, read(run.folder.path))]
     if not late:
         return None
     return (
-        f"{len(late)} of {len(planned)} runs began without the claims as they now stand, so they "
-        "cannot support these claims, not even if --force trains them again; seeds without "
-        "results can (e.g. -s sweep.seeds=[100,101,102])"
+        f"{len(late)} of {len(planned)} runs had results before the claims as they now stand, with "
+        "these seeds, so they cannot support them, not even if --force trains them again; seeds "
+        "without results can (e.g. -s sweep.seeds=[100,101,102])"
     )
+
+
+def _stood_before(claims: Mapping[str, object], record: RunRecord) -> bool:
+    """Whether all claims stood before a run had a result, by the record or by what it says."""
+    if record.claims_on_record is not None:
+        return record.claims_on_record >= claims.keys()
+    return [*record.claims] == [*claims.values()]
 
 
 def heal_ended(planned: Sequence[PlannedRun]) -> Iterator[str]:

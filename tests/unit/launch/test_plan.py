@@ -11,6 +11,7 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
+from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.notices import describe_late_claims, describe_strays, heal_ended
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.resolved_config import hyperparameters, repeatable_config, resolved_config
@@ -284,19 +285,38 @@ claim:
 """
 
 
-def test_runs_that_were_begun_before_a_claim_was_written_are_told(tmp_path):
-    swept = CONFIG.replace("{seeds: 2}", "{grid: {model.norm.name: [none, batch]}}")
+def test_runs_that_had_results_before_a_claim_was_seen_are_told(tmp_path):
+    swept = CONFIG.replace("{seeds: 2}", "{seeds: 2, grid: {model.norm.name: [none, batch]}}")
     path = tmp_path / "c.yaml"
     path.write_text(swept)
-    for run in plan(load_experiment(path), tmp_path):
-        finish(run)
+    first, *_ = plan(load_experiment(path), tmp_path)
+    finish(first)
     without = describe_late_claims(plan(load_experiment(path), tmp_path))
 
     path.write_text(swept + CLAIM)
     planned = plan(load_experiment(path), tmp_path)
-    with_claim = describe_late_claims(planned)
+    note_planned_claims(planned)
+    for run in planned[1:]:
+        finish(run)
+    late = describe_late_claims(plan(load_experiment(path), tmp_path))
     finish(planned[0])
 
     assert without is None
-    assert with_claim.startswith("2 of 2 runs began without the claims as they now stand")
-    assert describe_late_claims(plan(load_experiment(path), tmp_path)).startswith("1 of 2 runs")
+    assert late.startswith("1 of 4 runs had results before the claims as they now stand")
+    assert describe_late_claims(plan(load_experiment(path), tmp_path)) == late, "as by --force"
+
+
+def test_claims_that_are_known_with_other_seeds_are_late_too(tmp_path):
+    swept = CONFIG.replace("{seeds: 2}", "{seeds: 2, grid: {model.norm.name: [none, batch]}}")
+    path = tmp_path / "c.yaml"
+    path.write_text(swept + CLAIM)
+    planned = plan(load_experiment(path), tmp_path)
+    note_planned_claims(planned)
+    for run in planned:
+        finish(run)
+    as_planned = describe_late_claims(plan(load_experiment(path), tmp_path))
+
+    more = plan(load_experiment(path, ["sweep.seeds=3"]), tmp_path)
+
+    assert as_planned is None
+    assert describe_late_claims(more).startswith("4 of 6 runs had results before")
