@@ -16,8 +16,10 @@ def skewness(values: Sequence[float]) -> float:
     Formula: √(n(n−1)) / (n−2) · m₃ / m₂^(3/2), with the central moments mₖ over n.
     """
     n, centre = len(values), fmean(values)
-    second = fmean((value - centre) ** 2 for value in values)
-    third = fmean((value - centre) ** 3 for value in values)
+    largest = max(abs(value - centre) for value in values) or 1.0
+    scaled = [(value - centre) / largest for value in values]  # so that no power overflows
+    second = fmean(value**2 for value in scaled)
+    third = fmean(value**3 for value in scaled)
     return sqrt(n * (n - 1)) / (n - 2) * third / second**1.5 if second > 0 else 0.0
 
 
