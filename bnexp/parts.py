@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from bnexp.errors import UsageError
@@ -65,6 +66,11 @@ class Part(BaseModel):
 
 
 P = TypeVar("P", bound=Part)
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Returns a config class's fields by the keys that YAML has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def find_late(

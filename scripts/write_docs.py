@@ -31,7 +31,7 @@ from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.models.layers import WSConv2d
 from bnexp.norms import NORMS, NormConfig, reference
-from bnexp.parts import Part, part_name
+from bnexp.parts import Part, keys_of, part_name
 from bnexp.runs.record import Scalar
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -116,15 +116,13 @@ def read_summary(member: type[Part]) -> str:
 def write_fields(member: type[Part]) -> list[str]:
     """Returns the table of a class's fields."""
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    for key, field in member.model_fields.items():
+    for key, field in keys_of(member).items():
         if key == "name" and part_name(member):
             continue
         kind = describe_type(field.annotation).replace("|", "\\|")
         meaning = " ".join((field.description or "").split())
         bounds = describe_bounds(field)
-        rows.append(
-            f"| `{field.alias or key}` | {kind}{bounds} | {describe_default(field)} | {meaning} |"
-        )
+        rows.append(f"| `{key}` | {kind}{bounds} | {describe_default(field)} | {meaning} |")
     return [*rows, ""] if len(rows) > 2 else []
 
 

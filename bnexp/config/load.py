@@ -176,7 +176,7 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
     tuning = None if problems else _build_tuning(sweep, base, tree, runs, problems)
     if not problems:
         problems += find_lost_overrides(overrides, base, cells)
-        problems += _find_unanswerable_claims(tree, runs, seeds)
+        problems += _find_unanswerable_claims(tree, runs, sweep)
     if not problems:
         # A value that every cell replaces must be right as well: who wrote it meant it.
         problems += _find_certain_mistakes(base, base.section("sweep"))
@@ -359,16 +359,19 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iter
             yield place.problem(f"is the same as the cell '{first}'", "sweep.include")
 
 
-def _find_unanswerable_claims(
-    tree: Node, runs: Sequence[RunSpec], seeds: Sequence[int]
-) -> list[Problem]:
+def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec], sweep: Sweep) -> list[Problem]:
     claims = runs[0].config.claim
     if not claims:
         return []
     variants = [variant for _, variant in _list_variants(runs)]
     is_list = tree.child("claim", 0) is not None  # a single claim may stand there itself
+    seeds = sweep.seeds
+    first_look = sweep.looks[0] if sweep.looks else len(seeds)
     return [
         _place(replace(finding, path=("claim", *[index] * is_list, *finding.path)), tree)
         for index, claim in enumerate(claims)
-        for finding in (*find_claim_problems(claim, variants), *find_seed_problems(claim, seeds))
+        for finding in (
+            *find_claim_problems(claim, variants),
+            *find_seed_problems(claim, seeds, first_look),
+        )
     ]

@@ -19,7 +19,7 @@ from bnexp.config.yaml.reader import find_comments
 from bnexp.config.yaml.tree import read_tree
 from bnexp.config.yaml.writer import write_flow
 from bnexp.errors import ConfigError, Problem
-from bnexp.parts import part_name
+from bnexp.parts import keys_of, part_name
 
 PartClass = type[BaseModel]
 
@@ -50,7 +50,7 @@ def write_whole(shipped: ShippedConfig, file: str) -> str:
 def _write_mapping(node: Node, part: PartClass, indent: str) -> Iterator[str]:
     """Yields the lines of a part's keys, each below what explains it."""
     for key, child in node.children.items():
-        field = part.model_fields[key]
+        field = keys_of(part)[key]
         if child.value is None and field.default is None:
             continue  # what it says was for a file that is no longer extended
         own = _find_own_comment(node, key)

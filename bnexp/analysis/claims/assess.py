@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.claims.evidence import Evidence, combine
+from bnexp.analysis.claims.evidence import Evidence, combine, correct
 from bnexp.analysis.claims.obstacles import (
     find_obstacles,
     find_obstacles_at,
@@ -28,7 +28,6 @@ from bnexp.analysis.results import (
     ClaimSide,
     ClaimVerdict,
 )
-from bnexp.analysis.stats.intervals import holm
 from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.config.claim.cells import Case, find_cases
 from bnexp.config.claim.config import ClaimConfig, read_claim
@@ -47,14 +46,9 @@ def assess_claims(cells: Sequence[Cell]) -> tuple[ClaimResult, ...]:
     experiments at hand.
     """
     attempts = list(find_attempts(cells))
-    planned = [attempt for attempt in attempts if attempt.is_planned]
-    decisions = dict(zip(map(id, planned), decide(planned), strict=True))
-    for attempt in attempts:
-        if not attempt.is_planned:
-            # What it would have come to, had it stood before its results like the others.
-            decisions[id(attempt)] = decide([*planned, attempt])[-1]
-    size = max(1, len(planned))
-    return tuple(_conclude(attempt, decisions[id(attempt)], size) for attempt in attempts)
+    size = max(1, sum(attempt.is_planned for attempt in attempts))
+    decisions = zip(attempts, decide(attempts), strict=True)
+    return tuple(_conclude(attempt, decision, size) for attempt, decision in decisions)
 
 
 def find_unreadable_claims(records: Sequence[RunRecord]) -> tuple[Caveat, ...]:
@@ -93,6 +87,11 @@ class Attempt:
     awaited: Caveat | None
     """What the next look waits for."""
 
+    @property
+    def has_looks_to_come(self) -> bool:
+        """Whether a planned look still waits for results."""
+        return self.awaited is not None
+
     def latest(self, time: int) -> Look | None:
         """Returns the last look at no more than so many seeds that shows something."""
         shown = [look for look in self.looks if look.seeds <= time and look.evidence]
@@ -114,8 +113,8 @@ class Decision:
     verdict: ClaimVerdict
     look: Look | None
     """The look that the verdict rests on, or the last one."""
-    p_holm: float | None
-    p_equivalence: float | None
+    evidence: Evidence | None
+    """Adjusted over all claims."""
 
 
 def find_attempts(cells: Sequence[Cell]) -> Iterator[Attempt]:
@@ -133,29 +132,36 @@ def find_attempts(cells: Sequence[Cell]) -> Iterator[Attempt]:
 
 
 def decide(attempts: Sequence[Attempt]) -> list[Decision]:
+    """Returns the verdict on each claim; of an exploratory one, what it would be.
+
+    The planned ones are one family; each of the others is judged as if it were one of them.
+    """
+    planned = [attempt for attempt in attempts if attempt.is_planned]
+    decided = iter(_decide_family(planned))
+    return [
+        next(decided) if attempt.is_planned else _decide_family([*planned, attempt])[-1]
+        for attempt in attempts
+    ]
+
+
+def _decide_family(attempts: Sequence[Attempt]) -> list[Decision]:
     """Returns the verdict on each claim, at the first look at which Holm's method gives one.
 
     Claims are taken together as they stand after each number of seeds, so a verdict rests on
     nothing that came after it.
     """
     times = sorted({look.seeds for attempt in attempts for look in attempt.looks})
-    found: dict[int, Decision] = {}
-    size = len(attempts)
+    found = [Decision("inconclusive", None, None) for _ in attempts]
     for time in times:
-        evidence = [attempt.evidence_at(time) for attempt in attempts]
-        ps = holm([one.deciding if one else None for one in evidence], size)
-        equivalences = holm([one.p_equivalence if one else None for one in evidence], size)
-        for place, attempt in enumerate(attempts):
-            own = evidence[place]
-            is_open = place not in found or found[place].verdict == "inconclusive"
-            if not is_open:
+        corrected = correct([attempt.evidence_at(time) for attempt in attempts])
+        for place, (attempt, evidence) in enumerate(zip(attempts, corrected, strict=True)):
+            if found[place].verdict != "inconclusive":
                 continue
-            verdict = _judge(attempt.claim, own, ps[place], equivalences[place])
-            look = attempt.latest(time)
-            if own is not None and verdict != "inconclusive":
-                look = _find_deciding(attempt, time, verdict)
-            found[place] = Decision(verdict, look, ps[place], equivalences[place])
-    return [found.get(place, Decision("inconclusive", None, None, None)) for place in range(size)]
+            verdict = _judge(evidence)
+            is_open = verdict == "inconclusive"
+            look = attempt.latest(time) if is_open else _find_deciding(attempt, time, verdict)
+            found[place] = Decision(verdict, look, evidence)
+    return found
 
 
 def _find_deciding(attempt: Attempt, time: int, verdict: ClaimVerdict) -> Look:
@@ -240,6 +246,7 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
     claim, plan = attempt.claim, attempt.plan
     look = decision.look or attempt.looks[-1]
     is_exploratory = not attempt.is_planned
+    p_holm, p_equivalence = _name_ps(claim, decision.evidence)
     result = ClaimResult(
         claim=claim,
         parts=look.parts,
@@ -247,8 +254,8 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
         standing="exploratory" if is_exploratory else "planned",
         would_be=decision.verdict if is_exploratory else None,
         look=ClaimLook(look.seeds, len(plan.seeds), plan.looks),
-        p_holm=decision.p_holm,
-        p_equivalence=decision.p_equivalence,
+        p_holm=p_holm,
+        p_equivalence=p_equivalence,
         also_differ=tuple(
             dict.fromkeys(key for sides in attempt.sides for key in find_other_keys(claim, sides))
         ),
@@ -257,11 +264,15 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
     )
     if decision.verdict != "inconclusive":
         return result
-    first = look.parts[0]
-    needed = None
-    if first.test is not None:
-        significance = SIGNIFICANCE / family
-        needed = count_seeds_needed(claim, first.treatment, first.control, first.test, significance)
+    significance = SIGNIFICANCE / family
+    every = [
+        count_seeds_needed(claim, part.treatment, part.control, part.test, significance)
+        for part in look.parts
+        if part.test is not None
+    ]
+    known = [number for number in every if number is not None]
+    # Of several cases, all that are tested must have enough.
+    needed = max(known) if known and len(known) == len(every) else None
     obstacle = look.obstacle or attempt.awaited or _why_open(claim)
     return replace(result, obstacle=obstacle, seeds_needed=needed)
 
@@ -337,9 +348,16 @@ def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
     )
 
 
-def _judge(
-    claim: ClaimConfig, evidence: Evidence | None, p: float | None, equivalence: float | None
-) -> ClaimVerdict:
+def _name_ps(claim: ClaimConfig, evidence: Evidence | None) -> tuple[float | None, float | None]:
+    """Returns the adjusted p-values as a report names them: of a difference, of equivalence."""
+    if evidence is None:
+        return None, None
+    if claim.direction == "equal":
+        return evidence.p_against, evidence.p_for
+    return min(evidence.p_for, evidence.p_against), evidence.p_equivalence
+
+
+def _judge(evidence: Evidence | None) -> ClaimVerdict:
     """Returns what adjusted p-values say of a claim.
 
     Predicted higher or lower: *equivalent* if the difference is shown to lie within the
@@ -349,15 +367,10 @@ def _judge(
     shown to lie above -margin, *contradicted* if it is shown to lie below. All else is
     *inconclusive*: too little is known, which is not the same as no difference.
     """
-    if evidence is None:
-        return "inconclusive"
-    if equivalence is not None and equivalence <= SIGNIFICANCE:
-        return "supported" if claim.direction == "equal" else "equivalent"
-    if p is None or p > SIGNIFICANCE:
-        return "inconclusive"
-    if claim.direction == "equal":
-        return "contradicted"
-    return "supported" if evidence.p_for <= evidence.p_against else "contradicted"
+    verdicts: tuple[ClaimVerdict, ...] = ("equivalent", "supported", "contradicted")
+    ps = {verdict: evidence.p_of(verdict) if evidence else None for verdict in verdicts}
+    shown = (verdict for verdict, p in ps.items() if p is not None and p <= SIGNIFICANCE)
+    return next(shown, "inconclusive")
 
 
 def _why_open(claim: ClaimConfig) -> Caveat:

@@ -6,26 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnexp.analysis.results import ClaimTest, ClaimVerdict
+from bnexp.analysis.stats.intervals import holm
 from bnexp.config.claim.config import ClaimConfig
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """p-values of a claim, before the family of claims is known; 0.05 is enough for each."""
+    """One p-value for each verdict that a claim can have; 0.05 is enough for each."""
 
     p_for: float
     """That the prediction is wrong."""
     p_against: float
     """That the contrary of the prediction is wrong."""
     p_equivalence: float | None
-    """That the difference is no smaller than the margin; None if that is not asked."""
-    is_equality: bool = False
-    """Whether equality is predicted, so that `p_for` is `p_equivalence`."""
-
-    @property
-    def deciding(self) -> float:
-        """The p that counts in the family besides that of equivalence."""
-        return self.p_against if self.is_equality else min(self.p_for, self.p_against)
+    """That the difference is no smaller than the margin, if higher or lower is predicted."""
 
     def p_of(self, verdict: ClaimVerdict) -> float | None:
         """Returns the p that a verdict rests on."""
@@ -41,8 +35,24 @@ class Evidence:
             p_for=min(one.p_for for one in evidence),
             p_against=min(one.p_against for one in evidence),
             p_equivalence=min(equivalences, default=None),
-            is_equality=evidence[-1].is_equality,
         )
+
+
+def correct(evidence: Sequence[Evidence | None]) -> list[Evidence | None]:
+    """Returns each claim's p-values, adjusted over all claims by Holm's method.
+
+    The p-values for one verdict are one family, whatever the claims predict: of all claims, any
+    is wrongly supported in at most 5 %, and likewise contradicted, and called equivalent. A claim
+    that cannot be tested yet counts as not shown.
+    """
+    size = len(evidence)
+    fors = holm([one.p_for if one else None for one in evidence], size)
+    againsts = holm([one.p_against if one else None for one in evidence], size)
+    equivalences = holm([one.p_equivalence if one else None for one in evidence], size)
+    return [
+        None if p_for is None or p_against is None else Evidence(p_for, p_against, equivalence)
+        for p_for, p_against, equivalence in zip(fors, againsts, equivalences, strict=True)
+    ]
 
 
 def combine(claim: ClaimConfig, tests: Sequence[ClaimTest]) -> Evidence:
@@ -54,14 +64,12 @@ def combine(claim: ClaimConfig, tests: Sequence[ClaimTest]) -> Evidence:
     number = len(tests)
     at_least = number if claim.at_least is None else claim.at_least
     equivalences = [test.p_equivalence for test in tests if test.p_equivalence is not None]
-    is_equality = claim.direction == "equal"
+    # Of a claim of equality, it is what speaks for it.
+    is_asked = claim.direction in ("higher", "lower") and len(equivalences) == number
     return Evidence(
         p_for=partial_conjunction([test.p_for for test in tests], at_least),
         p_against=partial_conjunction([test.p_against for test in tests], number - at_least + 1),
-        p_equivalence=partial_conjunction(equivalences, at_least if is_equality else number)
-        if len(equivalences) == number
-        else None,
-        is_equality=is_equality,
+        p_equivalence=partial_conjunction(equivalences, number) if is_asked else None,
     )
 
 

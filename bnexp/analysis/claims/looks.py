@@ -21,17 +21,26 @@ class ClaimProgress:
 
 
 def find_progress(records: Sequence[RunRecord]) -> ClaimProgress:
-    """Returns which claims of an experiment's runs are decided by the looks so far."""
+    """Returns which claims of an experiment's runs are decided by the looks so far.
+
+    A claim that was planned several times, with more seeds each time, is decided if any of
+    its plans has decided it; only a plan with looks to come needs more runs.
+    """
     attempts = list(find_attempts(group_cells(records)))
-    decisions = decide(attempts)
+    judged = list(zip(attempts, decide(attempts), strict=True))
+    claims = {attempt.claim.model_dump_json() for attempt in attempts}
+    decided = {
+        attempt.claim.model_dump_json()
+        for attempt, decision in judged
+        if decision.verdict != "inconclusive"
+    }
     needed = frozenset(
         run.cell
-        for attempt, decision in zip(attempts, decisions, strict=True)
-        if decision.verdict == "inconclusive"
+        for attempt, decision in judged
+        if decision.verdict == "inconclusive" and attempt.has_looks_to_come
         for sides in attempt.sides
         for cells in sides.values()
         for cell in cells
         for run in cell.runs
     )
-    decided = sum(decision.verdict != "inconclusive" for decision in decisions)
-    return ClaimProgress(decided, len(attempts), needed)
+    return ClaimProgress(len(decided), len(claims), needed)

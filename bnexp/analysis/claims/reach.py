@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 
 from bnexp.analysis.claims.tests import EXACT, fisher_least, sign_flip_least
 from bnexp.analysis.stats.looks import TUNING_SEEDS
 from bnexp.analysis.stats.power import SIGNIFICANCE
+from bnexp.analysis.stats.shares import Count, share_p
 from bnexp.config.claim.config import SHARES, ClaimConfig
 from bnexp.config.sweep.looks import FEWEST
-from bnexp.wording import count as count_of
+from bnexp.wording import count
+
+_MOST = 200
+"""Seeds that are looked for at most."""
 
 
 def describe_undecidable(claims: Sequence[ClaimConfig], num_seeds: int) -> Iterator[str]:
     """Yields a warning for each claim that so many seeds cannot decide, even if all agree."""
     for claim in claims:
-        least, family = _find_least(claim), len(claims)
+        # Of a claim about several cases, p is that many times the largest of those needed.
+        at_least = claim.num_cases if claim.at_least is None else claim.at_least
+        least, family = _find_least(claim), len(claims) * (claim.num_cases - at_least + 1)
         tuning = _count_tuning(claim)
         measured = max(0, num_seeds - tuning)
         if claim.metric in EXACT or _is_enough(measured, least, family):
             continue
-        needed = next(n for n in count(FEWEST) if _is_enough(n, least, family)) + tuning
+        enough = (n for n in range(FEWEST, _MOST) if _is_enough(n, least, family))
+        needed = next((f"{n + tuning}" for n in enough), f"not even {_MOST:,}")
         chosen = f", {tuning} of which choose axis values," if tuning else ""
         if measured < FEWEST or least is None:
             reason = f"a verdict takes at least {FEWEST} that are measured"
         else:
             reason = f"even if all agree, p is {least(measured):.3g}"
             if family > 1:
-                reason += f", and {min(1.0, family * least(measured)):.3g} after Holm"
+                reason += f", and {min(1.0, family * least(measured)):.3g} after correction"
         yield (
-            f"{count_of(num_seeds, 'seed')}{chosen} cannot decide the claim '{claim.statement}': "
+            f"{count(num_seeds, 'seed')}{chosen} cannot decide the claim '{claim.statement}': "
             f"{reason}; {needed} can (sweep.seeds)"
         )
 
@@ -44,11 +50,25 @@ def _is_enough(measured: int, least: Callable[[int], float] | None, family: int)
 def _find_least(claim: ClaimConfig) -> Callable[[int], float] | None:
     """Returns the smallest p of the claim's test by its seeds; None if it has no smallest."""
     if claim.metric in SHARES:
-        return fisher_least
+        return lambda runs: _find_least_share_p(claim, runs)
     if not claim.is_on_a_grid:
         return None
     is_one_sided = claim.direction == "equal"
     return lambda pairs: sign_flip_least(pairs) / (2 if is_one_sided else 1)
+
+
+def _find_least_share_p(claim: ClaimConfig, runs: int) -> float:
+    """Returns the smallest p that shares of so many runs per side can have."""
+    none, every, margin = Count(0, runs), Count(runs, runs), claim.margin
+    match claim.direction:
+        case "equal":
+            return max(share_p(none, none, -margin, 1), share_p(none, none, margin, -1))
+        case "not_lower":
+            return min(1.0, 2 * share_p(every, none, -margin, 1))
+        case "not_higher":
+            return min(1.0, 2 * share_p(none, every, margin, -1))
+        case _:
+            return fisher_least(runs)
 
 
 def _count_tuning(claim: ClaimConfig) -> int:

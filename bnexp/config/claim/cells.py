@@ -84,14 +84,20 @@ def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iter
     yield from found
 
 
-def find_seed_problems(claim: ClaimConfig, seeds: Sequence[int]) -> Iterator[Finding]:
-    """Yields seeds that are to choose axis values and are not among those of the sweep."""
+def find_seed_problems(
+    claim: ClaimConfig, seeds: Sequence[int], first_look: int
+) -> Iterator[Finding]:
+    """Yields seeds that are to choose axis values and are not among those of the first look."""
     tuning = (claim.reduction and claim.reduction.tuning_seeds) or ()
     missing = [seed for seed in tuning if seed not in seeds]
+    late = [seed for seed in tuning if seed in seeds[first_look:]]
     path = ("reduction", "tuning_seeds")
     if missing:
         reason = f"seed {missing[0]} is not among the sweep's seeds; these choose, the others count"
         yield Finding(path, reason)
+    elif late:
+        reason = f"seed {late[0]} comes after the first look, which takes the first {first_look}"
+        yield Finding(path, f"{reason}; the choice must stand before it")
     elif len({*tuning}) < len(tuning):
         yield Finding(path, "the same seed is listed twice")
 

@@ -12,7 +12,7 @@ from bnexp.config.finding import KeyPath, dotted
 from bnexp.config.yaml.node import Node, Position, describe
 from bnexp.errors import ConfigError, Problem, did_you_mean, suggest
 from bnexp.familiar_names import find_ours
-from bnexp.parts import part_name
+from bnexp.parts import keys_of, part_name
 from bnexp.wording import write_value
 
 M = TypeVar("M", bound=BaseModel)
@@ -83,7 +83,7 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
     if kind == "union_tag_invalid":
         path, node = (*path, "name"), node.children.get("name", node)
     elif path[-1:] != location[-1:] and any(
-        location[-1] in model.model_fields for model in _models_at(root, location[:-1])
+        location[-1] in keys_of(model) for model in _models_at(root, location[:-1])
     ):  # a field that is left out without a usable default: it must be given
         path = (*path, location[-1])
     hint = did_you_mean(write_value(node.value), names) if kind == "model_attributes_type" else ""
@@ -99,8 +99,7 @@ def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]
     path, _ = _resolve(tree, location)
     place = (tree.child(*path[:-1]) or tree).key_position(key)
     models = _models_at(root, location[:-1])
-    fields = {name: field for model in models for name, field in model.model_fields.items()}
-    known = sorted(field.alias or name for name, field in fields.items())
+    known = sorted({key for model in models for key in keys_of(model)})
     if models == [root] and "sweep" in known and not place.is_override:
         known = sorted([*known, "extends"])
     hint = suggest([*find_ours(key, known), *find_in_sections(root, key)])
@@ -115,8 +114,8 @@ def find_in_sections(root: type[BaseModel], key: str) -> Iterator[str]:
     These are keys that every choice of a section has, the ones of exactly that name first.
     """
     shared: dict[str, list[str]] = {}
-    for section, field in root.model_fields.items():
-        names = [set(model.model_fields) for model in models_in(field.annotation)]
+    for section, field in keys_of(root).items():
+        names = [set(keys_of(model)) for model in models_in(field.annotation)]
         shared[section] = sorted(set[str]().union(*names).intersection(*names) - {"name"})
     yield from (f"{section}.{key}" for section, known in shared.items() if key in known)
     for section, known in shared.items():
@@ -176,9 +175,9 @@ def _models_at(root: type[BaseModel], location: KeyPath) -> list[type[BaseModel]
     for key in location:
         if isinstance(key, int):
             continue
-        fields = [model.model_fields[key] for model in here if key in model.model_fields]
+        fields = [keys_of(model)[key] for model in here if key in keys_of(model)]
         inner = [model for field in fields for model in models_in(field.annotation)]
-        named = [one for one in here if part_name(one) == key or key in one.model_fields]  # type: ignore[arg-type]
+        named = [one for one in here if part_name(one) == key or key in keys_of(one)]  # type: ignore[arg-type]
         here = inner or named or here
     return here
 

@@ -303,3 +303,22 @@ def test_the_median_over_layers_of_a_diagnostic():
 def test_what_contradicts_itself_is_refused(changes, said):
     with pytest.raises(ValueError, match=said.replace("(", r"\(")):
         ClaimConfig.model_validate({**CLAIM, **changes})
+
+
+def test_a_mix_of_predictions_is_one_family_for_each_verdict():
+    def ps(*directions):
+        changes = [{"direction": one, "statement": str(n)} for n, one in enumerate(directions)]
+        claims = tuple({**CLAIM, **change} for change in changes)
+        records = [
+            build_run(f"norm={name}", seed, value, claims=claims)
+            for name, values in (("none", NONE), ("batch", shifted(0.0055)))
+            for seed, value in enumerate(values)
+        ]
+        return [(one.p_holm, one.p_equivalence) for one in compare_runs(records).claims]
+
+    # What would support them: that the difference is not 0, and that it is within the margin.
+    ((higher, _),), ((_, equal),) = ps("higher"), ps("equal")
+    (both_higher, _), (_, both_equal) = ps("higher", "equal")
+
+    small, large = sorted((higher, equal))
+    assert sorted((both_higher, both_equal)) == pytest.approx([2 * small, max(2 * small, large)])

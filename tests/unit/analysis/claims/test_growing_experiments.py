@@ -127,6 +127,17 @@ def test_a_claim_that_is_decided_frees_its_cells():
     assert find_progress(grow(pairs(CLEAR[:3]), [CLAIM])).needed == frozenset()
 
 
+def test_a_claim_that_was_planned_twice_is_one_claim_and_its_old_plan_needs_no_runs():
+    old = grow(pairs(UNCLEAR[:3]), [CLAIM], looks=(3,))
+    whole = grow(pairs(UNCLEAR[:4]), [CLAIM])
+    records = [*old, *(run for run in whole if run.seed == 3)]
+    progress = find_progress(records)
+
+    assert (progress.decided, progress.claims) == (0, 1)
+    assert progress.needed == {"norm=none", "norm=batch"}
+    assert find_progress(old).needed == frozenset(), "all of its looks have been taken"
+
+
 def test_claims_are_corrected_for_each_other_at_each_look():
     other = {**CLAIM, "statement": "or not", "metric": "test/loss"}
     (one, _) = compare_runs(grow(pairs(CLEAR[:3]), [CLAIM, other])).claims

@@ -1,9 +1,11 @@
 """Claims that the planned seeds cannot decide, known before they are trained."""
 
 import pytest
+from records import build_run
 from scipy import stats
 
 from bnexp.analysis.claims.reach import describe_undecidable
+from bnexp.analysis.comparison import compare_runs
 from bnexp.config.claim.config import ClaimConfig
 
 CLAIM = {
@@ -54,4 +56,42 @@ def test_the_warning_says_how_sure_they_could_be_and_how_many_would_do(number):
     p = stats.binomtest(number, number, 0.5).pvalue
     assert first == second
     assert f"{number} seeds cannot decide the claim 's': even if all agree, p is {p:.3g}" in first
-    assert f"and {2 * p:.3g} after Holm; 7 can" in first
+    assert f"and {2 * p:.3g} after correction; 7 can" in first
+
+
+def test_cases_take_as_many_pairs_as_their_conjunction():
+    each = {"each": {"b": (1, 2, 3)}, **CEILING}
+    needed = next(n for n in range(1, 50) if 2 * stats.binomtest(n, n, 0.5).pvalue <= 0.05)
+
+    assert fewest(each) == fewest(CEILING), "all three: the largest p counts as it is"
+    assert fewest({**each, "at_least": 2}) == needed
+
+
+@pytest.mark.parametrize("direction", ["equal", "not_lower", "not_higher"])
+def test_shares_take_as_many_runs_as_their_own_test(direction):
+    change = {"metric": "diverged", "direction": direction, "margin": 0.3}
+    number = fewest(change)
+    assert number > 3 or direction != "equal"
+
+    def verdict(runs):
+        claims = ({**CLAIM, **change},)
+        best = {"equal": (0, 0), "not_lower": (runs, 0), "not_higher": (0, runs)}[direction]
+        records = [
+            build_run(
+                f"a={value}", seed, state="diverged" if seed < diverged else "finished",
+                settings={"a": value}, claims=claims,
+            )
+            for value, diverged in zip((1, 2), best, strict=True)
+            for seed in range(runs)
+        ]  # fmt: skip
+        return compare_runs(records).claims[0].verdict
+
+    assert verdict(number) == "supported"
+    assert verdict(max(3, number - 1)) == ("inconclusive" if number > 3 else "supported")
+
+
+def test_a_margin_that_no_number_of_runs_can_show_is_said():
+    share = {"metric": "diverged", "direction": "equal", "margin": 1e-9}
+    (warning,) = describe_undecidable(claims(share), 5)
+
+    assert warning.endswith("not even 200 can (sweep.seeds)")
