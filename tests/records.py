@@ -5,7 +5,22 @@ from pathlib import Path
 
 from bnexp.runs.record import RunRecord, Summary
 
+CLAIM = {
+    "statement": "batch norm is better",
+    "source": "a paper",
+    "treatment": {"model.norm.name": "batch"},
+    "control": {"model.norm.name": "none"},
+    "direction": "higher",
+    "margin": 0.01,
+}
+"""A claim as a run records it."""
+
 CONFIG = {"name": "study", "train.epochs": 10, "model.norm.name": "none"}
+
+
+def claim(**changes):
+    """Returns the claim with other fields."""
+    return {**CLAIM, **changes}
 
 
 def build_run(

@@ -1,15 +1,6 @@
 """Made-up runs of an experiment that claims something."""
 
-from records import build_cell
-
-CLAIM = {
-    "statement": "batch norm is better",
-    "source": "a paper",
-    "treatment": {"model.norm.name": "batch"},
-    "control": {"model.norm.name": "none"},
-    "direction": "higher",
-    "margin": 0.01,
-}
+from records import CLAIM, build_cell
 
 
 def claimed_runs(claim=None):

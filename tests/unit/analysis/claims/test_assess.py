@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from records import build_run
+from records import CLAIM, build_run, claim
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
@@ -12,20 +12,8 @@ from bnexp.analysis.stats.intervals import holm
 from bnexp.reports.words.claims import describe_measure
 from bnexp.runs.record import flatten
 
-CLAIM = {
-    "statement": "batch norm is better",
-    "source": "a paper",
-    "treatment": {"model.norm.name": "batch"},
-    "control": {"model.norm.name": "none"},
-    "direction": "higher",
-    "margin": 0.01,
-}
 NONE = [0.60, 0.62, 0.61, 0.59, 0.60]
 SEEDS = range(5)
-
-
-def claim(**changes):
-    return {**CLAIM, **changes}
 
 
 def cell(name, values, claims, *, settings=None, **fields):

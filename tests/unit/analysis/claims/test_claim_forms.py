@@ -4,7 +4,7 @@ from math import log
 from statistics import fmean
 
 import pytest
-from records import build_run
+from records import CLAIM, build_run
 from scipy import stats
 
 from bnexp.analysis.claims.evidence import partial_conjunction
@@ -12,14 +12,6 @@ from bnexp.analysis.comparison import compare_runs
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.reports.words.claims import describe_claim
 
-CLAIM = {
-    "statement": "s",
-    "source": "s",
-    "treatment": {"model.norm.name": "batch"},
-    "control": {"model.norm.name": "none"},
-    "direction": "higher",
-    "margin": 0.01,
-}
 NONE = [0.60, 0.62, 0.61, 0.59, 0.60, 0.615]
 NOISE = [0.001, -0.001, 0.002, 0.0, -0.002, 0.0015]
 

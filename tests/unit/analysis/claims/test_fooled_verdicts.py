@@ -1,7 +1,7 @@
 """Ways to fool a verdict: each input with a sibling, and what must come out."""
 
 import pytest
-from records import build_environment, build_run
+from records import build_environment, build_run, claim
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
@@ -9,20 +9,8 @@ from bnexp.analysis.results import Question
 from bnexp.runs.claim_record import claim_digest
 from bnexp.runs.record import flatten
 
-CLAIM = {
-    "statement": "batch norm is better",
-    "source": "a paper",
-    "treatment": {"model.norm.name": "batch"},
-    "control": {"model.norm.name": "none"},
-    "direction": "higher",
-    "margin": 0.01,
-}
 NONE = [0.60, 0.62, 0.61, 0.59, 0.60]
 BATCH = [0.651, 0.669, 0.662, 0.64, 0.648]
-
-
-def claim(**changes):
-    return {**CLAIM, **changes}
 
 
 def plan(seeds, looks=()):

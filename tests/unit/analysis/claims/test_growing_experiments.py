@@ -4,7 +4,7 @@ import random
 from statistics import fmean
 
 import pytest
-from records import build_environment, build_run
+from records import CLAIM, build_environment, build_run
 from scipy import stats
 
 from bnexp.analysis.claims.looks import find_progress
@@ -14,14 +14,6 @@ from bnexp.config.sweep.looks import planned_looks
 from bnexp.runs.record import flatten
 
 LOOKS = planned_looks(3, 20)
-CLAIM = {
-    "statement": "batch norm is better",
-    "source": "a paper",
-    "treatment": {"model.norm.name": "batch"},
-    "control": {"model.norm.name": "none"},
-    "direction": "higher",
-    "margin": 0.01,
-}
 
 
 def grow(columns, claims, *, looks=LOOKS):
