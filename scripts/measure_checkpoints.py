@@ -16,8 +16,8 @@ import torch
 from bnexp.config.load import load_experiment
 from bnexp.config.train import TrainConfig, read_interval
 from bnexp.runs import CheckpointFiles
-from bnexp.training.checkpoint import write_tensors
-from bnexp.training.progress import CheckpointMetadata, Progress
+from bnexp.training.saving.checkpoint import write_tensors
+from bnexp.training.saving.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "cifar10"

@@ -20,7 +20,7 @@ import tensorboard.plugins.hparams.summary_v2
 import tensorboard.summary.writer.event_file_writer  # noqa: F401
 
 import bnexp.launch.notices
-import bnexp.launch.sweep
+import bnexp.launch.stages.sweep
 import bnexp.models.network
 import bnexp.norms.batch.layer  # noqa: F401
 from bnexp.cli.app import build_app, main

@@ -1,9 +1,9 @@
 """Real runs on `shapes` in this process, stopped where a test wants them to be."""
 
 from bnexp.config.load import load_experiment
-from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.prepare import start_over
+from bnexp.launch.run.one_run import train_one
 from bnexp.launch.screen.events import Said
 
 CONFIG = """\

@@ -151,8 +151,8 @@ def _find_facts(spec: RunSpec) -> DatasetFacts:
 
 def _summarize(spec: RunSpec, facts: DatasetFacts) -> NetworkSummary:
     from bnexp.models.summary import summarize_network
+    from bnexp.training.optimization.trainable import choose_trained
     from bnexp.training.setup import check_against_facts
-    from bnexp.training.trainable import choose_trained
 
     for warning in check_against_facts(spec.config, facts):
         warn(warning)

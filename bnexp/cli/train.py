@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     # Importing the config reader takes a while; the other commands need not wait for it.
     from bnexp.analysis.changed_data import Measure
     from bnexp.launch.plan import PlannedRun
-    from bnexp.launch.stages import Plan
+    from bnexp.launch.stages.stages import Plan
 
 MOST_SEEDS = 8
 """Seeds that a row of a plan lists one by one."""
@@ -108,9 +108,9 @@ def train(
         raise UsageError("--address is for Ray only; add --launcher ray")
     from bnexp.analysis.claims.looks import find_progress
     from bnexp.launch.claims import is_about_time
-    from bnexp.launch.experiment import train_stages
     from bnexp.launch.notices import heal_ended
-    from bnexp.launch.stages import find_stages
+    from bnexp.launch.stages.experiment import train_stages
+    from bnexp.launch.stages.stages import find_stages
 
     found = _load(
         config,
@@ -147,8 +147,8 @@ def plan(
     Example: `bnexp plan quickstart -s sweep.seeds=5`
     """
     from bnexp.analysis.claims.looks import find_progress
-    from bnexp.launch.durations import describe_durations
-    from bnexp.launch.stages import leave_out_unneeded
+    from bnexp.launch.stages.durations import describe_durations
+    from bnexp.launch.stages.stages import leave_out_unneeded
 
     whole = _load(config, settings, tier, runs_dir, device, force)
     found, news = leave_out_unneeded(whole, find_progress)
@@ -192,7 +192,7 @@ def _load(
     from bnexp.analysis.claims.reach import describe_undecidable
     from bnexp.config.load import load_experiment
     from bnexp.launch.notices import describe_folder, describe_same_cells
-    from bnexp.launch.stages import plan_experiment
+    from bnexp.launch.stages.stages import plan_experiment
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(locate_config(config), overrides, tier)

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules as config; `bnexp.training.optimizer` builds them."""
+"""Optimisers and learning-rate schedules as config; `bnexp.training` builds them."""
 
 from __future__ import annotations
 

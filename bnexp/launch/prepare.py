@@ -11,14 +11,14 @@ from pathlib import Path
 
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
-from bnexp.launch.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.resume import find_resume_point
+from bnexp.launch.run.one_run import describe_planned_conditions, prepare_device
+from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.runs.record import list_evaluated_steps
-from bnexp.training.device import resolve_device
-from bnexp.training.precision import measure_bf16_slowdown
+from bnexp.training.machine.device import resolve_device
+from bnexp.training.machine.precision import measure_bf16_slowdown
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 from bnexp.training.step import train_step
 from bnexp.wording import count

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.data.batches import ResidentImages
-from bnexp.training.precision import autocast
-from bnexp.training.progress import ScoreTotals
+from bnexp.training.machine.precision import autocast
+from bnexp.training.saving.progress import ScoreTotals
 
 CPU_BATCH_SIZE = 128
 """Images that the CPU evaluates at once: what one layer hands to the next stays in the cache."""

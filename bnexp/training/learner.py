@@ -11,10 +11,10 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
 from bnexp.seeding import derive_seed
 from bnexp.training.memory import count_training_bytes
-from bnexp.training.optimizer import compute_learning_rate
+from bnexp.training.optimization.optimizer import compute_learning_rate
+from bnexp.training.optimization.trainable import Trained
+from bnexp.training.optimization.update import build_update
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
-from bnexp.training.trainable import Trained
-from bnexp.training.update import build_update
 
 
 class Learner:

@@ -10,10 +10,10 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import Probe
 from bnexp.runs import Summary
-from bnexp.training.device import read_peak_memory, reset_peak_memory
 from bnexp.training.evaluation import Score
-from bnexp.training.progress import Progress
-from bnexp.training.save_schedule import SaveSchedule
+from bnexp.training.machine.device import read_peak_memory, reset_peak_memory
+from bnexp.training.saving.progress import Progress
+from bnexp.training.saving.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
 from bnexp.training.step import Batch
 from bnexp.training.window import Window

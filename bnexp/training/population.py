@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.training.evaluation import Score, evaluate
-from bnexp.training.precision import autocast
+from bnexp.training.machine.precision import autocast
 
 
 @dataclass(frozen=True)

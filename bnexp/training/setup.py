@@ -18,9 +18,9 @@ from bnexp.errors import DataError, UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
-from bnexp.training.optimizer import build_optimizer
+from bnexp.training.optimization.optimizer import build_optimizer
+from bnexp.training.optimization.trainable import choose_trained
 from bnexp.training.population import Evaluator
-from bnexp.training.trainable import choose_trained
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnexp.diagnostics.probe import Probe, ProbedStep
-from bnexp.training.precision import autocast
-from bnexp.training.update import Update
+from bnexp.training.machine.precision import autocast
+from bnexp.training.optimization.update import Update
 
 Batch = tuple[Tensor, Tensor]
 """Inputs `(N, C, H, W)` and targets `(N,)`."""

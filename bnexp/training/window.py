@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bnexp.training.evaluation import ScoreSum
-from bnexp.training.progress import Progress
+from bnexp.training.saving.progress import Progress
 from bnexp.training.step import StepResult
 
 

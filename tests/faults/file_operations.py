@@ -242,7 +242,7 @@ def make_short():
     """Leaves little to do but file operations: few images, and a heartbeat at each step."""
     from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
     from bnexp.data.shapes import config, drawing
-    from bnexp.launch import recorder
+    from bnexp.launch.run import recorder
 
     whole = drawing.draw_shapes(10_000, 2_000)
     train, test = (

@@ -8,7 +8,7 @@ import pytest
 from forks import wait_until
 from sweeps import Listener, plan, read_runs, train
 
-from bnexp.launch.one_run import mark_lost
+from bnexp.launch.run.one_run import mark_lost
 from bnexp.locks import hold_lock
 from bnexp.runs.reading import read_status
 

@@ -28,7 +28,7 @@ TRAIN = [sys.executable, "-m", "bnexp", "train", "c.yaml", "--runs-dir", "disk/r
 FILL = """
 import errno
 from pathlib import Path
-from bnexp.launch import one_run
+from bnexp.launch.run import one_run
 from bnexp.runs import RunDir
 
 class Run:

@@ -12,8 +12,8 @@ from rich.console import Console
 from bnexp.config.load import load_experiment
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import plan_runs
-from bnexp.launch.stages import Stage
-from bnexp.launch.sweep import SweepTrainer
+from bnexp.launch.stages.stages import Stage
+from bnexp.launch.stages.sweep import SweepTrainer
 from bnexp.runs import read_run
 from bnexp.training import learner
 

@@ -9,11 +9,11 @@ from interrupted_runs import interrupt, plan, train
 
 import bnexp
 from bnexp.errors import UsageError
-from bnexp.launch import one_run
 from bnexp.launch.prepare import prepare
-from bnexp.launch.resume import find_differences
+from bnexp.launch.run import one_run
+from bnexp.launch.run.resume import find_differences
 from bnexp.runs import read_run
-from bnexp.training.conditions import describe_conditions, digest_code
+from bnexp.training.machine.conditions import describe_conditions, digest_code
 
 
 def change_conditions(monkeypatch, **changes):
@@ -123,7 +123,7 @@ def test_a_forced_run_starts_over_whatever_its_checkpoint_says(tmp_path, monkeyp
 def test_a_retry_keeps_the_log_of_the_failure_until_it_is_forced(tmp_path, monkeypatch):
     run = plan(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("bnexp.launch.one_run.build_parts", lambda *_: 1 / 0)
+        patch.setattr("bnexp.launch.run.one_run.build_parts", lambda *_: 1 / 0)
         assert train(run)[0] == "failed"
 
     assert train(plan(tmp_path))[0] == "finished"

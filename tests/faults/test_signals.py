@@ -13,9 +13,9 @@ from rich.console import Console
 from sweeps import plan
 
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stages import Stage
+from bnexp.launch.stages.stages import Stage
+from bnexp.launch.stages.sweep import SweepTrainer
 from bnexp.launch.stop import StopSignal
-from bnexp.launch.sweep import SweepTrainer
 from bnexp.locks import is_held
 from bnexp.runs import RunDir, read_run
 

@@ -236,7 +236,7 @@ def test_no_stream_and_no_markup_goes_around_the_doors():
 OWN_FILES = {
     "bnexp.config.shipped", "bnexp.config.whole", "bnexp.config.yaml.reader",
     "bnexp.familiar_names", "bnexp.files",
-    "bnexp.runs.environment", "bnexp.training.conditions", "bnexp.training.device",
+    "bnexp.runs.environment", "bnexp.training.machine.conditions", "bnexp.training.machine.device",
     "bnexp.reports.tensorboard.serve",
 }  # fmt: skip
 """Modules that read our own files, the system's, or a config that the user names."""

@@ -10,11 +10,11 @@ import torch
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device, give_threads, split_threads
 from bnexp.launch.engines.pool import Pool
-from bnexp.launch.one_run import train_one
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.prepare import estimate_seconds
+from bnexp.launch.run.one_run import train_one
 from bnexp.launch.stop import StopSignal
-from bnexp.training.device import DEFAULT_THREADS, free_memory, resolve_device
+from bnexp.training.machine.device import DEFAULT_THREADS, free_memory, resolve_device
 from bnexp.wording import count
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from bnexp.launch.one_run import mark_lost
 from bnexp.launch.plan import PlannedRun
+from bnexp.launch.run.one_run import mark_lost
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said
 from bnexp.runs import State
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.resume import find_resume_point
+from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
-from bnexp.training.device import DEFAULT_THREADS, resolve_device
+from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
 
 
 def split_threads(jobs: int) -> int | None:

@@ -35,7 +35,7 @@ def work(connection: Connection) -> None:
     ignore_terminal()
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
-    from bnexp.launch.one_run import train_one
+    from bnexp.launch.run.one_run import train_one
 
     def send(event: Event | Ready) -> None:
         # If the parent is gone, the inbox notices; the run must be saved first.

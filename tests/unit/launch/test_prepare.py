@@ -9,7 +9,7 @@ from bnexp.errors import UsageError
 from bnexp.launch import prepare as preparing
 from bnexp.launch.plan import plan_tuning
 from bnexp.launch.prepare import prepare
-from bnexp.training.precision import measure_bf16_slowdown
+from bnexp.training.machine.precision import measure_bf16_slowdown
 
 
 @pytest.mark.parametrize(

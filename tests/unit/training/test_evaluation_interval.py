@@ -10,7 +10,7 @@ from bnexp.config.train import EvaluateConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.training.loop import Training
 from bnexp.training.population import Evaluator
-from bnexp.training.progress import Progress
+from bnexp.training.saving.progress import Progress
 from bnexp.training.setup import build_parts
 
 EVERY_4 = EvaluateConfig(every_steps=4, population_statistics=("ema", "precise"))

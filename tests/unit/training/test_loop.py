@@ -16,7 +16,7 @@ from bnexp.norms.none.config import NoNormConfig
 from bnexp.training import learner
 from bnexp.training.evaluation import Score, ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
-from bnexp.training.optimizer import compute_learning_rate
+from bnexp.training.optimization.optimizer import compute_learning_rate
 from bnexp.training.setup import build_parts
 
 

@@ -9,9 +9,9 @@ from toy_training import CPU, Notes, build_dataset, configure
 from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
-from bnexp.training.checkpoint import restore, write_tensors
 from bnexp.training.loop import StoppedError, Training
-from bnexp.training.progress import CheckpointMetadata
+from bnexp.training.saving.checkpoint import restore, write_tensors
+from bnexp.training.saving.progress import CheckpointMetadata
 from bnexp.training.setup import build_parts
 
 

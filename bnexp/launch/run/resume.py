@@ -12,7 +12,7 @@ from typing import Any
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.runs import CheckpointError, DamagedCheckpointError
-from bnexp.training.progress import CheckpointMetadata
+from bnexp.training.saving.progress import CheckpointMetadata
 
 Conditions = Mapping[str, str | int]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bnexp.config.load import load_experiment
-from bnexp.launch.durations import describe_duration
 from bnexp.launch.plan import plan_runs
+from bnexp.launch.stages.durations import describe_duration
 from bnexp.runs import Summary
 from bnexp.runs.environment import describe_processor
 

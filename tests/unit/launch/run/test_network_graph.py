@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.launch.network_graph import trace_network
+from bnexp.launch.run.network_graph import trace_network
 
 
 class Block(nn.Module):

@@ -7,8 +7,8 @@ from sweeps import plan
 
 from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stages import Stage
-from bnexp.launch.sweep import SweepTrainer
+from bnexp.launch.stages.stages import Stage
+from bnexp.launch.stages.sweep import SweepTrainer
 
 
 def test_cells_take_turns_seed_by_seed(tmp_path, monkeypatch):

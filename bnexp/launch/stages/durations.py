@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.stages import Plan, choose_looks, place_of
+from bnexp.launch.stages.stages import Plan, choose_looks, place_of
 from bnexp.runs import read_run
 from bnexp.runs.environment import describe_processor
 from bnexp.runs.reading import find_runs

@@ -16,21 +16,26 @@ import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
 from bnexp.errors import BnexpError, UsageError
-from bnexp.launch.first_look import show_first_look
 from bnexp.launch.plan import PlannedRun, decide
-from bnexp.launch.recorder import RunRecorder
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
-from bnexp.launch.resume import Conditions, ResumePoint, find_resume_point
+from bnexp.launch.run.first_look import show_first_look
+from bnexp.launch.run.recorder import RunRecorder
+from bnexp.launch.run.resume import Conditions, ResumePoint, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.system import is_out_of_memory
-from bnexp.training.checkpoint import restore, write_tensors
-from bnexp.training.conditions import describe_conditions
-from bnexp.training.device import describe_device, free_memory, make_deterministic, resolve_device
 from bnexp.training.loop import StoppedError, Training
-from bnexp.training.progress import CheckpointMetadata, Progress
+from bnexp.training.machine.conditions import describe_conditions
+from bnexp.training.machine.device import (
+    describe_device,
+    free_memory,
+    make_deterministic,
+    resolve_device,
+)
+from bnexp.training.saving.checkpoint import restore, write_tensors
+from bnexp.training.saving.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts
 
 

@@ -11,11 +11,11 @@ from sweeps import CONFIG, read_runs
 
 from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import load_experiment
-from bnexp.launch import one_run
-from bnexp.launch.durations import describe_durations
-from bnexp.launch.experiment import train_stages
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stages import find_stages, leave_out_unneeded, plan_experiment
+from bnexp.launch.run import one_run
+from bnexp.launch.stages.durations import describe_durations
+from bnexp.launch.stages.experiment import train_stages
+from bnexp.launch.stages.stages import find_stages, leave_out_unneeded, plan_experiment
 from bnexp.runs import RunDir
 
 SWEEP = """\

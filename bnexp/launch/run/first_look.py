@@ -11,8 +11,8 @@ from PIL import Image as PillowImage
 
 from bnexp.data.batches import TrainingBatches
 from bnexp.foreign_text import escape_markdown
-from bnexp.launch.network_graph import trace_network
-from bnexp.launch.recorder import RunRecorder
+from bnexp.launch.run.network_graph import trace_network
+from bnexp.launch.run.recorder import RunRecorder
 from bnexp.runs.tensorboard_events import Image
 from bnexp.training.setup import TrainingParts
 

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.screen.output import print_line
-from bnexp.launch.stages import Stage
+from bnexp.launch.stages.stages import Stage
 from bnexp.launch.stop import exiting_at_once
 from bnexp.wording import LOADING, count
 
 if TYPE_CHECKING:
-    from bnexp.launch.sweep import SweepTrainer
+    from bnexp.launch.stages.sweep import SweepTrainer
 
 
 def train_stages(
@@ -56,6 +56,6 @@ def _load_trainer(options: LaunchOptions, console: Console) -> SweepTrainer:
     if "torch" not in sys.modules:
         console.print(LOADING)
     with exiting_at_once():
-        from bnexp.launch.sweep import SweepTrainer
+        from bnexp.launch.stages.sweep import SweepTrainer
 
     return SweepTrainer(options, console)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import Experiment
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
-from bnexp.launch.tuning import choose_values, describe_choices, note_choices
+from bnexp.launch.stages.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
 from bnexp.wording import count
 

@@ -16,8 +16,8 @@ from bnexp.models.resnet.config import ResNetConfig
 from bnexp.norms.group.config import GroupNormConfig
 from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.loop import Training
+from bnexp.training.optimization.trainable import choose_trained
 from bnexp.training.setup import build_parts
-from bnexp.training.trainable import choose_trained
 
 SHAPE = (8, 8, 3)
 AS_MANY = "as_many_as_norms"

@@ -14,10 +14,10 @@ from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
-from bnexp.training.checkpoint import restore, write_tensors
 from bnexp.training.loop import StoppedError, Training
-from bnexp.training.progress import CheckpointMetadata
-from bnexp.training.save_schedule import SaveSchedule
+from bnexp.training.saving.checkpoint import restore, write_tensors
+from bnexp.training.saving.progress import CheckpointMetadata
+from bnexp.training.saving.save_schedule import SaveSchedule
 from bnexp.training.setup import build_parts
 
 

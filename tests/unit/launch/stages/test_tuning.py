@@ -13,11 +13,11 @@ from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.tuning import find_tuned_keys, read_tuning
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
-from bnexp.launch.durations import describe_durations
-from bnexp.launch.experiment import train_stages
 from bnexp.launch.options import LaunchOptions
-from bnexp.launch.stages import find_stages, plan_experiment
-from bnexp.launch.tuning import choose_values, describe_choices
+from bnexp.launch.stages.durations import describe_durations
+from bnexp.launch.stages.experiment import train_stages
+from bnexp.launch.stages.stages import find_stages, plan_experiment
+from bnexp.launch.stages.tuning import choose_values, describe_choices
 from bnexp.reports.markdown import render_markdown
 from bnexp.runs import Summary, read_experiments, read_run
 from bnexp.runs.removal import plan_removal, remove
@@ -147,7 +147,7 @@ def test_runs_without_the_figure_are_refused(choose, monkeypatch):
         record = read_run(path)
         return replace(record, summary=replace(record.summary, final={}))
 
-    monkeypatch.setattr("bnexp.launch.tuning.read_run", read_without_figure)
+    monkeypatch.setattr("bnexp.launch.stages.tuning.read_run", read_without_figure)
     with pytest.raises(UsageError, match="has no val/accuracy to tune by"):
         choose(text(), figures)
 
@@ -275,7 +275,7 @@ def test_what_was_cut_off_after_tuning_ends_with_the_same_runs(trained, tmp_path
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bnexp.launch.stages.note_choices", die)
+        patch.setattr("bnexp.launch.stages.stages.note_choices", die)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "cut", text())
     train(tmp_path / "cut", text())
@@ -294,7 +294,7 @@ def test_force_starts_with_the_tuning_and_deletes_all_runs_first(tmp_path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bnexp.launch.stages.note_choices", die)
+        patch.setattr("bnexp.launch.stages.stages.note_choices", die)
         with pytest.raises(KeyboardInterrupt):
             train(folder, config, force=True)
     assert not [*(folder / "runs/many").glob("norm=*/seed=*/summary.json")]

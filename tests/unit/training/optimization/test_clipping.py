@@ -10,8 +10,8 @@ from toy_training import CPU, Notes, build_dataset, configure
 
 from bnexp.config.optim import AdamWConfig, SgdConfig
 from bnexp.training.loop import Training
+from bnexp.training.optimization.update import clip_norm, clip_units
 from bnexp.training.setup import build_parts
-from bnexp.training.update import clip_norm, clip_units
 
 
 @pytest.fixture(scope="module")

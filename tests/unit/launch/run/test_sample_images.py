@@ -10,7 +10,7 @@ from PIL import Image
 from bnexp.data.batches import ChannelStatistics, TrainingBatches
 from bnexp.data.dataset import LabelledImages
 from bnexp.data.shapes.config import ShapesConfig
-from bnexp.launch.first_look import draw_first_batch
+from bnexp.launch.run.first_look import draw_first_batch
 
 NAMES = tuple("abcdefghij")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bnexp.config.optim import OptimizerConfig
 from bnexp.training.initialization import find_output_layer
-from bnexp.training.trainable import Trained
+from bnexp.training.optimization.trainable import Trained
 
 UNIT_EPS = 1e-3
 """The least norm that a unit's weights count as, so that zeros can learn; the paper's."""

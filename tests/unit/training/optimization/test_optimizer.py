@@ -14,7 +14,7 @@ from bnexp.config.optim import (
     SgdConfig,
     StepScheduleConfig,
 )
-from bnexp.training.optimizer import build_optimizer, compute_learning_rate
+from bnexp.training.optimization.optimizer import build_optimizer, compute_learning_rate
 
 TOTAL, PER_EPOCH = 40, 10
 
@@ -192,11 +192,11 @@ def test_a_training_step_imports_no_compiler():
         "import sys, torch\n"
         "from bnexp.config.optim import SgdConfig\n"
         "from bnexp.config.train import TrainConfig\n"
-        "from bnexp.training.device import make_deterministic\n"
+        "from bnexp.training.machine.device import make_deterministic\n"
         "from bnexp.models.cnn.config import CnnConfig\n"
-        "from bnexp.training.optimizer import build_optimizer\n"
-        "from bnexp.training.trainable import choose_trained\n"
-        "from bnexp.training.update import build_update\n"
+        "from bnexp.training.optimization.optimizer import build_optimizer\n"
+        "from bnexp.training.optimization.trainable import choose_trained\n"
+        "from bnexp.training.optimization.update import build_update\n"
         "make_deterministic(torch.device('cpu'), 1, is_compiled=False)\n"
         "assert torch.are_deterministic_algorithms_enabled()\n"
         "model = torch.nn.Linear(2, 2)\n"

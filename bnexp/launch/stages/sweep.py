@@ -19,7 +19,7 @@ from bnexp.launch.prepare import count_planned_steps, prepare, start_over
 from bnexp.launch.screen.display import open_display
 from bnexp.launch.screen.output import print_line
 from bnexp.launch.screen.progress import RunSize, SweepProgress
-from bnexp.launch.stages import Stage, place_of
+from bnexp.launch.stages.stages import Stage, place_of
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import State
 from bnexp.wording import command_to_paste, count, format_duration

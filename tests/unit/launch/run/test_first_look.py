@@ -9,7 +9,7 @@ from torch import nn
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import LabelledImages
 from bnexp.data.shapes.config import ShapesConfig
-from bnexp.launch.first_look import show_first_look
+from bnexp.launch.run.first_look import show_first_look
 
 
 class Recorder:

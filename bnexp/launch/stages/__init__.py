@@ -1,0 +1,1 @@
+"""Which runs are trained before the next decision about an experiment is made."""
