@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import differing_machine
@@ -31,6 +32,13 @@ def find_speed_obstacle(cell: Cell, baseline: Cell, swept: Collection[str]) -> S
     if not _took_turns(cell.finished, baseline.finished):
         return "out of turn"
     return "unsteady" if _is_unsteady(cell) or _is_unsteady(baseline) else None
+
+
+def were_beside_others(runs: Sequence[RunRecord]) -> bool:
+    """Returns whether one of the runs trained while another did, one of these or one on record."""
+    spans = sorted(span for run in runs if (span := _find_span(run)))
+    overlap = any(end > start for (_, end), (start, _) in pairwise(spans))
+    return overlap or any(run.was_beside_others for run in runs)
 
 
 def _is_unsteady(cell: Cell) -> bool:

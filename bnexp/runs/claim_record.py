@@ -4,6 +4,9 @@
 alone. From it a comparison tells a claim that stood before its results from one that was
 written, or changed, when they were known. It proves nothing against whoever deletes it, or
 trains in another folder.
+
+It also notes when each run was trained, so that a time is not judged if another run took its
+share of the machine.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +51,8 @@ class ClaimRecord:
     """The claims about a run that were seen before it had a result, by their digests."""
     with_result: frozenset[str] = frozenset()
     """The runs that had a result."""
+    beside_others: frozenset[str] = frozenset()
+    """The runs of which one was trained while another one of this folder was."""
 
     def find_claims(self, fingerprint: str | None, *, has_ended: bool) -> frozenset[str] | None:
         """Returns the claims that stood before a run had a result.
@@ -56,6 +63,10 @@ class ClaimRecord:
         if has_ended and key not in self.with_result:
             return None
         return self.before_result.get(key, frozenset())
+
+    def was_beside_others(self, fingerprint: str | None) -> bool:
+        """Returns whether another run that ended in this folder was trained at the same time."""
+        return (fingerprint or "")[:_DIGITS] in self.beside_others
 
 
 def read_record(runs_dir: Path) -> ClaimRecord:
@@ -72,16 +83,36 @@ def read_record(runs_dir: Path) -> ClaimRecord:
 def _read(path: Path, _time: int, _size: int) -> ClaimRecord:
     seen: dict[str, set[str]] = {}
     ended: dict[str, frozenset[str]] = {}
+    spans: list[tuple[float, float, str]] = []
     for entry in _read_entries(path):
         result = entry.get("result")
         if isinstance(result, str):
             ended.setdefault(result, frozenset(seen.get(result, ())))
+            if span := _read_span(entry.get("span")):
+                spans.append((*span, result))
             continue
         claims, runs = _texts(entry.get("claims")), _texts(entry.get("runs"))
         for run in runs:
             seen.setdefault(run, set()).update(claims)
     begun = {run: frozenset(claims) for run, claims in seen.items()}
-    return ClaimRecord({**begun, **ended}, frozenset(ended))
+    return ClaimRecord({**begun, **ended}, frozenset(ended), frozenset(_find_overlapping(spans)))
+
+
+def _find_overlapping(spans: Iterable[tuple[float, float, str]]) -> Iterator[str]:
+    """Yields the runs whose span overlaps another one's."""
+    last, last_run = -inf, ""
+    for start, end, run in sorted(spans):
+        if start < last:
+            yield from (run, last_run)
+        if end > last:
+            last, last_run = end, run
+
+
+def _read_span(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - any JSON
+    match value:
+        case [int() | float() as start, int() | float() as end]:
+            return float(start), float(end)
+    return None
 
 
 def _read_entries(path: Path) -> Iterable[Mapping[str, Any]]:
@@ -116,13 +147,15 @@ def note_claims(runs_dir: Path, digests: Collection[str], fingerprints: Iterable
         _append(runs_dir, {"claims": [*digests], "runs": new})
 
 
-def note_result(runs_dir: Path, fingerprint: str) -> None:
-    """Notes that a run has a result.
+def note_result(runs_dir: Path, fingerprint: str, seconds: float) -> None:
+    """Notes that a run has a result, and that it was trained for the last so many seconds.
 
     Raises:
         OSError: The record cannot be written.
     """
-    _append(runs_dir, {"result": fingerprint[:_DIGITS]})
+    now = time.time()
+    span = [round(now - seconds, 3), round(now, 3)]
+    _append(runs_dir, {"result": fingerprint[:_DIGITS], "span": span})
 
 
 def _read_last(handle: int) -> bytes:

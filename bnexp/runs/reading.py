@@ -121,9 +121,11 @@ def read_run(
         contents[ENVIRONMENT] = _read(environment_path, found)
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
         conditions |= _find_later_tuning(path, known["cell"], conditions)
-        conditions["claims_on_record"] = find_record(path.parent).find_claims(
-            known.get("fingerprint"), has_ended=summary is not None
+        on_record, fingerprint = find_record(path.parent), known.get("fingerprint")
+        conditions["claims_on_record"] = on_record.find_claims(
+            fingerprint, has_ended=summary is not None
         )
+        conditions["was_beside_others"] = on_record.was_beside_others(fingerprint)
     if seal and summary:
         broken = [seal.find_problem(name, content) for name, content in contents.items()]
         broken += [seal.find_other_identity(status)]

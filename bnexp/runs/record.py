@@ -139,6 +139,8 @@ class RunRecord:
     claims_on_record: frozenset[str] | None = None
     """The claims that the runs folder's record knows to have stood before the run had a result, by
     their digests; None if the record does not know when that was."""
+    was_beside_others: bool = False
+    """Whether, by the same record, another run was trained at the same time."""
     is_damaged: bool = False
     """Whether the run ended, but its summary cannot be read; its state is then `failed`."""
     is_silent: bool = False

@@ -190,7 +190,7 @@ class RunDir:
         self.check()
         shown = {key: value for key, value in asdict(summary).items() if value is not None}
         content = encode_json(shown)
-        note_result(self.runs_dir, str(self.identity.get("fingerprint")))
+        note_result(self.runs_dir, str(self.identity.get("fingerprint")), summary.elapsed_seconds)
         write_seal(self.path, self.identity, {SUMMARY: content})
         write_bytes_atomically(self.summary, content)
         sync_folder(self.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
 from math import inf
 
 from bnexp.analysis.cells import Cell, swept_keys
@@ -12,7 +13,7 @@ from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
 from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
 from bnexp.analysis.metrics import split_tag
 from bnexp.analysis.results import Caveat, ClaimSide, SpeedObstacle
-from bnexp.analysis.speeds import find_speed_obstacle
+from bnexp.analysis.speeds import find_speed_obstacle, were_beside_others
 from bnexp.analysis.tuning import read_tuning
 from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
 from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
@@ -233,17 +234,19 @@ def _find_untrained(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
 
 
 def _find_wrong_times(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
-    """Finds why times are not to be compared."""
-    if claim.metric not in TIMES or len(sides) < 2:
+    """Finds why times are not to be judged."""
+    if claim.metric not in TIMES:
         return
     swept = swept_keys(runs_of(sides))
-    for treatment in sides["treatment"]:
-        for control in sides["control"]:
-            if obstacle := find_speed_obstacle(treatment, control, swept):
-                consequence = "train them with one job, and nothing else beside them"
-                reason = f"{claim.metric} cannot be compared: {_SPEED_OBSTACLES[obstacle]}"
-                yield Caveat("untestable", reason, consequence=consequence)
-                return
+    pairs = product(sides["treatment"], sides.get("control", ()))
+    found = (find_speed_obstacle(treatment, control, swept) for treatment, control in pairs)
+    reasons = [_SPEED_OBSTACLES[obstacle] for obstacle in found if obstacle]
+    if were_beside_others([run for run in runs_of(sides) if run.state == "finished"]):
+        reasons.append("runs were trained at the same time, or beside others")
+    if reasons:
+        consequence = "train them with one job, and nothing else beside them"
+        reason = f"{claim.metric} cannot be judged: {reasons[0]}"
+        yield Caveat("untestable", reason, consequence=consequence)
 
 
 def _at_seeds(cell: Cell, seeds: Collection[int]) -> Cell:

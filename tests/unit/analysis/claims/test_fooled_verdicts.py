@@ -1,5 +1,7 @@
 """Ways to fool a verdict: each input with a sibling, and what must come out."""
 
+from dataclasses import replace
+
 import pytest
 from records import build_environment, build_run, claim
 from scipy import stats
@@ -140,6 +142,27 @@ def test_speeds_are_compared_only_if_the_cells_took_turns():
     assert in_turn.claims[0].verdict == "supported"
     assert one_by_one.claims[0].verdict == "inconclusive"
     assert "not trained in turn" in one_by_one.claims[0].obstacle.text
+
+
+def test_speeds_of_runs_that_trained_side_by_side_are_not_judged():
+    pairs = compare_runs(speeds(lambda name, seed: seed, SPEEDS))
+
+    assert pairs.claims[0].verdict == "inconclusive"
+    assert "at the same time" in pairs.claims[0].obstacle.text
+
+
+@pytest.mark.parametrize("control", [None, 2000])
+def test_speeds_of_runs_beside_other_experiments_are_not_judged(control):
+    runs = speeds(lambda name, seed: 2 * seed + (name == "batch"), SPEEDS)
+    if control:
+        against = claim(metric="images_per_second", direction="lower", margin=10, control=control)
+        runs = [replace(run, claims=(against,)) for run in runs]
+    disturbed = [replace(run, was_beside_others=run.seed == 1) for run in runs]
+
+    assert compare_runs(runs).claims[0].verdict == "supported"
+    found = compare_runs(disturbed).claims[0]
+    assert found.verdict == "inconclusive"
+    assert "beside others" in found.obstacle.text
 
 
 def test_the_order_in_the_file_does_not_matter():
