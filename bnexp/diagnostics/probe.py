@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
 
+class LossOfBatch(Protocol):
+    """The loss of the step's batch, or of a part of it, as a function of the network's state."""
+
+    def __call__(self, images: slice = slice(None)) -> Tensor:
+        """Runs the model on these images, at the run's precision, and returns the mean loss.
+
+        What the network draws at random (dropout, noise) is the same at each call for the same
+        images: for the whole batch what the step itself drew, for a part draws of its own.
+        To be called inside `leaving_no_trace`.
+        """
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class ProbedStep:
     """A step whose backward pass is done, as a probe sees it."""
@@ -28,11 +41,10 @@ class ProbedStep:
     """The batch's mean loss, detached."""
     logits: Tensor
     """`(N, num_classes)` in float32, detached."""
-    compute_loss: Callable[[], Tensor]
-    """Runs the model on the batch again, at the run's precision, and returns the mean loss.
-
-    To be called inside `leaving_no_trace`.
-    """
+    learning_rate: float
+    """The step's learning rate."""
+    compute_loss: LossOfBatch
+    """The loss again, e.g. at other values of the parameters."""
 
 
 class Probe(Protocol):
@@ -44,7 +56,8 @@ class Probe(Protocol):
     nothing may outlive the step, so that a run that is killed and resumed measures the same.
 
     A probe must not change the run: it changes nothing outside `leaving_no_trace`. It may draw
-    random numbers, as each step seeds the generators that the network draws from.
+    random numbers, as each step seeds the generators that the network draws from; what it measures
+    should not depend on them, since other probes may have drawn before it.
     """
 
     def is_due(self, step: int) -> bool:
@@ -68,7 +81,7 @@ class Probe(Protocol):
 
 @contextlib.contextmanager
 def leaving_no_trace(model: nn.Module) -> Iterator[None]:
-    """Puts parameters, buffers, gradients and modes of a model back, bit for bit.
+    """Puts parameters, buffers, gradients and modes of a model back, and the random generators.
 
     Inside, gradients start out as None, so that an extra backward pass has them for itself.
     """
@@ -81,6 +94,8 @@ def leaving_no_trace(model: nn.Module) -> Iterator[None]:
         for name, buffer in module.named_buffers(recurse=False)
     ]
     modes = [(module, module.training) for module in model.modules()]
+    generators = _find_generators(model)
+    states = [get_state() for get_state, _ in generators]
     for value, _, _ in parameters:
         value.grad = None
     try:
@@ -95,3 +110,23 @@ def leaving_no_trace(model: nn.Module) -> Iterator[None]:
                 setattr(module, name, buffer)
         for module, mode in modes:
             module.training = mode
+        for (_, set_state), state in zip(generators, states, strict=True):
+            set_state(state)
+
+
+def _find_generators(
+    model: nn.Module,
+) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], object]]]:
+    """Returns what gets and sets the state of each generator that a model may draw from."""
+    import torch
+
+    generators = [torch.default_generator]
+    device = next((value.device for value in model.parameters()), torch.device("cpu"))
+    if device.type == "cuda":
+        generators.append(torch.cuda.default_generators[device.index])
+    states: list[tuple[Callable[[], Tensor], Callable[[Tensor], object]]] = [
+        (generator.get_state, generator.set_state) for generator in generators
+    ]
+    if device.type == "mps":
+        states.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+    return states

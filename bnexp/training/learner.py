@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -44,16 +45,20 @@ class Learner:
 
     def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
         """Does the step of this number, counted from 1, which `probes` measure."""
-        # What the step draws is a function of the seed and its number alone.
-        for seeder in self._seeders:
-            seeder(derive_seed(self._config.train.seed, "step", number - 1))
+        self._seed(number)
         learning_rate = self.learning_rate(number)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        precision = self._config.train.precision
+        precision, seed = self._config.train.precision, partial(self._seed, number)
         return train_step(
-            self.model, self.optimizer, batch, precision, number, probes, self._update
+            self.model, self.optimizer, batch, precision, number, probes, self._update, seed
         )
+
+    def _seed(self, number: int, part: int | None = None) -> None:
+        """Makes what a step draws a function of seed, number and part of the batch alone."""
+        parts = () if part is None else ("part", part)
+        for seeder in self._seeders:
+            seeder(derive_seed(self._config.train.seed, "step", number - 1, *parts))
 
     def learning_rate(self, number: int) -> float:
         """Returns the learning rate of the step of this number, counted from 1."""

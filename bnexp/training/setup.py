@@ -145,7 +145,7 @@ def _check_logits(model: nn.Module, name: str, dataset: Dataset) -> None:
         UsageError: It does not turn them into two rows of logits.
     """
     height, width, channels = dataset.image_shape
-    with leaving_no_trace(model), torch.no_grad(), torch.random.fork_rng([]):
+    with leaving_no_trace(model), torch.no_grad():
         logits = model.eval()(torch.zeros(2, channels, height, width))
     if logits.shape != (2, len(dataset.class_names)):
         raise UsageError(

@@ -43,10 +43,13 @@ def train_step(
     number: int = 1,
     probes: Sequence[Probe] = (),
     update: Update | None = None,
+    seed: Callable[[int | None], None] = lambda _: None,
 ) -> StepResult:
     """Does one optimiser step, which the given probes measure; they do not change it.
 
-    `update` stands in for the optimiser's own step; probes see the gradients before it.
+    `update` stands in for the optimiser's own step; probes see the gradients before it. Before a
+    probe runs the network again, `seed` seeds what it draws from: with None like the step, with a
+    number for the part of the batch that starts there.
     """
     update = update or optimizer.step
     with contextlib.ExitStack() as hooks:
@@ -59,9 +62,13 @@ def train_step(
     loss, logits = loss.detach(), logits.detach()
     if not probes:
         return StepResult(loss, logits, clipped=update())
-    step = ProbedStep(
-        number, model, *batch, loss, logits, lambda: compute_loss(model, batch, precision)[0]
-    )
+
+    def compute_again(images: slice = slice(None)) -> Tensor:
+        seed(images.start)
+        return compute_loss(model, (batch[0][images], batch[1][images]), precision)[0]
+
+    learning_rate = optimizer.param_groups[0]["lr"]
+    step = ProbedStep(number, model, *batch, loss, logits, learning_rate, compute_again)
     for probe in probes:
         probe.before_update(step)
     clipped = update()

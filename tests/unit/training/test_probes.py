@@ -172,3 +172,35 @@ def test_a_run_with_probes_that_is_stopped_measures_the_same(dataset):
             assert rows_with([*whole_rows[:done], *rows], tag) == rows_with(whole_rows, tag)
         expected = read_bits(whole.learner.model.state_dict())
         assert read_bits(parts.learner.model.state_dict()) == expected
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_loss_can_be_computed_again_with_the_draws_of_the_step(name, dataset):
+    losses = []
+
+    class Again(Probe):
+        def before_update(self, step):
+            torch.rand(3)
+            with leaving_no_trace(step.model):
+                losses.append((step.loss, step.compute_loss()))
+                parts = (slice(0, 16), slice(16, 32), slice(0, 16))
+                losses.append([step.compute_loss(part) for part in parts])
+
+        def after_update(self, step):
+            yield "diag/toy/learning_rate", step.learning_rate
+
+    learner = (parts := build_parts(CONFIGS[name], dataset, CPU)).learner
+    measured = learner.step(1, next(parts.batches.epoch(0)), [Again()]).measured
+
+    (loss, again), (first, second, first_again) = losses
+    assert loss == again
+    assert first == first_again != second
+    assert measured == {"diag/toy/learning_rate": learner.learning_rate(1)}
+
+
+def test_no_generator_moves(dataset):
+    model = build_parts(CONFIGS["batch"], dataset, CPU).learner.model
+    before = torch.get_rng_state()
+    with leaving_no_trace(model):
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)
