@@ -239,7 +239,7 @@ def _compare_exactly(
         mean=difference,
         interval=None,
         p=float(difference == 0),
-        n=len(treatment.values.keys() & control.values.keys()),
+        n=len(treatment.values.keys() | control.values.keys()),
         p_for=float(not shown),
         p_against=float(shown or not refuted),
         p_equivalence=None

@@ -254,8 +254,6 @@ def test_the_noise_of_a_flat_curve_is_no_range():
 
 def memory(none, batch, **changes):
     changes = {"metric": "training_memory_bytes", "direction": "higher", "margin": 1e6, **changes}
-    from dataclasses import replace
-
     claims = (claim(**changes),)
     records = [
         replace(run, summary=replace(run.summary, training_memory_bytes=size))
@@ -271,6 +269,21 @@ def test_a_metric_without_noise_is_compared_exactly():
     assert memory(100_000_000, 100_500_000).verdict == "equivalent"
     assert memory(100_000_000, 100_500_000, direction="equal").verdict == "supported"
     assert memory(100_000_000, 120_000_000, direction="equal").verdict == "contradicted"
+
+
+def test_an_exact_comparison_counts_all_seeds_if_the_sides_have_other_ones():
+    claims = (claim(metric="training_memory_bytes", direction="lower", margin=1e6, paired=False),)
+    runs = [
+        (build_run(name, seed, 0.5, claims=claims), size)
+        for name, size, seeds in (("norm=none", 120, range(3)), ("norm=batch", 100, range(3, 6)))
+        for seed in seeds
+    ]
+    records = [
+        replace(run, summary=replace(run.summary, training_memory_bytes=size)) for run, size in runs
+    ]
+    found = compare_runs(records).claims[0]
+
+    assert (found.test.name, found.test.n) == ("exact comparison", 6)
 
 
 # 9, 16: networks that learnt nothing
