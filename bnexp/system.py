@@ -72,6 +72,49 @@ def read_proc(name: str) -> list[str]:
         return []
 
 
+def count_usable_cores() -> int:
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_cpu_limit() -> float | None:
+    """Returns how many cores' worth of time this process's container allows; None if all."""
+    for name in ("cpu.max", "cpu/cpu.cfs_quota_us"):
+        quota, *period = _read_cgroup(name)
+        period = period or _read_cgroup("cpu/cpu.cfs_period_us")
+        if quota.isdecimal() and period[0].isdecimal():
+            return int(quota) / int(period[0])
+    return None
+
+
+def read_memory_limit() -> int | None:
+    """Returns how many bytes this process's container allows; None if it has no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _read_cgroup(name)[0]
+        # Version 1 says "no limit" with a number larger than any memory.
+        if limit.isdecimal() and int(limit) < 2**60:
+            return int(limit)
+    return None
+
+
+def read_available_memory() -> int | None:
+    """Returns how many bytes programs can still have; None if the system does not say."""
+    for line in read_proc("meminfo"):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _read_cgroup(name: str) -> list[str]:
+    """Returns the words of a control group's file as a container sees it; an empty word if none."""
+    try:
+        return Path("/sys/fs/cgroup", name).read_text("utf-8").split() or [""]
+    except OSError:
+        return [""]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error says that this process cannot have the memory it needs.
 

@@ -1,4 +1,4 @@
-"""Writes docs/config.md, docs/norms.md and docs/cli.md from schema, docstrings and commands.
+"""Writes docs/config.md, norms.md, doctor.md and cli.md from schema, docstrings and commands.
 
 python scripts/write_docs.py [--check]     with --check, only says whether they are up to date
 """
@@ -26,6 +26,7 @@ from bnexp.config.sweep.config import LooksConfig, SweepConfig
 from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.train import TrainConfig
 from bnexp.data import DATASETS
+from bnexp.doctor.registry import ROOMS, find_checks
 from bnexp.models import MODELS
 from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
@@ -36,6 +37,7 @@ from bnexp.runs.record import Scalar
 
 DOCS = Path(__file__).parents[1] / "docs"
 NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
+DOCTOR_TEMPLATE = Path(__file__).with_name("doctor.md")
 COMMANDS = (
     "",
     "train",
@@ -45,6 +47,8 @@ COMMANDS = (
     "show",
     "tb",
     "ls",
+    "check",
+    "doctor",
     "rm",
     "schema",
     "data",
@@ -221,10 +225,25 @@ def write_norms_page() -> str:
         "weight_standardization": write_headings(WSConv2d),
         "reference": Path(reference.__file__).read_text(encoding="utf-8"),
     }
-    page = NORMS_TEMPLATE.read_text(encoding="utf-8")
+    return fill_in(NORMS_TEMPLATE, parts)
+
+
+def fill_in(template: Path, parts: typing.Mapping[str, str]) -> str:
+    """Returns a template with each `{{name}}` replaced by the part of that name."""
+    page = template.read_text(encoding="utf-8")
     for name, text in parts.items():
         page = page.replace(f"{{{{{name}}}}}", text)
     return page
+
+
+def write_doctor_page() -> str:
+    """Returns docs/doctor.md: scripts/doctor.md with a table of the checks of each room."""
+    tables = {room: ["| check | problem | cause | fix |", "|---|---|---|---|"] for room in ROOMS}
+    for check in find_checks():
+        tables[check.room].append(
+            f"| `{check.name}` | {check.problem} | {check.cause} | {check.fix} |"
+        )
+    return fill_in(DOCTOR_TEMPLATE, {room: "\n".join(rows) for room, rows in tables.items()})
 
 
 def write_headings(documented: type) -> str:
@@ -286,6 +305,7 @@ def main() -> None:
     pages = {
         "config.md": write_config_page(),
         "norms.md": write_norms_page(),
+        "doctor.md": write_doctor_page(),
         "cli.md": write_cli_page(),
     }
     stale = [

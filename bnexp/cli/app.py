@@ -40,6 +40,7 @@ def build_app() -> typer.Typer:
     from bnexp.cli.check import check
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
+    from bnexp.cli.doctor import doctor
     from bnexp.cli.init import init
     from bnexp.cli.ls import ls
     from bnexp.cli.rm import rm
@@ -58,7 +59,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (train, plan, init, compare, show, tb, ls, check, rm, schema):
+    for command in (train, plan, init, compare, show, tb, ls, check, doctor, rm, schema):
         app.command(cls=Command)(command)
     app.add_typer(data_app, name="data")
     return app

@@ -28,7 +28,7 @@ def describe_environment() -> dict[str, Any]:
         "versions": {
             "bnexp": __version__,
             "python": platform.python_version(),
-            **{name: _version(name) for name in PACKAGES},
+            **{name: find_version(name) for name in PACKAGES},
         },
         "platform": platform.platform(),
         "processor": describe_processor(),
@@ -43,7 +43,8 @@ def describe_own_code() -> dict[str, Any]:
     return _describe_code(Path(__file__).parent.parent)
 
 
-def _version(package: str) -> str | None:
+def find_version(package: str) -> str | None:
+    """Returns the version of an installed package, None if it is not installed."""
     with contextlib.suppress(PackageNotFoundError):
         return version(package)
     return None

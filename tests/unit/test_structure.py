@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "bnexp"
 
 LAYERS = [
     {"cli"},
+    {"doctor"},
     {"launch", "reports"},
     {"training", "analysis"},
     {"config"},
@@ -160,6 +161,8 @@ LIGHT_COMMANDS = [
     ["rm", "--help"],
     ["rm", "nothing-here"],
     ["data", "--help"],
+    ["doctor", "--help"],
+    ["doctor", "nothing-here"],
 ]
 
 
@@ -194,7 +197,7 @@ DOORS = {
     "secho": set(),
     "Console": set(),
     "Markup": {"reports/html/charts.py", "reports/html/page.py"},
-    "open_console": {"cli/output.py", "reports/terminal.py"},
+    "open_console": {"cli/doctor.py", "cli/output.py", "reports/terminal.py"},
 }
 """What shows text to people, and the modules that may call it: there it is made visible.
 
