@@ -12,6 +12,7 @@ from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
 from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
+from bnexp.analysis.diagnostics import find_layer_caveats
 from bnexp.analysis.differing_keys import differing_keys
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
@@ -41,6 +42,7 @@ from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.tuning import group_by_tuning
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs.diagnostics import is_diagnostic
 from bnexp.runs.record import STATES, RunRecord, Summary
 
 _DEFAULT = Question()
@@ -118,7 +120,7 @@ def _compare_part(
     """Returns the comparison of some runs, whose differences are not judged yet."""
     if not records:
         raise UsageError("there are no runs to compare")
-    metric, cells, swept = question.metric, group_cells(records), swept_keys(records)
+    metric, cells, swept = question.tag, group_cells(records), swept_keys(records)
     own = [
         f"{key} = {' or '.join(values)}"
         for key, values in where.items()
@@ -131,7 +133,7 @@ def _compare_part(
         for cell in cells
     }
     target = question.target
-    if target is None and (control := values[baseline.label]):
+    if target is None and not is_diagnostic(metric) and (control := values[baseline.label]):
         target = mean(control.values())
     is_counted = target is not None and has_epochs((run for c in cells for run in c.runs), metric)
     divergences = compare_divergence(cells, baseline)
@@ -158,6 +160,7 @@ def _compare_part(
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *find_caveats(cells, results, baseline.label, metric),
+            *find_layer_caveats(cells, question),
         ),
         tunings=tuple(
             TunedCells(tuple(labels), tuning)
@@ -192,6 +195,8 @@ def _check(question: Question) -> None:
     target, margin = question.target, question.margin
     if target is not None and not isfinite(target):
         raise UsageError(f"--target: {target} is not a number that a run could reach")
+    if target is not None and is_diagnostic(question.metric):
+        raise UsageError("--target: a diagnostic has no value to reach; it goes with a score")
     if target is not None and is_accuracy(question.metric) and not 0 <= target <= 1:
         percent = target if 1 < target <= 100 else 70
         raise UsageError(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
 from bnexp.analysis.tuning import Tuning
-from bnexp.runs.record import Scalar, State
+from bnexp.runs.diagnostics import LayerReduction
+from bnexp.runs.record import Scalar, Series, State
 
 if TYPE_CHECKING:
     from bnexp.config.claim.config import ClaimConfig
@@ -39,7 +40,9 @@ ClaimStanding = Literal["planned", "exploratory"]
 _OfRuns = Literal[
     "no result", "no figure", "diverged", "unfinished", "damaged", "copied", "changed data"
 ]
-_OfCells = Literal["few seeds", "unpaired", "confounded", "unchecked", "circumstances"]
+_OfCells = Literal[
+    "few seeds", "unpaired", "confounded", "unchecked", "circumstances", "other layers"
+]
 _OfClaims = Literal[
     "wrong cells", "late claim", "unreadable claim", "unrecorded claim", "untrained", "at the edge"
 ]
@@ -195,6 +198,8 @@ class CellResult:
     curves: Mapping[str, Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
     """Values after each epoch, by seed, of finished and of diverged runs: those of the metric
     by its tag, and those of the accuracies and losses that belong to it."""
+    diagnostics: Mapping[str, Mapping[int, Series]] = field(default_factory=dict)
+    """What diagnostics measured, by tag and seed; empty unless it was asked for."""
 
     @property
     def n(self) -> int:
@@ -362,6 +367,13 @@ class Question:
     """The smallest difference that matters; with it, equivalence is tested too."""
     where: Choices = field(default_factory=dict)
     """Values that the runs were chosen by."""
+    layers: LayerReduction | None = None
+    """How a diagnostic's figures of several layers become one."""
+
+    @property
+    def tag(self) -> str:
+        """The metric by the name that it has in summaries and reports."""
+        return f"{self.metric}, {self.layers} over layers" if self.layers else self.metric
 
 
 @dataclass(frozen=True)
@@ -398,7 +410,7 @@ class Comparison:
     @property
     def metric(self) -> str:
         """The tag that is compared."""
-        return self.question.metric
+        return self.question.tag
 
     @property
     def margin(self) -> float | None:

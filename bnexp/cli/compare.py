@@ -11,11 +11,17 @@ from typing import Annotated, Literal
 import typer
 
 from bnexp.analysis.results import Comparison, Question
-from bnexp.cli.names import TierOption, add_tier, complete_experiment
+from bnexp.cli.names import TierOption, add_tier, complete_experiment, complete_metric
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
+from bnexp.runs.diagnostics import (
+    LayerReduction,
+    is_diagnostic,
+    read_claimed_diagnostics,
+    read_diagnostics,
+)
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
 
@@ -30,7 +36,19 @@ Targets = Annotated[
 ]
 Metric = Annotated[
     str,
-    typer.Option(metavar="TAG", help="Tag whose value after the last epoch is compared."),
+    typer.Option(
+        metavar="TAG",
+        help="Tag whose value after the last epoch is compared, or a diagnostic's, e.g. "
+        "diag/gradient_norm/conv1, whose last value is.",
+        autocompletion=complete_metric,
+    ),
+]
+Layers = Annotated[
+    LayerReduction | None,
+    typer.Option(
+        help="How the figures of several layers become one, for --metric diag/gradient_norm (all "
+        "layers) or 'diag/gradient_norm/stages.0.*' (those whose names fit).",
+    ),
 ]
 Baseline = Annotated[
     str | None,
@@ -89,6 +107,7 @@ def compare(
     tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
     metric: Metric = "test/accuracy",
+    layers: Layers = None,
     baseline: Baseline = None,
     target: Target = None,
     margin: Margin = None,
@@ -106,6 +125,7 @@ def compare(
     """
     from bnexp.analysis.changed_data import find_changed_data
     from bnexp.analysis.comparison import compare_by, compare_runs
+    from bnexp.analysis.diagnostics import measure_diagnostic
     from bnexp.analysis.where import find_key, select_runs
     from bnexp.runs.reading import read_experiments
 
@@ -115,8 +135,15 @@ def compare(
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
     records = read_experiments(named, runs_dir)
+    if is_diagnostic(metric):
+        question = Question(metric, layers=layers)
+        records = measure_diagnostic([*map(read_diagnostics, records)], question)
+    elif layers is not None:
+        raise UsageError("--layers: goes with a diagnostic, e.g. --metric diag/gradient_norm")
+    else:
+        records = read_claimed_diagnostics(records)
     chosen, conditions = select_runs(records, where or [])
-    question = Question(metric, baseline, target, margin, conditions)
+    question = Question(metric, baseline, target, margin, conditions, layers)
     if by is None:
         found = compare_runs(chosen, question, whole=records)
         caveats = (*find_changed_data(chosen), *found.caveats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,11 @@ import typer
 from bnexp.cli.output import say
 from bnexp.config.shipped import SUFFIXES, find_config, list_shipped
 from bnexp.errors import BnexpError
-from bnexp.runs import list_experiments
+from bnexp.runs import RunRecord, list_experiments, read_run
+from bnexp.runs.reading import list_run_folders
+
+_MOST_READ = 20
+"""Runs that completion reads to find one that has ended."""
 
 
 def locate_config(config: Path) -> Path:
@@ -64,6 +69,34 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Returns the experiments that begin so; below one that is typed, its cells, then its runs."""
     above, slash, _ = incomplete.rpartition("/")
     return _list_below(_runs_dir(ctx) / above, above + slash, incomplete)
+
+
+def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the metrics that begin so, of a run of the experiment that is typed, or the newest.
+
+    Of a diagnostic with a figure per layer, all layers together come before each.
+    """
+    from bnexp.runs.diagnostics import DIAGNOSTICS, read_diagnostics, split_diagnostic
+
+    run = _find_ended_run(ctx)
+    if run is None or run.summary is None:
+        return []
+    names = dict.fromkeys(run.summary.final)
+    for tag in read_diagnostics(run).diagnostics:
+        names |= dict.fromkeys((f"{DIAGNOSTICS}{split_diagnostic(tag)[0]}", tag))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _find_ended_run(ctx: typer.Context) -> RunRecord | None:
+    """Returns a run of the experiment that has ended, if one of its first runs has."""
+    runs_dir = _runs_dir(ctx)
+    try:
+        named = [add_tier(target, ctx.params.get("tier"), runs_dir) for target in ctx.args]
+        runs = itertools.islice(list_run_folders(named, runs_dir), _MOST_READ)
+        records = (read_run(path, with_config=False) for path in runs)
+        return next((run for run in records if run.summary), None)
+    except BnexpError:  # no runs, which completion is not to report
+        return None
 
 
 def _list_below(folder: Path, prefix: str, incomplete: str) -> list[str]:

@@ -72,16 +72,26 @@ def read_experiments(
     Raises:
         UsageError: There is no such experiment, or none at all, or none with measured runs.
     """
-    folders = [find_folder(target, runs_dir) for target in targets] or [_newest(runs_dir)]
-    found = dict.fromkeys(run for folder in folders for run in find_runs(folder))
-    if not found:
-        name = folders[0].name
-        raise UsageError(f"'{name}' has only tuning runs so far; bnexp ls {name} lists them")
+    found = list_run_folders(targets, runs_dir)
     find_record = functools.cache(_find_claim_record)
     records = (read_run(path, with_config=with_config, find_record=find_record) for path in found)
     return tuple(
         sorted(records, key=lambda run: (run.experiment, run.cell_index, run.cell, run.seed))
     )
+
+
+def list_run_folders(targets: Sequence[str], runs_dir: Path) -> tuple[Path, ...]:
+    """Returns the folders of the runs that `read_experiments` reads.
+
+    Raises:
+        UsageError: As for `read_experiments`.
+    """
+    folders = [find_folder(target, runs_dir) for target in targets] or [_newest(runs_dir)]
+    found = dict.fromkeys(run for folder in folders for run in find_runs(folder))
+    if not found:
+        name = folders[0].name
+        raise UsageError(f"'{name}' has only tuning runs so far; bnexp ls {name} lists them")
+    return tuple(found)
 
 
 def _find_claim_record(cell: Path) -> ClaimRecord:

@@ -60,6 +60,18 @@ class Summary:
     """Why the run diverged; None for a finished one."""
 
 
+@dataclass(frozen=True)
+class Series:
+    """What a diagnostic measured in one run: a value per measured step, in order."""
+
+    steps: tuple[int, ...]
+    """Counted from 1."""
+    epochs: tuple[int, ...]
+    """The epoch that each step belongs to, counted from 1."""
+    values: tuple[float, ...]
+    """NaN for a value that was not finite."""
+
+
 def find_contradiction(summary: Summary, config: Mapping[str, Scalar]) -> str | None:
     """Returns what in a summary contradicts the rest of it, or the run's config, or None."""
     epochs = summary.epochs
@@ -128,6 +140,9 @@ class RunRecord:
     config: Mapping[str, Scalar] = field(default_factory=dict)
     environment: Mapping[str, Scalar] = field(default_factory=dict)
     summary: Summary | None = None
+    diagnostics: Mapping[str, Series] = field(default_factory=dict)
+    """What its diagnostics measured, by tag, e.g. `diag/gradient_norm/conv1`; empty unless it was
+    asked for, since it is read from another file."""
     heartbeat: float | None = None
     """Seconds since 1970 when the run was last active."""
     fingerprint: str | None = None

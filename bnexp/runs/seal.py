@@ -46,6 +46,10 @@ class Seal:
         except (ValueError, KeyError, TypeError, RecursionError):
             self.problem = f"{path} is not a manifest"
 
+    def covers(self, name: str) -> bool:
+        """Returns whether the run left a file of that name."""
+        return name in self._digests
+
     def find_problem(self, name: str, content: bytes | None) -> str | None:
         """Returns why a file, with that content or missing, is not what the run wrote, or None."""
         if self.problem:

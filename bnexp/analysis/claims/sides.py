@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, log2, log10
-from statistics import fmean, median
+from statistics import fmean
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.chance import has_failed
+from bnexp.analysis.diagnostics import epoch_figures, final_figure
 from bnexp.analysis.metrics import better_direction, epoch_values, final_value, known_values
 from bnexp.analysis.results import ClaimSide
 from bnexp.analysis.stats.reductions import best_axis_value, largest_stable, slope
@@ -21,6 +22,7 @@ from bnexp.config.claim.config import (
     ClaimConfig,
     ReductionConfig,
 )
+from bnexp.runs.diagnostics import is_diagnostic
 from bnexp.runs.record import STATES, RunRecord
 
 SCALES: Mapping[str, Callable[[float], float]] = {"linear": float, "log2": log2, "log10": log10}
@@ -149,12 +151,18 @@ class _Measure:
         return known[0] - (known[1] if len(known) > 1 else 0.0)
 
     def _one_figure(self, run: RunRecord, tag: str) -> float | None:
-        tags = [tag]
-        if self.claim.layers is not None and run.summary is not None:
-            tags = [name for name in run.summary.history if name.startswith(f"{tag}/")]
-        values = [_at_epoch(run, name, self.claim) for name in tags]
-        known = [value for value in values if value is not None]
-        return median(known) if known and len(known) == len(values) else None
+        at, layers = self.claim.at, self.claim.layers
+        if run.summary is None:
+            return None
+        if at is None:
+            return final_figure(run, tag, layers) if is_diagnostic(tag) else final_value(run, tag)
+        values = (
+            epoch_figures(run, tag, layers)
+            if is_diagnostic(tag)
+            else epoch_values(run.summary, tag)
+        )
+        value = values[at.epoch - 1] if at.epoch <= len(values) else None
+        return value if value == value else None
 
     def _choose(self, axis: Axis, reduction: ReductionConfig) -> tuple[float, ...]:
         """Returns the places that the tuning seeds choose: the best, and for a range the worst."""
@@ -257,14 +265,6 @@ class _Measure:
 
 def _choose_runs(cell: Cell, seeds: Collection[int]) -> list[RunRecord]:
     return [run for run in cell.measured if run.seed in seeds]
-
-
-def _at_epoch(run: RunRecord, tag: str, claim: ClaimConfig) -> float | None:
-    if claim.at is None or run.summary is None:
-        return final_value(run, tag)
-    values = epoch_values(run.summary, tag)
-    value = values[claim.at.epoch - 1] if claim.at.epoch <= len(values) else None
-    return value if value == value else None
 
 
 def _describe_failed(runs: Sequence[RunRecord], claim: ClaimConfig) -> Iterator[str]:

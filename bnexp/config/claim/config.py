@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
+from bnexp.runs.diagnostics import LayerReduction, has_pattern, is_diagnostic
 from bnexp.runs.record import Scalar
 
 _KINDS = ("", "_precise", "_batch")
@@ -151,8 +152,10 @@ class ClaimConfig(Part):
     no better than chance."""
     at: MomentConfig | None = None
     """When the metric is taken; null: after the last epoch."""
-    layers: Literal["median"] | None = None
-    """For a diagnostic with a figure per layer: the median over the layers."""
+    layers: LayerReduction | None = None
+    """For a diagnostic with a figure per layer, how they become one: `median`, `mean`, `min` or
+    `max` over the layers that the metric means. `diag/gradient_norm` means all layers,
+    `diag/gradient_norm/stages.0.*` those whose names fit."""
     as_: Literal["difference", "ratio"] = Field(default="difference", alias="as")
     """How the sides are compared; the margin of a ratio is relative: 0.05 means 5 %."""
     direction: Literal["higher", "lower", "equal", "not_lower", "not_higher"]
@@ -219,7 +222,7 @@ class ClaimConfig(Part):
         if len(tags) > 2:
             raise ValueError("must be one tag, or two with ' - ' between them")
         for tag in tags:
-            is_tag = tag.startswith("diag/") or tag in METRICS
+            is_tag = is_diagnostic(tag) or tag in METRICS
             if not is_tag or (len(tags) > 1 and "/" not in tag):
                 hint = did_you_mean(tag, METRICS)
                 raise ValueError(f"'{tag}' is not a metric of a run{hint}")
@@ -245,7 +248,10 @@ class ClaimConfig(Part):
             "loss": name == "largest_stable" and (is_whole or len(self.tags) > 1),
             "at: this metric is of the whole run": is_whole and self.at is not None,
             "layers goes with a diagnostic that has a figure per layer": (
-                self.layers is not None and not self.metric.startswith("diag/")
+                self.layers is not None and not all(map(is_diagnostic, self.tags))
+            ),
+            "layers: say how the figures of several layers become one: median, mean, min or max": (
+                self.layers is None and any(map(has_pattern, self.tags))
             ),
             "as: ratio needs a figure above 0, which a share of runs, a difference of two metrics, "
             "a place on an axis and a slope need not be": self.as_ == "ratio"

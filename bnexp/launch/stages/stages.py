@@ -11,6 +11,7 @@ from bnexp.config.load import Experiment
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
 from bnexp.launch.stages.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
+from bnexp.runs.diagnostics import read_claimed_diagnostics
 from bnexp.wording import count
 
 FindProgress = Callable[[Sequence[RunRecord]], ClaimProgress]
@@ -134,7 +135,7 @@ def _find_looks(
         if look == looks[-1]:
             return
         seen = [read_run(run.folder.path) for run in planned if place_of(run) < look]
-        progress = find_progress(seen)
+        progress = find_progress(read_claimed_diagnostics(seen))
         needed = needed & progress.needed
         following = looks[looks.index(look) + 1]
         news = [

@@ -37,7 +37,7 @@ def _options(comparisons: Sequence[Comparison]) -> list[str]:
     asked = first.question
     # One table may stand for one value of --by: its conditions then hold that value.
     conditions = first.where if by is None else asked.where
-    words = ["--metric", first.metric]
+    words = ["--metric", asked.metric, *(["--layers", asked.layers] if asked.layers else [])]
     for key, values in conditions.items():
         for value in values:
             words += ["--where", f"{key}={value}"]

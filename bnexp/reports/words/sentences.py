@@ -126,7 +126,8 @@ def _describe(cell: CellResult, speaker: _Speaker) -> CellText:
 
 
 def _without_mean(cell: CellResult, speaker: _Speaker, role: str = "") -> CellText:
-    why = f"{role} has no finished run, so there is nothing to compare"
+    lacks = "finished run" if not cell.statuses.get("finished") else "run with this figure"
+    why = f"{role} has no {lacks}, so there is nothing to compare"
     return CellText((speaker.name(cell), why))
 
 

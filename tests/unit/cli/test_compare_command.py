@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from made_up_runs import add_rows, make_runs
 from records import build_cell, build_run
 from typer.testing import CliRunner
 
@@ -256,3 +257,44 @@ def test_several_experiments_have_no_folder_in_common(monkeypatch, events):
     monkeypatch.setattr("bnexp.runs.reading.read_experiments", lambda *_: records)
     assert run().exit_code == 0
     assert events == []
+
+
+@pytest.fixture
+def diagnosed(tmp_path):
+    """Makes three runs of two cells whose layers have a gradient norm, and returns their folder."""
+    folder = make_runs(tmp_path / "runs", cells=2, seeds=3, epochs=1)
+    for cell, factor in (("none", 1.0), ("batch", 3.0)):
+        for seed in range(3):
+            (run,) = folder.glob(f"norm={cell}*/seed={seed}")
+            norms = {f"diag/gradient_norm/conv{n}": factor * n + seed / 100 for n in (1, 2, 3)}
+            add_rows(run, {(10, 1): norms})
+    return folder.parent
+
+
+def compare_diagnosed(folder, *options):
+    return run("many", "--runs-dir", str(folder), "--format", "json", *options)
+
+
+def test_a_diagnostic_is_compared_over_layers(diagnosed):
+    options = ("--metric", "diag/gradient_norm", "--layers", "median")
+    found = json.loads(compare_diagnosed(diagnosed, *options).stdout)
+
+    assert found["metric"] == "diag/gradient_norm, median over layers"
+    assert [cell["mean"] for cell in found["cells"]] == pytest.approx([2.01, 6.01])
+
+
+def test_a_run_whose_rows_were_altered_counts_neither_for_a_diagnostic_nor_silently(diagnosed):
+    run = next(diagnosed.glob("many/norm=none*/seed=1"))
+    (run / "metrics.jsonl").write_text("")
+    plain = json.loads(compare_diagnosed(diagnosed).stdout)
+    found = json.loads(compare_diagnosed(diagnosed, "--metric", "diag/gradient_norm/conv1").stdout)
+
+    assert [cell["n"] for cell in plain["cells"]] == [3, 3]
+    assert [cell["n"] for cell in found["cells"]] == [2, 3]
+    assert any("metrics.jsonl is not what the run wrote" in one for one in found["warnings"])
+
+
+def test_layers_go_with_a_diagnostic(diagnosed):
+    result = compare_diagnosed(diagnosed, "--layers", "median")
+
+    assert str(result.exception).startswith("--layers: goes with a diagnostic")

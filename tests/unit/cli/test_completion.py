@@ -1,6 +1,7 @@
 """Shell completion: what TAB offers."""
 
 import pytest
+from made_up_runs import add_rows, make_runs
 
 from bnexp.config.shipped import list_shipped
 
@@ -86,3 +87,18 @@ def test_no_tiers_are_offered_for_a_config_with_mistakes(complete, tmp_path):
     (tmp_path / "c.yaml").write_text("tiers: [\n")
 
     assert complete("bnexp train c.yaml --tier ") == []
+
+
+def test_metrics_of_a_run_are_offered_with_its_diagnostics(complete, tmp_path):
+    folder = make_runs(tmp_path / "runs", cells=2, seeds=1, epochs=1)
+    values = {"diag/gradient_norm/conv1": 1.0, "diag/gradient_norm/conv2": 2.0, "diag/gamma/n": 1.0}
+    for run in folder.glob("*/seed=0"):
+        add_rows(run, {(1, 1): values})
+
+    assert complete("bnexp compare many --metric test/") == ["test/loss", "test/accuracy"]
+    assert complete("bnexp compare --metric diag/gr") == [
+        "diag/gradient_norm",
+        "diag/gradient_norm/conv1",
+        "diag/gradient_norm/conv2",
+    ]
+    assert complete("bnexp compare nothing --metric t") == []

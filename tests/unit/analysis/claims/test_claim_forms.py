@@ -1,5 +1,6 @@
 """Each form of a claim, on made-up results that point either way."""
 
+from dataclasses import replace
 from math import log
 from statistics import fmean
 
@@ -11,6 +12,7 @@ from bnexp.analysis.claims.evidence import partial_conjunction
 from bnexp.analysis.comparison import compare_runs
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.reports.words.claims import describe_claim
+from bnexp.runs.record import Series
 
 NONE = [0.60, 0.62, 0.61, 0.59, 0.60, 0.615]
 NOISE = [0.001, -0.001, 0.002, 0.0, -0.002, 0.0015]
@@ -253,23 +255,62 @@ def test_a_target_may_be_what_the_controls_run_ends_with():
     assert found((0.1, 0.2, 0.3, 0.4, 0.6)) == "inconclusive"
 
 
-def test_the_median_over_layers_of_a_diagnostic():
-    def found(values):
-        changes = {"metric": "diag/gradient_norm", "layers": "median", "margin": 0.1}
-        claims = ({**CLAIM, **changes},)
-        records = []
-        for norm, layers in (("none", (1.0, 1.0, 1.0)), ("batch", values)):
-            for seed in range(6):
-                tags = {
-                    f"diag/gradient_norm/{index}": value + 0.01 * NOISE[seed] * index
-                    for index, value in enumerate(layers)
-                }
-                run = build_run(f"norm={norm}", seed, 0.5, claims=claims, final=tags)
-                run.summary.history.update({tag: (value,) for tag, value in tags.items()})
-                records.append(run)
-        return compare_runs(records).claims[0].verdict
+def diagnosed(values, **changes):
+    """Returns the verdict on layers that had these values after epochs 1 and 2, against 2 and 1."""
+    claims = ({**CLAIM, "metric": "diag/gradient_norm", "margin": 0.1, **changes},)
+    records = []
+    for norm, layers in (("none", ((2.0, 1.0),) * 3), ("batch", values)):
+        for seed in range(6):
+            run = build_run(f"norm={norm}", seed, 0.5, claims=claims, history=(0.5, 0.5))
+            diagnostics = {
+                f"diag/gradient_norm/blocks.{index}": Series(
+                    (10, 20), (1, 2), tuple(one + 0.01 * NOISE[seed] * (index + 1) for one in both)
+                )
+                for index, both in enumerate(layers)
+            }
+            records.append(replace(run, diagnostics=diagnostics))
+    (result,) = compare_runs(records).claims
+    describe_claim(result)
+    return result.verdict
 
-    assert (found((9.0, 2.0, 0.5)), found((9.0, 0.5, 0.1))) == ("supported", "contradicted")
+
+def test_the_layers_of_a_diagnostic_become_one_figure():
+    def found(layers, *finals):
+        return diagnosed([(2.0, final) for final in finals], layers=layers)
+
+    assert (found("median", 9.0, 2.0, 0.5), found("median", 9.0, 0.5, 0.1)) == (
+        "supported",
+        "contradicted",
+    )
+    assert (found("max", 9.0, 0.5, 0.1), found("min", 9.0, 2.0, 0.5)) == (
+        "supported",
+        "contradicted",
+    )
+    assert (found("mean", 9.0, 0.5, 0.1), found("mean", 1.0, 0.5, 0.1)) == (
+        "supported",
+        "contradicted",
+    )
+
+
+def test_a_diagnostic_of_one_layer_or_of_those_that_fit_a_pattern():
+    values = [(2.0, 9.0), (2.0, 0.5)]
+
+    assert diagnosed(values, metric="diag/gradient_norm/blocks.0") == "supported"
+    assert diagnosed(values, metric="diag/gradient_norm/blocks.1") == "contradicted"
+    assert diagnosed(values, metric="diag/gradient_norm/*.0", layers="min") == "supported"
+    assert diagnosed(values, metric="diag/gradient_norm/*.1", layers="min") == "contradicted"
+
+
+def test_a_diagnostic_after_an_earlier_epoch_as_a_ratio():
+    changes = {"at": {"epoch": 1}, "as": "ratio", "layers": "median"}
+
+    assert diagnosed([(9.0, 0.1)], **changes) == "supported"
+    assert diagnosed([(0.5, 9.0)], **changes) == "contradicted"
+    assert diagnosed([(2.0, 9.0)], **changes) == "equivalent"
+
+
+def test_layers_without_a_reduction_leave_a_claim_open():
+    assert diagnosed([(2.0, 9.0), (2.0, 9.0)]) == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -284,6 +325,7 @@ def test_the_median_over_layers_of_a_diagnostic():
         ({"metric": "a - b - c"}, "must be one tag, or two"),
         ({"as": "ratio", "metric": "diverged"}, "as: ratio needs a figure above 0"),
         ({"at": {"epoch": 1}, "metric": "elapsed_seconds"}, "this metric is of the whole run"),
+        ({"metric": "diag/gradient_norm/*"}, "layers: say how the figures of several layers"),
         ({"layers": "median"}, "layers goes with a diagnostic"),
         ({"control": 60.0}, "for 60 % write 0.6"),
         ({"control": 0.1, "metric": "diverged"}, "are compared between cells"),

@@ -1,0 +1,172 @@
+"""Figures of diagnostics: which tags a metric means, and one figure out of several layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, nan
+from statistics import fmean, median
+
+from bnexp.analysis.cells import Cell
+from bnexp.analysis.results import Caveat, Question
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs.diagnostics import (
+    DIAGNOSTICS,
+    LayerReduction,
+    find_tags,
+    is_diagnostic,
+    split_diagnostic,
+)
+from bnexp.runs.record import RunRecord, Series
+from bnexp.wording import count
+
+REDUCTIONS: Mapping[LayerReduction, Callable[[Iterable[float]], float]] = {
+    "median": median,
+    "mean": fmean,
+    "min": min,
+    "max": max,
+}
+"""How the figures of several layers become one."""
+
+_MOST_LISTED = 12
+"""Layers and diagnostics that a message lists."""
+
+
+def final_figure(run: RunRecord, metric: str, layers: LayerReduction | None) -> float | None:
+    """Returns what was measured last, or None if one of the layers has no such value."""
+    series = _find_series(run, metric, layers)
+    return _reduce([one.values[-1] for one in series], layers)
+
+
+def epoch_figures(run: RunRecord, metric: str, layers: LayerReduction | None) -> tuple[float, ...]:
+    """Returns the mean of what was measured in each epoch; NaN if a layer has no such value."""
+    series = _find_series(run, metric, layers)
+    epochs = run.summary.epochs if run.summary else 0
+    means = [mean_by_epoch(one, epochs) for one in series]
+    found = (_reduce(values, layers) for values in zip(*means, strict=True))
+    return tuple(nan if value is None else value for value in found)
+
+
+def mean_by_epoch(series: Series, epochs: int) -> tuple[float, ...]:
+    """Returns the mean of the values of each epoch; NaN if there is none, or one is not finite."""
+    values: list[list[float]] = [[] for _ in range(epochs)]
+    for epoch, value in zip(series.epochs, series.values, strict=True):
+        if 1 <= epoch <= epochs:
+            values[epoch - 1].append(value)
+    return tuple(fmean(one) if one else nan for one in values)
+
+
+def _find_series(run: RunRecord, metric: str, layers: LayerReduction | None) -> list[Series]:
+    """Returns the series that a metric means; none if it means several that are not reduced."""
+    tags = find_tags(run.diagnostics, metric)
+    return [run.diagnostics[tag] for tag in tags] if layers or len(tags) == 1 else []
+
+
+def _reduce(values: Sequence[float], layers: LayerReduction | None) -> float | None:
+    if not (values and all(map(isfinite, values))):
+        return None
+    return REDUCTIONS[layers](values) if layers else values[0]
+
+
+def measure_diagnostic(records: Sequence[RunRecord], question: Question) -> tuple[RunRecord, ...]:
+    """Returns the runs with the diagnostic that is asked for among the figures of their summaries.
+
+    Raises:
+        UsageError: No run measured it, or it has several layers and the question does not say how
+            to reduce them.
+    """
+    ended = [run for run in records if run.summary]
+    if ended:
+        _check(question, merge_orders(run.diagnostics for run in ended))
+    return tuple(_with_figure(run, question) for run in records)
+
+
+def merge_orders(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Returns every name once, in an order that goes with that of each list, as far as possible.
+
+    So a layer that only some networks have stands where these have it.
+    """
+    merged: list[str] = []
+    for names in dict.fromkeys(map(tuple, lists)):
+        place = 0
+        for name in names:
+            if name in merged:
+                place = max(place, merged.index(name) + 1)
+            else:
+                merged.insert(place, name)
+                place += 1
+    return tuple(merged)
+
+
+def _with_figure(run: RunRecord, question: Question) -> RunRecord:
+    if run.summary is None:
+        return run
+    final = final_figure(run, question.metric, question.layers)
+    history = epoch_figures(run, question.metric, question.layers)
+    if final is None and not any(map(isfinite, history)):
+        return run
+    finals = dict(run.summary.final)
+    if final is not None and run.state == "finished":
+        finals[question.tag] = final
+    histories = {**run.summary.history, question.tag: history}
+    summary = replace(run.summary, final=finals, history=histories)
+    return replace(run, summary=summary)
+
+
+def _check(question: Question, known: Sequence[str]) -> None:
+    name, layer = split_diagnostic(question.metric)
+    names = list(dict.fromkeys(split_diagnostic(tag)[0] for tag in known))
+    if not names:
+        raise UsageError(
+            f"--metric: no run measured '{question.metric}', nor any other diagnostic; list what "
+            "to measure under `diagnostics:`, and train again"
+        )
+    if name not in names:
+        raise UsageError(
+            f"--metric: no run has the diagnostic '{name}'{did_you_mean(name, names)}; they have "
+            f"{_list(names)}"
+        )
+    found = find_tags(known, question.metric)
+    layers = [split_diagnostic(tag)[1] for tag in find_tags(known, f"{DIAGNOSTICS}{name}")]
+    if not found:
+        raise UsageError(
+            f"--metric: {DIAGNOSTICS}{name} has no layer '{layer}'{did_you_mean(layer, layers)}; "
+            f"it has {_list(layers)}"
+        )
+    if len(found) > 1 and question.layers is None:
+        raise UsageError(
+            f"--metric: {question.metric} is {len(found)} figures, one per layer; name a layer "
+            f"({_list(layers)}), or give --layers {'|'.join(REDUCTIONS)}"
+        )
+
+
+def _list(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_LISTED
+    return ", ".join([*names[:_MOST_LISTED], *([f"{rest} more"] if rest > 0 else [])])
+
+
+def find_layer_caveats(cells: Sequence[Cell], question: Question) -> Iterator[Caveat]:
+    """Yields that cells differ in the layers that a figure of several layers stands for."""
+    if not (is_diagnostic(question.metric) and question.layers):
+        return
+    sizes = {
+        cell.label: {
+            frozenset(find_tags(run.diagnostics, question.metric))
+            for run in cell.finished
+            if run.diagnostics
+        }
+        for cell in cells
+    }
+    if len({tags for found in sizes.values() for tags in found}) > 1:
+        details = tuple(
+            f"{label} {count(len(max(found, key=len)), 'layer')}"
+            for label, found in sizes.items()
+            if found
+        )
+        yield Caveat(
+            "other layers",
+            f"the {question.layers} is over other layers in some cells than in others",
+            details,
+            "a pattern that all cells share, e.g. diag/gradient_norm/*conv*, compares like with "
+            "like",
+        )

@@ -1,0 +1,125 @@
+"""The tags of diagnostics, and what was measured: rows of `metrics.jsonl`, read if needed.
+
+The values are not in `summary.json`, so that thousands of runs can be listed and compared quickly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from math import isfinite, nan
+from typing import Any, Literal
+
+from bnexp.files import read_foreign
+from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.record import RunRecord, Series
+from bnexp.runs.run_dir import RunDir
+from bnexp.runs.seal import Seal
+
+DIAGNOSTICS = "diag/"
+"""What the tags of diagnostics begin with."""
+
+WHOLE = "all"
+"""Stands in a tag for the whole network, in place of a layer."""
+
+LayerReduction = Literal["median", "mean", "min", "max"]
+"""How the figures of several layers become one."""
+
+_MARK = f'"{DIAGNOSTICS}'.encode()
+_LARGEST = 1e39
+"""Beyond what a float32 holds; the square of a larger value would be beyond a float64, too."""
+
+
+def is_diagnostic(metric: str) -> bool:
+    """Returns whether the metric is what a diagnostic measures."""
+    return metric.startswith(DIAGNOSTICS)
+
+
+def split_diagnostic(metric: str) -> tuple[str, str]:
+    """Returns the diagnostic and the layer of `diag/gradient_norm/conv1`.
+
+    The layer may be a pattern, e.g. `stages.0.*`; it is empty if the metric names none.
+    """
+    name, _, layer = metric.removeprefix(DIAGNOSTICS).partition("/")
+    return name, layer
+
+
+def has_pattern(metric: str) -> bool:
+    """Returns whether the metric is a diagnostic's of all layers that fit a pattern."""
+    layer = split_diagnostic(metric)[1] if is_diagnostic(metric) else ""
+    return any(sign in layer for sign in "*?[")
+
+
+def find_tags(tags: Iterable[str], metric: str) -> tuple[str, ...]:
+    """Returns those of a run's tags that a metric means, in the order of the network."""
+    pattern = metric if split_diagnostic(metric)[1] else f"{metric}/*"
+    return tuple(tag for tag in tags if tag == metric or fnmatchcase(tag, pattern))
+
+
+def read_diagnostics(run: RunRecord) -> RunRecord:
+    """Returns the run with what its diagnostics measured, or without if it has not ended.
+
+    If its `metrics.jsonl` is not what the run wrote, the run is damaged: none of its figures count.
+    """
+    if run.summary is None or run.diagnostics:
+        return run
+    file, seal = RunDir(run.path).metrics, Seal(run.path)
+    problem: str | None = None
+    try:
+        content = read_foreign(file, MOST_BYTES_OF_METRICS)
+        problem = seal.find_problem(file.name, content)
+    except FileNotFoundError:
+        content = b""
+        problem = seal.find_problem(file.name, None) if seal.covers(file.name) else None
+    except OSError as error:
+        problem = f"{file} cannot be read: {error.strerror or error}"
+    if not problem:
+        try:
+            return replace(run, diagnostics=parse_diagnostics(content))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            problem = f"{file} holds a row that cannot be read"
+    problems = (*run.problems, problem)
+    return replace(run, state="failed", summary=None, is_damaged=True, problems=problems)
+
+
+def read_claimed_diagnostics(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
+    """Returns the runs; those with a claim about a diagnostic have what theirs measured."""
+    return tuple(read_diagnostics(run) if _has_claim(run) else run for run in runs)
+
+
+def _has_claim(run: RunRecord) -> bool:
+    return any(DIAGNOSTICS in str(claim.get("metric")) for claim in run.claims)
+
+
+def parse_diagnostics(content: bytes) -> dict[str, Series]:
+    """Returns the series of each tag of a diagnostic, in the order in which they first appear.
+
+    Raises:
+        ValueError, KeyError, TypeError, RecursionError: A row with such a tag is none of ours.
+    """
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    for line in content.split(b"\n"):
+        if _MARK in line:
+            row = json.loads(line)
+            place = _count(row, "step"), _count(row, "epoch")
+            for tag, value in row.items():
+                if tag.startswith(DIAGNOSTICS):
+                    found.setdefault(tag, []).append((*place, _as_figure(value)))
+    # Every run measures in the order of its steps, even if it was cut off and continued.
+    return {tag: Series(*zip(*points, strict=True)) for tag, points in found.items()}
+
+
+def _count(row: Mapping[str, Any], key: str) -> int:
+    if type(row[key]) is not int or row[key] < 0:
+        raise ValueError(f"{key} is not a count")
+    return int(row[key])
+
+
+def _as_figure(value: object) -> float:
+    """Returns a value of a row: NaN if it was not finite, or is beyond all that a run measures."""
+    if value is not None and type(value) not in (int, float):
+        raise TypeError("a value is not a number")
+    is_known = isinstance(value, int | float) and -_LARGEST <= value <= _LARGEST
+    return float(value) if is_known and isfinite(value) else nan  # type: ignore[arg-type]
