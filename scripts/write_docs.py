@@ -26,6 +26,7 @@ from bnexp.config.sweep.config import LooksConfig, SweepConfig
 from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.train import TrainConfig
 from bnexp.data import DATASETS
+from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.doctor.registry import ROOMS, find_checks
 from bnexp.models import MODELS
 from bnexp.models.cnn.config import ConvLayer, PoolLayer
@@ -202,6 +203,8 @@ def write_config_page() -> str:
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])
+    note = "Formulas, units, costs and sources of all of them: [metrics.md](metrics.md)."
+    lines += write_section("`diagnostics`: what is measured inside", DIAGNOSTICS, note)
     lines += write_section("`sweep`: the variants", [SweepConfig])
     lines += write_section("`sweep.seeds`: as many as it takes", [LooksConfig])
     lines += write_section("`sweep.tune`: values that each cell chooses", [TuneConfig])

@@ -47,6 +47,7 @@ def configure(**changes):
     }
     dropout = changes.pop("dropout", 0.0)
     evaluate = changes.pop("evaluate", EvaluateConfig())
+    diagnostics = tuple(changes.pop("diagnostics", ()))
     return ExperimentConfig.model_construct(
         name="x",
         data=Toy(**data),
@@ -54,6 +55,7 @@ def configure(**changes):
         optim=optim,
         train=TrainConfig(**{"epochs": 2, "log_every": 3, **changes}),
         evaluate=evaluate,
+        diagnostics=diagnostics,
         sweep=None,
     )
 

@@ -28,6 +28,9 @@ _IGNORED = (
 )
 """Keys that a config may differ in: labels, and places that the environment records better."""
 
+_MEASURING = "diagnostics"
+"""The key that changes no result but what it costs to get it."""
+
 _DATASET = "dataset.fingerprint"
 _NOT_CONTENT = (
     "data.batch_size",
@@ -78,8 +81,15 @@ def differing_config_keys(records: Iterable[RunRecord]) -> tuple[str, ...]:
     Runs whose config could not be read are left out.
     """
     configs = distinct((record.config for record in records if record.config), _IGNORED)
+    ignored = (*_IGNORED, _MEASURING)
     differing = differing_keys(configs)
-    return tuple(key for key in differing if not any(is_below(key, root) for root in _IGNORED))
+    return tuple(key for key in differing if not any(is_below(key, root) for root in ignored))
+
+
+def _find_measuring(records: Iterable[RunRecord]) -> list[str]:
+    """Returns the keys in which the runs' diagnostics differ."""
+    configs = distinct((record.config for record in records if record.config), _IGNORED)
+    return [key for key in differing_keys(configs) if is_below(key, _MEASURING)]
 
 
 def confounding_keys(
@@ -142,12 +152,14 @@ def _find_differences(
     dataset = () if any(is_content) else _differing_environment(runs, (_DATASET,))
     code = [key for key in _CODE if _differs_between(cells, key)]
     machine = differing_machine(cells, swept) if is_cost(metric) else []
+    measuring = _find_measuring(runs) if is_cost(metric) else []
     return (
         _Difference(scope, unexplained, "config"),
         _Difference(_WITHIN, others, "config"),
         _Difference("the data differ", dataset, "environment"),
         _Difference("the code or its versions differ", code, "environment"),
         _Difference(f"machines that {metric} depends on differ", machine, "environment"),
+        _Difference("what is measured besides, at some cost, differs", measuring, "config"),
     )
 
 

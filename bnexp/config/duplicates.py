@@ -25,7 +25,7 @@ def find_same_cells(runs: Sequence[RunSpec]) -> list[tuple[str, ...]]:
 def _describe(run: RunSpec) -> dict[str, Any]:
     """Returns all that a run's figures depend on, besides its seed."""
     config = run.config
-    content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
+    content = config.model_dump(mode="json", exclude={"name", "sweep", "claim", "diagnostics"})
     del content["train"]["seed"]
     if content["train"]["trainable"] == "all":
         del content["train"]["train_output_layer"]

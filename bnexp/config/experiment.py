@@ -14,6 +14,7 @@ from bnexp.config.optim import AnyOptimizer, SgdConfig
 from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.train import NOT_FINGERPRINTED, EvaluateConfig, TrainConfig
 from bnexp.data import AnyDataset
+from bnexp.diagnostics import AnyDiagnostic
 from bnexp.models import AnyModel
 from bnexp.parts import Part
 
@@ -36,6 +37,9 @@ class ExperimentConfig(Part):
     """Epochs, seed, device and precision."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """When and with which statistics of its norms the network is evaluated."""
+    diagnostics: tuple[AnyDiagnostic, ...] = ()
+    """What is measured inside the network while it trains: a list of names, or of mappings with
+    options. It changes no other figure. What each measures: [metrics.md](metrics.md)."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
     claim: tuple[ClaimConfig, ...] = ()
@@ -50,6 +54,14 @@ class ExperimentConfig(Part):
         if claim is None:
             return ()
         return (claim,) if isinstance(claim, dict) else claim
+
+    @field_validator("diagnostics")
+    @classmethod
+    def _refuse_repeated(cls, diagnostics: tuple[AnyDiagnostic, ...]) -> tuple[AnyDiagnostic, ...]:
+        names = [one.name for one in diagnostics]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{repeated[0]} is listed twice; give all its layers in one place")
+        return diagnostics
 
     @field_validator("name")
     @classmethod

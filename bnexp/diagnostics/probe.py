@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.utils.hooks import RemovableHandle
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 class LossOfBatch(Protocol):
@@ -47,8 +48,8 @@ class ProbedStep:
     """The loss again, e.g. at other values of the parameters."""
 
 
-class Probe(Protocol):
-    """Measures something at the steps at which it is due; subclasses override what they need.
+class Probe(ABC):
+    """Measures something every so many steps; subclasses override what they need.
 
     At a due step the calls are, in this order: `hook`, the forward and backward pass, removal of
     the hooks, `before_update`, the optimiser's update, `after_update`. At any other step only
@@ -60,23 +61,30 @@ class Probe(Protocol):
     should not depend on them, since other probes may have drawn before it.
     """
 
+    def __init__(self, every: int) -> None:
+        self.every = every
+        """Steps from one measurement to the next, counted from the start of the training."""
+
     def is_due(self, step: int) -> bool:
         """Returns whether to measure the step of this number, counted from 1.
 
         A function of the number alone.
         """
-        raise NotImplementedError
+        return step % self.every == 0
 
     def hook(self, model: nn.Module) -> Iterable[RemovableHandle]:
         """Registers hooks for the forward and backward pass of the step, and returns them."""
         return ()
 
-    def before_update(self, step: ProbedStep) -> None:
+    def before_update(self, step: ProbedStep) -> None:  # noqa: B027 - few need it
         """Looks at the gradients, and at the parameters as they were during the step."""
 
+    @abstractmethod
     def after_update(self, step: ProbedStep) -> Iterable[tuple[str, Tensor | float]]:
-        """Yields what was measured: tags such as `diag/gradient_norm/conv1`, and scalars."""
-        raise NotImplementedError
+        """Yields what was measured: tags such as `diag/gradient_norm/conv1`, and scalars.
+
+        A tensor of one value stays on the device: reading it there would wait for the step.
+        """
 
 
 @contextlib.contextmanager
@@ -85,8 +93,6 @@ def leaving_no_trace(model: nn.Module) -> Iterator[None]:
 
     Inside, gradients start out as None, so that an extra backward pass has them for itself.
     """
-    import torch
-
     parameters = [(value, value.detach().clone(), value.grad) for value in model.parameters()]
     buffers = [
         (module, name, buffer, buffer.clone())

@@ -37,11 +37,11 @@ def config_text(spec: RunSpec) -> str:
 
 
 def hyperparameters(config: ExperimentConfig) -> dict[str, Scalar]:
-    """Returns a run's config as flat keys and scalars, without name, seed, sweep and claims.
+    """Returns what a run's figures depend on as flat keys and scalars, without the seed.
 
     A list (e.g. the layers) becomes one text, so that it takes one column.
     """
-    content = config.model_dump(mode="json", exclude={"name", "sweep", "claim"})
+    content = config.model_dump(mode="json", exclude={"name", "sweep", "claim", "diagnostics"})
     del content["train"]["seed"]
     short = config.model_dump(mode="json", exclude_unset=True)
     return flatten(_shorten_lists(content, short))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
+
+import torch
+from torch import Tensor
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
-from bnexp.diagnostics.probe import Probe
 from bnexp.runs import Summary
 from bnexp.training.evaluation import Score
 from bnexp.training.machine.device import read_peak_memory, reset_peak_memory
@@ -55,8 +57,8 @@ class Training:
     """One run as it trains: drives the learner in `parts`, and keeps its `progress`.
 
     At step boundaries, when a checkpoint is due and when the run stops, `save` is given the
-    progress; a run that is given a saved one continues from there. Probes measure the steps
-    at which they are due, each of which gets a row of its own.
+    progress; a run that is given a saved one continues from there. A step that probes measure
+    gets a row of its own.
     """
 
     def __init__(
@@ -67,7 +69,6 @@ class Training:
         should_stop: Callable[[], bool],
         save: Callable[[Progress], None] = lambda _: None,
         progress: Progress | None = None,
-        probes: Sequence[Probe] = (),
     ) -> None:
         self.config = config
         self.parts = parts
@@ -76,7 +77,6 @@ class Training:
         self._reporter = reporter
         self._should_stop = should_stop
         self._save_progress = save
-        self._probes = probes
         self._window = Window(self.progress, config.train.divergence_loss, parts.device)
         self._evaluate_every = config.evaluate.every_steps
         self._saves = SaveSchedule(config.train.checkpoint_interval, self.progress.step)
@@ -155,14 +155,13 @@ class Training:
 
     def _train_step(self, batch: Batch) -> None:
         progress, number = self.progress, self.progress.step + 1
-        due = [probe for probe in self._probes if probe.is_due(number)]
+        due = [probe for probe in self.parts.probes if probe.is_due(number)]
         result = self._learner.step(number, batch, due)
         self._window.add(number, result, batch[1])
         progress.step = number
         progress.step_in_epoch += 1
         if result.measured:
-            measured = {tag: float(value) for tag, value in result.measured.items()}
-            self._record(progress.epoch + 1, measured)
+            self._record(progress.epoch + 1, _read(result.measured))
         self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
@@ -272,3 +271,12 @@ class Training:
             history={tag: tuple(values) for tag, values in progress.history.items()},
             reason=diverged.reason if diverged else None,
         )
+
+
+def _read(measured: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """Returns what was measured as numbers; waits for the device once, however many they are."""
+    waiting = {tag: value for tag, value in measured.items() if isinstance(value, Tensor)}
+    device = next((value.device for value in waiting.values()), None)
+    values = [value.detach().to(device, torch.float32) for value in waiting.values()]
+    read = dict(zip(waiting, torch.stack(values).tolist() if values else (), strict=True))
+    return {tag: read[tag] if tag in read else float(value) for tag, value in measured.items()}

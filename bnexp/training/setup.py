@@ -13,7 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
 from bnexp.data.split import choose_images
-from bnexp.diagnostics.probe import leaving_no_trace
+from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.errors import DataError, UsageError
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
@@ -35,6 +35,8 @@ class TrainingParts:
     """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
     plain_training_images: ResidentImages
     """As many training images as there are test images, evenly chosen, without augmentation."""
+    probes: tuple[Probe, ...]
+    """The config's diagnostics, in its order."""
 
 
 def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[str]:
@@ -124,6 +126,7 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
             for prefix, images in evaluation.items()
         },
         plain_training_images=ResidentImages(_shuffle(train.subset(chosen)), statistics, device),
+        probes=tuple(one.build(model, len(batches)) for one in config.diagnostics),
     )
 
 

@@ -1,4 +1,4 @@
-"""What every norm, model and dataset must do, whatever package it comes from."""
+"""What every norm, model, dataset and diagnostic must do, whatever package it comes from."""
 
 import os
 import subprocess
@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from bnexp.data import DATASETS, DatasetConfig
+from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ModelConfig
 from bnexp.norms import NORMS, NormConfig
 from bnexp.parts import load_plugins, part_name
 from bnexp.training.setup import find_facts
 
-PARTS = [*NORMS, *MODELS, *DATASETS]
+PARTS = [*NORMS, *MODELS, *DATASETS, *DIAGNOSTICS]
 STORED = {"cifar10", "cifar100", "fashion_mnist", "image_folder", "mnist"}
 """Datasets that read files, which have tests of their own."""
 

@@ -85,6 +85,8 @@ def find_key_problem(key: str) -> str | None:
         return "use sweep.seeds for seeds"
     if key.split(".")[0] in ("name", "sweep", "extends", "claim", "tiers"):
         return "cannot be swept"
+    if key.split(".")[0] == "diagnostics":
+        return "cannot be swept: it changes no figure but those that it adds"
     if key.count(".") >= MAX_DEPTH:
         return f"goes deeper than {MAX_DEPTH} levels"
     return None

@@ -2,7 +2,7 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.confounds import is_explained
+from bnexp.analysis.confounds import confounding_keys, is_explained
 from bnexp.analysis.results import Question
 
 NONE = [0.45, 0.46, 0.44]
@@ -334,3 +334,27 @@ def test_long_digests_are_shortened():
 
 def test_other_command_lines_are_of_no_interest():
     assert compare_environments({"command": "a"}, {"command": "b"}).caveats == ()
+
+
+def test_other_diagnostics_are_no_confound():
+    comparison = compare_configs(
+        {"model.norm.name": "none", "diagnostics": "[]"},
+        {"model.norm.name": "batch", "diagnostics.0.name": "gradient_norm"},
+    )
+
+    assert warnings_of(comparison) == ()
+    assert verdict_of(comparison) == "better"
+
+
+def test_other_diagnostics_are_a_confound_of_what_a_run_costs():
+    settings = [{"model.norm.name": name} for name in ("none", "batch")]
+    configs = [{"diagnostics": "[]"}, {"diagnostics.0.name": "gradient_norm"}]
+    cells = [
+        build_cell(f"norm={one['model.norm.name']}", NONE, config=config | one, settings=one)
+        for one, config in zip(settings, configs, strict=True)
+    ]
+
+    keys = confounding_keys(*cells, ["model.norm.name"], "perf/images_per_second")
+
+    assert keys == ("diagnostics", "diagnostics.0.name")
+    assert confounding_keys(*cells, ["model.norm.name"], "test/accuracy") == ()

@@ -40,8 +40,8 @@ def mistakes(tmp_path):
         ('name="\\ud800"', "6: name: the character U+D800 is not allowed"),
         ("extends=x.yaml", "1: extends: only a file can extend another; write it there"),
         ("seeds=3", "1: seeds: unknown key (did you mean 'sweep.seeds'?)"),
-        ("extend=x", "1: extend: unknown key; the keys here are claim, data, evaluate, model, "
-         "name, optim, sweep, tiers, train"),
+        ("extend=x", "1: extend: unknown key; the keys here are claim, data, diagnostics, "
+         "evaluate, model, name, optim, sweep, tiers, train"),
         ("optim.beta1=0.3", "1: optim.beta1: unknown key; the keys here are adaptive_clip, "
          "clip_norm, decay_norm, learning_rate, learning_rate_factor, momentum, name, nesterov, "
          "schedule, weight_decay"),

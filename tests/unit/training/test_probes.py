@@ -1,25 +1,19 @@
 """The seam for diagnostics: probes measure due steps, and leave no trace in the run."""
 
-import contextlib
-
 import pytest
 import torch
-from toy_training import CPU, Notes, build_dataset, configure
+from diagnosed_runs import read_bits, rows_with, train
+from toy_training import CPU, build_dataset, configure
 
 from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
-from bnexp.training.loop import StoppedError, Training
-from bnexp.training.saving.checkpoint import restore, write_tensors
 from bnexp.training.saving.progress import CheckpointMetadata
 from bnexp.training.setup import build_parts
 
 
 class UpdateSize(Probe):
     """A cheap one: the gradient before the update, and how far the update moves a weight."""
-
-    def is_due(self, step):
-        return step % 5 == 0
 
     def before_update(self, step):
         (weight, *_) = step.model.parameters()
@@ -36,11 +30,8 @@ class Activations(Probe):
     """One with hooks in both directions, extra passes on the batch, and draws of its own."""
 
     def __init__(self, every=3):
-        self.every = every
+        super().__init__(every)
         self.forwards = self.backwards = 0
-
-    def is_due(self, step):
-        return step % self.every == 0
 
     def hook(self, model):
         def look(module, inputs, outputs):
@@ -73,34 +64,6 @@ def dataset():
     return build_dataset()
 
 
-def train(config, dataset, probes=(), boundaries=None, saved=None):
-    """Returns parts, rows by tag, and the last checkpoint, after so many step boundaries."""
-    parts, notes, asked = build_parts(config, dataset, CPU), Notes(), 0
-    progress = None
-    if saved:
-        restore(saved[0], parts.learner.model, parts.learner.optimizer)
-        progress = CheckpointMetadata.read(saved[1]).progress
-
-    def should_stop():
-        nonlocal asked
-        asked += 1
-        return boundaries is not None and asked > boundaries
-
-    def save(progress):
-        nonlocal saved
-        metadata = CheckpointMetadata(fingerprint="f", conditions={}, progress=progress)
-        tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
-        saved = tensors, metadata.to_bytes()
-
-    with contextlib.suppress(StoppedError):
-        Training(config, parts, notes, should_stop, save, progress, probes).run()
-    return parts, notes.rows, saved
-
-
-def rows_with(rows, tag):
-    return {step: scalars[tag] for step, _, scalars in rows if tag in scalars}
-
-
 CONFIGS = {
     "batch": configure(dropout=0.5),
     "noisy, bf16": configure(norm=NoisyBatchNormConfig(), precision="bf16"),
@@ -111,7 +74,7 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_probes_change_no_bit_of_a_run(name, dataset):
     plain, plain_rows, _ = train(CONFIGS[name], dataset)
-    probed, rows, _ = train(CONFIGS[name], dataset, [UpdateSize(), Activations()])
+    probed, rows, _ = train(CONFIGS[name], dataset, probes=[UpdateSize(5), Activations()])
 
     for part in ("model", "optimizer"):
         (before, after) = (getattr(parts.learner, part).state_dict() for parts in (plain, probed))
@@ -120,17 +83,9 @@ def test_probes_change_no_bit_of_a_run(name, dataset):
     assert rows_with(plain_rows, "test/loss") == rows_with(rows, "test/loss")
 
 
-def read_bits(tree):
-    if isinstance(tree, torch.Tensor):
-        return tree.numpy().tobytes()
-    if isinstance(tree, dict):
-        return {key: read_bits(value) for key, value in tree.items()}
-    return tree
-
-
 def test_what_probes_measure_stands_in_rows_at_their_steps(dataset):
     probe = Activations()
-    _, rows, _ = train(configure(), dataset, [UpdateSize(), probe])
+    _, rows, _ = train(configure(), dataset, probes=[UpdateSize(5), probe])
 
     assert list(rows_with(rows, "diag/toy/update")) == [5, 10]
     assert min(rows_with(rows, "diag/toy/update").values()) > 0
@@ -142,7 +97,7 @@ def test_what_probes_measure_stands_in_rows_at_their_steps(dataset):
 
 def test_hooks_see_one_pass_per_due_step_and_no_other(dataset):
     probe = Activations()
-    parts, _, _ = train(configure(), dataset, [probe])
+    parts, _, _ = train(configure(), dataset, probes=[probe])
 
     assert (probe.forwards, probe.backwards) == (4, 4)
     layer = parts.learner.model.layers[1]
@@ -157,17 +112,18 @@ def test_a_probe_that_is_never_due_is_asked_only_that(dataset):
 
         hook = before_update = after_update = None
 
-    train(configure(), dataset, [Idle()])
+    train(configure(), dataset, probes=[Idle(1)])
 
 
 def test_a_run_with_probes_that_is_stopped_measures_the_same(dataset):
     config = configure(dropout=0.5)
-    whole, whole_rows, _ = train(config, dataset, [UpdateSize(), Activations()])
+    probes = [UpdateSize(5), Activations()]
+    whole, whole_rows, _ = train(config, dataset, probes=probes)
 
     for boundaries in range(1, 14, 3):
-        _, _, saved = train(config, dataset, [UpdateSize(), Activations()], boundaries)
+        _, _, saved = train(config, dataset, boundaries, probes=probes)
         done = CheckpointMetadata.read(saved[1]).progress.rows
-        parts, rows, _ = train(config, dataset, [UpdateSize(), Activations()], saved=saved)
+        parts, rows, _ = train(config, dataset, saved=saved, probes=probes)
         for tag in ("diag/toy/gradient", "diag/toy/loss_moved", "train/loss"):
             assert rows_with([*whole_rows[:done], *rows], tag) == rows_with(whole_rows, tag)
         expected = read_bits(whole.learner.model.state_dict())
@@ -190,7 +146,7 @@ def test_the_loss_can_be_computed_again_with_the_draws_of_the_step(name, dataset
             yield "diag/toy/learning_rate", step.learning_rate
 
     learner = (parts := build_parts(CONFIGS[name], dataset, CPU)).learner
-    measured = learner.step(1, next(parts.batches.epoch(0)), [Again()]).measured
+    measured = learner.step(1, next(parts.batches.epoch(0)), [Again(1)]).measured
 
     (loss, again), (first, second, first_again) = losses
     assert loss == again

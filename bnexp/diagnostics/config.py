@@ -1,0 +1,37 @@
+"""The config that every diagnostic has in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from bnexp.parts import Part
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bnexp.diagnostics.probe import Probe
+
+
+class DiagnosticConfig(Part):
+    """Chooses something to measure inside the network; `build` makes the probe that does it."""
+
+    docstring_headings: ClassVar[tuple[str, ...]] = ("Formula", "Unit", "Cost", "Source")
+
+    name: str
+    every_steps: int | None = Field(default=None, ge=1)
+    """Steps from one measurement to the next, counted from the start of the training; null
+    measures the last step of each epoch."""
+    layers: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Which layers are measured: their paths in the network, or patterns such as `layers.*.norm`
+    (`*` stands for anything, dots included); null: all for which the figures are meant."""
+
+    @abstractmethod
+    def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:
+        """Returns the probe of a network, which measures every `find_interval` steps."""
+
+    def find_interval(self, steps_per_epoch: int) -> int:
+        """Returns the steps from one measurement to the next."""
+        return self.every_steps or steps_per_epoch

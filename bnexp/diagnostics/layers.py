@@ -1,0 +1,46 @@
+"""The layers of a network by name, as diagnostics choose them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from torch import Tensor, nn
+
+ROOT = "root"
+"""What the network itself is called, whose path is empty, if it has parameters of its own."""
+
+
+def find_layers(
+    model: nn.Module, patterns: Sequence[str] | None, applies: Callable[[nn.Module], object]
+) -> dict[str, nn.Module]:
+    """Returns the layers that the figures of a diagnostic apply to, by path, in network order.
+
+    With patterns, it is those of them whose path matches one.
+    """
+    return {
+        name or ROOT: module
+        for name, module in model.named_modules()
+        if is_chosen(name or ROOT, patterns) and applies(module)
+    }
+
+
+def is_chosen(name: str, patterns: Sequence[str] | None) -> bool:
+    """Returns whether a path matches one of the patterns, or there are none."""
+    return patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def find_idle_patterns(model: nn.Module, patterns: Iterable[str]) -> list[str]:
+    """Returns the patterns that match no module of a network."""
+    names = [name or ROOT for name, _ in model.named_modules()]
+    return [one for one in patterns if not any(fnmatchcase(name, one) for name in names)]
+
+
+def find_trained(module: nn.Module) -> list[Tensor]:
+    """Returns the parameters that a layer has itself, not in its children, and that are trained."""
+    return [value for value in module.parameters(recurse=False) if value.requires_grad]
+
+
+def compute_norm(tensors: Iterable[Tensor]) -> Tensor:
+    """Returns the Euclidean norm of all values of some tensors together, a tensor of one value."""
+    return nn.utils.get_total_norm(list(tensors))

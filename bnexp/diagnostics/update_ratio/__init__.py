@@ -1,0 +1,1 @@
+"""Updates in relation to what they update."""

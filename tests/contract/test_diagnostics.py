@@ -1,0 +1,137 @@
+"""What every diagnostic must do, whatever package it comes from."""
+
+import math
+import re
+
+import pytest
+import torch
+from diagnosed_runs import read_bits, rows_of_diagnostics, train
+from toy_training import build_dataset, configure
+
+from bnexp.diagnostics import DIAGNOSTICS
+from bnexp.models import MODELS
+from bnexp.models.cnn.config import CnnConfig, ConvLayer
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
+from bnexp.norms.none.config import NoNormConfig
+from bnexp.parts import part_name
+from bnexp.training.saving.progress import CheckpointMetadata
+from bnexp.training.step import find_seeders, train_step
+
+every_diagnostic = pytest.mark.parametrize("diagnostic", DIAGNOSTICS, ids=part_name)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return build_dataset()
+
+
+def with_diagnostics(config, *diagnostics):
+    return config.model_copy(update={"diagnostics": diagnostics})
+
+
+CONFIGS = {
+    "dropout": configure(dropout=0.5),
+    "noisy, bf16": configure(norm=NoisyBatchNormConfig(), precision="bf16"),
+    "ghost batches": configure(norm=BatchNormConfig(normalization_batch_size=8, momentum=None)),
+    "no norm": configure(norm=NoNormConfig()),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@every_diagnostic
+def test_it_changes_no_bit_of_a_run(diagnostic, name, dataset):
+    config = CONFIGS[name]
+    plain, plain_rows, _ = train(with_diagnostics(config), dataset)
+    measured, rows, _ = train(with_diagnostics(config, diagnostic(every_steps=2)), dataset)
+
+    for part in ("model", "optimizer"):
+        before, after = (getattr(one.learner, part).state_dict() for one in (plain, measured))
+        assert read_bits(before) == read_bits(after)
+    others = [row for row in rows if not any(tag.startswith("diag/") for tag in row[2])]
+    assert without_speeds(others) == without_speeds(plain_rows)
+
+
+def without_speeds(rows):
+    return [
+        (step, epoch, {tag: value for tag, value in scalars.items() if "per_second" not in tag})
+        for step, epoch, scalars in rows
+    ]
+
+
+@every_diagnostic
+def test_it_measures_finite_numbers_at_the_last_step_of_each_epoch(diagnostic, dataset):
+    _, rows, _ = train(with_diagnostics(configure(), diagnostic()), dataset)
+
+    measured = rows_of_diagnostics(rows)
+    assert [step for step, _ in measured] == [6, 12]
+    for _, scalars in measured:
+        assert all(re.fullmatch(r"diag/[a-z0-9_]+/[^/\s]+", tag) for tag in scalars)
+        assert all(math.isfinite(value) for value in scalars.values()), scalars
+    assert measured[0][1].keys() == measured[1][1].keys()
+
+
+@every_diagnostic
+def test_a_run_that_is_stopped_measures_the_same(diagnostic, dataset):
+    config = with_diagnostics(configure(dropout=0.5), diagnostic(every_steps=2))
+    _, whole, _ = train(config, dataset)
+
+    for boundaries in (1, 4, 9):
+        _, _, saved = train(config, dataset, boundaries)
+        done = CheckpointMetadata.read(saved[1]).progress.rows
+        _, rows, _ = train(config, dataset, saved=saved)
+        assert rows_of_diagnostics([*whole[:done], *rows]) == rows_of_diagnostics(whole)
+
+
+@every_diagnostic
+def test_it_measures_only_the_layers_that_the_patterns_choose(diagnostic, dataset):
+    chosen = with_diagnostics(configure(), diagnostic(layers=("layers.1.*",)))
+    everything = with_diagnostics(configure(), diagnostic())
+    (few, _), (many, _) = (
+        rows_of_diagnostics(train(config, dataset)[1]) for config in (chosen, everything)
+    )
+
+    layers = {tag.rpartition("/")[2] for tag in few[1]}
+    assert layers <= {"all", "layers.1.conv", "layers.1.norm", "layers.1.activation"}
+    assert all(many[1][tag] == value for tag, value in few[1].items() if tag in many[1])
+
+
+def measure_one_step(model, probe, images):
+    """Returns what a probe measures in a step of a network on these images."""
+    optimizer = torch.optim.SGD([one for one in model.parameters() if one.requires_grad], lr=0.01)
+    seeders = find_seeders(model, torch.device("cpu"))
+
+    def seed(start):
+        for seeder in seeders:
+            seeder(start or 0)
+
+    batch = images, torch.arange(len(images)) % 10
+    result = train_step(model, optimizer, batch, "fp32", 1, [probe], seed=seed)
+    return {tag: float(value) for tag, value in result.measured.items()}
+
+
+@pytest.mark.parametrize("family", MODELS, ids=part_name)
+@every_diagnostic
+def test_it_works_on_every_model_family(diagnostic, family):
+    if part_name(family) == "timm":
+        pytest.importorskip("timm", reason="timm is an optional extra")
+    torch.manual_seed(0)
+    model = family().build((32, 32, 3), 10).train()
+
+    measured = measure_one_step(model, diagnostic().build(model, 1), torch.randn(4, 3, 32, 32))
+
+    assert all(math.isfinite(value) for value in measured.values()), measured
+
+
+@pytest.mark.parametrize("placement", ["before_activation", "after_activation"])
+@pytest.mark.parametrize("norm", [NoNormConfig(), BatchNormConfig()], ids=lambda norm: norm.name)
+@every_diagnostic
+def test_it_works_with_any_placement_and_without_norms(diagnostic, norm, placement):
+    torch.manual_seed(0)
+    layers = (ConvLayer(conv=4, activation="tanh"), ConvLayer(conv=4))
+    config = CnnConfig(layers=layers, norm=norm, placement=placement)
+    model = config.build((8, 8, 3), 10).train()
+
+    measured = measure_one_step(model, diagnostic().build(model, 1), torch.randn(8, 3, 8, 8))
+
+    assert all(math.isfinite(value) for value in measured.values()), measured

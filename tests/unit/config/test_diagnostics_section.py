@@ -1,0 +1,74 @@
+"""The section `diagnostics`: its forms, mistakes at their place, and what it leaves alone."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.diagnostics.gradient_norm.config import GradientNormConfig
+from bnexp.diagnostics.update_ratio.config import UpdateRatioConfig
+from bnexp.errors import ConfigError
+from bnexp.launch.resolved_config import hyperparameters
+
+HEAD = "name: a\ndata: shapes\nmodel: {name: cnn, layers: [{conv: 4}]}\n"
+
+
+def load(folder, text, *overrides):
+    (folder / "c.yaml").write_text(HEAD + text)
+    return load_experiment(folder / "c.yaml", overrides).runs
+
+
+def test_a_name_is_short_for_a_mapping(tmp_path):
+    (run,) = load(tmp_path, "diagnostics: [gradient_norm, {name: update_ratio, every_steps: 3}]\n")
+
+    assert run.config.diagnostics == (GradientNormConfig(), UpdateRatioConfig(every_steps=3))
+
+
+def test_an_override_turns_them_off(tmp_path):
+    (run,) = load(tmp_path, "diagnostics: [gradient_norm]\n", "diagnostics=[]")
+
+    assert run.config.diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "place", "reason"),
+    [
+        ("gradient_norm", "14: diagnostics", "must be a list, not 'gradient_norm'; write ["),
+        ("[gradient_nrom]", "15: diagnostics.0.name", "(did you mean 'gradient_norm'?)"),
+        ("[{every_steps: 3}]", "15: diagnostics.0.name", "this key is required: one of "),
+        (
+            "[gradient_norm, gradient_norm]",
+            "14: diagnostics",
+            "gradient_norm is listed twice; give all its layers in one place",
+        ),
+        (
+            "[gradient_norm, {name: update_ratio, every_steps: 0}]",
+            "64: diagnostics.1.every_steps",
+            "must be at least 1, not 0",
+        ),
+        (
+            "[{name: gradient_norm, layers: []}]",
+            "45: diagnostics.0.layers",
+            "must not be empty",
+        ),
+    ],
+)
+def test_a_mistake_is_reported_where_it_stands(written, place, reason, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"diagnostics: {written}\n")
+
+    (problem,) = caught.value.problems
+    assert f"{problem.column}: {problem.path}" == place
+    assert problem.line == 4
+    assert reason in problem.reason
+
+
+def test_they_cannot_be_swept(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be swept: it changes no figure"):
+        load(tmp_path, "sweep: {grid: {diagnostics: [[], [gradient_norm]]}}\n")
+
+
+def test_another_list_makes_another_run_with_the_same_hyperparameters(tmp_path):
+    (plain,) = load(tmp_path, "diagnostics: []\n")
+    (measured,) = load(tmp_path, "diagnostics: [gradient_norm]\n")
+
+    assert plain.config.fingerprint() != measured.config.fingerprint()
+    assert hyperparameters(plain.config) == hyperparameters(measured.config)
