@@ -48,6 +48,7 @@ def build_app() -> typer.Typer:
     from bnexp.cli.show import show
     from bnexp.cli.tb import tb
     from bnexp.cli.train import plan, train
+    from bnexp.cli.trained import evaluate, predict
 
     app = typer.Typer(
         name="bnexp",
@@ -59,7 +60,21 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (train, plan, init, compare, show, tb, ls, check, doctor, rm, schema):
+    for command in (
+        train,
+        plan,
+        init,
+        compare,
+        evaluate,
+        predict,
+        show,
+        tb,
+        ls,
+        check,
+        doctor,
+        rm,
+        schema,
+    ):
         app.command(cls=Command)(command)
     app.add_typer(data_app, name="data")
     return app

@@ -20,7 +20,7 @@ from bnexp.cli.show_run import show_run
 from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs import RunDir, RunRecord, read_experiments
+from bnexp.runs import RunRecord, read_experiments
 from bnexp.runs.reading import find_folder
 from bnexp.wording import LOADING, count, format_speed
 
@@ -69,7 +69,9 @@ def show(
     if config:
         spec = _read_spec(config, settings or [], tier, cell, is_json)
     else:
-        spec = _restore_spec(_find_record(run, cell, runs_dir), settings or [])
+        from bnexp.config.load import restore_spec
+
+        spec = restore_spec(_find_record(run, cell, runs_dir), settings or [])
     if "torch" not in sys.modules:
         say(LOADING)
     facts = _find_facts(spec)
@@ -118,16 +120,6 @@ def _read_spec(
     if cell is None and len(experiment.cells) > 1 and not is_quiet:
         say(f"the first of {len(experiment.cells)} cells; --cell CELL shows another")
     return next(run for run in experiment.runs if run.cell == chosen)
-
-
-def _restore_spec(record: RunRecord, settings: Sequence[str]) -> RunSpec:
-    """Returns a run from what it left."""
-    from bnexp.config.load import load_experiment
-
-    run = load_experiment(RunDir(record.path).config, settings).runs[0]
-    # As an experiment of its own, the config has a name made of the whole path.
-    named = run.config.model_copy(update={"name": record.experiment})
-    return replace(run, cell=record.cell, config=named)
 
 
 def _choose(cell: str | None, cells: Sequence[str]) -> str:

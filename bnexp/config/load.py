@@ -26,8 +26,8 @@ from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import REQUIRED, collecting, locate, validate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
-from bnexp.runs.record import Scalar, flatten
-from bnexp.runs.run_dir import TUNING
+from bnexp.runs.record import RunRecord, Scalar, flatten
+from bnexp.runs.run_dir import TUNING, RunDir
 from bnexp.wording import count
 
 MOST_WRONG_CELLS = 200
@@ -152,6 +152,18 @@ def load_experiment(
     if problems:
         raise ConfigError(problems)
     return experiment
+
+
+def restore_spec(record: RunRecord, overrides: Sequence[str] = ()) -> RunSpec:
+    """Returns what a run was to do, from the config in its folder.
+
+    Raises:
+        UsageError, ConfigError: As for `load_experiment`.
+    """
+    run = load_experiment(RunDir(record.path).config, overrides).runs[0]
+    # As an experiment of its own, the config has a name made of the whole path.
+    named = run.config.model_copy(update={"name": record.experiment})
+    return replace(run, cell=record.cell, config=named)
 
 
 def _find_problems(tree: Node) -> Sequence[Problem]:

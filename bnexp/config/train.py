@@ -105,10 +105,13 @@ class TrainConfig(Part):
         return device
 
 
+PopulationStatistics = Literal["ema", "precise", "batch"]
+
+
 class EvaluateConfig(Part):
     """When the network is evaluated, and with which statistics of its norms."""
 
-    population_statistics: tuple[Literal["ema", "precise", "batch"], ...] = ("ema",)
+    population_statistics: tuple[PopulationStatistics, ...] = ("ema",)
     """`ema`: the running statistics; beside it `precise` (recomputed over training images) and
     `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
     every_steps: int | None = Field(default=None, ge=1)

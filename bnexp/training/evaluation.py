@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +62,6 @@ class ScoreSum:
         return loss, hits, self.count
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     images: ResidentImages,
@@ -70,25 +70,42 @@ def evaluate(
 ) -> Score:
     """Returns the score in evaluation mode; the model's mode is restored.
 
-    If an image's scores depend on its batch, `shared_batch_size` is how many images share one:
-    the last batch is filled up with the first images, which are not counted again, so that
-    every statistic comes from equally many images.
+    If an image's scores depend on its batch, `shared_batch_size` is how many images share one.
+    """
+    total = ScoreSum(images.device)
+    for logits, targets in classify(model, images, precision, shared_batch_size):
+        total.add(functional.cross_entropy(logits, targets), logits, targets)
+    return Score.of(total.read())
+
+
+@torch.no_grad()
+def classify(
+    model: nn.Module,
+    images: ResidentImages,
+    precision: str,
+    shared_batch_size: int | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields logits `(B, num_classes)` in float32 and targets `(B,)` of all images, in their order.
+
+    The model is in evaluation mode in between, and in its own afterwards. If an image's scores
+    depend on its batch, `shared_batch_size` is how many images share one: the last batch is filled
+    up with the first images, which are left out of what is yielded, so that every statistic
+    comes from equally many images.
     """
     was_training, device = model.training, images.device
     model.eval()
-    total = ScoreSum(device)
     if shared_batch_size is None:
         size = CPU_BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
     else:
         size = min(shared_batch_size, len(images))
-    for start in range(0, len(images), size):
-        counted = min(size, len(images) - start)
-        filled = counted if shared_batch_size is None else size
-        indices = torch.arange(start, start + filled, device=device) % len(images)
-        inputs, targets = images.gather(indices)
-        with autocast(device, precision):
-            logits = model(inputs)
-        logits, targets = logits[:counted].float(), targets[:counted]
-        total.add(functional.cross_entropy(logits, targets), logits, targets)
-    model.train(was_training)
-    return Score.of(total.read())
+    try:
+        for start in range(0, len(images), size):
+            counted = min(size, len(images) - start)
+            filled = counted if shared_batch_size is None else size
+            indices = torch.arange(start, start + filled, device=device) % len(images)
+            inputs, targets = images.gather(indices)
+            with autocast(device, precision):
+                logits = model(inputs)
+            yield logits[:counted].float(), targets[:counted]
+    finally:
+        model.train(was_training)

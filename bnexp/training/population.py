@@ -12,6 +12,8 @@ Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", sections 3.1 and 3
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 
 from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import leaving_no_trace
-from bnexp.training.evaluation import Score, evaluate
+from bnexp.training.evaluation import Score, classify, evaluate
 from bnexp.training.machine.precision import autocast
 
 
@@ -30,21 +32,37 @@ class Evaluator:
     precision: str
     batch_size: int
     """That of training: images that `precise` and `batch` normalize together."""
-    recalibration_images: ResidentImages
-    """Training images without augmentation, in a random order, for `precise`."""
+    recalibration_images: ResidentImages | None
+    """Training images without augmentation, in a random order, for `precise`; None without it."""
     shared_batch_size: int | None
     """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
 
     def score(self, model: nn.Module, images: ResidentImages, kind: str = "ema") -> Score:
         """Returns the score with this kind of statistics; the model is left as it was."""
+        with self._taking_statistics(model, kind) as shared_batch_size:
+            return evaluate(model, images, self.precision, shared_batch_size)
+
+    def classify(
+        self, model: nn.Module, images: ResidentImages, kind: str = "ema"
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the logits and targets that the score is of; the model is left as it was."""
+        with self._taking_statistics(model, kind) as shared_batch_size:
+            yield from classify(model, images, self.precision, shared_batch_size)
+
+    @contextlib.contextmanager
+    def _taking_statistics(self, model: nn.Module, kind: str) -> Iterator[int | None]:
+        """Gives the model these statistics, and how many images then share a batch."""
         if kind == "ema":
-            return evaluate(model, images, self.precision, self.shared_batch_size)
+            yield self.shared_batch_size
+            return
         with leaving_no_trace(model):
             if kind == "precise":
+                assert self.recalibration_images is not None
                 recalibrate(model, self.recalibration_images, self.batch_size, self.precision)
-                return evaluate(model, images, self.precision)
-            _take_batch_statistics(model)
-            return evaluate(model, images, self.precision, shared_batch_size=self.batch_size)
+                yield None
+            else:
+                _take_batch_statistics(model)
+                yield self.batch_size
 
 
 def recalibrate(model: nn.Module, images: ResidentImages, batch_size: int, precision: str) -> None:

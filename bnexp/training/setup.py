@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,16 +12,18 @@ from torch import nn
 from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
-from bnexp.data.dataset import Dataset, DatasetFacts, LabelledImages
+from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts, LabelledImages
 from bnexp.data.split import choose_images
 from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.errors import DataError, UsageError
+from bnexp.models import NormSite
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
 from bnexp.training.optimization.optimizer import build_optimizer
 from bnexp.training.optimization.trainable import choose_trained
 from bnexp.training.population import Evaluator
+from bnexp.training.saving.progress import NetworkFrame
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class TrainingParts:
     device: torch.device
     learner: Learner
     batches: TrainingBatches
+    frame: NetworkFrame
     evaluator: Evaluator
     evaluation_sets: dict[str, ResidentImages]
     """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
@@ -102,35 +106,60 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     evaluation = {**({"val": dataset.val} if dataset.val else {}), "test": dataset.test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
-    is_precise = "precise" in config.evaluate.population_statistics
-    recalibration = _shuffle(train, config.evaluate.precise_images if is_precise else 1)
     sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
-    is_alone = all(site.norm.evaluates_images_alone for site in sites)
     model = _build_model(config, dataset, device)
     trained = choose_trained(model, config.train, sites)
     spared = _find_norm_parameters(model)
     optimizer = build_optimizer(config.optim, model, spared, trained.parameters)
     batches = TrainingBatches(train, statistics, data, config.train.seed, device)
+    frame = NetworkFrame(
+        image_shape=dataset.image_shape,
+        class_names=dataset.class_names,
+        mean=statistics.mean,
+        std=statistics.std,
+    )
     return TrainingParts(
         device=device,
         learner=Learner(config, model, optimizer, device, len(batches), trained),
         batches=batches,
-        evaluator=Evaluator(
-            precision=config.train.precision,
-            batch_size=data.batch_size,
-            recalibration_images=ResidentImages(recalibration, statistics, device),
-            shared_batch_size=None if is_alone else data.batch_size,
-        ),
+        frame=frame,
+        evaluator=build_evaluator(config, sites, train, statistics, device),
         evaluation_sets={
-            prefix: ResidentImages(_shuffle(images), statistics, device)
+            prefix: ResidentImages(shuffle(images), statistics, device)
             for prefix, images in evaluation.items()
         },
-        plain_training_images=ResidentImages(_shuffle(train.subset(chosen)), statistics, device),
+        plain_training_images=ResidentImages(shuffle(train.subset(chosen)), statistics, device),
         probes=tuple(one.build(model, len(batches)) for one in config.diagnostics),
     )
 
 
-def _shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages:
+def choose_training_images(data: DatasetConfig, dataset: Dataset) -> LabelledImages:
+    """Returns the training images that a config uses, without those for validation."""
+    return dataset.train.subset(choose_images(dataset, data.train_size, data.val_size)[0])
+
+
+def build_evaluator(
+    config: ExperimentConfig,
+    sites: Sequence[NormSite],
+    train: LabelledImages | None,
+    statistics: ChannelStatistics,
+    device: torch.device,
+) -> Evaluator:
+    """Returns what scores a network with these norms; without training images, not `precise`."""
+    recalibration = None
+    if train is not None and "precise" in config.evaluate.population_statistics:
+        chosen = shuffle(train, config.evaluate.precise_images)
+        recalibration = ResidentImages(chosen, statistics, device)
+    is_alone = all(site.norm.evaluates_images_alone for site in sites)
+    return Evaluator(
+        precision=config.train.precision,
+        batch_size=config.data.batch_size,
+        recalibration_images=recalibration,
+        shared_batch_size=None if is_alone else config.data.batch_size,
+    )
+
+
+def shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages:
     """Returns the first `count` images, or all, of an order that is the same for every run.
 
     Folders hold one class after the other, and a batch of one class has other statistics

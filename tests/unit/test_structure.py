@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "bnexp"
 LAYERS = [
     {"cli"},
     {"doctor"},
-    {"launch", "reports"},
+    {"launch", "reports", "trained"},
     {"training", "analysis"},
     {"config"},
     {"diagnostics", "models", "data"},

@@ -91,6 +91,40 @@ def load_image_folder(
     return dataset
 
 
+def decode_pictures(
+    paths: Sequence[Path], image_shape: tuple[int, int, int]
+) -> tuple[NDArray[np.uint8], int]:
+    """Returns pictures as uint8 `(N, H, W, C)`, and how many of them were resized to that shape.
+
+    Raises:
+        DataError: Files cannot be used; it names them.
+    """
+    height, width, channels = image_shape
+    names = [str(path) for path in paths]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        images = _allocate(len(paths), (width, height), channels)
+        findings = _decode_in_parallel(names, (width, height), images, is_resized=True)
+        resized = sum(_has_other_size(name, (width, height)) for name in names)
+    problems = [
+        f"{path} {finding.problem}"
+        for path, finding in zip(paths, findings, strict=True)
+        if finding.problem
+    ]
+    if problems:
+        raise DataError(
+            f"{len(problems):,} of {len(paths):,} pictures cannot be used: {name_some(problems)}; "
+            "save them again as 8-bit RGB or grey JPEG or PNG"
+        )
+    return images, resized
+
+
+def _has_other_size(path: str, size: Size) -> bool:
+    with contextlib.suppress(_UnusableError), _open_image(path) as image:
+        return _upright_size(image) != size
+    return False
+
+
 class _UnusableError(Exception):
     """An image file cannot be used; the message is the reason."""
 

@@ -75,6 +75,28 @@ def scan_image_folder(root: Path) -> ImageFolder:
     return ImageFolder(resolved, class_names, listings, fingerprint, signature)
 
 
+def list_pictures(root: Path) -> dict[str, list[Path]]:
+    """Returns the pictures below `root` by class, each class a folder of its own.
+
+    A folder that holds `test/` stands for that. Names that begin with a dot are passed over.
+
+    Raises:
+        DataError: There are no such folders, one is empty, or something in one is not an image.
+    """
+    try:
+        split = root / "test" if (root / "test").is_dir() else root
+        names = tuple(entry.name for entry in _visible(split) if entry.is_dir())
+        if not names:
+            raise DataError(f"{split} holds no class: put pictures into {split}/<class>/")
+        listing = _list_images(split, names)
+    except (OSError, RuntimeError) as error:
+        raise _explain(error, root) from error
+    return {
+        name: [Path(entry.path) for entry in entries]
+        for name, entries in zip(names, listing, strict=True)
+    }
+
+
 def _list_splits(root: Path) -> tuple[str, ...]:
     names = {entry.name for entry in _visible(root) if entry.is_dir()}
     if other := sorted(name for name in names - {"val"} if name.lower() in _NAMES_OF_VAL):

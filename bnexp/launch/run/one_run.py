@@ -129,7 +129,10 @@ class _Attempt:
             recorder.sync()
             tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
             metadata = CheckpointMetadata(
-                fingerprint=config.fingerprint(), conditions=self.conditions, progress=progress
+                fingerprint=config.fingerprint(),
+                conditions=self.conditions,
+                progress=progress,
+                frame=parts.frame,
             )
             run.folder.check()
             run.folder.checkpoints.save(tensors, metadata.to_bytes())

@@ -56,6 +56,18 @@ def restore(content: bytes, model: nn.Module, optimizer: torch.optim.Optimizer) 
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
 
 
+def restore_network(content: bytes, model: nn.Module) -> None:
+    """Loads the network of what `write_tensors` gave into a freshly built one.
+
+    Raises:
+        CheckpointError: As for `restore`.
+    """
+    tensors, _ = _read(content)
+    if problem := _find_model_problem(tensors, model.state_dict()):
+        raise CheckpointError(problem)
+    model.load_state_dict(tensors)
+
+
 def _read(content: bytes) -> tuple[dict[str, Tensor], Slots]:
     loaded = _load(content)
     if not isinstance(loaded, dict) or set(loaded) != {"model", "optimizer"}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from bnexp.runs import CheckpointError
 
@@ -125,6 +125,22 @@ class Progress(BaseModel):
         return {**{key: series[index] for key, series in self.history.items()}, "epoch": index + 1}
 
 
+class NetworkFrame(BaseModel):
+    """What stands around a network when it is used: the images that it takes, and its classes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    """Height, width and channels."""
+    class_names: tuple[str, ...]
+    """In the order of the logits."""
+    mean: tuple[float, ...]
+    """Of each channel of the training images, whose pixels are in [0, 1]; images are normalised
+    with it."""
+    std: tuple[float, ...]
+    """The standard deviation of each channel."""
+
+
 class CheckpointMetadata(BaseModel):
     """What a resume needs to decide, as the JSON file beside a checkpoint's tensors holds it."""
 
@@ -136,6 +152,8 @@ class CheckpointMetadata(BaseModel):
     conditions: dict[str, str | int]
     """What else the bits depend on: versions, device, threads, data."""
     progress: Progress
+    frame: NetworkFrame | None = None
+    """None if an earlier version of bnexp wrote the checkpoint."""
 
     @classmethod
     def read(cls, content: bytes) -> CheckpointMetadata:

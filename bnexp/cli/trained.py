@@ -1,0 +1,181 @@
+"""`bnexp evaluate` and `bnexp predict`: what a trained network says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+from rich.console import RenderableType
+
+from bnexp.cli.names import complete_experiment
+from bnexp.cli.options import JsonOption, RunsDirOption
+from bnexp.cli.output import echo, print_json, print_table, say
+from bnexp.config.train import PopulationStatistics
+from bnexp.console import FoldedName
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.runs import RunRecord, read_experiments
+from bnexp.wording import LOADING, count, format_percent
+
+if TYPE_CHECKING:
+    from bnexp.trained.evaluation import Evaluation
+
+MOST_CONFUSIONS = 5
+KINDS: tuple[PopulationStatistics, ...] = get_args(PopulationStatistics)
+
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: NAME/CELL/seed=N, a folder, or NAME if it has only one run.",
+        autocompletion=complete_experiment,
+    ),
+]
+
+
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures to evaluate on, FOLDER/CLASS/*.jpg or .png. [default: the run's own "
+            "test images]",
+        ),
+    ] = None,
+    statistics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--population-statistics",
+            metavar="ema|precise|batch",
+            help="What batch norm is evaluated with: its running averages, statistics of training "
+            "images under the final weights, or each test batch's own; repeatable. [default: ema]",
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_json: JsonOption = False,
+) -> None:
+    """Evaluate a trained network on its test images, or on pictures of your own.
+
+    Example: `bnexp evaluate quickstart/norm=batch/seed=0`
+    """
+    kinds = _read_kinds(statistics or ["ema"])
+    record = _find_run(run, runs_dir)
+    say(LOADING)
+    from bnexp.trained.evaluation import evaluate_run
+
+    found = evaluate_run(record, data, kinds, say)
+    if is_json:
+        print_json([_describe(one) for one in found])
+        return
+    for place, one in enumerate(found):
+        if place:
+            echo("")
+        _print(one)
+
+
+def predict(
+    run: RunArgument,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="JPEG or PNG files.", exists=False)
+    ],
+    top: Annotated[
+        int, typer.Option("--top", min=1, metavar="N", help="How many classes to show per picture.")
+    ] = 3,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_json: JsonOption = False,
+) -> None:
+    """Say what is in pictures, by a trained network.
+
+    Probabilities are the network's own and tend to be too sure.
+
+    Example: `bnexp predict quickstart/norm=batch/seed=0 cat.jpg`
+    """
+    record = _find_run(run, runs_dir)
+    say(LOADING)
+    import torch
+
+    from bnexp.trained.evaluation import read_pictures
+    from bnexp.trained.network import load_network
+
+    network = load_network(record)
+    pixels = torch.from_numpy(read_pictures(images, network.frame, say)).permute(0, 3, 1, 2)
+    shares, classes = network.predict(pixels).topk(min(top, len(network.class_names)))
+    answers = [
+        [(network.class_names[number], share) for number, share in zip(*row, strict=True)]
+        for row in zip(classes.tolist(), shares.tolist(), strict=True)
+    ]
+    if is_json:
+        print_json(
+            [
+                {"image": str(path), "classes": [{"name": n, "probability": p} for n, p in answer]}
+                for path, answer in zip(images, answers, strict=True)
+            ]
+        )
+        return
+    rows: list[tuple[RenderableType, ...]] = [
+        (FoldedName(str(path)), *(f"{name} {format_percent(share)}" for name, share in answer))
+        for path, answer in zip(images, answers, strict=True)
+    ]
+    places = ["most likely", *(f"{place}." for place in range(2, len(answers[0]) + 1))]
+    print_table(("picture", *places), rows)
+
+
+def _read_kinds(words: Sequence[str]) -> tuple[PopulationStatistics, ...]:
+    kinds = dict.fromkeys(kind for word in words for kind in KINDS if kind == word)
+    for word in words:
+        if word not in KINDS:
+            hint = did_you_mean(word, KINDS) or f"; there are {', '.join(KINDS)}"
+            raise UsageError(f"--population-statistics: '{word}' is none{hint}")
+    return tuple(kinds)
+
+
+def _find_run(target: str, runs_dir: Path) -> RunRecord:
+    """Returns the one run that is named.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
+    records = read_experiments([target], runs_dir)
+    if len(records) > 1:
+        first = records[0]
+        one = f"{first.experiment}/{first.cell}/seed={first.seed}"
+        raise UsageError(
+            f"'{target}' is {count(len(records), 'run')}; name one, e.g. '{one}' "
+            f"(bnexp ls {first.experiment} lists them)"
+        )
+    return records[0]
+
+
+def _print(found: Evaluation) -> None:
+    title = (
+        f"{format_percent(found.score.accuracy)} of {count(found.count, 'picture')} right, loss "
+        f"{found.score.loss:.4f}; balanced accuracy {format_percent(found.balanced_accuracy)}; "
+        f"{found.statistics} statistics"
+    )
+    rows = [
+        (FoldedName(one.name), f"{one.count:,}", "–" if one.accuracy is None else
+         format_percent(one.accuracy))
+        for one in found.classes
+    ]  # fmt: skip
+    print_table(("class", "pictures", "accuracy"), rows, ("pictures", "accuracy"), title)
+    confusions = found.find_confusions()[:MOST_CONFUSIONS]
+    if confusions:
+        words = (f"{true} as {taken} ({number})" for number, true, taken in confusions)
+        echo(f"most often mistaken: {', '.join(words)}")
+
+
+def _describe(found: Evaluation) -> dict[str, object]:
+    return {
+        "statistics": found.statistics,
+        "pictures": found.count,
+        "accuracy": found.score.accuracy,
+        "loss": found.score.loss,
+        "balanced_accuracy": found.balanced_accuracy,
+        "classes": [
+            {"name": one.name, "pictures": one.count, "accuracy": one.accuracy}
+            for one in found.classes
+        ],
+        "confusion": found.confusion,
+    }

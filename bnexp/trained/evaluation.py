@@ -1,0 +1,168 @@
+"""How well a trained network classifies labelled pictures: overall, and class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from bnexp.config.train import PopulationStatistics
+from bnexp.data.batches import ChannelStatistics, ResidentImages
+from bnexp.data.dataset import LabelledImages
+from bnexp.data.image_folder.decoding import decode_pictures
+from bnexp.data.image_folder.layout import list_pictures
+from bnexp.errors import DataError, did_you_mean
+from bnexp.runs import RunRecord
+from bnexp.trained.network import load_network
+from bnexp.training.evaluation import Score, ScoreSum
+from bnexp.training.saving.progress import NetworkFrame
+from bnexp.training.setup import build_evaluator, choose_training_images, shuffle
+from bnexp.wording import count, name_some
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How many pictures of one class there were, and how many were recognised."""
+
+    name: str
+    hits: int
+    count: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """In [0, 1]; None without a picture."""
+        return self.hits / self.count if self.count else None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network made of labelled pictures."""
+
+    statistics: PopulationStatistics
+    """What batch norm was evaluated with."""
+    score: Score
+    class_names: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Pictures of a class (row) that were taken for another (column)."""
+
+    @property
+    def count(self) -> int:
+        """The number of pictures."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def classes(self) -> list[ClassScore]:
+        """Each class's own score, in the order of the logits."""
+        rows = enumerate(zip(self.class_names, self.confusion, strict=True))
+        return [ClassScore(name, row[place], sum(row)) for place, (name, row) in rows]
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the classes' accuracies, each counting once, whatever its size."""
+        return fmean(one.accuracy for one in self.classes if one.accuracy is not None)
+
+    def find_confusions(self) -> list[tuple[int, str, str]]:
+        """Returns how often which class was taken for which other, the most frequent first."""
+        found = [
+            (number, self.class_names[true], self.class_names[taken])
+            for true, row in enumerate(self.confusion)
+            for taken, number in enumerate(row)
+            if taken != true and number
+        ]
+        return sorted(found, key=lambda one: -one[0])
+
+
+def evaluate_run(
+    record: RunRecord,
+    folder: Path | None = None,
+    kinds: Sequence[PopulationStatistics] = ("ema",),
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Evaluation]:
+    """Evaluates a run's network on its test images, or on the pictures in a folder.
+
+    The folder holds a folder per class, named as in the training; pictures of another size are
+    resized.
+
+    Raises:
+        UsageError, BnexpError: As for `load_network`.
+        DataError: The dataset or the folder is missing or damaged, or a folder's name is no class.
+    """
+    network = load_network(record)
+    config, frame, device = network.config, network.frame, torch.device("cpu")
+    wanted = config.evaluate.model_copy(update={"population_statistics": tuple(kinds)})
+    config = config.model_copy(update={"evaluate": wanted})
+    train = None
+    if folder is None or "precise" in kinds:
+        dataset = config.data.load(say)
+        if dataset.fingerprint != record.environment.get("dataset.fingerprint"):
+            say("warning: the dataset has changed since the run was trained on it")
+        images, train = dataset.test, choose_training_images(config.data, dataset)
+    if folder is not None:
+        images = read_labelled(folder, frame, say)
+    statistics = ChannelStatistics(frame.mean, frame.std)
+    sites = config.model.find_norm_sites(frame.image_shape, len(frame.class_names))
+    evaluator = build_evaluator(config, sites, train, statistics, device)
+    resident = ResidentImages(shuffle(images), statistics, device)
+    return [
+        _summarise(kind, frame.class_names, evaluator.classify(network.network, resident, kind))
+        for kind in kinds
+    ]
+
+
+def read_labelled(folder: Path, frame: NetworkFrame, say: Callable[[str], None]) -> LabelledImages:
+    """Returns the pictures in a folder of folders, one per class, resized if need be.
+
+    Raises:
+        DataError: It is not laid out so, a folder's name is no class, or a file cannot be used.
+    """
+    pictures = list_pictures(folder)
+    if unknown := [name for name in pictures if name not in frame.class_names]:
+        hint = did_you_mean(unknown[0], frame.class_names)
+        raise DataError(
+            f"{folder}: {name_some(unknown)} {'is no class' if len(unknown) == 1 else 'are no'}"
+            f"{'' if len(unknown) == 1 else ' classes'} of the network{hint}; name each folder "
+            f"after one of its classes: {', '.join(frame.class_names)}"
+        )
+    if missing := [name for name in frame.class_names if name not in pictures]:
+        say(f"{folder} has no pictures of {name_some(missing)}")
+    paths = [path for found in pictures.values() for path in found]
+    labels = [frame.class_names.index(name) for name, found in pictures.items() for _ in found]
+    return LabelledImages(read_pictures(paths, frame, say), np.array(labels, np.int64))
+
+
+def read_pictures(
+    paths: Sequence[Path], frame: NetworkFrame, say: Callable[[str], None]
+) -> NDArray[np.uint8]:
+    """Returns pictures as uint8 `(N, H, W, C)` of the shape that the network takes.
+
+    Raises:
+        DataError: Files cannot be used; it names them.
+    """
+    images, resized = decode_pictures(paths, frame.image_shape)
+    if resized:
+        height, width, _ = frame.image_shape
+        say(f"{resized:,} of {count(len(paths), 'picture')} resized to {width}×{height} pixels")
+    return images
+
+
+@torch.no_grad()
+def _summarise(
+    kind: PopulationStatistics,
+    class_names: tuple[str, ...],
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> Evaluation:
+    number = len(class_names)
+    total, confusion = ScoreSum(torch.device("cpu")), torch.zeros(number, number, dtype=torch.int64)
+    for logits, targets in batches:
+        total.add(functional.cross_entropy(logits, targets), logits, targets)
+        pairs = targets * number + logits.argmax(1)
+        confusion += torch.bincount(pairs, minlength=number**2).view(number, number)
+    rows = tuple(map(tuple, confusion.tolist()))
+    return Evaluation(kind, Score.of(total.read()), class_names, rows)
