@@ -7,13 +7,15 @@ from dataclasses import replace
 from math import isfinite, nan
 from statistics import fmean, median
 
-from bnexp.analysis.cells import Cell
-from bnexp.analysis.results import Caveat, Question
+from bnexp.analysis.cells import Cell, group_cells
+from bnexp.analysis.results import Caveat, Comparison, Question
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.diagnostics import (
     DIAGNOSTICS,
+    WHOLE,
     LayerReduction,
     find_tags,
+    has_pattern,
     is_diagnostic,
     split_diagnostic,
 )
@@ -27,6 +29,9 @@ REDUCTIONS: Mapping[LayerReduction, Callable[[Iterable[float]], float]] = {
     "max": max,
 }
 """How the figures of several layers become one."""
+
+MOST_CELLS = 8
+"""Cells whose diagnostics are shown: the baseline and the first others."""
 
 _MOST_LISTED = 12
 """Layers and diagnostics that a message lists."""
@@ -57,9 +62,7 @@ def mean_by_epoch(series: Series, epochs: int) -> tuple[float, ...]:
 
 
 def _find_series(run: RunRecord, metric: str, layers: LayerReduction | None) -> list[Series]:
-    """Returns the series that a metric means; none if it means several that are not reduced."""
-    tags = find_tags(run.diagnostics, metric)
-    return [run.diagnostics[tag] for tag in tags] if layers or len(tags) == 1 else []
+    return [run.diagnostics[tag] for tag in find_tags(run.diagnostics, metric, layers)]
 
 
 def _reduce(values: Sequence[float], layers: LayerReduction | None) -> float | None:
@@ -126,18 +129,21 @@ def _check(question: Question, known: Sequence[str]) -> None:
             f"--metric: no run has the diagnostic '{name}'{did_you_mean(name, names)}; they have "
             f"{_list(names)}"
         )
-    found = find_tags(known, question.metric)
-    layers = [split_diagnostic(tag)[1] for tag in find_tags(known, f"{DIAGNOSTICS}{name}")]
-    if not found:
+    if find_tags(known, question.metric, question.layers):
+        return
+    own = [
+        found for tag in known for quantity, found in [split_diagnostic(tag)] if quantity == name
+    ]
+    layers = [one for one in own if one != WHOLE]
+    if question.layers is None and not (layer and not has_pattern(question.metric)):
         raise UsageError(
-            f"--metric: {DIAGNOSTICS}{name} has no layer '{layer}'{did_you_mean(layer, layers)}; "
-            f"it has {_list(layers)}"
+            f"--metric: {question.metric} is {count(len(layers), 'figure')}, one per layer; name a "
+            f"layer ({_list(layers)}), or give --layers {'|'.join(REDUCTIONS)}"
         )
-    if len(found) > 1 and question.layers is None:
-        raise UsageError(
-            f"--metric: {question.metric} is {len(found)} figures, one per layer; name a layer "
-            f"({_list(layers)}), or give --layers {'|'.join(REDUCTIONS)}"
-        )
+    raise UsageError(
+        f"--metric: {DIAGNOSTICS}{name} has no layer '{layer}'{did_you_mean(layer, layers)}; "
+        f"it has {_list(own)}"
+    )
 
 
 def _list(names: Sequence[str]) -> str:
@@ -151,7 +157,7 @@ def find_layer_caveats(cells: Sequence[Cell], question: Question) -> Iterator[Ca
         return
     sizes = {
         cell.label: {
-            frozenset(find_tags(run.diagnostics, question.metric))
+            frozenset(find_tags(run.diagnostics, question.metric, question.layers))
             for run in cell.finished
             if run.diagnostics
         }
@@ -170,3 +176,46 @@ def find_layer_caveats(cells: Sequence[Cell], question: Question) -> Iterator[Ca
             "a pattern that all cells share, e.g. diag/gradient_norm/*conv*, compares like with "
             "like",
         )
+
+
+def show_diagnostics(
+    comparison: Comparison,
+    records: Sequence[RunRecord],
+    read: Callable[[RunRecord], RunRecord],
+) -> Comparison:
+    """Returns the comparison with what diagnostics measured, for its figures.
+
+    `records` are those that it compares; `read` adds to a run what its diagnostics measured. Only
+    the runs of the first `MOST_CELLS` cells are read. A damaged run is left out, and a caveat
+    names it.
+    """
+    others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
+    shown = {comparison.baseline, *others[: MOST_CELLS - 1]}
+    runs: dict[str, list[RunRecord]] = {}
+    caveats: list[Caveat] = []
+    for cell in group_cells(records):
+        if cell.label in shown:
+            read_runs = [read(run) for run in cell.finished or cell.measured]
+            runs[cell.label] = [run for run in read_runs if not run.is_damaged]
+            caveats += [
+                Caveat(
+                    "damaged",
+                    f"{cell.label}, seed {run.seed}",
+                    run.problems,
+                    "it is left out of the figures of diagnostics",
+                )
+                for run in read_runs
+                if run.is_damaged
+            ]
+    cells = tuple(
+        replace(cell, diagnostics=_by_tag(runs.get(cell.cell, ()))) for cell in comparison.cells
+    )
+    return replace(comparison, cells=cells, caveats=(*comparison.caveats, *caveats))
+
+
+def _by_tag(runs: Iterable[RunRecord]) -> dict[str, dict[int, Series]]:
+    found: dict[str, dict[int, Series]] = {}
+    for run in runs:
+        for tag, series in run.diagnostics.items():
+            found.setdefault(tag, {})[run.seed] = series
+    return found

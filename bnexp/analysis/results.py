@@ -199,7 +199,8 @@ class CellResult:
     """Values after each epoch, by seed, of finished and of diverged runs: those of the metric
     by its tag, and those of the accuracies and losses that belong to it."""
     diagnostics: Mapping[str, Mapping[int, Series]] = field(default_factory=dict)
-    """What diagnostics measured, by tag and seed; empty unless it was asked for."""
+    """What diagnostics measured, by tag and seed, in the finished runs, or in the diverged ones if
+    none finished; empty unless it was asked for."""
 
     @property
     def n(self) -> int:

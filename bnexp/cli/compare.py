@@ -97,7 +97,7 @@ Plots = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Also draw learning curves, effects and sensitivity as PNG and SVG here.",
+        help="Also draw learning curves, effects, sensitivity and diagnostics as PNG and SVG here.",
     ),
 ]
 
@@ -125,8 +125,7 @@ def compare(
     """
     from bnexp.analysis.changed_data import find_changed_data
     from bnexp.analysis.comparison import compare_by, compare_runs
-    from bnexp.analysis.diagnostics import measure_diagnostic
-    from bnexp.analysis.where import find_key, select_runs
+    from bnexp.analysis.where import find_key, select_runs, split_runs
     from bnexp.runs.reading import read_experiments
 
     # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
@@ -134,14 +133,7 @@ def compare(
     named = [add_tier(target, tier, runs_dir) for target in targets or []]
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
-    records = read_experiments(named, runs_dir)
-    if is_diagnostic(metric):
-        question = Question(metric, layers=layers)
-        records = measure_diagnostic([*map(read_diagnostics, records)], question)
-    elif layers is not None:
-        raise UsageError("--layers: goes with a diagnostic, e.g. --metric diag/gradient_norm")
-    else:
-        records = read_claimed_diagnostics(records)
+    records = _read_diagnostics(read_experiments(named, runs_dir), metric, layers)
     chosen, conditions = select_runs(records, where or [])
     question = Question(metric, baseline, target, margin, conditions, layers)
     if by is None:
@@ -158,12 +150,23 @@ def compare(
     _print(comparisons, report_format, by)
     if not by and not conditions:
         _write_events(comparisons[0], records)
-    if html is not None:
-        from bnexp.reports.html.page import write_html
+    if html is not None or plots is not None:
+        parts = split_runs(chosen, by)[1].values() if by else [chosen]
+        _write_drawings(comparisons, chosen, [*parts], html, plots)
 
-        say(f"wrote {write_html(comparisons, chosen, html)}")
-    if plots is not None:
-        _write_figures(comparisons, plots)
+
+def _read_diagnostics(
+    records: Sequence[RunRecord], metric: str, layers: LayerReduction | None
+) -> tuple[RunRecord, ...]:
+    """Returns the runs with what their diagnostics measured, as far as it is asked for."""
+    from bnexp.analysis.diagnostics import measure_diagnostic
+
+    if is_diagnostic(metric):
+        read = [*map(read_diagnostics, records)]
+        return measure_diagnostic(read, Question(metric, layers=layers))
+    if layers is not None:
+        raise UsageError("--layers: goes with a diagnostic, e.g. --metric diag/gradient_norm")
+    return read_claimed_diagnostics(records)
 
 
 def _print(
@@ -212,6 +215,28 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     if len(folders) == 1:
         folder = folders.pop() / COMPARISON
         write_to_tensorboard(comparison, records, folder, warn)
+
+
+def _write_drawings(
+    comparisons: Sequence[Comparison],
+    records: Sequence[RunRecord],
+    parts: Sequence[Sequence[RunRecord]],
+    html: Path | None,
+    plots: Path | None,
+) -> None:
+    """Writes the page and the figures; `parts` are the runs of each comparison."""
+    from bnexp.analysis.diagnostics import show_diagnostics
+
+    shown = [
+        show_diagnostics(comparison, runs, read_diagnostics)
+        for comparison, runs in zip(comparisons, parts, strict=True)
+    ]
+    if html is not None:
+        from bnexp.reports.html.page import write_html
+
+        say(f"wrote {write_html(shown, records, html)}")
+    if plots is not None:
+        _write_figures(shown, plots)
 
 
 def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:

@@ -38,7 +38,7 @@ def is_diagnostic(metric: str) -> bool:
 
 
 def split_diagnostic(metric: str) -> tuple[str, str]:
-    """Returns the diagnostic and the layer of `diag/gradient_norm/conv1`.
+    """Returns the quantity and the layer of `diag/gradient_norm/conv1`.
 
     The layer may be a pattern, e.g. `stages.0.*`; it is empty if the metric names none.
     """
@@ -52,10 +52,25 @@ def has_pattern(metric: str) -> bool:
     return any(sign in layer for sign in "*?[")
 
 
-def find_tags(tags: Iterable[str], metric: str) -> tuple[str, ...]:
-    """Returns those of a run's tags that a metric means, in the order of the network."""
-    pattern = metric if split_diagnostic(metric)[1] else f"{metric}/*"
-    return tuple(tag for tag in tags if tag == metric or fnmatchcase(tag, pattern))
+def find_tags(
+    tags: Iterable[str], metric: str, layers: LayerReduction | None = None
+) -> tuple[str, ...]:
+    """Returns those of a run's tags that a metric means, in the order of the network.
+
+    Without a reduction it is one tag, and `diag/gradient_norm` means that of the whole network.
+    With one it is those of the layers that fit, of all if the metric names none.
+    """
+    name, layer = split_diagnostic(metric)
+    if layers is None:
+        wanted = f"{DIAGNOSTICS}{name}/{layer or WHOLE}"
+        return tuple(tag for tag in tags if tag == wanted)
+    found = []
+    for tag in tags:
+        own_name, own_layer = split_diagnostic(tag)
+        is_layer = own_name == name and own_layer != WHOLE
+        if is_layer and fnmatchcase(own_layer, layer or "*"):
+            found.append(tag)
+    return tuple(found)
 
 
 def read_diagnostics(run: RunRecord) -> RunRecord:

@@ -11,6 +11,7 @@ from bnexp.errors import UsageError
 from bnexp.files import open_atomically
 from bnexp.foreign_text import visible
 from bnexp.reports.figures.curves import build_curves
+from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.sensitivity import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
@@ -37,6 +38,8 @@ def build_charts(comparison: Comparison) -> dict[str, Chart]:
 def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, ...]:
     """Writes every figure as `<name>_<metric>.png` and `.svg`, and returns the paths.
 
+    Those of diagnostics, which belong to no metric, are `diag_<name>`.
+
     Each of several comparisons has its own folder, named after what sets it apart. The same
     comparison gives the same bytes.
 
@@ -55,12 +58,14 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
 
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
+    charts = {f"{name}_{comparison.metric}": one for name, one in build_charts(comparison).items()}
+    charts |= {f"diag_{name}": one for name, one in build_diagnostics(comparison).items()}
     with figure_settings():
-        for name, chart in build_charts(comparison).items():
+        for name, chart in charts.items():
             sheet = chart.draw_alone(is_wide=True)
             drawn = {"png": sheet.encode_png(_DOTS_PER_INCH), "svg": sheet.encode_svg()}
             for suffix, content in drawn.items():
-                path = directory / f"{_file_name(f'{name}_{comparison.metric}')}.{suffix}"
+                path = directory / f"{_file_name(name)}.{suffix}"
                 with open_atomically(path) as file:
                     file.write(content)
                 yield path

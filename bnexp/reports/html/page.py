@@ -15,6 +15,7 @@ from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_bytes_atomically
 from bnexp.foreign_text import shareable, visible_lines
+from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.sheet import space_label
@@ -154,6 +155,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
         },
         "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
         "charts": build_charts(comparison).values(),
+        "diagnostics": build_diagnostics(comparison).values(),
         "labels": Column(("cell",), labels, "name"),
         "costs": build_costs(comparison),
         "claim_table": build_claim_table(comparison.claims),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bnexp.analysis.metrics import SUMMARY_METRICS
 from bnexp.analysis.results import Choices, Comparison
 from bnexp.config.sweep.names import short_names
+from bnexp.runs.diagnostics import is_diagnostic
 
 
 def describe_title(comparisons: Sequence[Comparison]) -> str:
@@ -17,7 +18,9 @@ def describe_title(comparisons: Sequence[Comparison]) -> str:
 
 
 def describe_moment(metric: str) -> str:
-    """Returns when the metric is measured: after the last epoch, or over the whole run."""
+    """Returns when the metric is measured: after the last epoch, say, or over the whole run."""
+    if is_diagnostic(metric):
+        return "as last measured"
     return "of the whole run" if metric in SUMMARY_METRICS else "after the last epoch"
 
 

@@ -66,10 +66,11 @@ def test_layers_are_reduced(metric, layers, expected):
     assert final_figure(run, metric, layers) == expected
 
 
-def test_a_figure_of_the_whole_network_needs_no_layer():
-    run = run_with({"diag/sharpness/all": series(1.0, 2.0)})
+def test_the_figure_of_the_whole_network_needs_no_layer_and_is_none():
+    run = run_with({f"{NORM}/conv": series(1.0), f"{NORM}/all": series(9.0)})
 
-    assert final_figure(run, "diag/sharpness", None) == 2.0
+    assert final_figure(run, NORM, None) == final_figure(run, f"{NORM}/all", None) == 9.0
+    assert final_figure(run, NORM, "max") == final_figure(run, f"{NORM}/*", "max") == 1.0
 
 
 def test_a_layer_that_only_some_networks_have_stands_in_its_place():
