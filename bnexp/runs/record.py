@@ -165,6 +165,11 @@ class RunRecord:
     problems: tuple[str, ...] = ()
     """What could not be read, in sentences."""
 
+    @functools.cached_property
+    def experiment_folder(self) -> Path:
+        """The folder that holds the folder of its cell."""
+        return self.path.parent.parent
+
     @property
     def is_running(self) -> bool:
         """Whether a process is at work on it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import time
@@ -14,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import UsageError
-from bnexp.files import encode_json, read_foreign, sync_folder, write_bytes_atomically
+from bnexp.files import (
+    decode_json,
+    encode_json,
+    read_foreign,
+    sync_folder,
+    write_bytes_atomically,
+)
 from bnexp.foreign_text import visible_lines
 from bnexp.runs.checkpoint_files import (
     CheckpointFiles,
@@ -231,9 +236,9 @@ class RunDir:
         self.check()
         is_sound = True
         try:
-            content = json.loads(read_foreign(self.environment))
+            content = decode_json(read_foreign(self.environment))
             resumes = list(content.get("resumes", ()))
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        except (OSError, ValueError, AttributeError, TypeError):
             content, resumes, is_sound = dict(environment), [], False
         content = {**content, "resumes": [*resumes, dict(resume)]}
         write_bytes_atomically(self.environment, encode_json(content))

@@ -10,12 +10,17 @@ write both.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bnexp.files import encode_json, open_foreign, read_foreign, write_bytes_atomically
+from bnexp.files import (
+    decode_json,
+    encode_json,
+    open_foreign,
+    read_foreign,
+    write_bytes_atomically,
+)
 
 MANIFEST = "manifest.json"
 
@@ -29,7 +34,7 @@ class Seal:
     """What `manifest.json` says of the files in a run's folder."""
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
+        self._folder = folder
         self.problem: str | None = None
         """Why it cannot be used, in a sentence."""
         self._digests: Mapping[str, str] = {}
@@ -37,13 +42,13 @@ class Seal:
         """What the status says of its run: experiment, cell, settings, seed and fingerprint."""
         path = f"{folder}/{MANIFEST}"
         try:
-            content = json.loads(read_foreign(path))
+            content = decode_json(read_foreign(path))
             self._digests, self.identity = dict(content["sha256"]), dict(content["identity"])
         except FileNotFoundError:
             self.problem = f"{path}, the seal of the run's files, is missing"
         except OSError as error:
             self.problem = f"{path} cannot be read: {error.strerror or error}"
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             self.problem = f"{path} is not a manifest"
 
     def covers(self, name: str) -> bool:
@@ -55,13 +60,15 @@ class Seal:
         if self.problem:
             return self.problem
         if content is None:
-            return f"{self._folder / name} is missing"
+            return f"{Path(self._folder, name)} is missing"
         if self._digests.get(name) == hashlib.sha256(content).hexdigest():
             return None
-        return f"{self._folder / name} {_ALTERED}"
+        return f"{Path(self._folder, name)} {_ALTERED}"
 
     def find_other_identity(self, status: Mapping[str, Any]) -> str | None:
         """Returns why a status, if there is any, is not that of the sealed run, or None."""
+        if self.identity.items() <= status.items():
+            return None
         # The place of a cell in its sweep may change.
         sealed = {key: value for key, value in self.identity.items() if key != "cell_index"}
         other = [key for key, value in sealed.items() if status.get(key) != value]
@@ -79,7 +86,7 @@ class Seal:
             return
         for name in names or self._digests:
             digest = self._digests.get(name)
-            path = self._folder / name
+            path = Path(self._folder, name)
             try:
                 found = _digest_file(path)
             except OSError as error:
