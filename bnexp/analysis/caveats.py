@@ -80,9 +80,12 @@ def _diverged(results: Iterable[CellResult]) -> Iterable[Caveat]:
 
 
 def _unfinished(cells: Sequence[Cell]) -> Iterable[Caveat]:
+    found: dict[str, list[tuple[Cell, RunRecord]]] = {}
+    for cell in cells:
+        for run in cell.runs:
+            found.setdefault(_condition(run), []).append((cell, run))
     for condition, (one, many) in _UNFINISHED.items():
-        runs = [(cell, run) for cell in cells for run in cell.runs if _condition(run) == condition]
-        if runs:
+        if runs := found.get(condition):
             yield Caveat(
                 "damaged" if condition == "damaged" else "unfinished",
                 f"{count(len(runs), 'run')} {one if len(runs) == 1 else many}",
@@ -129,14 +132,14 @@ def _copied(cells: Iterable[Cell]) -> Iterable[Caveat]:
     """Yields the seeds that a cell has twice, and the folders that hold another experiment."""
     renamed: Counter[tuple[str, str]] = Counter()
     for cell in cells:
-        folders: dict[int, list[str]] = {}
+        seeds: dict[int, list[RunRecord]] = {}
         for run in cell.runs:
-            folders.setdefault(run.seed, []).append(str(run.path))
-            renamed[run.path.parent.parent.name, run.experiment] += 1
-        for seed, paths in folders.items():
-            if len(paths) > 1:
-                subject = f"{cell.label}: of {len(paths)} runs of seed {seed} one counts"
-                yield Caveat("copied", subject, tuple(paths))
+            seeds.setdefault(run.seed, []).append(run)
+            renamed[run.experiment_folder.name, run.experiment] += 1
+        for seed, runs in seeds.items():
+            if len(runs) > 1:
+                subject = f"{cell.label}: of {len(runs)} runs of seed {seed} one counts"
+                yield Caveat("copied", subject, tuple(str(run.path) for run in runs))
     for (folder, name), number in renamed.items():
         if folder not in ("", "..", name.rpartition("/")[2]):  # a relative path may not say
             subject = f"the folder '{folder}' holds {count(number, 'run')} of '{name}'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +23,17 @@ class Cell:
     settings: Mapping[str, Scalar]
     runs: tuple[RunRecord, ...]
 
-    @property
+    @functools.cached_property
     def finished(self) -> tuple[RunRecord, ...]:
         """The runs that finished."""
         return tuple(run for run in self.measured if run.state == "finished")
 
-    @property
+    @functools.cached_property
     def summaries(self) -> dict[int, Summary]:
         """What the measured runs found, by seed."""
         return {run.seed: run.summary for run in self.measured if run.summary}
 
-    @property
+    @functools.cached_property
     def measured(self) -> tuple[RunRecord, ...]:
         """The runs that finished or diverged, one per seed: those that a comparison stands on."""
         ended = (run for run in self.runs if run.state in ("finished", "diverged"))
@@ -47,7 +48,7 @@ def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:
     """
     prefixes = _experiment_prefixes(records)
     groups: dict[str, list[RunRecord]] = {}
-    unique = {(run.path, run.experiment, run.cell, run.seed): run for run in records}
+    unique = {(str(run.path), run.experiment, run.cell, run.seed): run for run in records}
     for run in unique.values():
         groups.setdefault(prefixes[_folder(run)] + run.cell, []).append(run)
     swept = swept_keys(records)
@@ -121,7 +122,7 @@ def _telling_keys(records: Sequence[RunRecord], swept: Sequence[str]) -> tuple[s
 
 
 def _folder(record: RunRecord) -> tuple[str, Path]:
-    return record.experiment, record.path.parent.parent
+    return record.experiment, record.experiment_folder
 
 
 def _experiment_prefixes(records: Iterable[RunRecord]) -> dict[tuple[str, Path], str]:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import Caveat
-from bnexp.data import DATASETS, DatasetConfig
 from bnexp.errors import DataError
-from bnexp.parts import part_name
 from bnexp.runs.record import RunRecord, unflatten
 from bnexp.wording import count
+
+if TYPE_CHECKING:
+    from bnexp.data import DatasetConfig
 
 _SHOWN = 12
 """Characters of a fingerprint that are shown."""
 
-Measure = Callable[[DatasetConfig], str]
+Measure = Callable[["DatasetConfig"], str]
 """Loads a dataset and returns its fingerprint."""
 
 
 def read_data_config(record: RunRecord) -> DatasetConfig | None:
     """Returns the config of a run's dataset, at the place it had then; None if it is unknown."""
+    from pydantic import ValidationError
+
+    from bnexp.data import DATASETS  # slow: the schema
+    from bnexp.parts import part_name
+
     keys = [key for key in record.config if key.startswith("data.")]
     flat = {key.removeprefix("data."): record.config[key] for key in keys}
     member = next((one for one in DATASETS if part_name(one) == flat.get("name")), None)

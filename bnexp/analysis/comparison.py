@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -223,6 +224,7 @@ def _summarise(
 ) -> CellResult:
     numbers = list(values.values())
     ci_low, ci_high = t_interval(numbers) or (None, None)
+    states = Counter(run.state for run in cell.runs)
     summaries = cell.summaries
     sizes = {summary.parameters for summary in summaries.values()}
     return CellResult(
@@ -233,7 +235,7 @@ def _summarise(
         std=stdev(numbers) if len(numbers) > 1 else None,
         ci_low=ci_low,
         ci_high=ci_high,
-        statuses={state: sum(run.state == state for run in cell.runs) for state in STATES},
+        statuses={state: states[state] for state in STATES},
         difference=difference,
         epochs_to_target=(
             None if target is None else epochs_to_target(cell.measured, metric, target)

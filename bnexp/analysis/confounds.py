@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
-from bnexp.analysis.differing_keys import differing_keys, distinct, is_below
+from bnexp.analysis.differing_keys import Reference, differing_keys, distinct, is_below
 from bnexp.analysis.metrics import is_cost
 from bnexp.analysis.results import Caveat, CaveatKind
 from bnexp.analysis.tuning import find_tuned_keys
@@ -15,6 +17,10 @@ from bnexp.wording import write_value
 
 Groups = Mapping[str, Sequence[RunRecord]]
 """The runs of each cell, by the cell's label."""
+
+Place = Literal["config", "environment"]
+Kinds = Sequence[Mapping[str, Scalar]]
+"""Configs or environments, one of each kind: thousands of runs have few."""
 
 _IGNORED = (
     "name",
@@ -75,21 +81,38 @@ def is_explained(key: str, swept: Iterable[str]) -> bool:
     return any(is_below(key, root.removesuffix(".name")) for root in swept)
 
 
-def differing_config_keys(records: Iterable[RunRecord]) -> tuple[str, ...]:
+def differing_config_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Returns the config keys that differ between the runs and can change a result.
 
     Runs whose config could not be read are left out.
     """
-    configs = distinct((record.config for record in records if record.config), _IGNORED)
+    return _differing_config(find_kinds(records, "config"))
+
+
+def _differing_config(configs: Kinds) -> tuple[str, ...]:
     ignored = (*_IGNORED, _MEASURING)
     differing = differing_keys(configs)
     return tuple(key for key in differing if not any(is_below(key, root) for root in ignored))
 
 
-def _find_measuring(records: Iterable[RunRecord]) -> list[str]:
+def _find_measuring(configs: Sequence[Kinds]) -> list[str]:
     """Returns the keys in which the runs' diagnostics differ."""
-    configs = distinct((record.config for record in records if record.config), _IGNORED)
-    return [key for key in differing_keys(configs) if is_below(key, _MEASURING)]
+    return [key for key in differing_keys(chain(*configs)) if is_below(key, _MEASURING)]
+
+
+def find_kinds(runs: Sequence[RunRecord], place: Place) -> Kinds:
+    """Returns one of each kind of config or environment, less what each run has of its own.
+
+    Runs of which it could not be read are left out.
+    """
+    return _find_kinds(Reference(tuple(runs)), place)
+
+
+@functools.lru_cache(maxsize=4096)
+def _find_kinds(runs: Reference[tuple[RunRecord, ...]], place: Place) -> Kinds:
+    # A comparison looks at each cell several times, and at the baseline with every other.
+    found = [mapping for run in runs.thing if (mapping := getattr(run, place))]
+    return distinct(found, _IGNORED if place == "config" else _OWN)
 
 
 def confounding_keys(
@@ -118,8 +141,9 @@ def find_confounds(groups: Groups, swept: Collection[str], metric: str) -> tuple
     """Returns one caveat for each kind of unplanned difference: keys, values, cells."""
     differences = _find_differences(groups.values(), swept, metric)
     decisive = {key for found in differences for key in found.keys}
-    runs = [run for members in groups.values() for run in members]
-    others = [key for key in _differing_environment(runs, _CIRCUMSTANCES) if key not in decisive]
+    environments = [find_kinds(members, "environment") for members in groups.values()]
+    differing = _differing_environment(environments, _CIRCUMSTANCES)
+    others = [key for key in differing if key not in decisive]
     conditions = "the runs were not made under the same conditions"
     circumstances = _Difference(conditions, others, "environment")
     return (
@@ -135,7 +159,7 @@ class _Difference:
 
     subject: str
     keys: Sequence[str]
-    place: Literal["config", "environment"]
+    place: Place
 
 
 def _find_differences(
@@ -144,15 +168,18 @@ def _find_differences(
     """Returns what could explain a difference between the cells, besides the swept keys."""
     runs = [run for members in cells for run in members]
     swept = [*swept, *find_tuned_keys(runs)]
-    unexplained = [key for key in differing_config_keys(runs) if not is_explained(key, swept)]
-    within = dict.fromkeys(key for members in cells for key in differing_config_keys(members))
+    configs = [find_kinds(members, "config") for members in cells]
+    environments = [find_kinds(members, "environment") for members in cells]
+    differing = _differing_config([*chain(*configs)])
+    unexplained = [key for key in differing if not is_explained(key, swept)]
+    within = dict.fromkeys(key for kinds in configs for key in _differing_config(kinds))
     others = [key for key in within if key not in unexplained]
     scope = "cells differ in more than the sweep" if len(cells) > 1 else _WITHIN
     is_content = [is_below(key, "data") and not is_explained(key, _NOT_CONTENT) for key in swept]
-    dataset = () if any(is_content) else _differing_environment(runs, (_DATASET,))
-    code = [key for key in _CODE if _differs_between(cells, key)]
-    machine = differing_machine(cells, swept) if is_cost(metric) else []
-    measuring = _find_measuring(runs) if is_cost(metric) else []
+    dataset = () if any(is_content) else _differing_environment(environments, (_DATASET,))
+    code = [key for key in _CODE if _differs_between(environments, key)]
+    machine = _differing_machine(environments, swept) if is_cost(metric) else []
+    measuring = _find_measuring(configs) if is_cost(metric) else []
     return (
         _Difference(scope, unexplained, "config"),
         _Difference(_WITHIN, others, "config"),
@@ -165,25 +192,28 @@ def _find_differences(
 
 def differing_machine(cells: Collection[Sequence[RunRecord]], swept: Collection[str]) -> list[str]:
     """Returns the keys of the machine, besides the swept ones, that differ between the cells."""
-    runs = [run for members in cells for run in members]
+    return _differing_machine([find_kinds(members, "environment") for members in cells], swept)
+
+
+def _differing_machine(environments: Sequence[Kinds], swept: Collection[str]) -> list[str]:
     free = [root for root, cause in _MACHINE.items() if not is_explained(cause, swept)]
-    hardware = _differing_environment(runs, free)
-    return [key for key in hardware if _differs_between(cells, key)]
+    hardware = _differing_environment(environments, free)
+    return [key for key in hardware if _differs_between(environments, key)]
 
 
-def _differs_between(cells: Iterable[Sequence[RunRecord]], key: str) -> bool:
+def _differs_between(environments: Sequence[Kinds], key: str) -> bool:
     """Returns whether a key of the environment has different sets of values in the cells.
 
     Seeds that were added to every cell after a commit leave the cells alike. What is not
     recorded counts as null.
     """
-    found = ({run.environment.get(key) for run in runs if run.environment} for runs in cells)
+    found = ({environment.get(key) for environment in kinds} for kinds in environments)
     return len({frozenset(values) for values in found if values}) > 1
 
 
-def _differing_environment(runs: Iterable[RunRecord], roots: Collection[str]) -> list[str]:
+def _differing_environment(environments: Sequence[Kinds], roots: Collection[str]) -> list[str]:
     """Returns the keys below the roots that differ; what is not recorded counts as null."""
-    found = distinct((run.environment for run in runs if run.environment), _OWN)
+    found = distinct(chain(*environments))
     keys = [key for key in differing_keys(found) if any(is_below(key, root) for root in roots)]
     return [key for key in keys if any(one.get(key) != found[0].get(key) for one in found)]
 

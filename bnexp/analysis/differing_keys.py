@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from bnexp.runs.record import Scalar
 
+T = TypeVar("T")
 _NUMBERS = itertools.count()
 
 
@@ -32,29 +34,30 @@ def distinct(
     Two of a kind may be left, if the keys stand in another order.
     """
     left_out = tuple(without)
-    return [*dict(_find_kind(_Reference(mapping), left_out) for mapping in mappings).values()]
+    return [*dict(_find_kind(Reference(mapping), left_out) for mapping in mappings).values()]
 
 
-class _Reference:
-    """A mapping as a key: the very same object, whatever it holds."""
+class Reference(Generic[T]):
+    """Something as a key: the very same object, whatever it holds."""
 
-    __slots__ = ("mapping",)
+    __slots__ = ("thing",)
 
-    def __init__(self, mapping: Mapping[str, Scalar]) -> None:
-        self.mapping = mapping
+    def __init__(self, thing: T) -> None:
+        self.thing = thing
 
     def __hash__(self) -> int:
-        return id(self.mapping)
+        return id(self.thing)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Reference) and other.mapping is self.mapping
+        return isinstance(other, Reference) and other.thing is self.thing
 
 
 @functools.lru_cache(maxsize=40_000)
-def _find_kind(reference: _Reference, without: tuple[str, ...]) -> tuple[int, Mapping[str, Scalar]]:
+def _find_kind(
+    reference: Reference[Mapping[str, Scalar]], without: tuple[str, ...]
+) -> tuple[int, Mapping[str, Scalar]]:
     """Returns a mapping less some keys, with a number that equal ones share."""
-    # A comparison looks at each run a dozen times: with every cell, and with all of them.
-    content = dict(reference.mapping)
+    content = dict(reference.thing)
     for key in without:
         content.pop(key, None)
     values = tuple(content.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from math import inf, isfinite, nan
 from statistics import mean
@@ -73,10 +74,11 @@ def final_value(run: RunRecord, metric: str) -> float | None:
 
     A value must be finite, and an accuracy in [0, 1].
     """
-    if run.summary is None:
+    summary = run.summary
+    if summary is None:
         return None
-    figures = vars(run.summary) if metric in SUMMARY_METRICS else {}
-    value = as_number(run.summary.final.get(metric, figures.get(metric)))
+    figure = getattr(summary, metric) if metric in SUMMARY_METRICS else None
+    value = as_number(summary.final.get(metric, figure))
     if value is not None and is_accuracy(metric) and not 0 <= value <= 1:
         return None
     return value
@@ -114,6 +116,8 @@ def _as_measured(metric: str, values: tuple[float, ...]) -> tuple[float, ...]:
 
 def as_number(value: object) -> float | None:
     """Returns a finite number as a float, and None for all else that a file may hold."""
+    if type(value) is float:  # nearly all are
+        return value if isfinite(value) else None
     try:
         return float(value) if isinstance(value, int | float) and isfinite(value) else None
     except OverflowError:  # of an integer
@@ -164,6 +168,7 @@ def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
     return bool(histories) and metric not in SUMMARY_METRICS and better_direction(metric) != 0
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_kind(metric: str, kind: str) -> bool:
     name = metric.rsplit("/", 1)[-1]
     return name == kind or name.endswith(f"_{kind}")

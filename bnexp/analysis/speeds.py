@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -51,13 +52,12 @@ def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
 
     Runs that trained at the same time did not. A run whose start is unknown took no turn.
     """
-    spans = {run.path: _find_span(run) for run in (*runs, *others)}
-    partners = {run.seed: run for run in others}
-    pairs = [(run, partners[run.seed]) for run in runs if run.seed in partners]
-    known = sorted(span for span in spans.values() if span)
-    if not pairs or len(known) < len(spans):
+    sides = [{run.seed: _find_span(run) for run in side} for side in (runs, others)]
+    known = sorted(span for spans in sides for span in spans.values() if span)
+    common = sides[0].keys() & sides[1].keys()
+    if not common or len(known) < sum(map(len, sides)):
         return False
-    starts = [sorted(span[0] for run in pair if (span := spans[run.path])) for pair in pairs]
+    starts = [sorted(span[0] for spans in sides if (span := spans[seed])) for seed in common]
     begun = [start for start, _ in known]
     return not any(
         end < second
@@ -68,8 +68,14 @@ def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
 
 def _find_span(run: RunRecord) -> tuple[datetime, datetime] | None:
     """Returns when a run began and about when it ended, if it says so."""
+    seconds = final_value(run, "elapsed_seconds") or 0.0
+    return _compute_span(str(run.environment.get("created")), seconds)
+
+
+@functools.lru_cache(maxsize=4096)  # the baseline's runs are asked with every cell
+def _compute_span(created: str, seconds: float) -> tuple[datetime, datetime] | None:
     try:
-        begun = datetime.fromisoformat(str(run.environment.get("created"))).astimezone()
-        return begun, begun + timedelta(seconds=final_value(run, "elapsed_seconds") or 0.0)
+        begun = datetime.fromisoformat(created).astimezone()
+        return begun, begun + timedelta(seconds=seconds)
     except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return None

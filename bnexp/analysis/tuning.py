@@ -49,8 +49,6 @@ def read_tuning(run: RunRecord) -> Tuning | None:
     """Returns how a run's values were tuned; None if they were not, or nobody can read how."""
     if f"{_ROOT}.by" not in run.environment:
         return None  # thousands of runs are asked
-    if f"{_ROOT}.by" not in run.environment:
-        return None
     found = {
         key.removeprefix(f"{_ROOT}."): value
         for key, value in run.environment.items()
@@ -103,8 +101,8 @@ def find_tuned_keys(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 
     A difference in them is part of what is compared: each cell at its best.
     """
-    tunings = [read_tuning(run) for run in runs if run.environment]
-    first = tunings[0] if tunings else None
+    tunings = (read_tuning(run) for run in runs if run.environment)
+    first = next(tunings, None)
     if first is None or any(one is None or one.design != first.design for one in tunings):
         return ()
     return tuple(first.over)

@@ -6,11 +6,10 @@ import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bnexp.analysis.results import Comparison, Question
 from bnexp.cli.names import TierOption, add_tier, complete_experiment, complete_metric
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn, write
@@ -24,6 +23,9 @@ from bnexp.runs.diagnostics import (
 )
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
+
+if TYPE_CHECKING:
+    from bnexp.analysis.results import Comparison
 
 ReportFormat = Literal["table", "md", "csv", "json", "latex"]
 Targets = Annotated[
@@ -123,13 +125,14 @@ def compare(
 
     Example: `bnexp compare quickstart --html quickstart.html`
     """
+    # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
+    gc.disable()
     from bnexp.analysis.changed_data import find_changed_data
     from bnexp.analysis.comparison import compare_by, compare_runs
+    from bnexp.analysis.results import Question
     from bnexp.analysis.where import find_key, select_runs, split_runs
     from bnexp.runs.reading import read_experiments
 
-    # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
-    gc.disable()
     named = [add_tier(target, tier, runs_dir) for target in targets or []]
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
@@ -162,6 +165,8 @@ def _read_diagnostics(
     from bnexp.analysis.diagnostics import measure_diagnostic
 
     if is_diagnostic(metric):
+        from bnexp.analysis.results import Question
+
         read = [*map(read_diagnostics, records)]
         return measure_diagnostic(read, Question(metric, layers=layers))
     if layers is not None:
@@ -211,7 +216,7 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     """Puts the comparison of one whole experiment into its folder, for TensorBoard."""
     from bnexp.reports.tensorboard.report import write_to_tensorboard
 
-    folders = {record.path.parent.parent for record in records}
+    folders = {record.experiment_folder for record in records}
     if len(folders) == 1:
         folder = folders.pop() / COMPARISON
         write_to_tensorboard(comparison, records, folder, warn)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,9 @@ from bnexp.reports.words.sentences import describe_cells
 
 _NO_LIMIT = 10_000
 """Characters that hold any table, to see how many it would take."""
+
+_GAP = 2
+"""Characters between two columns: the padding of one, and the box."""
 
 _VERDICT_STYLES: dict[Verdict, str] = {
     "better": "green",
@@ -135,19 +139,31 @@ def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text
 
 def _tables(comparison: Comparison, view: TableView, console: Console) -> list[Table]:
     """Returns one table if it fits, else results and costs apart, each in as many as it takes."""
-    room = console.options.update(width=_NO_LIMIT)
-    whole = _table(comparison, view, (*view.results, *view.costs))
-    if console.measure(whole, options=room).maximum <= console.width:
-        return [whole]
+    whole = (*view.names, *view.results, *view.costs)
+    # Each alone, since Rich measures every row again for every table.
+    widths = {id(column): _measure_alone(comparison, view, column, console) for column in whole}
+    if (
+        sum(widths[id(column)].maximum for column in whole) + _GAP * (len(whole) - 1)
+        <= console.width
+    ):
+        return [_table(comparison, view, whole)]
     parts: list[list[Column]] = []
     for group in (view.results, view.costs):
-        parts.append([])
+        parts.append([*view.names])
         for column in group:
-            wider = _table(comparison, view, [*parts[-1], column])
-            if parts[-1] and console.measure(wider, options=room).minimum > console.width:
-                parts.append([])
+            wider = [*parts[-1], column]
+            width = sum(widths[id(one)].minimum for one in wider) + _GAP * (len(wider) - 1)
+            if len(wider) > len(view.names) + 1 and width > console.width:
+                parts.append([*view.names])
             parts[-1].append(column)
     return [_table(comparison, view, columns) for columns in parts]
+
+
+def _measure_alone(
+    comparison: Comparison, view: TableView, column: Column, console: Console
+) -> Measurement:
+    room = console.options.update(width=_NO_LIMIT)
+    return console.measure(_table(comparison, view, [column]), options=room)
 
 
 def _draw(columns: Sequence[Column]) -> Table:
@@ -163,7 +179,7 @@ def _draw(columns: Sequence[Column]) -> Table:
 def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -> Table:
     """Returns the table, whose columns of names become as narrow as the console demands."""
     table = open_table()
-    for column in (*view.names, *columns):
+    for column in columns:
         header = "\n".join(column.header)
         is_name = column.kind == "name"
         table.add_column(
@@ -174,9 +190,7 @@ def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -
             min_width=None if is_name else _measure(column),
         )
     for row in range(len(comparison.cells)):
-        table.add_row(
-            *(_content(comparison, view, column, row) for column in (*view.names, *columns))
-        )
+        table.add_row(*(_content(comparison, view, column, row) for column in columns))
     return table
 
 

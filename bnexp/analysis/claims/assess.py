@@ -391,7 +391,7 @@ def _why_open(claim: ClaimConfig) -> Caveat:
 def _by_experiment(cells: Sequence[Cell]) -> list[list[Cell]]:
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(cell.runs[0].path.parent.parent, []).append(cell)
+        groups.setdefault(cell.runs[0].experiment_folder, []).append(cell)
     return [*groups.values()]
 
 

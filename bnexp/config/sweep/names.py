@@ -6,8 +6,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from bnexp.config.sweep.choices import Row
+if TYPE_CHECKING:
+    from bnexp.config.sweep.choices import Row
 
 MAX_CELL_NAME = 120
 

@@ -92,7 +92,7 @@ def write_configs(records: Sequence[RunRecord]) -> dict[str, str]:
     firsts: dict[object, RunRecord] = {}
     for record in records:
         if record.config:
-            firsts.setdefault(record.path.parent.parent, record)
+            firsts.setdefault(record.experiment_folder, record)
     return {
         f"Resolved config of {run.experiment}: {run.cell}, seed {run.seed}": write_yaml(
             unflatten(run.config)

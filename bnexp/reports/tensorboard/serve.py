@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -176,11 +175,13 @@ def _start(folder: Path, host: str, port: int, log: Path) -> Iterator[subprocess
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
+    from urllib.request import urlopen  # slow: SSL
+
     address = _build_base(host, port)
     end = time.monotonic() + _SECONDS_TO_START
     while server.poll() is None and time.monotonic() < end:
         try:
-            with urllib.request.urlopen(f"{address}data/environment", timeout=5):
+            with urlopen(f"{address}data/environment", timeout=5):
                 return
         except OSError:
             time.sleep(0.1)

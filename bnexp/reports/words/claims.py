@@ -8,7 +8,6 @@ from math import exp, isclose
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
-from bnexp.config.claim.config import SHARES
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import NOTHING, MetricFormat, find_interval, write_p
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
@@ -159,6 +158,8 @@ def describe_measure(claim: ClaimConfig) -> str:
 
 def claim_format(claim: ClaimConfig) -> MetricFormat:
     """Returns how values of the claim's measure are written, the margin exactly enough."""
+    from bnexp.config.claim.config import SHARES  # slow: the schema
+
     metric = "axis" if _is_place(claim) else claim.tags[0]
     if metric in SHARES:
         metric = "accuracy"  # a share, shown in percent
@@ -194,6 +195,8 @@ def _write_size(claim: ClaimConfig, difference: float) -> str:
 
 
 def _evidence(result: ClaimResult, part: ClaimPart) -> str:
+    from bnexp.config.claim.config import SHARES
+
     claim, test = result.claim, part.test
     if test is None:
         return ""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from bnexp.analysis.results import Comparison
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import command_to_paste
+
+if TYPE_CHECKING:
+    from bnexp.analysis.results import Comparison
 
 
 def train_command(environment: Mapping[str, Scalar]) -> str | None:
@@ -19,7 +22,7 @@ def train_command(environment: Mapping[str, Scalar]) -> str | None:
 
 def compare_command(comparisons: Sequence[Comparison], records: Sequence[RunRecord]) -> str:
     """Returns the command that compares the same runs in the same way."""
-    folders = list(dict.fromkeys(record.path.parent.parent for record in records))
+    folders = list(dict.fromkeys(record.experiment_folder for record in records))
     roots = {folder.parent for folder in folders}
     words = ["bnexp", "compare"]
     if len(roots) == 1:
