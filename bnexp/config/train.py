@@ -71,6 +71,10 @@ class TrainConfig(Part):
     precision: Literal["fp32", "bf16"] = "fp32"
     """fp32, or bf16: convolutions and products in bfloat16, parameters and statistics in fp32. On
     a CPU without instructions for it, bf16 is slower; a probe before training then warns."""
+    memory_format: Literal["channels_last", "contiguous"] = "channels_last"
+    """How feature maps lie in memory: the channels of a pixel side by side, for which the kernels
+    of convolutions are fastest, or pixel after pixel of each channel. They differ in the last bits
+    of a result; where a mean is far above its spread, `contiguous` is more exact on a CPU."""
     compile: bool = False
     """Compile the network with torch.compile: a slow start, faster steps on a GPU."""
     threads: int | None = Field(default=None, ge=1)

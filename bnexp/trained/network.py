@@ -10,6 +10,7 @@ from bnexp.config.load import restore_spec
 from bnexp.errors import BnexpError, UsageError
 from bnexp.runs import CheckpointError, RunDir, RunRecord
 from bnexp.runs.seal import Seal
+from bnexp.training.machine.memory_format import set_memory_format
 from bnexp.training.machine.precision import autocast
 from bnexp.training.saving.checkpoint import restore_network
 from bnexp.training.saving.progress import CheckpointMetadata, NetworkFrame
@@ -79,7 +80,7 @@ def load_network(record: RunRecord, device: str = "cpu") -> TrainedNetwork:
     torch.manual_seed(0)  # what is drawn here is replaced
     network = spec.config.model.build(frame.image_shape, len(frame.class_names))
     put_tensors(record, tensors, network)
-    network.to(memory_format=torch.channels_last)
+    set_memory_format(network, spec.config.train.memory_format)
     return TrainedNetwork(network, frame, spec.config).to(device)
 
 

@@ -20,6 +20,7 @@ from bnexp.models import NormSite
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
+from bnexp.training.machine.memory_format import set_memory_format
 from bnexp.training.optimization.optimizer import build_optimizer
 from bnexp.training.optimization.trainable import choose_trained
 from bnexp.training.population import Evaluator
@@ -193,7 +194,7 @@ def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.devic
     _check_logits(model, config.model.name, dataset)
     initialize(model, config.train.seed, config.model.initialization)
     model.to(device=device)
-    model.to(memory_format=torch.channels_last)
+    set_memory_format(model, config.train.memory_format)
     if config.train.compile:
         model.compile()
     return model

@@ -69,6 +69,7 @@ def test_an_evaluation_repeats_the_last_one_of_the_training_exactly(trained):
     [
         ("model.norm={name: group, num_groups: 2}",),
         ("train.precision=bf16", "model.placement=after_activation"),
+        ("train.memory_format=contiguous",),
         ("model={name: resnet, depth: 8, width: 4}",),
         ("model={name: mlp, hidden: [8]}", "model.norm=layer"),
     ],

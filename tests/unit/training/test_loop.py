@@ -76,8 +76,9 @@ def test_the_loop_gives_the_weights_and_figures_of_a_plain_loop(dataset):
     assert summary.steps == 12
 
 
-def test_training_twice_gives_the_same_bits_whatever_else_draws_random_numbers(dataset):
-    config = configure(dropout=0.5)
+@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
+def test_training_twice_gives_the_same_bits_whatever_else_draws(memory_format, dataset):
+    config = configure(dropout=0.5, memory_format=memory_format)
     first, _, parts = run(config, dataset)
     second, _, again = run(config, dataset, notes=DrawingNotes(draws=7))
 

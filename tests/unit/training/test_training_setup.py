@@ -11,6 +11,7 @@ from toy_training import CPU, Toy, build_dataset, configure
 from bnexp.data.dataset import LabelledImages
 from bnexp.errors import DataError, UsageError
 from bnexp.models.cnn.config import CnnConfig
+from bnexp.norms import NORMS
 from bnexp.training.setup import build_parts, check_against_dataset, find_facts
 
 
@@ -82,3 +83,37 @@ def test_facts_that_the_data_does_not_have_are_refused(dataset, monkeypatch):
     said = "the dataset 'toy' has {'num_classes': 10}, but its facts say {'num_classes': 11}"
     with pytest.raises(DataError, match=f"^{said}$"):
         check_against_dataset(configure(), dataset)
+
+
+@pytest.mark.parametrize("name", ["channels_last", "contiguous"])
+@pytest.mark.parametrize("norm", [member for member in NORMS if member().normalizes])
+def test_feature_maps_have_the_memory_format_of_the_config(name, norm, dataset):
+    memory_format = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+    config = configure(
+        memory_format=name,
+        norm=norm(**({"num_groups": 2} if norm.__name__ == "GroupNormConfig" else {})),
+        data={"augment": ("horizontal_flip",)},
+    )
+    parts, found = build_parts(config, dataset, CPU), []
+
+    def note(module, inputs, outputs):
+        found.extend(value for value in (*inputs, outputs) if value.dim() == 4)
+
+    for module in parts.learner.model.modules():
+        if not isinstance(module, nn.Sequential):
+            module.register_forward_hook(note)
+    parts.learner.step(1, next(parts.batches.epoch(0)))
+    parts.evaluator.score(parts.learner.model, parts.evaluation_sets["test"])
+
+    assert len(found) > 10
+    assert all(value.is_contiguous(memory_format=memory_format[name]) for value in found)
+
+
+def test_the_memory_format_changes_nothing_but_the_last_bits(dataset):
+    losses = []
+    for name in ("channels_last", "contiguous"):
+        parts = build_parts(configure(memory_format=name), dataset, CPU)
+        batches = parts.batches.epoch(0)
+        losses.append([parts.learner.step(n, next(batches)).loss for n in (1, 2, 3)])
+
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=0)

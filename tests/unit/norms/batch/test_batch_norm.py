@@ -230,3 +230,23 @@ def test_one_value_a_channel_is_told_before_training(options, batch_size, said):
         return
     with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
         config.build(5)(torch.randn(batch_size, 5, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("memory_format", "tolerances"),
+    [
+        (torch.channels_last, (3e-6, 2e-5, 2e-4, 2e-3)),
+        (torch.contiguous_format, (1e-7, 3e-7, 2e-6, 3e-5)),
+    ],
+    ids=["last", "first"],
+)
+def test_it_errs_no_more_than_is_documented(memory_format, tolerances):
+    generator = torch.Generator().manual_seed(0)
+    standard = torch.randn(128, 8, 16, 16, generator=generator)
+
+    for mean, tolerance in zip((0, 3, 30, 300), tolerances, strict=True):
+        inputs = (standard + mean).contiguous(memory_format=memory_format)
+        variance, centre = torch.var_mean(inputs.double(), (0, 2, 3), correction=0, keepdim=True)
+        exact = (inputs.double() - centre) / (variance + 1e-5).sqrt()
+        error = (BatchNormConfig().build(8)(inputs) - exact).norm() / exact.norm()
+        assert error < tolerance

@@ -98,6 +98,7 @@ def drop_speed(scalars):
 
 CONFIGS = {
     "sgd with dropout": configure(dropout=0.4, log_every=4),
+    "contiguous memory": configure(memory_format="contiguous"),
     "noisy batch norm, adamw": configure(norm=NoisyBatchNormConfig(), optim=AdamWConfig()),
     "batch renorm, bf16": configure(norm=BatchRenormConfig(), precision="bf16"),
     "cumulative statistics": configure(norm=BatchNormConfig(momentum=None)),
