@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bnexp.familiar_names import find_ours, has_word, is_foreign
@@ -44,6 +44,8 @@ class Problem:
     column: int
     path: str
     reason: str
+    kind: str = field(default="", compare=False)
+    """What kind of mistake it is, for those who explain it further; empty if it has no name."""
 
     def __str__(self) -> str:
         is_override = self.file.startswith("-s ")

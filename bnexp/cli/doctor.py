@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,10 +14,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bnexp.cli.options import JsonOption, RunsDirOption
+from bnexp.cli.names import (
+    TierOption,
+    add_tier,
+    complete_config_or_experiment,
+    find_named_config,
+)
+from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
 from bnexp.cli.output import print_json, say, write
 from bnexp.console import open_console
+from bnexp.errors import UsageError
 from bnexp.foreign_text import visible
+from bnexp.runs import read_experiments
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -33,18 +41,55 @@ _MARKS: dict[Severity, tuple[str, str]] = {
 _PARTS = ("place", "evidence", "cause", "fix")
 
 
-def doctor(runs_dir: RunsDirOption = Path("runs"), is_json: JsonOption = False) -> None:
-    """Find what is wrong with this machine; say why, and how to fix it.
+def doctor(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG_OR_RUN",
+            help="A YAML file, a config that comes with bnexp, or a run: NAME/CELL/seed=N, NAME, "
+            "or a folder. [default: this machine]",
+            autocompletion=complete_config_or_experiment,
+        ),
+    ] = None,
+    settings: SetOption = None,
+    tier: TierOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    is_json: JsonOption = False,
+) -> None:
+    """Find what is wrong with this machine, a config or a run; say why, and how to fix it.
 
-    Versions, device, threads, memory, disk, locks, datasets and TensorBoard are looked at. Exit
-    code 1 means that something is wrong; warnings alone leave it at 0.
+    Without an argument: versions, device, threads, memory, disk, locks, datasets and TensorBoard.
+    A config is checked for everything that people get wrong with batch norm and that it can show.
+    A run that has ended is also evaluated, with running, precise and batch statistics, and the
+    cause of a gap between them is named.
 
-    Example: `bnexp doctor`
+    Exit code 1 means that something is wrong; warnings alone leave it at 0.
+
+    Example: `bnexp doctor quickstart`
     """
-    from bnexp.doctor.examination import examine_machine
+    from bnexp.doctor.examination import examine_config, examine_machine, examine_run
 
-    say("looking at this machine; this takes a few seconds…")
-    _finish("this machine", examine_machine(runs_dir), is_json)
+    if target is None:
+        _refuse_settings(settings, tier)
+        say("looking at this machine; this takes a few seconds…")
+        _finish("this machine", examine_machine(runs_dir), is_json)
+        return
+    run = add_tier(target, tier, runs_dir)
+    config = find_named_config(target, run, runs_dir)
+    if config:
+        _finish(str(config), examine_config(config, settings or [], tier, say), is_json)
+        return
+    _refuse_settings(settings, None)
+    records = read_experiments([run], runs_dir)
+    if len(records) > 1:
+        say(f"the first of {len(records)} runs; bnexp ls {run} lists them")
+    say("evaluating the run with running, precise and batch statistics")
+    _finish(str(records[0].path), examine_run(records[0], say), is_json)
+
+
+def _refuse_settings(settings: Sequence[str] | None, tier: str | None) -> None:
+    if settings or tier:
+        raise UsageError("-s and --tier change a config; name one: bnexp doctor CONFIG")
 
 
 def _finish(subject: str, findings: Sequence[Finding], is_json: bool) -> None:
@@ -97,6 +142,8 @@ def _describe(finding: Finding) -> Text:
     text = Text(visible(finding.what))
     if finding.evidence:
         text.append(f": {visible(finding.evidence)}", "dim")
+    if finding.place:
+        text.append(f" ({visible(finding.place)})", "dim")
     return text
 
 

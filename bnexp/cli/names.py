@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -11,10 +12,10 @@ from typing import Annotated
 import typer
 
 from bnexp.cli.output import say
-from bnexp.config.shipped import SUFFIXES, find_config, list_shipped
-from bnexp.errors import BnexpError
+from bnexp.config.shipped import SUFFIXES, find_config, find_shipped, list_shipped
+from bnexp.errors import BnexpError, UsageError
 from bnexp.runs import RunRecord, list_experiments, read_run
-from bnexp.runs.reading import list_run_folders
+from bnexp.runs.reading import find_folder, list_run_folders
 
 _MOST_READ = 20
 """Runs that completion reads to find one that has ended."""
@@ -31,6 +32,23 @@ def locate_config(config: Path) -> Path:
         return config
     say(f"{config} comes with bnexp: {shipped.path}")
     return shipped.path
+
+
+def find_named_config(target: str, run: str, runs_dir: Path) -> Path | None:
+    """Returns the config that a target means: a YAML file, or a shipped one that has no runs.
+
+    `run` is what the target is called as a run.
+    """
+    is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
+    if is_file or target.endswith(SUFFIXES):
+        return locate_config(Path(target))
+    try:
+        find_folder(run, runs_dir)
+    except UsageError:
+        with contextlib.suppress(UsageError):
+            find_shipped(target)
+            return locate_config(Path(target))
+    return None
 
 
 def complete_shipped(incomplete: str) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,15 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from bnexp.cli.names import TierOption, add_tier, complete_config_or_experiment, locate_config
+from bnexp.cli.names import (
+    TierOption,
+    add_tier,
+    complete_config_or_experiment,
+    find_named_config,
+)
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
 from bnexp.cli.output import echo, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
-from bnexp.config.shipped import SUFFIXES, find_shipped
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunRecord, read_experiments
-from bnexp.runs.reading import find_folder
 from bnexp.wording import LOADING, count, format_speed
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def show(
     Example: `bnexp show quickstart --network`
     """
     run = add_tier(target, tier, runs_dir)
-    config = _find_config(target, run, runs_dir)
+    config = find_named_config(target, run, runs_dir)
     if not (is_network or settings or config):
         show_run(_find_record(run, cell, runs_dir), runs_dir, is_json)
         return
@@ -80,23 +81,6 @@ def show(
         print_json(_describe(spec, facts, summary))
         return
     _print(spec, facts, summary)
-
-
-def _find_config(target: str, run: str, runs_dir: Path) -> Path | None:
-    """Returns the config that a target means: a YAML file, or a shipped one that has no runs.
-
-    `run` is what the target is called as a run.
-    """
-    is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
-    if is_file or target.endswith(SUFFIXES):
-        return locate_config(Path(target))
-    try:
-        find_folder(run, runs_dir)
-    except UsageError:
-        with contextlib.suppress(UsageError):
-            find_shipped(target)
-            return locate_config(Path(target))
-    return None
 
 
 def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:

@@ -12,6 +12,7 @@ from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
 from bnexp.models.cnn.config import ConvLayer, PlainCnnConfig, PoolLayer
 from bnexp.norms import NormConfig
+from bnexp.norms.group.config import GroupNormConfig
 from bnexp.wording import count
 
 
@@ -93,7 +94,7 @@ def _check_batches(
         for seen in dict.fromkeys((smallest, min(batch_size, images))):
             reason = site.norm.find_problem(site.shape, seen)
             if reason:
-                yield Finding(("model", *site.path), reason)
+                yield Finding(("model", *site.path), reason, kind=_find_kind(site.norm))
                 return
     normalized = [site.norm for site in sites if site.norm.statistics_batch(batch_size)]
     ghost = normalized and normalized[0].statistics_batch(batch_size) == 1 < batch_size
@@ -106,7 +107,7 @@ def _check_batches(
             else f"{images:,} training images leave a last batch of one image, which {name} norm "
             "cannot normalize well; set data.drop_last: true or change train_size or batch_size"
         )
-        yield Finding(("data", "batch_size"), reason)
+        yield Finding(("data", "batch_size"), reason, kind="single_value")
     groups = {norm.statistics_batch(batch_size) or batch_size for norm in normalized}
     for group in sorted(groups):
         if 1 < group < smallest and smallest % group == 1 != batch_size % group:
@@ -126,8 +127,13 @@ def _check_evaluation(
             reason = site.norm.find_problem(site.shape, seen)
             if reason:
                 shown = f"evaluation would leave a batch of {seen}: {reason}"
-                yield Finding(path, shown)
+                yield Finding(path, shown, kind=_find_kind(site.norm))
                 return
+
+
+def _find_kind(norm: NormConfig) -> str:
+    """Returns what a norm that cannot work on its inputs suffers from."""
+    return "groups" if isinstance(norm, GroupNormConfig) else "single_value"
 
 
 def _evaluation_batches(
@@ -260,7 +266,7 @@ def _check_optimizer(config: ExperimentConfig) -> Iterator[Finding]:
         yield Finding(("optim", "schedule", "milestones"), reason, is_error=False)
     if config.optim.decay_norm and config.optim.weight_decay:
         reason = "weight decay also pulls γ and β of the norms towards zero"
-        yield Finding(("optim", "decay_norm"), reason, is_error=False)
+        yield Finding(("optim", "decay_norm"), reason, is_error=False, kind="weight_decay")
 
 
 def _is_early(schedule: StepScheduleConfig, epochs: int) -> bool:

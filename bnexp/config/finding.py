@@ -15,6 +15,8 @@ class Finding:
     path: KeyPath
     reason: str
     is_error: bool = True
+    kind: str = ""
+    """The name of the doctor's check that explains it; empty if there is none."""
 
     def __str__(self) -> str:
         return f"{dotted(self.path)}: {self.reason}"

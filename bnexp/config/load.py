@@ -328,12 +328,13 @@ def _place_in_cell(finding: Finding, tree: Node, cell: Cell, base: Node) -> Prob
             continue  # without it, nothing can be said
         if not any(one.is_error and one.path == finding.path for one in found):
             reason = f"{finding.reason} (at {place})"
-            return choice.value.position.problem(reason, choice.key)
+            return choice.value.position.problem(reason, choice.key, finding.kind)
     return _place(finding, tree)
 
 
 def _place(finding: Finding, tree: Node) -> Problem:
-    return locate(tree, finding.path).problem(finding.reason, dotted(finding.path))
+    place = locate(tree, finding.path)
+    return place.problem(finding.reason, dotted(finding.path), finding.kind)
 
 
 def _find_settings(

@@ -2,13 +2,141 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bnexp.config.load import load_experiment
+from bnexp.data.dataset import DatasetConfig, DatasetFacts, Say
 from bnexp.doctor.finding import Finding, order
-from bnexp.doctor.machine_facts import gather_machine
-from bnexp.doctor.registry import examine
+from bnexp.doctor.registry import examine, find_checks
+from bnexp.doctor.subjects.machine import gather_machine
+from bnexp.doctor.subjects.setup import read_setup
+from bnexp.errors import BnexpError, ConfigError, DataError, Problem
+from bnexp.models.model import ModelConfig
+from bnexp.runs import RunRecord
+from bnexp.wording import LOADING, count
+
+MOST_NETWORKS = 12
+"""Different networks of a sweep that are built and looked at."""
+
+_MOMENTUM = "norm.momentum"
 
 
 def examine_machine(runs_dir: Path) -> list[Finding]:
     """Returns what is found on this machine, for runs in that folder."""
     return order(examine("machine", gather_machine(runs_dir)))
+
+
+def examine_config(
+    path: Path, overrides: Sequence[str], tier: str | None, say: Say
+) -> list[Finding]:
+    """Returns what is found in a config: in its cells, and in their networks before training.
+
+    Raises:
+        UsageError: There is no such file or tier.
+    """
+    try:
+        experiment = load_experiment(path, overrides, tier)
+    except ConfigError as error:
+        return order(map(explain, error.problems))
+    cells = {run.cell: run.config for run in experiment.runs}
+    problem = _import_torch(say)
+    try:
+        facts = {config.data: _find_facts(config.data, say) for config in cells.values()}
+    except DataError as error:
+        return [Finding("the dataset cannot be used", str(error), check="datasets")]
+    examined = {
+        cell: [*examine("setup", read_setup(config, facts[config.data]))]
+        for cell, config in cells.items()
+    }
+    models = dict.fromkeys((config.model, facts[config.data]) for config in cells.values())
+    if problem:
+        say(f"PyTorch cannot be imported ({problem}), so that no network is examined")
+        models = {}
+    if len(models) > MOST_NETWORKS:
+        say(f"looking at the first {MOST_NETWORKS} of {len(models)} different networks")
+    built = {model: _examine_untrained(*model) for model in [*models][:MOST_NETWORKS]}
+    for cell, config in cells.items():
+        examined[cell] += built.get((config.model, facts[config.data]), [])
+    return order(_merge(examined))
+
+
+def explain(problem: Problem) -> Finding:
+    """Returns a mistake in a config as the finding of the check that knows its cause."""
+    name = problem.kind
+    if problem.path.endswith(_MOMENTUM) and name == "greater_than":
+        name = "zero_momentum"
+    checks = {check.name: check for check in find_checks()}
+    check = checks.get(name, checks["config"])
+    place = ": ".join(filter(None, (f"{problem.file}:{problem.line}", problem.path)))
+    what = check.problem if check.name != "config" else "the config is wrong"
+    return Finding(what, problem.reason, "error", place, check.cause, check.fix, check.name)
+
+
+def _import_torch(say: Say) -> str | None:
+    """Returns why PyTorch cannot be imported, None if it can."""
+    if "torch" not in sys.modules:
+        say(LOADING)
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _find_facts(data: DatasetConfig, say: Say) -> DatasetFacts:
+    """Returns the sizes of a dataset, loading it only if its config is not enough."""
+    if known := data.facts():
+        return known
+    from bnexp.training.setup import find_facts
+
+    return find_facts(data.load(say))
+
+
+def _examine_untrained(model: ModelConfig, facts: DatasetFacts) -> list[Finding]:
+    """Returns what the checks find in the built network that need more than its config."""
+    from bnexp.doctor.subjects.built import build_untrained
+
+    network = build_untrained(model, facts)
+    checks = [check for check in find_checks() if "setup" not in check.functions]
+    return [found for check in checks for found in check.examine("network", network)]
+
+
+def examine_run(record: RunRecord, say: Say) -> list[Finding]:
+    """Returns what is found in a run that has ended: in its config and in its last checkpoint.
+
+    Raises:
+        UsageError: The run has not ended, is damaged, or is not what its config says.
+        DataError: The dataset is missing, or not the one that the run trained on.
+        BnexpError: PyTorch cannot be imported.
+    """
+    if problem := _import_torch(say):
+        raise BnexpError(f"PyTorch cannot be imported ({problem}); bnexp doctor says more")
+    from bnexp.doctor.subjects.built import load_trained
+
+    setup, network = load_trained(record, say)
+    checks = find_checks()
+    return order(
+        found
+        for check in checks
+        for found in (
+            check.examine("network", network)
+            if "network" in check.functions
+            else check.examine("setup", setup)
+        )
+    )
+
+
+def _merge(by_cell: dict[str, list[Finding]]) -> Iterator[Finding]:
+    """Yields each finding once, with the cells that it is about if those are not all."""
+    cells: dict[Finding, list[str]] = {}
+    for cell, found in by_cell.items():
+        for one in dict.fromkeys(found):
+            cells.setdefault(one, []).append(cell)
+    for finding, names in cells.items():
+        others = f" and {count(len(names) - 1, 'other')}" if len(names) > 1 else ""
+        where = f"in cell {names[0]}{others}" if len(names) < len(by_cell) else ""
+        place = f"{finding.place} ({where})" if finding.place and where else finding.place or where
+        yield replace(finding, place=place)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from bnexp.doctor.finding import Finding
 
-ROOMS = ("machine", "statistics", "layers")
+ROOMS = ("machine", "setup", "statistics")
 """The folders with checks."""
 
 Subject = Literal["machine", "setup", "network"]

@@ -10,6 +10,18 @@ from bnexp.norms.norm import AffineNormConfig, NormConfig
 
 COLD_SHARE = 0.05
 """If more than this share of the initial running statistics is left at the end, bnexp warns."""
+LARGEST_MOMENTUM = 0.5
+"""Above this weight of the new batch, the momentum is taken for the other convention's."""
+
+
+def compute_share_left(momentum: float | None, steps: int) -> float:
+    """Returns the share of the initial running statistics that is left after so many steps.
+
+    A momentum of None is the plain average, of which nothing is left after one step.
+    """
+    if momentum is None:
+        return float(steps == 0)
+    return (1 - momentum) ** steps
 
 
 class BatchStatisticsConfig(AffineNormConfig):
@@ -38,7 +50,7 @@ class BatchStatisticsConfig(AffineNormConfig):
         """Yields cold running statistics and a momentum in the other convention."""
         if self.momentum is None:
             return
-        left = (1 - self.momentum) ** steps
+        left = compute_share_left(self.momentum, steps)
         if left > COLD_SHARE:
             reason = (
                 f"after {steps} steps at BN momentum {self.momentum:g}, {100 * left:.0f} % of the "
@@ -46,7 +58,7 @@ class BatchStatisticsConfig(AffineNormConfig):
                 "momentum"
             )
             yield "momentum", reason
-        if self.momentum > 0.5:
+        if self.momentum > LARGEST_MOMENTUM:
             other = f" (for the other convention, write {1 - self.momentum:g})"
             reason = (
                 f"momentum {self.momentum:g} is the weight of the new batch: the running "

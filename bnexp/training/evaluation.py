@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnexp.data.batches import ResidentImages
 from bnexp.training.machine.precision import autocast
 from bnexp.training.saving.progress import ScoreTotals
 
@@ -17,6 +17,19 @@ CPU_BATCH_SIZE = 128
 """Images that the CPU evaluates at once: what one layer hands to the next stays in the cache."""
 GPU_BATCH_SIZE = 500
 """Images that any other device evaluates at once."""
+
+
+class Images(Protocol):
+    """A labelled set on a device, as `bnexp.data.batches.ResidentImages` is one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its batches are."""
+
+    def __len__(self) -> int: ...
+
+    def gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns inputs `(B, …)` and targets `(B,)` of the images at `indices` `(B,)`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class ScoreSum:
 
 def evaluate(
     model: nn.Module,
-    images: ResidentImages,
+    images: Images,
     precision: str,
     shared_batch_size: int | None = None,
 ) -> Score:
@@ -81,7 +94,7 @@ def evaluate(
 @torch.no_grad()
 def classify(
     model: nn.Module,
-    images: ResidentImages,
+    images: Images,
     precision: str,
     shared_batch_size: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:

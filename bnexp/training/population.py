@@ -19,9 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import leaving_no_trace
-from bnexp.training.evaluation import Score, classify, evaluate
+from bnexp.training.evaluation import Images, Score, classify, evaluate
 from bnexp.training.machine.precision import autocast
 
 
@@ -32,18 +31,18 @@ class Evaluator:
     precision: str
     batch_size: int
     """That of training: images that `precise` and `batch` normalize together."""
-    recalibration_images: ResidentImages | None
+    recalibration_images: Images | None
     """Training images without augmentation, in a random order, for `precise`; None without it."""
     shared_batch_size: int | None
     """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
 
-    def score(self, model: nn.Module, images: ResidentImages, kind: str = "ema") -> Score:
+    def score(self, model: nn.Module, images: Images, kind: str = "ema") -> Score:
         """Returns the score with this kind of statistics; the model is left as it was."""
         with self._taking_statistics(model, kind) as shared_batch_size:
             return evaluate(model, images, self.precision, shared_batch_size)
 
     def classify(
-        self, model: nn.Module, images: ResidentImages, kind: str = "ema"
+        self, model: nn.Module, images: Images, kind: str = "ema"
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the logits and targets that the score is of; the model is left as it was."""
         with self._taking_statistics(model, kind) as shared_batch_size:
@@ -65,7 +64,7 @@ class Evaluator:
                 yield self.batch_size
 
 
-def recalibrate(model: nn.Module, images: ResidentImages, batch_size: int, precision: str) -> None:
+def recalibrate(model: nn.Module, images: Images, batch_size: int, precision: str) -> None:
     """Sets every running statistic to the mean and variance of what reaches its layer, in one pass.
 
     The pass normalizes each batch of `batch_size` by its own statistics, without what

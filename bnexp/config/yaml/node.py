@@ -23,9 +23,9 @@ class Position:
         """Whether this is on the command line, `-s key=value`, and not in a file."""
         return self.file.startswith("-s ")
 
-    def problem(self, reason: str, path: str = "") -> Problem:
+    def problem(self, reason: str, path: str = "", kind: str = "") -> Problem:
         """Returns a problem at this place."""
-        return Problem(self.file, self.line, self.column, path, reason)
+        return Problem(self.file, self.line, self.column, path, reason, kind)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _explain_one(detail: Any, tree: Node, root: type[BaseModel]) -> Problem:  # 
     ):  # a field that is left out without a usable default: it must be given
         path = (*path, location[-1])
     hint = did_you_mean(write_value(node.value), names) if kind == "model_attributes_type" else ""
-    return node.position.problem(_reason(kind, detail, node) + hint, dotted(path))
+    return node.position.problem(_reason(kind, detail, node) + hint, dotted(path), kind)
 
 
 def _explain_key(kind: str, location: KeyPath, tree: Node, root: type[BaseModel]) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnexp.doctor.finding import Finding
-from bnexp.doctor.machine_facts import Machine
+from bnexp.doctor.subjects.machine import Machine
 
 PROBLEM = "train.precision: bf16 would be slower than fp32"
 CAUSE = "this processor has no instructions for it, or PyTorch's kernels do not use them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnexp.doctor.finding import Finding
-from bnexp.doctor.machine_facts import Machine
+from bnexp.doctor.subjects.machine import Machine
 
 PROBLEM = "a dataset in the data folder is damaged"
 CAUSE = "a download was cut off, or somebody replaced a file: its SHA-256 is not the published one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnexp.doctor.finding import Finding
-from bnexp.doctor.machine_facts import Machine
+from bnexp.doctor.subjects.machine import Machine
 
 PROBLEM = "PyTorch is built for CUDA but finds no GPU"
 CAUSE = (

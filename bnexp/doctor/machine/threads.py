@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from bnexp.doctor.finding import Finding
-from bnexp.doctor.machine_facts import Machine
+from bnexp.doctor.subjects.machine import Machine
 from bnexp.wording import count
 
 PROBLEM = "PyTorch would start more threads than this process may use cores"

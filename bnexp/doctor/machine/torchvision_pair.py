@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bnexp.doctor.finding import Finding
-from bnexp.doctor.machine_facts import Machine
+from bnexp.doctor.subjects.machine import Machine
 
 PROBLEM = "torch and torchvision do not belong together, or torchvision cannot be imported"
 CAUSE = (

@@ -7,8 +7,8 @@ import pytest
 from doctor_cases import MISSING, machine, with_torch
 
 from bnexp.doctor.machine.torchvision_pair import find_mismatch
-from bnexp.doctor.machine_facts import gather_machine, probe_code, try_folder
 from bnexp.doctor.registry import examine
+from bnexp.doctor.subjects.machine import gather_machine, probe_code, try_folder
 
 
 def find(subject):

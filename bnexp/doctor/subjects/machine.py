@@ -160,7 +160,7 @@ def probe_code(code: str) -> Probe:
 
 def _start_probe(code: str) -> subprocess.Popen[str]:
     # -P: a file of the user's in this folder, e.g. torch.py, must not replace a module.
-    home = str(Path(__file__).parents[2])
+    home = str(Path(__file__).parents[3])
     whole = (
         f"import json, sys, textwrap\nsys.path.append({home!r})\n"
         f"exec(textwrap.dedent({code!r}))\nprint(json.dumps(facts))"

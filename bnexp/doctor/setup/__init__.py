@@ -1,0 +1,1 @@
+"""How norms stand in a network, and what they see of a batch."""

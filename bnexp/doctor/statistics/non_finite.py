@@ -1,0 +1,49 @@
+"""Buffers that are not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from bnexp.doctor.finding import Finding
+from bnexp.wording import name_some
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bnexp.doctor.subjects.network import Network
+
+PROBLEM = "running statistics are NaN or infinite"
+CAUSE = (
+    "an activation overflowed in a forward pass, e.g. in half precision: a gradient scaler skips "
+    "the update of such a step, but the statistics have moved; training never reads them, so that "
+    "only evaluation shows it"
+)
+FIX = (
+    "go back to a checkpoint before it, or reset the statistics and recompute them over training "
+    "images; then lower the learning rate, or train in fp32 or bf16"
+)
+
+
+def find_non_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Returns the names of the tensors of a state dict that hold NaN or infinity."""
+    import torch
+
+    return [
+        name
+        for name, value in state.items()
+        if value.is_floating_point() and not torch.isfinite(value).all()
+    ]
+
+
+def check_network(network: Network) -> Iterator[Finding]:
+    """Yields the parameters and buffers that hold NaN or infinity."""
+    state = network.model.state_dict()
+    names = find_non_finite(state)
+    if names:
+        evidence = f"{len(names)} of {len(state)} tensors hold NaN or infinity"
+        yield Finding(
+            "the network holds values that are not finite", evidence, "error", name_some(names)
+        )
+    else:
+        yield Finding("parameters and buffers are finite", severity="fine")

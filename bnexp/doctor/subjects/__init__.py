@@ -1,0 +1,1 @@
+"""What the doctor examines: a machine, one cell of a config, a network."""

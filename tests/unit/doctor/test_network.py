@@ -1,0 +1,124 @@
+"""What the doctor measures of networks that no config can express: plain modules of PyTorch's."""
+
+import copy
+
+import pytest
+import torch
+from doctor_cases import average_weights, build, draw_images, forget_statistics, train, trained
+from torch import nn
+
+from bnexp.doctor.registry import examine
+from bnexp.doctor.setup.normalization_batch import check_network
+from bnexp.doctor.statistics.unfrozen import find_moved
+from bnexp.doctor.subjects.network import Network, count_forward_passes, digest_buffers
+from bnexp.training.evaluation import Score
+
+
+def find_wrong(network):
+    return {one.check: one for one in examine("network", network) if one.is_wrong}
+
+
+def test_a_well_trained_network_has_nothing_wrong():
+    assert find_wrong(trained()) == {}
+
+
+def test_looking_changes_nothing():
+    network = trained()
+    network.model.eval()
+    network.model[1].train()
+    before = copy.deepcopy(network.model.state_dict())
+
+    list(examine("network", network))
+
+    after = network.model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
+    assert [module.training for module in network.model] == [False, True, *[False] * 4]
+
+
+def test_frozen_layers_move_once_train_is_called_and_the_digests_show_it():
+    model = build().train()
+    model[1].eval()
+    frozen, before = ["1"], digest_buffers(model)
+
+    model(torch.randn(4, 3, 8, 8))
+    assert find_moved(before, digest_buffers(model), frozen) == []
+
+    model.train()
+    model(torch.randn(4, 3, 8, 8))
+    moved = find_moved(before, digest_buffers(model), frozen)
+    assert moved == ["1.running_mean", "1.running_var", "1.num_batches_tracked"]
+    assert find_moved(before, digest_buffers(model), []) == []
+
+
+def test_averaged_weights_have_stale_statistics_until_they_are_recalibrated():
+    stale, sound = average_weights(False), average_weights(True)
+
+    assert "stale" in find_wrong(stale)
+    assert find_wrong(sound) == {}
+
+
+def test_accumulated_gradients_are_seen_in_the_forward_passes_of_a_step():
+    model, images = build(), draw_images(32)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step():
+        for start in range(0, 32, 8):
+            inputs, targets = images.gather(torch.arange(start, start + 8))
+            (nn.functional.cross_entropy(model(inputs), targets) / 4).backward()
+        optimizer.step()
+
+    sizes = count_forward_passes(model, step)
+
+    assert sizes == [8, 8, 8, 8]
+    network = Network(model, images, sum(sizes), forward_size=sizes[0])
+    (found,) = check_network(network)
+    assert found.severity == "warning"
+    assert found.evidence == "8 images share statistics, 32 an update"
+
+
+def test_the_cause_of_a_gap_is_named():
+    found = find_wrong(forget_statistics())
+
+    assert found["gap"].what.endswith(": statistics of other weights")
+    assert "the weights changed after the statistics were gathered" in found["gap"].cause
+
+
+def test_cold_statistics_are_the_cause_of_a_gap_after_a_few_steps():
+    images = draw_images()
+    model = train(build(nn.BatchNorm2d(8, momentum=0.001)), images, 40)
+    with torch.no_grad():
+        model[0].weight.mul_(100)  # the same function in training
+    network = Network(model, images, 32, steps=40, held_out=draw_images(seed=1))
+
+    found = find_wrong(network)
+
+    assert found["gap"].what.endswith(": cold statistics")
+    assert found["cold"].evidence == "96 % is left after 40 steps at momentum 0.001"
+
+
+def test_an_infinite_variance_is_the_cause_of_a_gap():
+    network = trained()
+    network.model[1].running_var.fill_(float("inf"))
+
+    assert find_wrong(network)["gap"].what.endswith(": non-finite buffers")
+
+
+@pytest.mark.parametrize(
+    ("precise", "batch", "what"),
+    [
+        (0.9, 0.9, "evaluation is below what the weights can do"),
+        (0.5, 0.9, "evaluation differs from training even with exact statistics"),
+    ],
+)
+def test_without_a_known_cause_the_scores_say_whether_the_statistics_are_to_blame(
+    precise, batch, what
+):
+    network = trained()
+    scores = {"ema": Score(1.0, 0.5), "precise": Score(1.0, precise), "batch": Score(1.0, batch)}
+    network.__dict__["scores"] = scores
+
+    (found,) = find_wrong(network).values()
+
+    assert found.check == "gap"
+    assert found.what == what
+    assert found.evidence.startswith("50.0 % with running, ")
