@@ -161,7 +161,9 @@ def _compare_part(
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *find_caveats(cells, results, baseline.label, metric),
-            *find_layer_caveats(cells, question),
+            *find_layer_caveats(
+                {cell.label: cell.finished for cell in cells}, question.metric, question.layers
+            ),
         ),
         tunings=tuple(
             TunedCells(tuple(labels), tuning)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import isfinite, nan
 from statistics import fmean, median
 
-from bnexp.analysis.cells import Cell, group_cells
+from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Caveat, Comparison, Question
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.diagnostics import (
@@ -135,10 +135,10 @@ def _check(question: Question, known: Sequence[str]) -> None:
         found for tag in known for quantity, found in [split_diagnostic(tag)] if quantity == name
     ]
     layers = [one for one in own if one != WHOLE]
-    if question.layers is None and not (layer and not has_pattern(question.metric)):
+    if question.layers is None and (layer in ("", WHOLE) or has_pattern(question.metric)):
         raise UsageError(
-            f"--metric: {question.metric} is {count(len(layers), 'figure')}, one per layer; name a "
-            f"layer ({_list(layers)}), or give --layers {'|'.join(REDUCTIONS)}"
+            f"--metric: {DIAGNOSTICS}{name} is {count(len(layers), 'figure')}, one per layer; "
+            f"name a layer ({_list(layers)}), or give --layers {'|'.join(REDUCTIONS)}"
         )
     raise UsageError(
         f"--metric: {DIAGNOSTICS}{name} has no layer '{layer}'{did_you_mean(layer, layers)}; "
@@ -151,30 +151,31 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join([*names[:_MOST_LISTED], *([f"{rest} more"] if rest > 0 else [])])
 
 
-def find_layer_caveats(cells: Sequence[Cell], question: Question) -> Iterator[Caveat]:
-    """Yields that cells differ in the layers that a figure of several layers stands for."""
-    if not (is_diagnostic(question.metric) and question.layers):
+def find_layer_caveats(
+    groups: Mapping[str, Sequence[RunRecord]], metric: str, layers: LayerReduction | None
+) -> Iterator[Caveat]:
+    """Yields that groups of runs differ in the layers that a figure of several layers stands for.
+
+    `groups` are the runs by what they are called: the name of their cell, or of their side.
+    """
+    if layers is None or not is_diagnostic(metric):
         return
-    sizes = {
-        cell.label: {
-            frozenset(find_tags(run.diagnostics, question.metric, question.layers))
-            for run in cell.finished
-            if run.diagnostics
+    found = {
+        name: {
+            frozenset(find_tags(run.diagnostics, metric, layers)) for run in runs if run.diagnostics
         }
-        for cell in cells
+        for name, runs in groups.items()
     }
-    if len({tags for found in sizes.values() for tags in found}) > 1:
+    if len({tags for own in found.values() for tags in own}) > 1:
         details = tuple(
-            f"{label} {count(len(max(found, key=len)), 'layer')}"
-            for label, found in sizes.items()
-            if found
+            f"{name} {count(len(max(own, key=len)), 'layer')}" for name, own in found.items() if own
         )
         yield Caveat(
             "other layers",
-            f"the {question.layers} is over other layers in some cells than in others",
+            f"the {layers} is not over the same layers everywhere",
             details,
-            "a pattern that all cells share, e.g. diag/gradient_norm/*conv*, compares like with "
-            "like",
+            f"a pattern that fits the same ones, e.g. {DIAGNOSTICS}gradient_norm/*.conv, compares "
+            "like with like",
         )
 
 

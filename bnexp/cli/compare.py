@@ -17,6 +17,7 @@ from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
 from bnexp.runs.diagnostics import (
     LayerReduction,
+    complete_tag,
     is_diagnostic,
     read_claimed_diagnostics,
     read_diagnostics,
@@ -136,6 +137,7 @@ def compare(
     named = [add_tier(target, tier, runs_dir) for target in targets or []]
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
+    metric = complete_tag(metric, layers)
     records = _read_diagnostics(read_experiments(named, runs_dir), metric, layers)
     chosen, conditions = select_runs(records, where or [])
     question = Question(metric, baseline, target, margin, conditions, layers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from bnexp.parts import Part
+from bnexp.parts import Part, part_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +20,9 @@ class DiagnosticConfig(Part):
 
     docstring_headings: ClassVar[tuple[str, ...]] = ("Formula", "Unit", "Cost", "Source")
 
+    quantities: ClassVar[tuple[str, ...]] = ()
+    """What it measures, by the names in its tags; empty for one quantity with its own name."""
+
     name: str
     every_steps: int | None = Field(default=None, ge=1)
     """Steps from one measurement to the next, counted from the start of the training; null
@@ -27,6 +30,11 @@ class DiagnosticConfig(Part):
     layers: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Which layers are measured: their paths in the network, or patterns such as `layers.*.norm`
     (`*` stands for anything, dots included); null: all for which the figures are meant."""
+
+    @classmethod
+    def list_quantities(cls) -> tuple[str, ...]:
+        """Returns the quantities in its tags `diag/<quantity>/<layer>`."""
+        return cls.quantities or (str(part_name(cls)),)
 
     @abstractmethod
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:

@@ -52,6 +52,12 @@ def has_pattern(metric: str) -> bool:
     return any(sign in layer for sign in "*?[")
 
 
+def complete_tag(metric: str, layers: LayerReduction | None) -> str:
+    """Returns the tag that a metric of one figure means: `diag/gradient_norm/all` for all of it."""
+    is_short = is_diagnostic(metric) and not (split_diagnostic(metric)[1] or layers)
+    return f"{metric}/{WHOLE}" if is_short else metric
+
+
 def find_tags(
     tags: Iterable[str], metric: str, layers: LayerReduction | None = None
 ) -> tuple[str, ...]:
@@ -62,8 +68,7 @@ def find_tags(
     """
     name, layer = split_diagnostic(metric)
     if layers is None:
-        wanted = f"{DIAGNOSTICS}{name}/{layer or WHOLE}"
-        return tuple(tag for tag in tags if tag == wanted)
+        return tuple(tag for tag in tags if tag == complete_tag(metric, None))
     found = []
     for tag in tags:
         own_name, own_layer = split_diagnostic(tag)

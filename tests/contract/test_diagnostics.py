@@ -71,6 +71,19 @@ def test_it_measures_finite_numbers_at_the_last_step_of_each_epoch(diagnostic, d
     assert measured[0][1].keys() == measured[1][1].keys()
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@every_diagnostic
+def test_its_tags_have_the_quantities_that_it_declares(diagnostic, activation, dataset):
+    config = configure()
+    config = config.model_copy(
+        update={"model": config.model.model_copy(update={"activation": activation})}
+    )
+    _, rows, _ = train(with_diagnostics(config, diagnostic()), dataset)
+
+    found = {tag.split("/")[1] for _, scalars in rows_of_diagnostics(rows) for tag in scalars}
+    assert found <= {*diagnostic.list_quantities()}
+
+
 @every_diagnostic
 def test_a_run_that_is_stopped_measures_the_same(diagnostic, dataset):
     config = with_diagnostics(configure(dropout=0.5), diagnostic(every_steps=2))

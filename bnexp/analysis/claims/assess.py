@@ -19,6 +19,7 @@ from bnexp.analysis.claims.obstacles import (
 from bnexp.analysis.claims.plans import ClaimPlan, find_plans, tuning_seeds, was_planned
 from bnexp.analysis.claims.sides import Sides, find_sides, find_used, measure_sides, runs_of
 from bnexp.analysis.claims.tests import Looks, compare_sides, count_seeds_needed
+from bnexp.analysis.diagnostics import find_layer_caveats
 from bnexp.analysis.metrics import count_train_images
 from bnexp.analysis.results import (
     Caveat,
@@ -302,6 +303,11 @@ def _find_caveats(attempt: Attempt, look: Look) -> Iterator[Caveat]:
             consequence="that the claim stood before them rests on what the runs say themselves",
         )
     yield from find_tuned(attempt.sides)
+    for sides in attempt.sides[:1]:
+        groups = {
+            side: [run for cell in cells for run in cell.finished] for side, cells in sides.items()
+        }
+        yield from find_layer_caveats(groups, attempt.claim.tags[0], attempt.claim.layers)
     tests = [part.test for part in look.parts if part.test]
     if any(test.is_skewed for test in tests):
         yield Caveat(

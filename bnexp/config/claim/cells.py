@@ -5,10 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.config.finding import Finding
+from bnexp.diagnostics import DIAGNOSTICS
+from bnexp.errors import did_you_mean
 from bnexp.foreign_text import shorten
+from bnexp.parts import part_name
+from bnexp.runs.diagnostics import WHOLE, has_pattern, is_diagnostic, split_diagnostic
 from bnexp.runs.record import Scalar, find_value
 
 _ABSENT = "no such key"
@@ -120,7 +125,9 @@ def _find_in(claim: ClaimConfig, case: Case, variants: Sequence[Variant]) -> Ite
     both = [variant.name for variant in sides["treatment"] if variant in sides.get("control", ())]
     if both:
         yield Finding(("control",), f"cell {both[0]} is in the treatment too")
-    yield from _find_selection_problems(claim, [one for found in sides.values() for one in found])
+    members = [one for found in sides.values() for one in found]
+    yield from _find_selection_problems(claim, members)
+    yield from _find_unmeasured(claim, members)
 
 
 def _find_place(
@@ -233,3 +240,39 @@ def _find_selection_problems(claim: ClaimConfig, variants: Sequence[Variant]) ->
         if is_needed and has_none:
             reason = "is measured on validation images, and there are none; set data.val_size"
             yield Finding(path, reason)
+
+
+def _find_unmeasured(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
+    """Finds diagnostics in the claim's metric that a cell of its sides does not measure."""
+    for tag in filter(is_diagnostic, claim.tags):
+        quantity, layer = split_diagnostic(tag)
+        known = {found: part_name(one) for one in DIAGNOSTICS for found in one.list_quantities()}
+        diagnostic = known.get(quantity)
+        if diagnostic is None:
+            hint = did_you_mean(quantity, list(known))
+            yield Finding(("metric",), f"no diagnostic measures '{quantity}'{hint}")
+            continue
+        for variant in variants:
+            patterns = _find_measured_layers(variant, diagnostic)
+            if patterns is None:
+                reason = f"{variant.name} does not measure {quantity}; add {diagnostic} to its"
+                yield Finding(("metric",), f"{reason} `diagnostics:`")
+                break
+            is_one = layer not in ("", WHOLE) and not has_pattern(tag)
+            if patterns and is_one and not any(fnmatchcase(layer, one) for one in patterns):
+                reason = f"{diagnostic} measures only the layers {', '.join(patterns)}"
+                yield Finding(("metric",), f"{reason}; '{layer}' is none of them")
+                break
+
+
+def _find_measured_layers(variant: Variant, diagnostic: str) -> list[str] | None:
+    """Returns the patterns of the layers of a diagnostic, none for all; None if it is not there."""
+    for key, value in variant.config.items():
+        root, _, end = key.rpartition(".")
+        if root.startswith("diagnostics.") and end == "name" and value == diagnostic:
+            return [
+                str(one)
+                for name, one in variant.config.items()
+                if name.startswith(f"{root}.layers.")
+            ]
+    return None

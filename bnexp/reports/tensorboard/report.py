@@ -192,7 +192,9 @@ def _build_layout(comparison: Comparison, curves: Sequence[CellCurves]) -> dict[
         for tag in tags
         if any(tag in cell.by_tag and cell.by_tag[tag].low for cell in curves)
     ]
-    lines = [line_chart(tag, [f"^{re.escape(tag)}$"]) for tag in tags]
+    # No run has a tag of a figure over several layers.
+    own = [tag for tag in tags if not (comparison.question.layers and tag == comparison.metric)]
+    lines = [line_chart(tag, [f"^{re.escape(tag)}$"]) for tag in own]
     # TensorBoard shows charts with bands in the opposite order.
     titled = {_MEANS: bands[::-1], _ALL_RUNS: lines}
     return {title: charts for title, charts in titled.items() if charts}

@@ -126,7 +126,7 @@ def _published(claim: ClaimConfig) -> str:
 def describe_measure(claim: ClaimConfig) -> str:
     """Returns what the claim compares, such as `largest stable optim.learning_rate`."""
     reduction = claim.reduction
-    metric = claim.metric if claim.layers is None else f"median over the layers of {claim.metric}"
+    metric = f"{claim.layers} over the layers of {claim.metric}" if claim.layers else claim.metric
     if claim.at is not None:
         metric = f"{metric} after epoch {claim.at.epoch}"
     if claim.as_ == "ratio":

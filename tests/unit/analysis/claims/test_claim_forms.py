@@ -256,7 +256,11 @@ def test_a_target_may_be_what_the_controls_run_ends_with():
 
 
 def diagnosed(values, **changes):
-    """Returns the verdict on layers that had these values after epochs 1 and 2, against 2 and 1."""
+    return diagnosed_result(values, **changes).verdict
+
+
+def diagnosed_result(values, **changes):
+    """Returns the result of layers that had these values after two epochs, against 2 and 1."""
     claims = ({**CLAIM, "metric": "diag/gradient_norm", "margin": 0.1, **changes},)
     records = []
     for norm, layers in (("none", ((2.0, 1.0),) * 3), ("batch", values)):
@@ -271,7 +275,7 @@ def diagnosed(values, **changes):
             records.append(replace(run, diagnostics=diagnostics))
     (result,) = compare_runs(records).claims
     describe_claim(result)
-    return result.verdict
+    return result
 
 
 def test_the_layers_of_a_diagnostic_become_one_figure():
@@ -307,6 +311,15 @@ def test_a_diagnostic_after_an_earlier_epoch_as_a_ratio():
     assert diagnosed([(9.0, 0.1)], **changes) == "supported"
     assert diagnosed([(0.5, 9.0)], **changes) == "contradicted"
     assert diagnosed([(2.0, 9.0)], **changes) == "equivalent"
+
+
+def test_that_the_sides_have_other_layers_is_said():
+    def kinds(layers):
+        result = diagnosed_result([(2.0, 9.0)] * layers, layers="median")
+        return {caveat.kind for caveat in result.caveats}
+
+    assert "other layers" not in kinds(3)
+    assert "other layers" in kinds(4)
 
 
 def test_layers_without_a_reduction_leave_a_claim_open():

@@ -160,3 +160,48 @@ def test_a_key_of_the_claim_cannot_be_swept(tmp_path):
     base = BASE.replace("optim.learning_rate: [0.01, 0.1]", "claim.margin: [0.01, 0.1]")
     found = problems(tmp_path, "", base)
     assert found[0][2] == "cannot be swept"
+
+
+NORM = CLAIM + "  metric: diag/gradient_norm\n  layers: median\n"
+
+
+def test_a_claim_may_be_about_what_a_diagnostic_measures(tmp_path):
+    (claim,) = load(tmp_path, f"diagnostics: [gradient_norm]\n{NORM}").runs[0].config.claim
+
+    assert (claim.metric, claim.layers) == ("diag/gradient_norm", "median")
+
+
+@pytest.mark.parametrize(
+    ("diagnostics", "metric", "reason"),
+    [
+        (
+            "[update_ratio]",
+            "diag/gradient_norm",
+            "norm=batch,learning_rate=0.1 does not measure gradient_norm; add gradient_norm to its "
+            "`diagnostics:`",
+        ),
+        (
+            "[gradient_norm]",
+            "diag/gradient_nrom",
+            "no diagnostic measures 'gradient_nrom' (did you mean 'gradient_norm'?)",
+        ),
+        (
+            "[{name: gradient_norm, layers: [layers.0.*, head]}]",
+            "diag/gradient_norm/layers.1.conv",
+            "gradient_norm measures only the layers layers.0.*, head; 'layers.1.conv' is none of "
+            "them",
+        ),
+    ],
+)
+def test_what_a_side_does_not_measure_is_said_at_the_metric(tmp_path, diagnostics, metric, reason):
+    written = f"diagnostics: {diagnostics}\n{NORM.replace('diag/gradient_norm', metric)}"
+
+    assert problems(tmp_path, written) == [(17, "claim.metric", reason)]
+
+
+@pytest.mark.parametrize("metric", ["layers.0.conv", "all", "'*.conv'"])
+def test_layers_that_a_diagnostic_may_measure_are_accepted(tmp_path, metric):
+    diagnostics = "[{name: gradient_norm, layers: [layers.0.*]}]"
+    written = NORM.replace("diag/gradient_norm", f"diag/gradient_norm/{metric}".replace("'", ""))
+
+    assert load(tmp_path, f"diagnostics: {diagnostics}\n{written}")

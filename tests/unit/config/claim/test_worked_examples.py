@@ -22,6 +22,7 @@ SWEEPS = [
     },
     {"model.norm.name": ["batch", "group"], "data.batch_size": [4, 128]},
     {"model.norm.name": ["none", "batch"]},
+    {"model.norm.name": ["none", "batch"]},
 ]
 CONFIG = {
     "name": "example",
@@ -30,11 +31,11 @@ CONFIG = {
 }
 
 
-def test_there_are_six_examples():
-    assert len(EXAMPLES) == len(SWEEPS) == 6
+def test_there_are_seven_examples():
+    assert len(EXAMPLES) == len(SWEEPS) == 7
 
 
-@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("place", range(7))
 def test_the_example_is_a_claim_that_its_sweep_can_answer(place, tmp_path):
     example = yaml.safe_load(EXAMPLES[place])
     sweep = example.pop("sweep", {"seeds": 5, "grid": SWEEPS[place]})
