@@ -44,3 +44,31 @@ def find_trained(module: nn.Module) -> list[Tensor]:
 def compute_norm(tensors: Iterable[Tensor]) -> Tensor:
     """Returns the Euclidean norm of all values of some tensors together, a tensor of one value."""
     return nn.utils.get_total_norm(list(tensors))
+
+
+_ACTIVATIONS: tuple[type[nn.Module], ...] = tuple(
+    kind
+    for name, kind in vars(nn.modules.activation).items()
+    if name in nn.modules.activation.__all__
+    and not any(word in name for word in ("Softm", "Attention"))  # these mix values
+)
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Returns whether a module applies one of PyTorch's activation functions to each value."""
+    return isinstance(module, _ACTIVATIONS)
+
+
+def has_running_statistics(module: nn.Module) -> bool:
+    """Returns whether a module has a running mean and variance, as batch norms have."""
+    values = (getattr(module, name, None) for name in ("running_mean", "running_var"))
+    return all(isinstance(value, Tensor) for value in values)
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Returns whether a module has running statistics, or a γ: one `weight` per channel."""
+    weight = getattr(module, "weight", None)
+    has_gamma = isinstance(module, nn.LayerNorm) or (
+        isinstance(weight, nn.Parameter) and weight.dim() == 1 and not isinstance(module, nn.PReLU)
+    )
+    return has_gamma or has_running_statistics(module)

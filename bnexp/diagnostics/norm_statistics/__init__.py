@@ -1,0 +1,1 @@
+"""Statistics of what norms have learned and gathered."""

@@ -1,0 +1,36 @@
+"""Measures parameters and running statistics of norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from bnexp.diagnostics.probe import Probe, ProbedStep
+
+QUANTITIES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+}
+"""The attribute of a norm that holds each quantity."""
+
+
+class NormStatistics(Probe):
+    """Yields mean and standard deviation over the channels of what each norm holds."""
+
+    def __init__(self, every: int, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__(every)
+        self._layers = layers
+
+    def after_update(self, step: ProbedStep) -> Iterator[tuple[str, Tensor]]:
+        """Yields what the norms hold now."""
+        for name, layer in self._layers.items():
+            for quantity, attribute in QUANTITIES.items():
+                values = getattr(layer, attribute, None)
+                if isinstance(values, Tensor):
+                    variance, mean = torch.var_mean(values.detach(), correction=0)
+                    yield f"diag/{quantity}_mean/{name}", mean
+                    yield f"diag/{quantity}_std/{name}", variance.sqrt()

@@ -1,0 +1,1 @@
+"""Running statistics against those of the batch."""

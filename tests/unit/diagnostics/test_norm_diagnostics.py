@@ -1,0 +1,107 @@
+"""What norms hold, set by hand, and how far it is from the statistics of a batch."""
+
+import math
+
+import pytest
+import torch
+from observed_passes import observe
+from torch import nn
+
+from bnexp.diagnostics.layers import is_activation, is_norm
+from bnexp.diagnostics.norm_statistics.config import NormStatisticsConfig
+from bnexp.diagnostics.running_vs_batch.config import RunningVsBatchConfig
+from bnexp.models.layers import Scale
+from bnexp.norms import NORMS
+from bnexp.parts import part_name
+
+
+def set_values(norm, **values):
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(norm, name).copy_(torch.tensor(value))
+
+
+def measure(config, model, inputs):
+    found = observe(config.build(model, 1), model, inputs)
+    return {tag.removeprefix("diag/"): float(value) for tag, value in found.items()}
+
+
+def test_parameters_and_running_statistics_are_summed_up_over_channels():
+    model = nn.Sequential(nn.BatchNorm1d(2).eval())
+    set_values(
+        model[0],
+        weight=[1.0, 3.0],
+        bias=[-1.0, 0.0],
+        running_mean=[2.0, 6.0],
+        running_var=[4.0] * 2,
+    )
+
+    assert measure(NormStatisticsConfig(), model, torch.randn(4, 2)) == {
+        "gamma_mean/0": 2.0,
+        "gamma_std/0": 1.0,
+        "beta_mean/0": -0.5,
+        "beta_std/0": 0.5,
+        "running_mean_mean/0": 4.0,
+        "running_mean_std/0": 2.0,
+        "running_var_mean/0": 4.0,
+        "running_var_std/0": 0.0,
+    }
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
+def test_every_norm_that_has_parameters_is_found(norm):
+    layer = norm().build(32)
+
+    assert is_norm(layer) == any(True for _ in layer.parameters())
+
+
+def test_other_layers_are_no_norms():
+    others = [nn.Conv2d(3, 4, 1), nn.Conv1d(3, 4, 1), nn.Linear(3, 4), nn.PReLU(), Scale(1.0)]
+
+    assert not any(map(is_norm, others))
+    assert is_norm(nn.LayerNorm((3, 4, 4)))
+
+
+def test_activations_are_those_that_map_each_value():
+    assert all(map(is_activation, [nn.ReLU(), nn.PReLU(), nn.Hardswish(), nn.Sigmoid(), nn.GELU()]))
+    others = [nn.Softmax(), nn.LogSoftmax(), nn.MultiheadAttention(4, 2), nn.Dropout()]
+    assert not any(map(is_activation, others))
+
+
+INPUTS = torch.tensor([[0.0, 10.0], [4.0, 10.5], [8.0, 11.0]])
+"""Per column: mean 4 and 10.5, unbiased variance 16 and 0.25."""
+
+
+def test_there_is_no_gap_if_the_running_statistics_are_the_batchs():
+    model = nn.Sequential(nn.BatchNorm1d(2, momentum=1.0))
+
+    found = measure(RunningVsBatchConfig(), model, INPUTS)
+
+    assert found == pytest.approx({"running_mean_gap/0": 0.0, "running_std_gap/0": 0.0}, abs=1e-6)
+
+
+def test_gaps_are_those_of_the_formula_after_the_running_statistics_have_moved():
+    model = nn.Sequential(nn.BatchNorm1d(2, momentum=0.5, eps=1e-12))
+
+    found = measure(RunningVsBatchConfig(), model, INPUTS)
+
+    # From 0 and 1, halfway: means 2 and 5.25, variances 8.5 and 0.625.
+    means = [(2 - 4) / 4, (5.25 - 10.5) / 0.5]
+    spreads = [math.log(8.5 / 16) / 2, math.log(0.625 / 0.25) / 2]
+    for tag, gaps in (("running_mean_gap/0", means), ("running_std_gap/0", spreads)):
+        assert found[tag] == pytest.approx(math.sqrt(sum(gap**2 for gap in gaps) / 2))
+
+
+def test_a_norm_without_running_statistics_has_no_gap():
+    model = nn.Sequential(nn.BatchNorm1d(2, track_running_stats=False), nn.LayerNorm(2))
+
+    assert measure(RunningVsBatchConfig(), model, INPUTS) == {}
+
+
+def test_pixels_count_as_values_of_their_channel():
+    images = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.BatchNorm2d(3, momentum=1.0))
+
+    found = measure(RunningVsBatchConfig(), model, images)
+
+    assert found == pytest.approx({"running_mean_gap/0": 0.0, "running_std_gap/0": 0.0}, abs=1e-5)
