@@ -1,4 +1,6 @@
-"""Writes docs/config.md, norms.md, doctor.md and cli.md from schema, docstrings and commands.
+"""Writes config.md, norms.md, metrics.md, doctor.md and cli.md in docs/ from the code.
+
+That is from the schema, from docstrings, and from the commands.
 
 python scripts/write_docs.py [--check]     with --check, only says whether they are up to date
 """
@@ -38,6 +40,7 @@ from bnexp.runs.record import Scalar
 
 DOCS = Path(__file__).parents[1] / "docs"
 NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
+METRICS_TEMPLATE = Path(__file__).with_name("metrics.md")
 DOCTOR_TEMPLATE = Path(__file__).with_name("doctor.md")
 COMMANDS = (
     "",
@@ -215,20 +218,31 @@ def write_config_page() -> str:
 
 def write_norms_page() -> str:
     """Returns docs/norms.md: scripts/norms.md with a table and a section for each norm."""
-    rows = ["| name | what it does |", "|---|---|"]
-    sections = []
-    for norm in NORMS:
-        name = part_name(norm)
-        summary = inspect.cleandoc(norm.__doc__ or "").partition("\n\n")[0]
-        rows.append(f"| [`{name}`](#{name}) | {summary} |")
-        sections.append(f"## `{name}`\n\n{write_headings(norm)}")
+    table, sections = describe_parts(NORMS, "##")
     parts = {
-        "table": "\n".join(rows),
-        "norms": "\n\n".join(sections),
+        "table": table,
+        "norms": sections,
         "weight_standardization": write_headings(WSConv2d),
         "reference": Path(reference.__file__).read_text(encoding="utf-8"),
     }
     return fill_in(NORMS_TEMPLATE, parts)
+
+
+def write_metrics_page() -> str:
+    """Returns docs/metrics.md: scripts/metrics.md with a section for each diagnostic."""
+    table, sections = describe_parts(DIAGNOSTICS, "###")
+    return fill_in(METRICS_TEMPLATE, {"table": table, "diagnostics": sections})
+
+
+def describe_parts(members: Sequence[type[Part]], level: str) -> tuple[str, str]:
+    """Returns the rows of a table of parts, linked to the sections that follow."""
+    rows, sections = [], []
+    for member in members:
+        name = part_name(member)
+        summary = " ".join(inspect.cleandoc(member.__doc__ or "").partition("\n\n")[0].split())
+        rows.append(f"| [`{name}`](#{name}) | {summary} |")
+        sections.append(f"{level} `{name}`\n\n{write_headings(member)}")
+    return "\n".join(rows), "\n\n".join(sections)
 
 
 def fill_in(template: Path, parts: typing.Mapping[str, str]) -> str:
@@ -250,8 +264,9 @@ def write_doctor_page() -> str:
 
 
 def write_headings(documented: type) -> str:
-    """Returns a docstring with the headings of norms in bold."""
-    headings = "|".join(NormConfig.docstring_headings)
+    """Returns a docstring with the headings of its kind of part, by default norms, in bold."""
+    kind = documented if issubclass(documented, Part) else NormConfig
+    headings = "|".join(kind.docstring_headings)
     doc = inspect.cleandoc(documented.__doc__ or "")
     return re.sub(rf"^({headings}):", r"**\1:**", doc, flags=re.MULTILINE)
 
@@ -308,6 +323,7 @@ def main() -> None:
     pages = {
         "config.md": write_config_page(),
         "norms.md": write_norms_page(),
+        "metrics.md": write_metrics_page(),
         "doctor.md": write_doctor_page(),
         "cli.md": write_cli_page(),
     }

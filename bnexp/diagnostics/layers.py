@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
+
+from bnexp.diagnostics.config import DiagnosticConfig
 
 ROOT = "root"
 """What the network itself is called, whose path is empty, if it has parameters of its own."""
@@ -30,10 +32,14 @@ def is_chosen(name: str, patterns: Sequence[str] | None) -> bool:
     return patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def find_idle_patterns(model: nn.Module, patterns: Iterable[str]) -> list[str]:
-    """Returns the patterns that match no module of a network."""
+def find_idle_patterns(diagnostics: Sequence[DiagnosticConfig], model: nn.Module) -> Iterator[str]:
+    """Yields a sentence for each pattern of the diagnostics that matches no layer of a network."""
     names = [name or ROOT for name, _ in model.named_modules()]
-    return [one for one in patterns if not any(fnmatchcase(name, one) for name in names)]
+    for index, diagnostic in enumerate(diagnostics):
+        for pattern in diagnostic.layers or ():
+            if not any(fnmatchcase(name, pattern) for name in names):
+                what = f"no layer of the network is called '{pattern}'"
+                yield f"diagnostics.{index}.layers: {what}; it has e.g. {names[-1]}"
 
 
 def find_trained(module: nn.Module) -> list[Tensor]:

@@ -6,14 +6,14 @@ What a step draws at random (dropout, noise) is a function of the seed and its n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnexp.diagnostics.probe import Probe, ProbedStep
+from bnexp.diagnostics.probe import LossOfBatch, Probe, ProbedStep, leaving_no_trace
 from bnexp.training.machine.precision import autocast
 from bnexp.training.optimization.update import Update
 
@@ -52,21 +52,18 @@ def train_step(
     number for the part of the batch that starts there.
     """
     update = update or optimizer.step
-    with contextlib.ExitStack() as hooks:
-        for probe in probes:
-            for handle in probe.hook(model):
-                hooks.enter_context(handle)
+
+    def compute_again(images: slice = slice(None)) -> Tensor:
+        seed(images.start)
+        return compute_loss(model, (batch[0][images], batch[1][images]), precision)[0]
+
+    with _hooked(model, probes, compute_again) if probes else contextlib.nullcontext():
         loss, logits = compute_loss(model, batch, precision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
     loss, logits = loss.detach(), logits.detach()
     if not probes:
         return StepResult(loss, logits, clipped=update())
-
-    def compute_again(images: slice = slice(None)) -> Tensor:
-        seed(images.start)
-        return compute_loss(model, (batch[0][images], batch[1][images]), precision)[0]
-
     learning_rate = optimizer.param_groups[0]["lr"]
     step = ProbedStep(number, model, *batch, loss, logits, learning_rate, compute_again)
     for probe in probes:
@@ -74,6 +71,24 @@ def train_step(
     clipped = update()
     measured = {tag: value for probe in probes for tag, value in probe.after_update(step)}
     return StepResult(loss, logits, measured, clipped)
+
+
+@contextlib.contextmanager
+def _hooked(
+    model: nn.Module, probes: Sequence[Probe], compute_again: LossOfBatch
+) -> Iterator[None]:
+    """Lets the probes' hooks see a pass: the one inside or, if the network is compiled, another.
+
+    A compiled network calls no hooks, so that they see the same pass uncompiled, before it.
+    """
+    with contextlib.ExitStack() as hooks:
+        handles = [hooks.enter_context(one) for probe in probes for one in probe.hook(model)]
+        if not handles or model._compiled_call_impl is None:
+            yield
+            return
+        with leaving_no_trace(model), torch.compiler.set_stance("force_eager"):
+            compute_again().backward()  # type: ignore[no-untyped-call]
+    yield
 
 
 def compute_loss(model: nn.Module, batch: Batch, precision: str) -> tuple[Tensor, Tensor]:

@@ -160,3 +160,23 @@ def test_no_generator_moves(dataset):
     with leaving_no_trace(model):
         torch.rand(3)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("first", [1, 2], ids=["at the first step", "later"])
+def test_the_hooks_of_a_compiled_network_see_the_same_pass_uncompiled(first, dataset):
+    def build():
+        parts = build_parts(configure(norm=BatchNormConfig()), dataset, CPU)
+        parts.learner.model.compile(backend="eager")
+        return parts
+
+    seen = {}
+    for name, probes in {"off": [], "on": [Activations(1)]}.items():
+        parts, losses = build(), []
+        for number, batch in zip(range(1, 4), parts.batches.epoch(0), strict=False):
+            result = parts.learner.step(number, batch, probes if number >= first else ())
+            losses.append(result.loss)
+        seen[name] = losses, read_bits(parts.learner.model.state_dict())
+        for probe in probes:
+            assert (probe.forwards, probe.backwards) == (4 - first, 4 - first)
+
+    assert seen["on"] == seen["off"]
