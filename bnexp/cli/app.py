@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bnexp import __version__
 from bnexp.cli.command import Command, Group
 from bnexp.cli.output import echo
 from bnexp.errors import OUT_OF_MEMORY, BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output, print_line
 from bnexp.system import is_out_of_memory
+from bnexp.version import __version__
 from bnexp.wording import wrap_words
 
 EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
@@ -41,6 +41,7 @@ def build_app() -> typer.Typer:
     from bnexp.cli.compare import compare
     from bnexp.cli.data import app as data_app
     from bnexp.cli.doctor import doctor
+    from bnexp.cli.export import export
     from bnexp.cli.init import init
     from bnexp.cli.ls import ls
     from bnexp.cli.rm import rm
@@ -67,6 +68,7 @@ def build_app() -> typer.Typer:
         compare,
         evaluate,
         predict,
+        export,
         show,
         tb,
         ls,

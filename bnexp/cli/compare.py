@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,13 +14,7 @@ from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
-from bnexp.runs.diagnostics import (
-    LayerReduction,
-    complete_tag,
-    is_diagnostic,
-    read_claimed_diagnostics,
-    read_diagnostics,
-)
+from bnexp.runs.diagnostics import LayerReduction
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
 
@@ -128,52 +121,35 @@ def compare(
     """
     # Thousands of runs are many objects, none of them in a cycle, and the process ends soon.
     gc.disable()
-    from bnexp.analysis.changed_data import find_changed_data
-    from bnexp.analysis.comparison import compare_by, compare_runs
-    from bnexp.analysis.results import Question
-    from bnexp.analysis.where import find_key, select_runs, split_runs
-    from bnexp.runs.reading import read_experiments
+    from bnexp.api.report import compare as compare_experiments
 
     named = [add_tier(target, tier, runs_dir) for target in targets or []]
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
-    metric = complete_tag(metric, layers)
-    records = _read_diagnostics(read_experiments(named, runs_dir), metric, layers)
-    chosen, conditions = select_runs(records, where or [])
-    question = Question(metric, baseline, target, margin, conditions, layers)
-    if by is None:
-        found = compare_runs(chosen, question, whole=records)
-        caveats = (*find_changed_data(chosen), *found.caveats)
-        comparisons: tuple[Comparison, ...] = (replace(found, caveats=caveats),)
-    else:
-        by = find_key(by, chosen, "--by")
-        comparisons = compare_by(chosen, by, question)
-        for caveat in find_changed_data(chosen):
-            warn(caveat.text)
-        if any(record.claims for record in chosen):
-            say("the experiment's claims are only judged without --by")
-    _print(comparisons, report_format, by)
-    if not by and not conditions:
-        _write_events(comparisons[0], records)
-    if html is not None or plots is not None:
-        parts = split_runs(chosen, by)[1].values() if by else [chosen]
-        _write_drawings(comparisons, chosen, [*parts], html, plots)
+    report = compare_experiments(
+        *named,
+        runs_dir=runs_dir,
+        metric=metric,
+        layers=layers,
+        baseline=baseline,
+        target=target,
+        margin=margin,
+        by=by,
+        where=where or (),
+    )
+    for caveat in report.caveats:
+        warn(caveat.text)
+    if by and any(record.claims for record in report.runs):
+        say("the experiment's claims are only judged without --by")
+    _print(report.comparisons, report_format, report.by)
+    if report.is_whole:
+        _write_events(report.comparisons[0], report.every_run)
+    if html is not None:
+        from bnexp.reports.html.page import write_html
 
-
-def _read_diagnostics(
-    records: Sequence[RunRecord], metric: str, layers: LayerReduction | None
-) -> tuple[RunRecord, ...]:
-    """Returns the runs with what their diagnostics measured, as far as it is asked for."""
-    from bnexp.analysis.diagnostics import measure_diagnostic
-
-    if is_diagnostic(metric):
-        from bnexp.analysis.results import Question
-
-        read = [*map(read_diagnostics, records)]
-        return measure_diagnostic(read, Question(metric, layers=layers))
-    if layers is not None:
-        raise UsageError("--layers: goes with a diagnostic, e.g. --metric diag/gradient_norm")
-    return read_claimed_diagnostics(records)
+        say(f"wrote {write_html(report.with_diagnostics(), report.runs, html)}")
+    if plots is not None:
+        _write_figures(report.with_diagnostics(), plots)
 
 
 def _print(
@@ -222,28 +198,6 @@ def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     if len(folders) == 1:
         folder = folders.pop() / COMPARISON
         write_to_tensorboard(comparison, records, folder, warn)
-
-
-def _write_drawings(
-    comparisons: Sequence[Comparison],
-    records: Sequence[RunRecord],
-    parts: Sequence[Sequence[RunRecord]],
-    html: Path | None,
-    plots: Path | None,
-) -> None:
-    """Writes the page and the figures; `parts` are the runs of each comparison."""
-    from bnexp.analysis.diagnostics import show_diagnostics
-
-    shown = [
-        show_diagnostics(comparison, runs, read_diagnostics)
-        for comparison, runs in zip(comparisons, parts, strict=True)
-    ]
-    if html is not None:
-        from bnexp.reports.html.page import write_html
-
-        say(f"wrote {write_html(shown, records, html)}")
-    if plots is not None:
-        _write_figures(shown, plots)
 
 
 def _write_figures(comparisons: Sequence[Comparison], directory: Path) -> None:

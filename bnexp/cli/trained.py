@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 from rich.console import RenderableType
 
+from bnexp.api.runs import find_run
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import echo, print_json, print_table, say
 from bnexp.config.train import PopulationStatistics
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs import RunRecord, read_experiments
 from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def evaluate(
     Example: `bnexp evaluate quickstart/norm=batch/seed=0`
     """
     kinds = _read_kinds(statistics or ["ema"])
-    record = _find_run(run, runs_dir)
+    record = find_run(run, runs_dir).record
     say(LOADING)
     from bnexp.trained.evaluation import evaluate_run
 
@@ -92,7 +92,7 @@ def predict(
 
     Example: `bnexp predict quickstart/norm=batch/seed=0 cat.jpg`
     """
-    record = _find_run(run, runs_dir)
+    record = find_run(run, runs_dir).record
     say(LOADING)
     import torch
 
@@ -129,23 +129,6 @@ def _read_kinds(words: Sequence[str]) -> tuple[PopulationStatistics, ...]:
             hint = did_you_mean(word, KINDS) or f"; there are {', '.join(KINDS)}"
             raise UsageError(f"--population-statistics: '{word}' is none{hint}")
     return tuple(kinds)
-
-
-def _find_run(target: str, runs_dir: Path) -> RunRecord:
-    """Returns the one run that is named.
-
-    Raises:
-        UsageError: There is none, or there are several.
-    """
-    records = read_experiments([target], runs_dir)
-    if len(records) > 1:
-        first = records[0]
-        one = f"{first.experiment}/{first.cell}/seed={first.seed}"
-        raise UsageError(
-            f"'{target}' is {count(len(records), 'run')}; name one, e.g. '{one}' "
-            f"(bnexp ls {first.experiment} lists them)"
-        )
-    return records[0]
 
 
 def _print(found: Evaluation) -> None:

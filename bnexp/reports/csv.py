@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bnexp.analysis.results import CellResult, Comparison
@@ -20,13 +20,22 @@ def render_csv(*comparisons: Comparison, by: str | None = None) -> str:
     the runs were divided by; each row has its value of it.
     """
     keys = tuple(dict.fromkeys(key for part in comparisons for key in part.differing))
-    found = [_row(part, cell, keys, by) for part in comparisons for cell in part.cells]
-    rows = [{_defuse(key): _defuse(value) for key, value in row.items()} for row in found]
+    return write_csv([_row(part, cell, keys, by) for part in comparisons for cell in part.cells])
+
+
+def write_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a header and the rows, all of which have the keys of the first.
+
+    Texts are made visible, and a spreadsheet computes none of them.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([_defuse(value) for value in row] for row in (rows[0], *map(_values, rows)))
     return text.getvalue()
+
+
+def _values(row: Mapping[str, Any]) -> list[Any]:
+    return [*row.values()]
 
 
 def _row(

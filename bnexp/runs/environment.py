@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bnexp import __version__
 from bnexp.system import read_proc
+from bnexp.version import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "tensorboard", "pydantic", "scipy")
 

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "bnexp"
 
 LAYERS = [
     {"cli"},
+    {"api"},
     {"doctor"},
     {"launch", "reports", "trained"},
     {"training", "analysis"},
@@ -30,6 +31,7 @@ LAYERS = [
         "parts",
         "seeding",
         "system",
+        "version",
         "wording",
     },
 ]

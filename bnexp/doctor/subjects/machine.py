@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bnexp import __version__
 from bnexp.data import DATASETS
 from bnexp.data.published.base import PublishedConfig
 from bnexp.errors import BnexpError, DataError
@@ -32,6 +31,7 @@ from bnexp.system import (
     read_memory_limit,
     read_proc,
 )
+from bnexp.version import __version__
 
 _SECONDS = 120
 """How long a library may take to import; cold, from a network disk, PyTorch takes a minute."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-import bnexp
 from bnexp.runs.environment import describe_processor
+from bnexp.version import __version__
 
 TRAINING_CODE = ("data", "diagnostics", "models", "norms", "training")
 """The packages whose source decides what a run computes; reports and commands do not."""
@@ -23,8 +23,8 @@ def describe_conditions(device: torch.device, dataset_fingerprint: str) -> dict[
     conditions: dict[str, str | int] = {
         # A plain text, which `TorchVersion` is not: the checkpoint holds nothing else.
         "torch": str(torch.__version__),
-        "bnexp": bnexp.__version__,
-        "training code": digest_code(Path(bnexp.__file__).parent),
+        "bnexp": __version__,
+        "training code": digest_code(Path(__file__).parents[2]),
         "device": f"{device.type} ({name}, {platform.machine()})",
         "dataset": dataset_fingerprint[:16],
     }

@@ -1,0 +1,1 @@
+"""What Python and notebooks use: the functions that `bnexp` names, behind its commands too."""

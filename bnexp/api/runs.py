@@ -1,0 +1,161 @@
+"""Runs as Python sees them: what each was to do, and what it measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnexp.errors import BnexpError, UsageError
+from bnexp.files import read_foreign
+from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.reading import read_experiments
+from bnexp.runs.record import RunRecord, Scalar, Summary, unflatten
+from bnexp.runs.run_dir import RunDir
+from bnexp.runs.seal import Seal
+from bnexp.wording import count
+
+if TYPE_CHECKING:
+    from bnexp.trained.network import TrainedNetwork
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """One run of an experiment, finished or not."""
+
+    record: RunRecord
+    """What was read from its folder."""
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.record.path
+
+    @property
+    def experiment(self) -> str:
+        """The name of the experiment."""
+        return self.record.experiment
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell, e.g. `norm=batch`."""
+        return self.record.cell
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self.record.seed
+
+    @property
+    def state(self) -> str:
+        """`finished`, `diverged`, `failed`, `interrupted`, `running` or `pending`."""
+        return self.record.state
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        """The swept keys with the values of this cell."""
+        return self.record.settings
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, nested as in YAML."""
+        tree: dict[str, Any] = unflatten(self.record.config)
+        return tree
+
+    @property
+    def summary(self) -> Summary | None:
+        """What it measured; None unless it has finished or diverged."""
+        return self.record.summary
+
+    @property
+    def history(self) -> Mapping[str, tuple[float, ...]]:
+        """One value per epoch, by tag; empty unless it has finished or diverged."""
+        return self.record.summary.history if self.record.summary else {}
+
+    @property
+    def final(self) -> Mapping[str, float]:
+        """The figures after the last epoch, by tag; empty if it diverged or has not ended."""
+        return self.record.summary.final if self.record.summary else {}
+
+    def metrics(self) -> list[dict[str, float | None]]:
+        """Returns every row that it recorded: step, epoch, elapsed_seconds and scalars by tag.
+
+        A value that was not finite is None.
+
+        Raises:
+            BnexpError: The rows are damaged, or not those that the run wrote.
+        """
+        path = RunDir(self.path).metrics
+        try:
+            content = read_foreign(path, MOST_BYTES_OF_METRICS)
+        except OSError as error:
+            raise BnexpError(f"{path} cannot be read: {error.strerror or error}") from error
+        if self.summary and (problem := Seal(self.path).find_problem(path.name, content)):
+            raise BnexpError(problem)
+        return [*_parse_rows(path, content)]
+
+    def load_model(self) -> TrainedNetwork:
+        """Returns its network with its preprocessing, in evaluation mode; imports PyTorch.
+
+        Raises:
+            UsageError, BnexpError: It has no checkpoint, or a damaged one.
+        """
+        from bnexp.trained.network import load_network
+
+        return load_network(self.record)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.experiment}/{self.cell}/seed={self.seed}, {self.state}>"
+
+
+def load_runs(*names: str, runs_dir: str | Path = "runs") -> list[Run]:
+    """Returns the runs of experiments, by name or by folder; without a name, of the newest.
+
+    They come in the order of their cells, seeds rising.
+
+    Raises:
+        UsageError: There are no such runs.
+    """
+    return [Run(record) for record in read_experiments(names, Path(runs_dir))]
+
+
+def load_model(run: Run | str, runs_dir: str | Path = "runs") -> TrainedNetwork:
+    """Returns the network of a run, given itself or by name: `quickstart/norm=batch/seed=0`.
+
+    Raises:
+        UsageError, BnexpError: There is no such run, there are several, or it has no sound
+            checkpoint.
+    """
+    return (run if isinstance(run, Run) else find_run(run, runs_dir)).load_model()
+
+
+def find_run(name: str, runs_dir: str | Path = "runs") -> Run:
+    """Returns the one run of that name.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
+    found = load_runs(name, runs_dir=runs_dir)
+    if len(found) > 1:
+        first = found[0]
+        one = f"{first.experiment}/{first.cell}/seed={first.seed}"
+        raise UsageError(
+            f"'{name}' is {count(len(found), 'run')}; name one, e.g. '{one}' "
+            f"(bnexp ls {first.experiment} lists them)"
+        )
+    return found[0]
+
+
+def _parse_rows(path: Path, content: bytes) -> Iterator[dict[str, float | None]]:
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line:
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BnexpError(f"{path}: line {number} cannot be read") from error
+        if not isinstance(row, dict):
+            raise BnexpError(f"{path}: line {number} is no row of metrics")
+        yield row
