@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_up_runs import seal
+from made_up_runs import make_runs, seal
 from pydantic import TypeAdapter
 from records import build_summary
 
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir
-from bnexp.runs.reading import read_run
+from bnexp.runs.reading import read_experiments, read_run
 from bnexp.runs.record import Summary, find_contradiction, list_evaluated_steps
 
 SUMMARY = build_summary(value=0.5, history=(0.25, 0.5))
@@ -194,3 +194,16 @@ def test_a_relative_path_makes_no_run_look_copied(place, run, monkeypatch):
     monkeypatch.chdir({"": run.path, "..": inside, "seed=3": run.path.parent}[place])
 
     assert read_run(Path(place)).problems == ()
+
+
+def test_thousands_of_runs_are_read_by_several_processes_as_by_one(tmp_path, monkeypatch):
+    experiment = make_runs(tmp_path, cells=2, seeds=3)
+    (experiment / "norm=none,learning_rate=0.001/seed=1/summary.json").write_text("{")
+    alone = read_experiments(["many"], tmp_path)
+
+    monkeypatch.setattr("bnexp.runs.reading._MANY", 1)
+    monkeypatch.setattr("bnexp.system.count_usable_cores", lambda: 2)
+    shared = read_experiments(["many"], tmp_path)
+
+    assert shared == alone
+    assert [run.state for run in shared].count("failed") == 1
