@@ -74,16 +74,19 @@ def make_runs(runs_dir, cells=2, seeds=3, epochs=10):
     return runs_dir / "many"
 
 
-def make_cells(folder, axes, seeds=1):
-    """Makes finished runs of each combination of settings, with TensorBoard's events."""
+def make_cells(folder, axes, seeds=1, scalars=None):
+    """Makes finished runs of each combination of settings, with TensorBoard's events.
+
+    `scalars` are shown by TensorBoard besides accuracies and losses.
+    """
     for index, values in enumerate(itertools.product(*axes.values())):
         settings = dict(zip(axes, values, strict=True))
         cell = ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
         for seed in range(seeds):
-            make_run(folder / cell / f"seed={seed}", settings, index)
+            make_run(folder / cell / f"seed={seed}", settings, index, scalars=scalars or {})
 
 
-def make_run(path, settings, index=0, state="finished"):
+def make_run(path, settings, index=0, state="finished", scalars=None):
     """Makes one run, finished or still at work, with TensorBoard's events."""
     path.mkdir(parents=True)
     summary = make_summary(2, final_accuracy(index, 0))
@@ -101,7 +104,7 @@ def make_run(path, settings, index=0, state="finished"):
             path / "summary.json", {key: value for key, value in asdict(summary).items() if value}
         )
         seal(path)
-    events = [scalars_event(100, time.time(), summary.final)]
+    events = [scalars_event(100, time.time(), {**summary.final, **(scalars or {})})]
     (path / "events.out.tfevents.1.made-up").write_bytes(encode_event_file(events, time.time()))
 
 

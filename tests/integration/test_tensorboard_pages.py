@@ -124,3 +124,21 @@ def test_the_printed_address_gives_the_runs_of_a_cell_one_colour(server, browser
     assert set(colours) == {"norm=none", "norm=batch", "norm=batch(eps=0.001)"}
     assert all(len(of_cell) == 1 for of_cell in colours.values())
     assert len(set.union(*colours.values())) == 3
+
+
+def test_diagnostics_of_many_layers_leave_accuracy_and_loss_in_the_first_view(server, browser):
+    quantities = ("activation_mean", "gradient_norm", "update_ratio")
+    measured = {f"diag/{name}/layers.{n}.conv": 1.0 for name in quantities for n in range(30)}
+    axes = {"model.norm.name": ("none", "batch")}
+    make_cells(server.folder / "inside", axes, scalars=measured)
+    with serve_tensorboard("inside", "--runs-dir", ".", cwd=server.folder) as inside:
+        browser.open(inside.find_printed_address())
+        cards = ("test /accuracy", "train /accuracy", "test /loss", "train /loss")
+        text = browser.wait_for(lambda text: all(card in text for card in cards))
+
+        pinned, _, rest = text.partition("diag 90 cards")
+        assert [card for card in cards if card not in pinned] == []
+        assert rest
+        browser.open(f"{inside.address}/#hparams")
+        text = browser.wait_for(lambda text: "test/accuracy" in text and "Trial ID" in text)
+        assert "diag/" not in text

@@ -46,6 +46,7 @@ from bnexp.reports.figures.style import (
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, metric_format, with_unit
 from bnexp.reports.words.headings import describe_selection
+from bnexp.runs.diagnostics import is_diagnostic
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def build_curves(comparison: Comparison) -> Chart | None:
     plots = [
         *filter(None, (_build_plot(comparison, tags) for tags in curve_tags(comparison.metric)))
     ]
-    if not any(comparison.metric in plot.tags for plot in plots):
+    is_shown = any(comparison.metric in plot.tags for plot in plots)
+    if not plots or not (is_shown or is_diagnostic(comparison.metric)):
         return None
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
     is_same_n = len({cell.n for cell in comparison.cells}) == 1
@@ -134,7 +136,10 @@ def _join(words: Sequence[str]) -> str:
 
 
 def _build_plot(comparison: Comparison, wanted: Sequence[str]) -> Plot | None:
-    """Returns the panel of those of the tags that some run has a curve of."""
+    """Returns the panel of those of the tags that some run has a curve of.
+
+    A diagnostic that is not measured in each epoch has none, but a figure over the steps.
+    """
     tags = tuple(tag for tag in wanted if any(tag in cell.curves for cell in comparison.cells))
     if not tags:
         return None
@@ -143,6 +148,8 @@ def _build_plot(comparison: Comparison, wanted: Sequence[str]) -> Plot | None:
     is_crowded = len(comparison.cells) > MOST_WITH_BANDS
     lines = tuple(_build_lines(comparison, tags, shown.scale, is_crowded=is_crowded))
     means = [value for line in lines for value in (*line.curve.mean, *line.dashed)]
+    if not means and is_diagnostic(tags[0]):
+        return None
     finished = [value for line in lines for run in line.finished for _, value in run]
     diverged = [value for line in lines for run in line.diverged for _, value in run]
     values = means + ([] if is_crowded else finished) or diverged

@@ -140,13 +140,13 @@ def build_diagnostics(comparison: Comparison) -> dict[str, Chart]:
     charts: dict[str, Chart | None] = {}
     for measured in _collect(comparison):
         layers = tuple(layer for layer in measured.layers if layer != WHOLE)
-        if WHOLE in measured.layers:
-            name = f"{measured.name}_{WHOLE}" if layers else measured.name
-            charts[name] = _build_lines(comparison, measured, WHOLE)
         if len(layers) == 1:
             charts[measured.name] = _build_lines(comparison, measured, layers[0])
         elif layers:
             charts[measured.name] = _build_maps(comparison, replace(measured, layers=layers))
+        if WHOLE in measured.layers:
+            name = f"{measured.name}_{WHOLE}" if layers else measured.name
+            charts[name] = _build_lines(comparison, measured, WHOLE)
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 

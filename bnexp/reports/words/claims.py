@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.words.formatting import NOTHING, MetricFormat, find_interval, write_p
+from bnexp.reports.words.formatting import (
+    NOTHING,
+    MetricFormat,
+    find_exponent,
+    find_interval,
+    write_p,
+)
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
+from bnexp.runs.diagnostics import is_diagnostic
 from bnexp.runs.record import Scalar
 from bnexp.wording import count, write_value
 
@@ -163,13 +170,14 @@ def claim_format(claim: ClaimConfig) -> MetricFormat:
     metric = "axis" if _is_place(claim) else claim.tags[0]
     if metric in SHARES:
         metric = "accuracy"  # a share, shown in percent
-    margin = claim.margin * MetricFormat(metric, 0).scale
+    exponent = find_exponent(metric, [claim.margin]) if claim.as_ == "difference" else 0
+    margin = claim.margin * MetricFormat(metric, 0, exponent).scale
     enough = (
         decimals
         for decimals in range(1, _MOST_DECIMALS)
         if isclose(round(margin, decimals), margin, rel_tol=0.02)
     )
-    return MetricFormat(metric, next(enough, _MOST_DECIMALS))
+    return MetricFormat(metric, next(enough, _MOST_DECIMALS), exponent)
 
 
 def _is_place(claim: ClaimConfig) -> bool:
@@ -275,7 +283,9 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
         return "no figure"
     # The mean of logarithms, turned back, is the geometric mean.
     if claim.as_ == "ratio":
-        return claim_format(claim).value(exp(side.mean))
+        mean = exp(side.mean)
+        # The margin, a share, says nothing about how large what diagnostics measure is.
+        return f"{mean:.3g}" if is_diagnostic(claim.metric) else claim_format(claim).value(mean)
     base = _base(claim)
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 

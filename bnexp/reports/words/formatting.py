@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from bnexp.analysis.metrics import better_direction, is_accuracy
 from bnexp.analysis.results import CellResult, ClaimTest, Comparison, Difference
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, Figure, Phrase, plain
+from bnexp.runs.diagnostics import is_diagnostic
 
 NOTHING = "–"
 """Stands for a figure that does not exist."""
@@ -21,13 +23,15 @@ class MetricFormat:
 
     metric: str
     decimals: int
+    exponent: int = 0
+    """The power of ten that values are shown in, of a diagnostic that is tiny or huge."""
 
     @property
     def scale(self) -> float:
         """The factor from the stored to the shown value."""
         if self.is_bytes:
             return 2**-20
-        return 100 if is_accuracy(self.metric) else 1
+        return 100 if is_accuracy(self.metric) else 10.0**-self.exponent
 
     @property
     def is_bytes(self) -> bool:
@@ -36,13 +40,17 @@ class MetricFormat:
 
     @property
     def unit(self) -> str:
-        """The unit of a value: `%`, `MiB` or nothing."""
-        return "%" if is_accuracy(self.metric) else "MiB" * self.is_bytes
+        """The unit of a value: `%`, `MiB`, `×1e-6` or nothing."""
+        return "%" if is_accuracy(self.metric) else self._power or "MiB" * self.is_bytes
 
     @property
     def difference_unit(self) -> str:
-        """The unit of a difference: `points`, `MiB` or nothing."""
-        return "points" if is_accuracy(self.metric) else "MiB" * self.is_bytes
+        """The unit of a difference: `points`, `MiB`, `×1e-6` or nothing."""
+        return "points" if is_accuracy(self.metric) else self._power or "MiB" * self.is_bytes
+
+    @property
+    def _power(self) -> str:
+        return f"×1e{self.exponent}" if self.exponent else ""
 
     def number(self, value: float, signed: bool = False) -> str:
         """Returns the bare number, with a leading + if it is signed and positive."""
@@ -75,14 +83,28 @@ def with_unit(name: str, unit: str) -> str:
 
 def metric_format(comparison: Comparison) -> MetricFormat:
     """Returns a format with enough decimals to show the comparison's smallest interval."""
-    scale = MetricFormat(comparison.metric, 0).scale
-    means = [abs(cell.mean) * (scale if scale < 1 else 1) for cell in comparison.cells if cell.mean]
+    exponent = find_exponent(comparison.metric, [cell.mean or 0.0 for cell in comparison.cells])
+    scale = MetricFormat(comparison.metric, 0, exponent).scale
+    means = [
+        abs(cell.mean) * (1 if scale == 100 else scale) for cell in comparison.cells if cell.mean
+    ]
     decimals = 1 if scale == 100 else min(6, max(0, 3 - floor(log10(max(means, default=1)))))
     parts = (part for cell in comparison.cells for part in (cell, cell.difference))
     ends = filter(None, map(find_interval, parts))
     halves = [(high - low) / 2 * scale for low, high in ends if high > low]
     needed = ceil(-log10(min(halves))) if halves else 0
-    return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)))
+    return MetricFormat(comparison.metric, max(decimals, min(needed, decimals + 1)), exponent)
+
+
+def find_exponent(metric: str, values: Iterable[float]) -> int:
+    """Returns the power of ten in which values of a diagnostic are short: a multiple of three.
+
+    0 for what is neither tiny nor huge, and for all other metrics.
+    """
+    largest = max(map(abs, values), default=0.0)
+    if not is_diagnostic(metric) or largest == 0 or 1e-3 <= largest < 1e6:
+        return 0
+    return 3 * floor(log10(largest) / 3)
 
 
 def find_interval(part: CellResult | Difference | ClaimTest | None) -> tuple[float, float] | None:

@@ -202,8 +202,8 @@ def test_the_whole_network_has_a_line_beside_the_map_of_its_layers():
     charts = build_diagnostics(shown({"norm=none": [both]}))
 
     assert [chart.heading for chart in charts.values()] == [
-        "Gradient norm of the whole network",
         "Gradient norm",
+        "Gradient norm of the whole network",
     ]
     assert "all" not in texts_of(charts["gradient_norm"].draw(True))
 

@@ -455,3 +455,23 @@ def test_a_wrapped_label_loses_nothing_but_blanks(label):
     lines = wrap_label(label, 20)
     assert re.sub(r"\s", "", "".join(lines)) == label.replace(" ", "")
     assert all(len(line) <= 20 for line in lines)
+
+
+def test_a_diagnostic_that_is_not_measured_in_each_epoch_has_no_curve_over_the_epochs():
+    tag, scores = "diag/sharpness/all", {"norm=none": [(0.2, 0.4, 0.45)] * 3}
+
+    def panels(history):
+        records = [
+            replace(
+                run,
+                summary=replace(
+                    run.summary,
+                    final={**run.summary.final, tag: 3.0},
+                    history={**run.summary.history, tag: history},
+                ),
+            )
+            for run in runs_of(scores)
+        ]
+        return len(draw_curves(compare_runs(records, Question(tag))).panels)
+
+    assert panels((1.0, 2.0, 3.0)) == panels((float("nan"), 2.0, 3.0)) + 1

@@ -65,3 +65,26 @@ def test_small_intervals_get_one_more_decimal():
 def test_a_loss_gets_four_figures():
     records = build_cell("norm=none", [0.71, 0.82, 0.93], metric="test/loss")
     assert metric_format(compare_runs(records, Question("test/loss"))).value(0.82) == "0.8200"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (3.4561e-5, "34.56 ×1e-6"),
+        (2.5e-8, "25.00 ×1e-9"),
+        (0.00346, "0.003460"),
+        (3.4561e6, "3.456 ×1e6"),
+        (0.0, "0.000"),
+    ],
+)
+def test_a_tiny_or_huge_diagnostic_is_shown_in_powers_of_a_thousand(value, shown):
+    metric = "diag/gradient_norm/all"
+    records = build_cell("norm=none", [value], metric=metric)
+    write = metric_format(compare_runs(records, Question(metric)))
+
+    assert write.value(value).replace("\N{NO-BREAK SPACE}", " ") == shown
+
+
+def test_a_tiny_loss_is_shown_as_it_is():
+    records = build_cell("norm=none", [2e-5], metric="test/loss")
+    assert metric_format(compare_runs(records, Question("test/loss"))).unit == ""
