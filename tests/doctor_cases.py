@@ -197,7 +197,8 @@ def with_groups_of_parameters(is_norm_decayed):
 
 def shift_images(mean):
     inputs, targets = draw_images(64).gather(torch.arange(64))
-    images = PlainImages(inputs + mean, targets)
+    shifted = (inputs + mean).contiguous(memory_format=torch.channels_last)
+    images = PlainImages(shifted, targets)
     return untrained(nn.Sequential(nn.BatchNorm2d(3)), images)
 
 

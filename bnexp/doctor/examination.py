@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import load_experiment
 from bnexp.data.dataset import DatasetConfig, DatasetFacts, Say
 from bnexp.doctor.finding import Finding, order
@@ -20,6 +21,9 @@ from bnexp.wording import LOADING, count
 
 MOST_NETWORKS = 12
 """Different networks of a sweep that are built and looked at."""
+
+Built = tuple[ModelConfig, DatasetFacts | None]
+"""What a network is built from."""
 
 _MOMENTUM = "norm.momentum"
 
@@ -43,24 +47,35 @@ def examine_config(
         return order(map(explain, error.problems))
     cells = {run.cell: run.config for run in experiment.runs}
     problem = _import_torch(say)
-    try:
-        facts = {config.data: _find_facts(config.data, say) for config in cells.values()}
-    except DataError as error:
-        return [Finding("the dataset cannot be used", str(error), check="datasets")]
+    if problem:
+        say(f"PyTorch cannot be imported ({problem}), so that no network is examined")
+    facts: dict[DatasetConfig, DatasetFacts | None] = {}
+    missing: list[Finding] = []
+    for data in dict.fromkeys(config.data for config in cells.values()):
+        try:
+            facts[data] = data.facts() if problem else _find_facts(data, say)
+        except DataError as error:
+            facts[data] = None
+            missing.append(_describe_missing(error))
     examined = {
         cell: [*examine("setup", read_setup(config, facts[config.data]))]
         for cell, config in cells.items()
     }
-    models = dict.fromkeys((config.model, facts[config.data]) for config in cells.values())
-    if problem:
-        say(f"PyTorch cannot be imported ({problem}), so that no network is examined")
-        models = {}
-    if len(models) > MOST_NETWORKS:
-        say(f"looking at the first {MOST_NETWORKS} of {len(models)} different networks")
-    built = {model: _examine_untrained(*model) for model in [*models][:MOST_NETWORKS]}
+    networks = {} if problem else _examine_networks(cells.values(), facts, say)
     for cell, config in cells.items():
-        examined[cell] += built.get((config.model, facts[config.data]), [])
-    return order(_merge(examined))
+        examined[cell] += networks.get((config.model, facts[config.data]), [])
+    return order([*missing, *_merge(examined)])
+
+
+def _describe_missing(error: DataError) -> Finding:
+    return Finding(
+        "the dataset cannot be used",
+        str(error),
+        place="data",
+        cause="it is not here, or damaged; what depends on its sizes could not be checked",
+        fix="set data.root to its folder; bnexp data list shows what is where",
+        check="datasets",
+    )
 
 
 def explain(problem: Problem) -> Finding:
@@ -93,6 +108,19 @@ def _find_facts(data: DatasetConfig, say: Say) -> DatasetFacts:
     from bnexp.training.setup import find_facts
 
     return find_facts(data.load(say))
+
+
+def _examine_networks(
+    configs: Iterable[ExperimentConfig],
+    facts: Mapping[DatasetConfig, DatasetFacts | None],
+    say: Say,
+) -> dict[Built, list[Finding]]:
+    """Returns what is found in each different network, at most in `MOST_NETWORKS`."""
+    pairs = ((config.model, facts[config.data]) for config in configs)
+    different = [*dict.fromkeys((model, known) for model, known in pairs if known)]
+    if len(different) > MOST_NETWORKS:
+        say(f"looking at the first {MOST_NETWORKS} of {len(different)} different networks")
+    return {built: _examine_untrained(*built) for built in different[:MOST_NETWORKS]}
 
 
 def _examine_untrained(model: ModelConfig, facts: DatasetFacts) -> list[Finding]:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
 from bnexp.diagnostics.probe import leaving_no_trace
@@ -52,6 +53,9 @@ class Moments:
     std: Tensor
     count: int
     """Values per channel that they are of."""
+    error: Tensor
+    """Of normalizing with them, ‖y − exact‖ / ‖exact‖, in the precision and memory format in which
+    the values come."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Network:
 
         def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
             def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-                found[name] = measure(given[0])
+                found[name] = measure(given[0], self.norms[name])
 
             return hook
 
@@ -164,13 +168,25 @@ class Network:
             return {kind: evaluator.score(self.model, self.held_out, kind) for kind in kinds}
 
 
-def measure(inputs: Tensor) -> Moments:
-    """Returns the moments of each channel of `(N, C, …)`."""
+def measure(inputs: Tensor, norm: nn.Module | None = None) -> Moments:
+    """Returns the moments of each channel of `(N, C, …)`, as they reach a norm."""
+    inputs = inputs.detach()
     axes = [axis for axis in range(inputs.dim()) if axis != 1]
-    # In channels-last memory float32 loses digits if the mean is far from 0.
-    values = inputs.detach().to("cpu", torch.float64)
-    std, mean = torch.std_mean(values, axes, correction=0)
-    return Moments(mean, std, inputs.numel() // inputs.shape[1])
+    exact = inputs.to("cpu", torch.float64)
+    std, mean = torch.std_mean(exact, axes, correction=0)
+    exact = _normalize(exact, norm)
+    error = (_normalize(inputs, norm).to("cpu", torch.float64) - exact).square().sum(axes)
+    share = error / exact.square().sum(axes).clamp_min(torch.finfo(torch.float64).tiny)
+    return Moments(mean, std, inputs.numel() // inputs.shape[1], share.sqrt())
+
+
+def _normalize(inputs: Tensor, norm: nn.Module | None) -> Tensor:
+    """Returns what the kernel of that kind of norm makes of inputs, without γ, β and noise."""
+    if isinstance(norm, nn.GroupNorm):
+        return functional.group_norm(inputs, norm.num_groups, eps=norm.eps)
+    if len(inputs) * inputs[0, 0].numel() == 1:
+        return torch.zeros_like(inputs)
+    return functional.batch_norm(inputs, None, None, training=True)
 
 
 def digest_buffers(model: nn.Module) -> dict[str, str]:

@@ -93,6 +93,26 @@ def test_in_a_sweep_the_cells_are_named(tmp_path):
     )
 
 
+def test_without_its_dataset_a_config_is_examined_as_far_as_it_goes(tmp_path):
+    data = "data={name: image_folder, root: gone, batch_size: 20}"
+    norm = "model.norm={name: batch, momentum: 0.9}"
+
+    found = wrong(examine(tmp_path, data, norm))
+
+    assert "gone does not exist" in found["datasets"].evidence
+    assert found["datasets"].severity == "error"
+    assert found["momentum_convention"].severity == "warning"
+
+
+def test_biases_of_an_mlp_are_a_note(tmp_path):
+    mlp = "model={name: mlp, hidden: [8], norm: batch}"
+
+    (found,) = (one for one in examine(tmp_path, mlp) if one.check == "conv_bias")
+
+    assert found.severity == "note"
+    assert found.evidence.startswith("8 parameters in 1 layer ")
+
+
 def test_a_config_that_is_not_there_is_an_error_of_usage(tmp_path):
     with pytest.raises(UsageError, match="cannot read the config"):
         examine_config(tmp_path / "gone.yaml", (), None, be_quiet)

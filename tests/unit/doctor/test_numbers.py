@@ -8,7 +8,7 @@ from torch import nn
 from bnexp.doctor.registry import examine
 from bnexp.doctor.setup.conv_bias import find_wasted
 from bnexp.doctor.statistics.cold import describe_share
-from bnexp.doctor.statistics.far_mean import find_largest_ratio
+from bnexp.doctor.statistics.far_mean import find_farthest
 from bnexp.doctor.statistics.gap import find_tolerance
 from bnexp.doctor.statistics.momentum_convention import compute_horizon
 from bnexp.doctor.statistics.non_finite import find_non_finite
@@ -73,8 +73,25 @@ def test_a_mean_is_measured_in_standard_deviations_of_its_channel():
 
     moments = measure(inputs)
 
-    assert find_largest_ratio(moments) == 30
+    assert find_farthest(moments)[0] == 30
     assert moments.count == 2
+
+
+@pytest.mark.parametrize(
+    ("mean", "memory_format", "low", "high"),
+    [
+        (0, torch.channels_last, 0, 2e-5),
+        (100, torch.channels_last, 2e-5, 1e-2),
+        (100, torch.contiguous_format, 0, 2e-5),
+    ],
+)
+def test_the_error_of_normalizing_depends_on_mean_and_memory_format(mean, memory_format, low, high):
+    inputs = torch.randn(32, 16, 16, 16, generator=torch.Generator().manual_seed(0)) + mean
+    inputs = inputs.contiguous(memory_format=memory_format)
+
+    _, error = find_farthest(measure(inputs, nn.BatchNorm2d(16)))
+
+    assert low <= error < high
 
 
 def test_tensors_that_are_not_finite_are_named():
