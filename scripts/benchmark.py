@@ -3,11 +3,12 @@
     python scripts/benchmark.py [--rounds 3] [--images 10000] [--epochs 3] [--json FILE]
     python scripts/benchmark.py compare [--rounds 3] [--runs 100] [--rows 10000] [--json FILE]
     python scripts/benchmark.py many [--rounds 3] [--json FILE]
+    python scripts/benchmark.py diagnostics [--rounds 20] [--images 10000] [--json FILE]
 
-benchmark_compare.py describes the last two. In the first, all sides but the floor do the same
-work: the tutorial CNN (conv 16 – BN – ReLU – pool – conv 32 – BN – ReLU – pool – linear),
-random crops and mirroring, SGD with Nesterov momentum, cosine schedule, evaluation on the test
-images after each epoch, and TensorBoard logging.
+benchmark_compare.py describes `compare` and `many`, benchmark_diagnostics.py `diagnostics`. In the
+first, all sides but the floor do the same work: the tutorial CNN (conv 16 – BN – ReLU – pool – conv
+32 – BN – ReLU – pool – linear), random crops and mirroring, SGD with Nesterov momentum, cosine
+schedule, evaluation on the test images after each epoch, and TensorBoard logging.
 
 - usual fp32: torchvision's CIFAR10 class (its arrays replaced by the pictures used here), PIL
   transforms, a DataLoader with 2 workers, `.item()` and a logged loss at every step.
@@ -31,6 +32,7 @@ from pathlib import Path
 
 import torch
 from benchmark_compare import benchmark_compare, benchmark_many
+from benchmark_diagnostics import benchmark_diagnostics
 from PIL import Image
 from rich.console import Console
 from torch import nn
@@ -149,8 +151,8 @@ def load_runs(folder: Path, images: int, epochs: int, precision: str) -> tuple[P
     return path, load_experiment(path).runs[0]
 
 
-def train_with_bnexp(config: Path, folder: Path) -> None:
-    """Trains one run from scratch through the launcher, with its folder and all its files.
+def train_with_bnexp(config: Path, folder: Path) -> Path:
+    """Trains one run from scratch through the launcher, and returns its folder with all its files.
 
     Exits if the run did not train all of its steps.
     """
@@ -169,6 +171,7 @@ def train_with_bnexp(config: Path, folder: Path) -> None:
         sys.exit(
             f"the benchmark's run did not train {images:,} images; see {planned[0].folder.log}"
         )
+    return record.path
 
 
 def train_floor(spec: RunSpec, dataset: Dataset, steps: int) -> None:
@@ -190,7 +193,7 @@ def reset_torch() -> None:
 
 
 def measure(
-    sides: dict[str, Callable[[], None]], rounds: int, images: int
+    sides: dict[str, Callable[[], object]], rounds: int, images: int
 ) -> dict[str, list[float]]:
     """Returns each side's training images per second in each round; the sides take turns."""
     found: dict[str, list[float]] = {name: [] for name in sides}
@@ -225,7 +228,9 @@ def find_impossible(found: dict[str, list[float]]) -> list[str]:
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("train", "compare", "many"), default="train")
+    parser.add_argument(
+        "what", nargs="?", choices=("train", "compare", "many", "diagnostics"), default="train"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
@@ -238,6 +243,10 @@ def main() -> None:
         found = benchmark_compare(options.runs, options.rows, options.rounds)
     elif options.what == "many":
         found = benchmark_many(options.rounds)
+    elif options.what == "diagnostics":
+        with tempfile.TemporaryDirectory() as name:
+            config, _ = load_runs(Path(name), options.images, epochs=1, precision="fp32")
+            found = benchmark_diagnostics(config, Path(name), options.rounds, train_with_bnexp)
     else:
         found = benchmark_training(options.images, options.epochs, options.rounds)
     if options.json:
@@ -256,7 +265,7 @@ def benchmark_training(images: int, epochs: int, rounds: int) -> dict[str, list[
         part = LabelledImages(full.train.images[:images], full.train.labels[:images])
         dataset = Dataset(full.name, part, full.test, full.class_names)
         steps = epochs * -(-images // BATCH_SIZE)
-        sides: dict[str, Callable[[], None]] = {
+        sides: dict[str, Callable[[], object]] = {
             "usual fp32": lambda: train_usually(dataset, epochs, folder / "usual"),
             "bnexp fp32": lambda: train_with_bnexp(configs["fp32"][0], folder),
             "bnexp bf16": lambda: train_with_bnexp(configs["bf16"][0], folder),

@@ -47,6 +47,11 @@ def find_trained(module: nn.Module) -> list[Tensor]:
     return [value for value in module.parameters(recurse=False) if value.requires_grad]
 
 
+def has_trained_weights(module: nn.Module) -> bool:
+    """Returns whether a layer, e.g. a convolution, mixes its inputs by weights that are trained."""
+    return any(value.dim() > 1 for value in find_trained(module))
+
+
 def compute_norm(tensors: Iterable[Tensor]) -> Tensor:
     """Returns the Euclidean norm of all values of some tensors together, a tensor of one value."""
     return nn.utils.get_total_norm(list(tensors))

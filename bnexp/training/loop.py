@@ -161,7 +161,7 @@ class Training:
         progress.step = number
         progress.step_in_epoch += 1
         if result.measured:
-            self._record(progress.epoch + 1, _read(result.measured))
+            self._record(progress.epoch + 1, read_measured(result.measured))
         self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
@@ -273,10 +273,12 @@ class Training:
         )
 
 
-def _read(measured: Mapping[str, Tensor | float]) -> dict[str, float]:
+def read_measured(measured: Mapping[str, Tensor | float]) -> dict[str, float]:
     """Returns what was measured as numbers; waits for the device once, however many they are."""
     waiting = {tag: value for tag, value in measured.items() if isinstance(value, Tensor)}
     device = next((value.device for value in waiting.values()), None)
     values = [value.detach().to(device, torch.float32) for value in waiting.values()]
     read = dict(zip(waiting, torch.stack(values).tolist() if values else (), strict=True))
-    return {tag: read[tag] if tag in read else float(value) for tag, value in measured.items()}
+    numbers = {tag: read.get(tag, value) for tag, value in measured.items()}
+    # A float32 has no more digits; there may be hundreds of numbers in a row.
+    return {tag: float(f"{value:.7g}") for tag, value in numbers.items()}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from bnexp.diagnostics.moments import compute_moments
 from bnexp.diagnostics.probe import Probe, ProbedStep
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Hardswish)
@@ -57,12 +58,12 @@ def measure_outputs(layer: nn.Module, outputs: Tensor) -> dict[str, Tensor]:
 
     The channels of three dimensions are the last, as in transformers: `(N, L, C)`.
     """
-    variance, mean = torch.var_mean(outputs.float(), correction=0)
+    mean, variance = compute_moments(outputs)
     found = {"mean": mean, "std": variance.sqrt()}
     if isinstance(layer, RECTIFIERS):
         channel = outputs.dim() - 1 if outputs.dim() == 3 else 1
         others = [axis for axis in range(outputs.dim()) if axis != channel]
-        found["dead"] = 1 - (outputs != 0).any(others).float().mean()
+        found["dead"] = (outputs.float().abs().sum(others) == 0).float().mean()
     for kind, is_saturated in SATURATING.items():
         if isinstance(layer, kind):
             found["saturated"] = is_saturated(outputs.float()).float().mean()

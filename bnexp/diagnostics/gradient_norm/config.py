@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class GradientNormConfig(DiagnosticConfig):
     """Measures the gradient of each layer: one that vanishes or explodes on its way back shows.
 
+    Without `layers`, the layers are those whose weights mix their inputs: convolutions and linear
+    layers. With it, they are all that match and have parameters that are trained, e.g. norms.
+
     Formula: `gradient_norm/<layer>` = ‖g‖₂ = √Σ gᵢ², over all values of the layer's own
     parameters that are trained, with g the gradient of the batch's mean loss, before clipping and
     without weight decay. `gradient_norm/all` is that of the whole network.
@@ -32,7 +35,8 @@ class GradientNormConfig(DiagnosticConfig):
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:
         """Returns the probe of the layers that are trained."""
         from bnexp.diagnostics.gradient_norm.probe import GradientNorm
-        from bnexp.diagnostics.layers import find_layers, find_trained
+        from bnexp.diagnostics.layers import find_layers, find_trained, has_trained_weights
 
-        layers = find_layers(model, self.layers, find_trained)
+        applies = find_trained if self.layers else has_trained_weights
+        layers = find_layers(model, self.layers, applies)
         return GradientNorm(self.find_interval(steps_per_epoch), layers)

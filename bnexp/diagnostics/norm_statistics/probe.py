@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import torch
 from torch import Tensor, nn
 
+from bnexp.diagnostics.moments import compute_moments
 from bnexp.diagnostics.probe import Probe, ProbedStep
 
 QUANTITIES = {
@@ -31,6 +31,6 @@ class NormStatistics(Probe):
             for quantity, attribute in QUANTITIES.items():
                 values = getattr(layer, attribute, None)
                 if isinstance(values, Tensor):
-                    variance, mean = torch.var_mean(values.detach(), correction=0)
+                    mean, variance = compute_moments(values.detach())
                     yield f"diag/{quantity}_mean/{name}", mean
                     yield f"diag/{quantity}_std/{name}", variance.sqrt()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from bnexp.diagnostics.moments import compute_moments
 from bnexp.diagnostics.probe import Probe, ProbedStep
 
 
@@ -40,7 +40,7 @@ def measure_gaps(norm: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the gap of means and that of standard deviations, for inputs `(N, C, …)`."""
     axes = [axis for axis in range(inputs.dim()) if axis != 1]
     is_sample = inputs.numel() > inputs.shape[1]
-    variance, mean = torch.var_mean(inputs.float(), axes, correction=int(is_sample))
+    mean, variance = compute_moments(inputs, axes, correction=int(is_sample))
     eps = float(getattr(norm, "eps", 0.0))
     running_mean, running_var = (
         getattr(norm, f"running_{one}").detach() for one in ("mean", "var")

@@ -17,6 +17,7 @@ class UpdateRatioConfig(DiagnosticConfig):
 
     Before a norm, this is the learning rate that counts: the norm undoes the scale of the weights,
     so that only the angle by which a step turns them matters, and weights that grow learn slower.
+    The layers are those of `gradient_norm`.
 
     Formula: `update_ratio/<layer>` = ‖w′ − w‖₂ / ‖w‖₂, over all values w of the layer's own
     parameters that are trained; w′ are those after the step, with momentum, weight decay and
@@ -34,8 +35,9 @@ class UpdateRatioConfig(DiagnosticConfig):
 
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:
         """Returns the probe of the layers that are trained."""
-        from bnexp.diagnostics.layers import find_layers, find_trained
+        from bnexp.diagnostics.layers import find_layers, find_trained, has_trained_weights
         from bnexp.diagnostics.update_ratio.probe import UpdateRatio
 
-        layers = find_layers(model, self.layers, find_trained)
+        applies = find_trained if self.layers else has_trained_weights
+        layers = find_layers(model, self.layers, applies)
         return UpdateRatio(self.find_interval(steps_per_epoch), layers)
