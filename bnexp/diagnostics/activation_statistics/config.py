@@ -37,6 +37,13 @@ class ActivationStatisticsConfig(DiagnosticConfig):
     and Initialization", for dead units.
     """
 
+    quantities = (
+        "activation_mean",
+        "activation_std",
+        "activation_dead",
+        "activation_saturated",
+    )
+
     name: Literal["activation_statistics"] = "activation_statistics"
 
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:

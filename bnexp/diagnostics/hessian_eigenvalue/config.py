@@ -40,6 +40,11 @@ class HessianEigenvalueConfig(DiagnosticConfig):
     "Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability".
     """
 
+    quantities = (
+        "hessian_eigenvalue",
+        "hessian_residual",
+    )
+
     name: Literal["hessian_eigenvalue"] = "hessian_eigenvalue"
     iterations: int = Field(default=20, ge=1)
     """The most products with the Hessian that a measurement takes."""

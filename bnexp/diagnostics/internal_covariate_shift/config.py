@@ -37,6 +37,12 @@ class InternalCovariateShiftConfig(DiagnosticConfig):
     2.1; the paper shows ℓ2 and cosine.
     """
 
+    quantities = (
+        "covariate_shift_l2",
+        "covariate_shift_relative",
+        "covariate_shift_cosine",
+    )
+
     name: Literal["internal_covariate_shift"] = "internal_covariate_shift"
 
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:

@@ -37,6 +37,15 @@ class LossLandscapeConfig(DiagnosticConfig):
     and figure 4.
     """
 
+    quantities = (
+        "landscape_loss_lowest",
+        "landscape_loss_highest",
+        "landscape_loss_range",
+        "gradient_change_lowest",
+        "gradient_change_highest",
+        "effective_smoothness",
+    )
+
     name: Literal["loss_landscape"] = "loss_landscape"
     multiples: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
     """Where along the gradient to look, in step sizes."""

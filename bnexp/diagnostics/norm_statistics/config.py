@@ -30,6 +30,17 @@ class NormStatisticsConfig(DiagnosticConfig):
     Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2, for what they are.
     """
 
+    quantities = (
+        "gamma_mean",
+        "gamma_std",
+        "beta_mean",
+        "beta_std",
+        "running_mean_mean",
+        "running_mean_std",
+        "running_var_mean",
+        "running_var_std",
+    )
+
     name: Literal["norm_statistics"] = "norm_statistics"
 
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:

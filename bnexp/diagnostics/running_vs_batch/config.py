@@ -35,6 +35,11 @@ class RunningVsBatchConfig(DiagnosticConfig):
     statistics; the two formulas are bnexp's own.
     """
 
+    quantities = (
+        "running_mean_gap",
+        "running_std_gap",
+    )
+
     name: Literal["running_vs_batch"] = "running_vs_batch"
 
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:
