@@ -59,8 +59,9 @@ class Objective:
 def exploring(step: ProbedStep) -> Iterator[Objective]:
     """Gives the loss of a step's batch as a function of what is trained; inside, it may be changed.
 
-    Afterwards all is as before. A compiled network runs uncompiled: a compiled one has no second
-    derivatives, and would be compiled again for each size of a batch.
+    Afterwards all is as before. Of a weight of which only some values are trained, all count. A
+    compiled network runs uncompiled: a compiled one has no second derivatives, and would be
+    compiled again for each size of a batch.
     """
     parameters = [value for value in step.model.parameters() if value.requires_grad]
     with leaving_no_trace(step.model), _running_uncompiled(step.model):

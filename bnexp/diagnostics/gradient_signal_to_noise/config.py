@@ -37,8 +37,8 @@ class GradientSignalToNoiseConfig(DiagnosticConfig):
     of the parameters.
 
     Source: Liu et al. 2020, "Understanding Why Neural Networks Generalize Well Through GSNR of
-    Parameters", definition 1, there for single images and parameters; the two estimates:
-    McCandlish et al. 2018, "An Empirical Model of Large-Batch Training", appendix A.1.
+    Parameters", which divides parameter by parameter and by the variance of single images; the
+    two estimates: McCandlish et al. 2018, "An Empirical Model of Large-Batch Training", appendix A.
     """
 
     name: Literal["gradient_signal_to_noise"] = "gradient_signal_to_noise"

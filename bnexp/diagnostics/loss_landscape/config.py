@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class LossLandscapeConfig(DiagnosticConfig):
     """Looks ahead along the gradient: how far its promise holds as the parameters move.
 
+    Where a unit of ReLU or of max pooling switches, the gradient jumps, so that the effective
+    smoothness of such networks grows as the distance shrinks. Compare it at like distances, and not
+    at the end of a schedule that goes to 0; `step_size` fixes them.
+
     Formula: with L the mean loss of the batch in training mode, θ the parameters that are trained,
     g = ∇L(θ), and points θₖ = θ − mₖ·η·g for the `multiples` mₖ of a step size η:
     `landscape_loss_lowest/all` and `landscape_loss_highest/all` are the ends of L(θₖ), and

@@ -60,7 +60,7 @@ class Landscape:
     gradient_changes: Tensor
     """`(D,)`: ‖∇L(θ − d·∇L(θ)) − ∇L(θ)‖."""
     distances: Tensor
-    """`(D,)`: how far the point is from θ, d·‖∇L(θ)‖."""
+    """`(D,)`: how far the point is from θ, as float32 holds the two."""
 
     @property
     def smoothness(self) -> Tensor:
@@ -83,13 +83,13 @@ def explore(
         for value, kept, gradient in zip(parameters, start, gradients, strict=True):
             value.copy_(kept - size * gradient)
 
-    losses, changes = [], []
+    losses, changes, distances = [], [], []
     for size in step_sizes:
         move(size)
+        moved = (value.detach() - kept for value, kept in zip(parameters, start, strict=True))
+        distances.append(compute_norm(moved))
         loss, others = objective.differentiate(parameters=parameters)
         losses.append(loss)
         changes.append(compute_norm(b - a for a, b in zip(gradients, others, strict=True)))
     move(0)
-    length = compute_norm(gradients)
-    distances = torch.stack([size * length for size in step_sizes])
-    return Landscape(torch.stack(losses), torch.stack(changes), distances)
+    return Landscape(torch.stack(losses), torch.stack(changes), torch.stack(distances))

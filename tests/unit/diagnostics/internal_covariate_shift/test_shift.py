@@ -26,7 +26,7 @@ def measure(weights, updated, measured=("layer1", "layer2", "layer3")):
 
 
 def test_only_the_layers_before_a_layer_are_updated():
-    # ∂L/∂wᵢ = Πⱼ wⱼ² / wᵢ: 4·9 = 36 → 0.25·9·2 for w₂; 1·9·… for w₃.
+    # ∂L/∂wᵢ is the product of all wⱼ², divided by wᵢ.
     shifts = measure((1.0, 2.0, 3.0), (0.5, 1.0, 100.0))
 
     assert list(shifts) == ["layer2", "layer3"]
@@ -36,7 +36,6 @@ def test_only_the_layers_before_a_layer_are_updated():
 
 
 def test_a_gradient_that_turns_round_has_the_cosine_minus_one():
-    # A weight that changes its sign turns ∂L/∂w = (w₁ w₂ − 0) w₁ … no way; only y ≠ 0 does.
     first, second = (torch.tensor([value], requires_grad=True) for value in (1.0, 2.0))
     objective = Objective(lambda images: (first * second - 1).square().sum() / 2, [first, second])
     layers = {"first": [first], "second": [second]}

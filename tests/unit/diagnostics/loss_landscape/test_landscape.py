@@ -52,3 +52,17 @@ def test_a_linear_loss_has_no_curvature():
 
 def test_a_step_size_of_zero_has_no_smoothness():
     assert look(build_quadratic([1.0, 1.0, 1.0]), [0.0]).smoothness.isnan()
+
+
+def test_a_kink_makes_the_smoothness_grow_as_the_distance_shrinks():
+    def measure(size):
+        theta = torch.tensor([1e-6], requires_grad=True)
+        return look(Objective(lambda images: theta.relu().sum(), [theta]), [size]).smoothness
+
+    assert [measure(size).item() for size in (0.1, 0.01)] == pytest.approx([10, 100])
+
+
+def test_distances_are_those_that_float32_can_hold():
+    theta = torch.tensor([1.0, 1e-6], requires_grad=True)
+    landscape = look(Objective(lambda images: theta.sum(), [theta]), [2e-8])
+    assert landscape.distances.item() == pytest.approx(2e-8)
