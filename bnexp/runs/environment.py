@@ -43,6 +43,7 @@ def describe_own_code() -> dict[str, Any]:
     return _describe_code(Path(__file__).parent.parent)
 
 
+@functools.cache
 def find_version(package: str) -> str | None:
     """Returns the version of an installed package, None if it is not installed."""
     with contextlib.suppress(PackageNotFoundError):
