@@ -30,8 +30,8 @@ class InternalCovariateShiftConfig(DiagnosticConfig):
 
     Unit: nats per unit of the parameters; the other two are ratios.
 
-    Cost: two steps (forward and backward passes), and one for each layer; three copies of the
-    parameters.
+    Cost: a forward pass, a step (a forward and backward pass), and at most one for each measured
+    layer; four copies of the parameters.
 
     Source: Santurkar et al. 2018, "How Does Batch Normalization Help Optimization?", definition
     2.1; the paper shows ℓ2 and cosine.

@@ -36,10 +36,11 @@ class InternalCovariateShift(Probe):
                     value.copy_(kept)
             layers = find_order(step.model, objective.compute_loss)
             updated = [after[value] for own in layers.values() for value in own]
-            for name, shift in measure_shifts(objective, layers, updated, self._layers):
-                yield f"diag/covariate_shift_l2/{name}", shift.change
-                yield f"diag/covariate_shift_relative/{name}", shift.relative
-                yield f"diag/covariate_shift_cosine/{name}", shift.cosine
+            shifts = dict(measure_shifts(objective, layers, updated, self._layers))
+        for name, shift in shifts.items():
+            yield f"diag/covariate_shift_l2/{name}", shift.change
+            yield f"diag/covariate_shift_relative/{name}", shift.relative
+            yield f"diag/covariate_shift_cosine/{name}", shift.cosine
 
 
 def has_weights(module: nn.Module) -> bool:
@@ -66,7 +67,8 @@ def find_order(model: nn.Module, run: Callable[[], object]) -> dict[str, list[Te
         for name, module in model.named_modules()
     ]
     try:
-        run()
+        with torch.no_grad():
+            run()
     finally:
         for handle in handles:
             handle.remove()

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class LossLandscapeConfig(DiagnosticConfig):
     """Looks ahead along the gradient: how far its promise holds as the parameters move.
 
-    Where a unit of ReLU or of max pooling switches, the gradient jumps, so that the effective
-    smoothness of such networks grows as the distance shrinks. Compare it at like distances, and not
-    at the end of a schedule that goes to 0; `step_size` fixes them.
+    If a unit of ReLU or max pooling switches between two points, the gradient jumps, so the
+    effective smoothness of such networks grows as the distance shrinks. Compare it at equal
+    distances, which `step_size` fixes, and not at the end of a schedule that goes to 0.
 
     Formula: with L the mean loss of the batch in training mode, θ the parameters that are trained,
     g = ∇L(θ), and points θₖ = θ − mₖ·η·g for the `multiples` mₖ of a step size η:
