@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from bnexp.cli.names import (
@@ -21,12 +19,12 @@ from bnexp.cli.names import (
     find_named_config,
 )
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
-from bnexp.cli.output import print_json, say, write
+from bnexp.cli.output import print_json, say
 from bnexp.console import open_console
 from bnexp.errors import UsageError
 from bnexp.foreign_text import visible
 from bnexp.runs import read_experiments
-from bnexp.wording import count
+from bnexp.wording import count, wrap_words
 
 if TYPE_CHECKING:
     from bnexp.doctor.finding import Finding, Severity
@@ -39,6 +37,8 @@ _MARKS: dict[Severity, tuple[str, str]] = {
 }
 """The mark of a finding, and its style."""
 _PARTS = ("place", "evidence", "cause", "fix")
+_INDENT = 12
+"""Characters before each part of a finding, its name among them."""
 
 
 def doctor(
@@ -99,59 +99,43 @@ def _finish(subject: str, findings: Sequence[Finding], is_json: bool) -> None:
         shown = [asdict(finding) for finding in findings]
         print_json({"subject": subject, "is_sound": not counts["error"], "findings": shown})
     else:
-        _show(subject, findings, counts)
+        _print(subject, findings, counts)
     if counts["error"]:
         raise typer.Exit(1)
 
 
-def _show(subject: str, findings: Sequence[Finding], counts: Counter[Severity]) -> None:
-    """Prints to stdout, without trailing blanks if that is no terminal."""
+def _print(subject: str, findings: Sequence[Finding], counts: Counter[Severity]) -> None:
     console = open_console()
-    if console.is_terminal:
-        _print(console, subject, findings, counts)
-        return
-    with console.capture() as capture:
-        _print(console, subject, findings, counts)
-    write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-
-
-def _print(
-    console: Console, subject: str, findings: Sequence[Finding], counts: Counter[Severity]
-) -> None:
-    console.print(Text(visible(subject), "bold"))
+    _print_line(console, subject, "bold")
     for finding in findings:
         _print_finding(console, finding)
     wrong = [count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
     console.print()
-    console.print(Text(", ".join(wrong) if wrong else "nothing is wrong", "bold"))
+    _print_line(console, ", ".join(wrong) if wrong else "nothing is wrong", "bold")
 
 
 def _print_finding(console: Console, finding: Finding) -> None:
     mark, style = _MARKS[finding.severity]
-    if not finding.is_wrong:
-        console.print(_build_grid([(Text(mark, style), _describe(finding))], 1))
+    head = f"{mark} {finding.what}"
+    if finding.is_wrong:
+        console.print()
+        _print_line(console, head, style)
+        for part in _PARTS:
+            if text := getattr(finding, part):
+                _print_line(console, f"  {part:<{_INDENT - 2}}{text}", "dim", _INDENT, _INDENT)
         return
-    console.print()
-    console.print(_build_grid([(Text(mark, style), Text(visible(finding.what), style))], 1))
-    rows = [(Text(part, "dim"), Text(visible(getattr(finding, part)))) for part in _PARTS]
-    grid = _build_grid([row for row in rows if row[1]], len("evidence"))
-    console.print(Padding(grid, (0, 0, 0, 2)))
-
-
-def _describe(finding: Finding) -> Text:
-    text = Text(visible(finding.what))
     if finding.evidence:
-        text.append(f": {visible(finding.evidence)}", "dim")
+        head += f": {finding.evidence}"
     if finding.place:
-        text.append(f" ({visible(finding.place)})", "dim")
-    return text
+        head += f" ({finding.place})"
+    _print_line(console, head, style, end=len(mark))
 
 
-def _build_grid(rows: Sequence[tuple[Text, Text]], width: int) -> Table:
-    """Returns two columns, the left one that wide; long texts hang under their start."""
-    grid = Table.grid(padding=(0, 2, 0, 0) if width > 1 else (0, 1, 0, 0))
-    grid.add_column(width=width, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
-    return grid
+def _print_line(
+    console: Console, line: str, style: str, indent: int = 2, end: int | None = None
+) -> None:
+    """Prints a line whose start, up to `end`, has a style; a terminal gets it in hanging lines."""
+    shown = visible(line)
+    text = Text(wrap_words(shown, console.width, indent) if console.is_terminal else shown)
+    text.stylize(style, 0, end)
+    console.print(text, soft_wrap=True)

@@ -27,7 +27,8 @@ FIX = (
 def describe_share(momentum: float, steps: int) -> str:
     """Returns how much of the initial statistics is left, in words."""
     share = compute_share_left(momentum, steps)
-    return f"{100 * share:.0f} % is left after {count(steps, 'step')} at momentum {momentum:g}"
+    left = f"{100 * share:.0f} % of the initial values is left"
+    return f"{left} after {count(steps, 'step')} at momentum {momentum:g}"
 
 
 def check_setup(setup: Setup) -> Iterator[Finding]:
@@ -43,7 +44,7 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
             what = "the running statistics will be cold"
             yield Finding(what, evidence, "warning", "model.norm.momentum")
         else:
-            yield Finding("initial statistics", evidence, "fine")
+            yield Finding("the running statistics will be warm", evidence, "fine")
 
 
 def check_network(network: Network) -> Iterator[Finding]:
@@ -60,4 +61,4 @@ def check_network(network: Network) -> Iterator[Finding]:
     for evidence, names in cold.items():
         yield Finding("the running statistics are cold", evidence, "error", name_some(names))
     if network.tracking_norms and not cold:
-        yield Finding("no initial statistics are left", severity="fine")
+        yield Finding("the running statistics are warm", severity="fine")

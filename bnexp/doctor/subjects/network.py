@@ -84,8 +84,11 @@ class Network:
     def norms(self) -> dict[str, nn.Module]:
         """The layers that normalize, by name."""
         kinds = (_NormBase, nn.GroupNorm, nn.LayerNorm)
-        named = self.model.named_modules()
-        return {name: module for name, module in named if isinstance(module, kinds)}
+        return {
+            name: module
+            for name, module in self.model.named_modules()
+            if isinstance(module, kinds) or type(module).__module__.startswith("bnexp.norms.")
+        }
 
     @cached_property
     def tracking_norms(self) -> dict[str, nn.Module]:

@@ -38,16 +38,15 @@ def test_it_exits_with_1_if_there_is_an_error(monkeypatch, findings, exit_code, 
     assert result.stdout.splitlines()[-1] == conclusion
 
 
-def test_what_is_wrong_has_its_parts_in_lines_that_hang(monkeypatch):
-    long = Finding("it is odd", "word " * 14, "warning", "", "a slip", "change it", "eps")
+def test_what_is_wrong_has_its_parts_a_line_each(monkeypatch):
+    long = Finding("it is odd", "word " * 14 + "5 %", "warning", "", "a slip", "change it", "eps")
 
     assert run(monkeypatch, [FINE, long]).stdout == (
         "this machine\n"
         "✓ device: cpu\n"
         "\n"
         "! it is odd\n"
-        "  evidence  word word word word word word word word word\n"
-        "            word word word word word\n"
+        "  evidence  " + "word " * 14 + "5 %\n"
         "  cause     a slip\n"
         "  fix       change it\n"
         "\n"

@@ -33,7 +33,9 @@ def test_a_sound_config_has_nothing_wrong_and_its_numbers_are_shown(tmp_path):
 
     assert wrong(found.values()) == {}
     assert found["normalization_batch"].evidence == "20 images share statistics, 20 an update"
-    assert found["cold"].evidence == "1 % is left after 40 steps at momentum 0.1"
+    assert (
+        found["cold"].evidence == "1 % of the initial values is left after 40 steps at momentum 0.1"
+    )
     assert found["weight_decay"].evidence == "weight decay 0.0005, 0 on γ and β"
 
 
@@ -43,7 +45,10 @@ def test_what_is_suspicious_in_a_config_has_a_cause_and_a_fix(tmp_path):
     found = wrong(examine(tmp_path, *OVERRIDES, *others))
 
     assert set(found) == {"cold", "eps", "weight_decay"}
-    assert found["cold"].evidence == "90 % is left after 10 steps at momentum 0.01"
+    assert (
+        found["cold"].evidence
+        == "90 % of the initial values is left after 10 steps at momentum 0.01"
+    )
     assert found["cold"].place == "model.norm.momentum"
     assert all(one.severity == "warning" and one.cause and one.fix for one in found.values())
 
@@ -128,7 +133,7 @@ def test_a_config_is_examined_without_pytorch_as_far_as_it_goes(tmp_path, starte
     done = started_bnexp("doctor", "c.yaml", "-s", OVERRIDES[0], cwd=tmp_path, PYTHONPATH=path)
 
     assert "PyTorch cannot be imported (ImportError: no libcudart)" in done.stderr
-    assert "90 % is left after 10 steps" in done.stdout
+    assert "90 % of the initial values is left after 10 steps" in done.stdout
     assert done.returncode == 0
 
 
@@ -151,7 +156,10 @@ def test_a_run_is_evaluated_and_what_is_wrong_is_named(finished):
     found = {one.check: one for one in examine_run(read_run(finished), be_quiet)}
 
     assert set(wrong(found.values())) >= {"cold", "weight_decay"}
-    assert found["cold"].evidence == "90 % is left after 10 steps at momentum 0.01"
+    assert (
+        found["cold"].evidence
+        == "90 % of the initial values is left after 10 steps at momentum 0.01"
+    )
     assert found["recorded"].severity == "fine"
     assert "with precise" in found["gap"].evidence
     assert found["weight_decay"].evidence.startswith("weight decay 0.0005 on ")

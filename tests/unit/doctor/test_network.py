@@ -93,7 +93,10 @@ def test_cold_statistics_are_the_cause_of_a_gap_after_a_few_steps():
     found = find_wrong(network)
 
     assert found["gap"].what.endswith(": cold statistics")
-    assert found["cold"].evidence == "96 % is left after 40 steps at momentum 0.001"
+    assert (
+        found["cold"].evidence
+        == "96 % of the initial values is left after 40 steps at momentum 0.001"
+    )
 
 
 def test_an_infinite_variance_is_the_cause_of_a_gap():

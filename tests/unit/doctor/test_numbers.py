@@ -29,7 +29,9 @@ def test_the_share_of_the_initial_statistics_that_is_left(momentum, steps, perce
 
     left = 2 - norm.running_var.item()
     assert compute_share_left(momentum, steps) == pytest.approx(left, abs=1e-5)
-    assert describe_share(momentum, steps).startswith(f"{percent} % is left after ")
+    assert describe_share(momentum, steps).startswith(
+        f"{percent} % of the initial values is left after "
+    )
 
 
 def test_of_a_plain_average_nothing_is_left():
