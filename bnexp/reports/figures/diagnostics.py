@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
-from math import ceil, inf, isfinite, nan
+from itertools import repeat, zip_longest
+from math import ceil, inf, isfinite, nan, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ _LEAST_FOR_LOG = 10.0
 _ROW = 15.0
 _BETWEEN = 14.0
 """Pixels between two maps."""
+_WIDEST = 400.0
+"""Pixels of a map at most."""
 _BELOW = 44.0
 """Pixels below a row of maps, for the epochs."""
 _LONGEST_LAYER, _LONGEST_NARROW = 28, 16
@@ -69,6 +71,9 @@ _LONGEST_LAYER, _LONGEST_NARROW = 28, 16
 _TOP, _BOTTOM = 34.0, 46.0
 _HEIGHT, _NARROW_HEIGHT = 260.0, 210.0
 """Of the axes of lines over steps, unless the names beside them need more."""
+
+_LOWEST, _HIGHEST = "_lowest", "_highest"
+"""What the names of two quantities end with that are the ends of one range."""
 
 ByLayer = Mapping[str, Mapping[str, Mapping[int, Series]]]
 """Series by the name of the cell, the layer and the seed."""
@@ -115,10 +120,14 @@ class Line:
 
     name: Name
     steps: tuple[float, ...]
+    """Those at which all seeds have a finite value."""
     curve: Curve
-    """Without an interval if no band is drawn."""
-    seeds: tuple[tuple[float, ...], ...]
+    """At these steps; without an interval if no band is drawn."""
+    seeds: tuple[tuple[Sequence[float], Sequence[float]], ...]
+    """The steps and values of each."""
     has_diverged: bool
+    has_gaps: bool
+    """Whether steps at which only some seeds have a finite value are left out."""
 
 
 @dataclass(frozen=True)
@@ -135,16 +144,24 @@ def build_diagnostics(comparison: Comparison) -> dict[str, Chart]:
     """Returns a figure of each quantity that diagnostics measured, by its name.
 
     A quantity of several layers is a heat map per cell, all with the same colours: layers over
-    epochs, the mean over the seeds. One of the whole network is a line per cell over the steps.
+    epochs, the mean over the seeds. One of the whole network is a line per cell over the steps;
+    two that are the ends of a range, e.g. of the loss along the gradient, are a band.
     """
     charts: dict[str, Chart | None] = {}
-    for measured in _collect(comparison):
+    collected = {measured.name: measured for measured in _collect(comparison)}
+    for name, measured in collected.items():
+        stem = name.removesuffix(_LOWEST)
+        highest = collected.get(f"{stem}{_HIGHEST}")
+        if stem != name and highest and WHOLE in measured.layers:
+            charts[stem] = _build_ranges(comparison, measured, highest)
+    ranged = {f"{stem}{end}" for stem in charts for end in (_LOWEST, _HIGHEST)}
+    for measured in collected.values():
         layers = tuple(layer for layer in measured.layers if layer != WHOLE)
         if len(layers) == 1:
             charts[measured.name] = _build_lines(comparison, measured, layers[0])
         elif layers:
             charts[measured.name] = _build_maps(comparison, replace(measured, layers=layers))
-        if WHOLE in measured.layers:
+        if WHOLE in measured.layers and measured.name not in ranged:
             name = f"{measured.name}_{WHOLE}" if layers else measured.name
             charts[name] = _build_lines(comparison, measured, WHOLE)
     return {name: chart for name, chart in charts.items() if chart is not None}
@@ -332,7 +349,7 @@ def _draw_maps(heat: HeatMaps, *, is_wide: bool) -> Sheet:
     left = 10 + text_width(names)
     width = WIDE if is_wide else NARROW
     per_row = _count_per_row(len(heat.maps), 4 if is_wide else 2)
-    each = (width - left - 14 - _BETWEEN * (per_row - 1)) / per_row
+    each = min(_WIDEST, (width - left - 14 - _BETWEEN * (per_row - 1)) / per_row)
     titles = [
         [line for part in one.title for line in wrap_label(part, max(8, int((each - 18) / 8)))]
         for one in heat.maps
@@ -442,21 +459,81 @@ def _build_lines(comparison: Comparison, measured: Measured, layer: str) -> Char
     )
 
 
+def _build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) -> Chart | None:
+    """Returns the figure of a range that has a mean lowest and a mean highest end at each step."""
+    labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
+    found = [
+        (cell, [*low[WHOLE].values()], [*high[WHOLE].values()])
+        for cell in lowest.cells
+        for low, high in [(lowest.by_layer[cell.cell], highest.by_layer[cell.cell])]
+        if WHOLE in low and WHOLE in high
+    ]
+    every = [series for _, low, high in found for series in (*low, *high)]
+    values = [value for series in every for value in series.values if isfinite(value)]
+    if not values:
+        return None
+    is_log = min(values) > 0 and max(values) >= _LEAST_FOR_LOG * min(values)
+    lines = []
+    for cell, low, high in found:
+        name = Name(labels[cell.cell], _note(cell), styles[cell.cell])
+        bottom, top = (
+            _build_line(name, one, is_log=is_log, is_crowded=True, has_diverged=bool(_note(cell)))
+            for one in (low, high)
+        )
+        # Both ends are measured in the same pass, so at the same steps.
+        if bottom.curve.mean and bottom.steps == top.steps:
+            between = [*map(_find_middle, bottom.curve.mean, top.curve.mean, repeat(is_log))]
+            curve = Curve(between, bottom.curve.mean, top.curve.mean)
+            lines.append(replace(bottom, curve=curve, seeds=()))
+    if not lines:
+        return None
+    sizes = {len(low) for _, low, _ in found}
+    seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the seeds"
+    stem = _in_words(lowest.name.removesuffix(_LOWEST))
+    mean = "geometric means" if is_log else "means"
+    axis = ", on a logarithmic axis" if is_log else ""
+    parts = [f"Band: from the lowest to the highest value of a step, {mean} over {seeds}{axis}."]
+    parts += ["Line: the middle between them.", _say_missing(lowest, labels), _say_cells(lowest)]
+    return Chart(
+        stem.capitalize(),
+        f"{comparison.experiment}: range of the {stem} over the steps",
+        " ".join(filter(None, parts)),
+        "; ".join(map(_describe_line, lines)),
+        lambda is_wide: _draw_lines(
+            Lines(stem, tuple(lines), _find_limits(lines, is_log=is_log), is_log), is_wide=is_wide
+        ),
+        describe_selection(comparison.where),
+    )
+
+
+def _find_middle(low: float, high: float, is_log: bool) -> float:
+    return sqrt(low * high) if is_log else (low + high) / 2
+
+
 def _build_line(
     name: Name, seeds: Sequence[Series], *, is_log: bool, is_crowded: bool, has_diverged: bool
 ) -> Line:
-    steps = max((series.steps for series in seeds), key=len)
-    size = ceil(len(steps) / _MOST_POINTS)
+    """Returns the line of one cell, whose seeds are measured at the same steps, if they get there.
+
+    Of a large span it is the mean of logarithms, as is its band.
+    """
+    size = ceil(max(len(series.steps) for series in seeds) / _MOST_POINTS)
     there, back = (np.log, np.exp) if is_log else (np.array, np.array)
-    curves = [there(_thin(series.values, size)).tolist() for series in seeds]
-    curve = Curve(*(back(values).tolist() for values in aggregate(curves)))
+    steps = [_thin(series.steps, size) for series in seeds]
+    values = [there(_thin(series.values, size)).tolist() for series in seeds]
+    rows = list(zip(*values, strict=False))
+    whole = [place for place, row in enumerate(rows) if all(map(isfinite, row))]
+    curve = aggregate([[one[place] for place in whole] for one in values])
+    curve = Curve(*(back(one).tolist() for one in curve))
     has_band = len(seeds) >= LEAST_FOR_BAND
+    drawn = tuple(zip(steps, (back(one).tolist() for one in values), strict=True))
     return Line(
         name,
-        _thin(steps, size),
+        tuple(steps[0][place] for place in whole),
         curve if has_band else Curve(curve.mean),
-        () if is_crowded and has_band else tuple(tuple(back(one).tolist()) for one in curves),
+        () if is_crowded and has_band and curve.mean else drawn,
         has_diverged,
+        len(whole) < len(rows),
     )
 
 
@@ -467,7 +544,9 @@ def _thin(values: Sequence[float], size: int) -> tuple[float, ...]:
 
 
 def _find_limits(lines: Sequence[Line], *, is_log: bool) -> tuple[float, float]:
-    curves = [curve for line in lines for curve in (*line.curve, *line.seeds)]
+    curves = [
+        curve for line in lines for curve in (*line.curve, *(values for _, values in line.seeds))
+    ]
     values = [value for curve in curves for value in curve if isfinite(value)]
     if not is_log:
         # A band does not make figures negative that never are.
@@ -489,6 +568,9 @@ def _caption_lines(
         describe_bands("Band", sizes): max(sizes) >= LEAST_FOR_BAND,
         "Thin: single seeds.": any(line.seeds for line in lines) and max(sizes) > 1,
         "×: the runs diverged.": any(line.has_diverged for line in lines),
+        "Steps without a finite value in every seed are left out.": any(
+            line.has_gaps for line in lines
+        ),
         _say_missing(measured, labels): True,
         _say_cells(measured): True,
     }
@@ -538,6 +620,15 @@ def _label(ticks: Sequence[float], shown: Lines) -> list[str]:
     return [f"{tick:g}" for tick in ticks] if shown.is_log else format_ticks(ticks)
 
 
+def _list_steps(lines: Sequence[Line]) -> list[float]:
+    return [
+        step
+        for line in lines
+        for steps in (line.steps, *(steps for steps, _ in line.seeds))
+        for step in steps
+    ]
+
+
 def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
     axes = panel.axes
     if shown.is_log:
@@ -545,7 +636,7 @@ def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
     axes.set_ylim(shown.limits)
     axes.yaxis.set_ticks(ticks, _label(ticks, shown))
     axes.yaxis.set_ticks([], minor=True)
-    steps = [step for line in shown.lines for step in line.steps]
+    steps = _list_steps(shown.lines)
     first, last = min(steps), max(steps)
     axes.set_xlim(*((first, last) if last > first else (first - 1, first + 1)))
     panel.set_ticks("x", round_ticks(first, last, 6 if panel.sheet.is_wide else 5, is_whole=True))
@@ -556,12 +647,12 @@ def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
 
 def _draw_line(axes: Axes, line: Line) -> None:
     colour, (mean, low, high) = line.name.style.colour, line.curve
-    at = line.steps[: len(mean)]
+    at = line.steps
     if low:
         axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0)
     thin: dict[str, Any] = {"color": colour, "linewidth": 0.8, "alpha": 0.45}
-    for values in line.seeds:
-        axes.plot(line.steps[: len(values)], values, **thin)
+    for steps, values in line.seeds:
+        axes.plot(steps, values, **thin)
     axes.plot(at, mean, color=colour, linewidth=LINE_WIDTH, zorder=3)
     every = max(1, len(at) // 8)
     axes.plot(at[::every], mean[::every], **marker(line.name.style), zorder=3.1, clip_on=False)
@@ -572,7 +663,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
 
 def _find_end(panel: Panel, line: Line, shown: Lines) -> tuple[float, float] | None:
     """Returns where the line ends, or None if that is before the others do."""
-    mean, last = line.curve.mean, max(step for one in shown.lines for step in one.steps)
-    if not mean or line.steps[len(mean) - 1] < last:
+    mean, last = line.curve.mean, max(_list_steps(shown.lines))
+    if not mean or line.steps[-1] < last:
         return None
     return panel.place(last, mean[-1])

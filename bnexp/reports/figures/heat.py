@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnexp.reports.figures.sheet import Panel, Sheet, format_ticks, round_ticks
+from bnexp.reports.figures.sheet import (
+    Panel,
+    Sheet,
+    format_ticks,
+    round_ticks,
+    text_width,
+)
 from bnexp.reports.figures.style import GRID, MUTED
 
 if TYPE_CHECKING:
@@ -116,12 +122,16 @@ def draw_bar(sheet: Sheet, scale: ColourScale, left: float, top: float) -> None:
     _set_frame(panel, _LEVELS, 1)
     # Each colour reaches below the following ones, so that no gap can be seen between them.
     _fill(panel, {level: [(0, level, _LEVELS)] for level in range(_LEVELS)}, scale.colours)
-    ticks = scale.ticks(3)
+    ticks = scale.ticks(5)
     labels = [f"{tick:g}" for tick in ticks] if scale.is_log else format_ticks(ticks)
+    end = left - 30
     for tick, label in zip(ticks, labels, strict=True):
         x = left + (right - left) * scale.place(tick)
+        half = text_width([label]) / 2
         sheet.rule((x, x), (panel.bottom - 4, panel.bottom), color=MUTED, linewidth=1)
-        sheet.write([label], x, panel.bottom - 13, color=MUTED, ha="center")
+        if x - half > end + 6:
+            sheet.write([label], x, panel.bottom - 13, color=MUTED, ha="center")
+            end = x + half
 
 
 def draw_map(panel: Panel, rows: Rows, columns: int, scale: ColourScale) -> None:

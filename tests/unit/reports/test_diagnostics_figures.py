@@ -269,3 +269,40 @@ def test_a_map_is_drawn_in_the_page_with_a_path_per_colour(is_wide):
 
     assert "<image" not in drawing
     assert "norm=none: at the end 3 (conv) to 5 (head)" in drawing
+
+
+def test_steps_without_a_value_in_every_seed_are_left_out_of_the_mean():
+    tag = "diag/sharpness/all"
+    seeds = [{tag: series(1.0, nan, 3.0, 4.0)}, {tag: series(3.0, 4.0, 5.0)}]
+    chart = build_diagnostics(shown({"norm=none": seeds}))["sharpness"]
+    (panel,) = chart.draw(True).panels
+    mean = next(line for line in panel.axes.get_lines() if line.get_linewidth() == 2.2)
+
+    assert (list(mean.get_xdata()), list(mean.get_ydata())) == ([10, 30], [2, 4])
+    assert "Steps without a finite value in every seed are left out." in chart.caption
+
+
+def test_a_lowest_and_a_highest_value_are_one_band():
+    def seed(by):
+        low, high = series(1.0 + by, 2.0 + by), series(3.0 + by, 4.0 + by)
+        return {"diag/loss_lowest/all": low, "diag/loss_highest/all": high}
+
+    charts = build_diagnostics(shown({"norm=none": [seed(0.0), seed(1.0)]}))
+    (panel,) = charts["loss"].draw(True).panels
+    (band,) = panel.axes.collections
+
+    assert [*charts] == ["loss"]
+    assert {tuple(point) for point in band.get_paths()[0].vertices} == {
+        (10, 1.5), (20, 2.5), (10, 3.5), (20, 4.5),
+    }  # fmt: skip
+    assert charts["loss"].caption.startswith(
+        "Band: from the lowest to the highest value of a step, means over 2 seeds."
+    )
+
+
+def test_values_that_are_finite_nowhere_together_are_drawn_by_seed():
+    tag = "diag/sharpness/all"
+    seeds = [{tag: series(1.0, nan)}, {tag: series(nan, 4.0)}]
+    sheet = draw(shown({"norm=none": seeds}), "sharpness")
+
+    assert "sharpness" in texts_of(sheet)
