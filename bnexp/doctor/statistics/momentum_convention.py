@@ -19,7 +19,7 @@ CAUSE = (
     "momentum is the weight of the new batch here and in PyTorch; in papers, Keras and flax it is "
     "that of the old value, and their 0.9 is 0.1 here; the statistics then see only the last batch"
 )
-FIX = "write 1 − momentum, e.g. 0.1 for 0.9"
+FIX = "if it comes from such a code, write 1 − momentum: 0.1 for 0.9; otherwise, try 0.1"
 
 
 def compute_horizon(momentum: float) -> int:
