@@ -144,12 +144,15 @@ def compare(
     _print(report.comparisons, report_format, report.by)
     if report.is_whole:
         _write_events(report.comparisons[0], report.every_run)
+    if html is None and plots is None:
+        return
+    shown = report.with_diagnostics()
     if html is not None:
         from bnexp.reports.html.page import write_html
 
-        say(f"wrote {write_html(report.with_diagnostics(), report.runs, html)}")
+        say(f"wrote {write_html(shown, report.runs, html)}")
     if plots is not None:
-        _write_figures(report.with_diagnostics(), plots)
+        _write_figures(shown, plots)
 
 
 def _print(

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import warnings
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.diagnostics import measure_diagnostic
 from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.reports.tensorboard.report import render_text, write_to_tensorboard
 from bnexp.runs import list_experiments
+from bnexp.runs.record import Series
 
 
 def render_html(markdown):
@@ -52,6 +55,12 @@ def read_values(folder):
 
 def read_scalars(folder):
     return {key: value.simple_value for key, value in read_values(folder).items()}
+
+
+def read_layout(folder):
+    """Returns the categories of charts on the page Custom Scalars."""
+    content = read_values(folder / "layout")[(0, "custom_scalars__config__")].tensor
+    return layout_pb2.Layout.FromString(tensor_util.make_ndarray(content).item()).category
 
 
 @pytest.fixture
@@ -132,9 +141,7 @@ def test_a_comparison_without_any_finished_run_is_written_without_curves(folder)
 def test_the_layout_draws_each_metric_with_its_band_and_then_all_runs(folder):
     write(build_runs(), folder)
 
-    content = read_values(folder / "layout")[(0, "custom_scalars__config__")].tensor
-    layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(content).item())
-    bands, lines = layout.category
+    bands, lines = read_layout(folder)
     series = bands.chart[0].margin.series[0]
     assert [series.value, series.lower, series.upper] == [
         "test/accuracy",
@@ -142,6 +149,25 @@ def test_the_layout_draws_each_metric_with_its_band_and_then_all_runs(folder):
         "with_interval/test/accuracy/high",
     ]
     assert list(lines.chart[0].multiline.tag) == ["^test/accuracy$"]
+
+
+def test_of_diagnostics_only_the_one_that_is_compared_has_curves(folder):
+    series = {
+        f"diag/gradient_norm/{layer}": Series((100, 400), (1, 4), (1.0, 2.0))
+        for layer in ("conv1", "conv2")
+    }
+    runs = [replace(run, diagnostics=series) for run in build_runs()]
+    question = Question("diag/gradient_norm", layers="median")
+
+    assert write(runs, folder) == []
+    means = folder / "norm=none" / "mean"
+    assert not {tag for _, tag in read_scalars(means) if "diag/" in tag}
+    assert write(measure_diagnostic(runs, question), folder, metric=question.metric,
+                 layers="median") == []  # fmt: skip
+    assert read_scalars(means)[(100, question.tag)] == 1.0
+    bands, lines = read_layout(folder)
+    assert bands.chart[-1].title == question.tag
+    assert [chart.title for chart in lines.chart] == ["test/accuracy"]
 
 
 def test_the_figures_are_pictures_of_the_comparison(folder):
