@@ -23,7 +23,8 @@ class Progress(BaseModel):
     functions of seed, epoch and step.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    # The sums of a run that has diverged are not finite.
+    model_config = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
 
     step: NonNegativeInt = 0
     """Optimiser steps done."""

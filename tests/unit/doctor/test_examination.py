@@ -165,6 +165,16 @@ def test_a_run_is_evaluated_and_what_is_wrong_is_named(finished):
     assert found["weight_decay"].evidence.startswith("weight decay 0.0005 on ")
 
 
+def test_a_run_that_diverged_is_examined_too(tmp_path):
+    runs = plan(tmp_path, "optim.learning_rate=1e9", "model.norm=none")
+    assert train(runs) == {"diverged": 1}
+
+    found = {one.check: one for one in examine_run(read_run(runs[0].folder.path), be_quiet)}
+
+    assert found["non_finite"].severity == "error"
+    assert "hold NaN or infinity" in found["non_finite"].evidence
+
+
 def test_examining_a_run_changes_none_of_its_files(folder):
     before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
 
