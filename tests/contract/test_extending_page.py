@@ -1,5 +1,6 @@
-"""docs/extending.md works as it stands: its files make a norm, a model and a dataset."""
+"""docs/extending.md works as it stands: its files make a part of every kind."""
 
+import json
 import os
 import re
 import shutil
@@ -9,11 +10,19 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-PLACES = {"image_rms": "norms", "tiny": "models", "stripes": "data"}
+PLACES = {
+    "image_rms": "norms",
+    "tiny": "models",
+    "stripes": "data",
+    "negative_share": "diagnostics",
+}
+SHARE = "diag/negative_share/norm"
+"""What the page's diagnostic measures of the page's model."""
 
 
 def write_packages(folder, files):
@@ -59,6 +68,7 @@ def test_the_page_shows_every_file_that_it_names():
         "my_parts/image_rms/layer.py",
         "my_parts/tiny/network.py",
         "my_parts/stripes/drawing.py",
+        "my_parts/negative_share/probe.py",
     }
 
 
@@ -70,6 +80,14 @@ def test_the_parts_of_the_page_train_from_a_package(installed, started_bnexp, tm
         assert done.returncode == 0, done.stderr
 
     assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
+    run = tmp_path / "runs" / "toy" / "norm=image_rms" / "seed=0"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    shares = {row["step"]: row[SHARE] for row in rows if SHARE in row}
+    assert list(shares) == [10, 20, 30]
+    assert all(0 < share < 1 for share in shares.values())
+    events = EventAccumulator(str(run)).Reload()
+    assert [event.step for event in events.Scalars(SHARE)] == [10, 20, 30]
+    assert "negative_share" in (tmp_path / "toy.html").read_text()
 
 
 def test_the_parts_of_the_page_train_from_bnexp_itself(started_bnexp, tmp_path):
@@ -100,8 +118,7 @@ def test_the_parts_of_the_page_pass_the_contract_of_all_parts(installed):
     )
 
     assert done.returncode == 0, done.stdout
-    passed = set(
-        re.findall(r"::(test_\w+)\[.*\b(?:image_rms|tiny|stripes)\b.* PASSED", done.stdout)
-    )
-    source = Path(__file__).with_name("test_norms.py").read_text(encoding="utf-8")
-    assert passed > set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
+    passed = set(re.findall(rf"::(test_\w+)\[.*\b(?:{'|'.join(PLACES)})\b.* PASSED", done.stdout))
+    for contract in ("test_norms.py", "test_diagnostics.py"):
+        source = Path(__file__).with_name(contract).read_text(encoding="utf-8")
+        assert passed > set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
