@@ -28,8 +28,8 @@ from bnexp.training.step import Batch, compute_loss
 
 MOST_SHARE = 0.03
 """What the diagnostics that are on by default may cost together, as a share of training."""
-BLOCK = 4
-"""Steps of a side per turn."""
+BLOCK = 1
+"""Steps of a side per turn: few, as a measured step comes after many plain ones in a run."""
 
 Diagnostics = Sequence[DiagnosticConfig]
 

@@ -15,6 +15,10 @@ from bnexp.config.sweep.config import SweepConfig
 from bnexp.config.train import NOT_FINGERPRINTED, EvaluateConfig, TrainConfig
 from bnexp.data import AnyDataset
 from bnexp.diagnostics import AnyDiagnostic
+from bnexp.diagnostics.activation_statistics.config import ActivationStatisticsConfig
+from bnexp.diagnostics.gradient_norm.config import GradientNormConfig
+from bnexp.diagnostics.norm_statistics.config import NormStatisticsConfig
+from bnexp.diagnostics.update_ratio.config import UpdateRatioConfig
 from bnexp.models import AnyModel
 from bnexp.parts import Part
 
@@ -37,9 +41,15 @@ class ExperimentConfig(Part):
     """Epochs, seed, device and precision."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """When and with which statistics of its norms the network is evaluated."""
-    diagnostics: tuple[AnyDiagnostic, ...] = ()
+    diagnostics: tuple[AnyDiagnostic, ...] = (
+        ActivationStatisticsConfig(),
+        GradientNormConfig(),
+        UpdateRatioConfig(),
+        NormStatisticsConfig(),
+    )
     """What is measured inside the network while it trains: a list of names, or of mappings with
-    options. It changes no other figure. What each measures: [metrics.md](metrics.md)."""
+    options; `[]` measures nothing. It changes no other figure. The default ones are cheap, about
+    half a step per epoch together. What each measures: [metrics.md](metrics.md)."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
     claim: tuple[ClaimConfig, ...] = ()
