@@ -49,7 +49,7 @@ def test_row_05_rows_that_are_missing_are_told(lose, tmp_path):
     state, said = train(run)
 
     assert state == "finished", said
-    assert f"warning: {run.folder.metrics}: 5 of 5 rows are missing" in said
+    assert f"warning: {run.folder.metrics}: 6 of 6 rows are missing" in said
     assert not any("cannot be read" in line for line in said)
     assert read_rows(run.folder.path)[0]["step"] == 9
     assert read_points(run.folder.path) == read_steps(run.folder.path)

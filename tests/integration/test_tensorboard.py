@@ -37,10 +37,14 @@ def test_there_is_one_run_a_cell_and_seed_and_no_other(api):
     assert set(api("data/runs")) == expected_runs()
 
 
-def test_all_runs_have_the_same_scalar_tags(api):
+def test_all_runs_have_the_same_scalar_tags_but_for_layers_that_one_does_not_have(api):
     tags = api("data/plugin/scalars/tags")
 
-    assert {frozenset(run) for run in tags.values()} == {
+    for run, found in tags.items():
+        inside = {tag for tag in found if tag.startswith("diag/")}
+        assert {"diag/activation_std/layers.0.activation", "diag/gradient_norm/all"} < inside
+        assert ("diag/gamma_mean/layers.0.norm" in inside) == ("norm=batch" in run)
+    assert {frozenset(t for t in run if "diag/" not in t) for run in tags.values()} == {
         frozenset(
             {
                 "train/loss",
