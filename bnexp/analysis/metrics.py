@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf, isfinite, nan
 from statistics import mean
 
+from bnexp.runs.diagnostics import is_diagnostic
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = (
@@ -170,5 +171,7 @@ def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _is_kind(metric: str, kind: str) -> bool:
+    if is_diagnostic(metric):
+        return False  # what its tag ends with is a layer, whatever that is called
     name = metric.rsplit("/", 1)[-1]
     return name == kind or name.endswith(f"_{kind}")

@@ -13,8 +13,10 @@ from chromium import FLAGS, PROGRAM
 from records import build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
+from bnexp.analysis.diagnostics import show_diagnostics
 from bnexp.analysis.results import Caveat
 from bnexp.reports.html.page import render_html
+from bnexp.runs.record import Series
 
 LONG = "norm=batch(warmup_steps=50,r_max_steps=150,d_max_steps=100),placement=after_activation"
 WRAPPER = """<!DOCTYPE html><title>wrapper</title><body>
@@ -65,7 +67,19 @@ def pages():
         "few cells": render_html([warned], few),
         "twelve long names": render_html([compare_runs(many)], many),
         "by": render_html(compare_by(many, "data.batch_size"), many),
+        "inside": render_inside(many).replace('class="diagnostic"', 'class="diagnostic" open'),
     }
+
+
+def render_inside(records):
+    """Returns the page of runs with diagnostics of layers with long names."""
+    layers = [f"backbone.stages.{stage}.blocks.{block}.convolution_in_the_middle" for stage in
+              range(4) for block in range(12)]  # fmt: skip
+    series = Series((10, 20, 30), (1, 2, 3), (0.1, 20.0, 3.0))
+    tags = {f"diag/gradient_norm/{layer}": series for layer in (*layers, "all")}
+    diagnosed = [replace(run, diagnostics=tags) for run in records]
+    comparison = show_diagnostics(compare_runs(diagnosed), diagnosed, lambda run: run)
+    return render_html([comparison], diagnosed)
 
 
 def look(page, width, folder):
@@ -99,7 +113,7 @@ def look(page, width, folder):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("name", ["few cells", "twelve long names", "by"])
+@pytest.mark.parametrize("name", ["few cells", "twelve long names", "by", "inside"])
 def test_the_page_fits_its_window_and_loads_nothing(name, width, tmp_path):
     seen, logged = look(pages()[name], width, tmp_path)
     assert seen["inner"] <= width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat, zip_longest
+from itertools import repeat, takewhile, zip_longest
 from math import ceil, inf, isfinite, nan, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -345,7 +345,7 @@ def _describe_map(one: Map, layers: Sequence[str]) -> str:
 
 def _draw_maps(heat: HeatMaps, *, is_wide: bool) -> Sheet:
     longest = _LONGEST_LAYER if is_wide else _LONGEST_NARROW
-    names = [_shorten_middle(layer, longest) for layer in heat.layers]
+    names = _shorten_names(heat.layers, longest)
     left = 10 + text_width(names)
     width = WIDE if is_wide else NARROW
     per_row = _count_per_row(len(heat.maps), 4 if is_wide else 2)
@@ -372,7 +372,7 @@ def _draw_maps(heat: HeatMaps, *, is_wide: bool) -> Sheet:
             _write_epochs(panel, heat.columns, is_named=place == 0)
         for row, name in enumerate(names):
             middle = bottom + inner - _ROW * (row + 0.5)
-            sheet.write([name], left - 8, middle, color=MUTED, ha="right", fontsize=11)
+            sheet.write([name], left - 8, middle, color=MUTED, ha="right", fontsize=12)
         top = bottom - _BELOW
     return sheet
 
@@ -404,12 +404,27 @@ def _write_epochs(panel: Panel, columns: Sequence[range], *, is_named: bool) -> 
         panel.sheet.write(["epoch"], panel.left, panel.bottom - 27, color=MUTED)
 
 
-def _shorten_middle(name: str, longest: int) -> str:
-    """Returns the name with its start and end, which tell layers apart, if it is too long."""
-    if len(name) <= longest:
-        return name
-    end = (longest - 1) * 2 // 3
-    return f"{name[: longest - 1 - end]}…{name[-end:]}"
+def _shorten_names(names: Sequence[str], longest: int) -> list[str]:
+    """Returns names of layers that fit, the numbers in them kept, which tell layers apart.
+
+    If one is too long, what all begin with is left out, and then the ends of long words.
+    """
+    if max(map(len, names)) <= longest:
+        return list(names)
+    words = [name.split(".") for name in names]
+    columns = zip(*words, strict=False)
+    shared = sum(1 for _ in takewhile(lambda column: len({*column}) == 1, columns))
+    words = [own[shared:] or own for own in words]
+    shown = list(names)
+    for most in (16, 8, 5, 3):
+        shown = [".".join(_cut(word, most) for word in own) for own in words]
+        if max(map(len, shown)) <= longest:
+            break
+    return [_cut(name, longest) for name in shown]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _build_lines(comparison: Comparison, measured: Measured, layer: str) -> Chart | None:

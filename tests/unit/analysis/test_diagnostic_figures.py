@@ -13,6 +13,7 @@ from bnexp.analysis.diagnostics import (
     measure_diagnostic,
     merge_orders,
 )
+from bnexp.analysis.metrics import better_direction, is_accuracy, is_cost
 from bnexp.analysis.results import Question
 from bnexp.errors import UsageError
 from bnexp.runs.record import Series
@@ -146,3 +147,10 @@ def test_runs_without_diagnostics_are_refused_with_what_to_do():
 def test_a_diagnostic_has_no_target():
     with pytest.raises(UsageError, match="--target: a diagnostic has no value to reach"):
         compare_runs([build_run(metric=NORM)], Question(NORM, target=0.5))
+
+
+@pytest.mark.parametrize("layer", ["loss", "head_accuracy", "bytes"])
+def test_a_layer_called_like_a_metric_is_a_layer(layer):
+    metric = f"{NORM}/{layer}"
+
+    assert (better_direction(metric), is_accuracy(metric), is_cost(metric)) == (0, False, False)

@@ -306,3 +306,18 @@ def test_values_that_are_finite_nowhere_together_are_drawn_by_seed():
     sheet = draw(shown({"norm=none": seeds}), "sharpness")
 
     assert "sharpness" in texts_of(sheet)
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_long_names_of_layers_are_shortened_apart(is_wide):
+    names = [
+        f"backbone.stages.{stage}.blocks.{block}.convolution_in_the_middle"
+        for stage in range(2)
+        for block in range(12)
+    ]
+    tags = {f"{NORM}/{name}": series(float(n)) for n, name in enumerate(names, 1)}
+    texts = texts_of(draw(shown({"norm=none": [tags]}), is_wide=is_wide))
+
+    found = [text for text in texts if "con" in text]
+    assert len({*found}) == len(names)
+    assert max(map(len, found)) <= (28 if is_wide else 16)
