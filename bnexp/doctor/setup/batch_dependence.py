@@ -31,10 +31,10 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
         yield Finding("evaluation depends on the batch", evidence, "warning", "model.norm")
 
 
-def measure_difference(network: Network) -> float:
+def measure_difference(network: Network) -> float | None:
     """Returns by how much logits change at most if a batch is halved and turned around.
 
-    In standard deviations of the logits.
+    In standard deviations of the logits; None if they are not finite.
     """
     import torch
 
@@ -49,7 +49,9 @@ def measure_difference(network: Network) -> float:
     turned = torch.cat([part for part in parts if len(part)]).flip(0).double()
     spread = float(whole.std(correction=0))
     difference = float((whole - turned).abs().max())
-    return difference / spread if spread > 0 and math.isfinite(difference) else 0.0
+    if not math.isfinite(difference):
+        return None
+    return difference / spread if spread > 0 else 0.0
 
 
 def check_network(network: Network) -> Iterator[Finding]:
@@ -57,6 +59,8 @@ def check_network(network: Network) -> Iterator[Finding]:
     if len(network.batch[0]) < 4:
         return
     difference = measure_difference(network)
+    if difference is None:
+        return
     evidence = (
         f"in batches of half the size, in reverse order, logits change by {difference:.2g} of "
         "their standard deviation"

@@ -40,10 +40,16 @@ def check_network(network: Network) -> Iterator[Finding]:
     """Yields the parameters and buffers that hold NaN or infinity."""
     state = network.model.state_dict()
     names = find_non_finite(state)
-    if names:
-        evidence = f"{len(names)} of {len(state)} tensors hold NaN or infinity"
-        yield Finding(
-            "the network holds values that are not finite", evidence, "error", name_some(names)
-        )
-    else:
+    if not names:
         yield Finding("parameters and buffers are finite", severity="fine")
+        return
+    evidence = f"{len(names)} of {len(state)} tensors hold NaN or infinity"
+    place, weights = name_some(names), dict(network.model.named_parameters())
+    if any(name in weights for name in names):
+        cause = (
+            "the training diverged: its loss overflowed, and the gradients took the weights along"
+        )
+        fix = "lower the learning rate, warm up, clip gradients, or use a norm"
+        yield Finding("weights are not finite", evidence, "error", place, cause, fix)
+    else:
+        yield Finding("running statistics are not finite", evidence, "error", place)
