@@ -70,6 +70,8 @@ def prepare_process(job):
     for descriptor, name in ((1, "printed"), (2, "said")):
         os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     sys.argv = ["bnexp", *job["words"]]
+    # As with `python -m bnexp`: workers that `spawn` starts do not run the main file again.
+    vars(sys.modules["__main__"]).pop("__file__", None)
 
 
 def wait(child, kill_after, seconds):

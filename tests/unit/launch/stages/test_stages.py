@@ -18,6 +18,8 @@ from bnexp.launch.stages.experiment import train_stages
 from bnexp.launch.stages.stages import find_stages, leave_out_unneeded, plan_experiment
 from bnexp.runs import RunDir
 
+TINY = CONFIG.replace("train_size: 200", "train_size: 40").replace(", checkpoint_every: 1", "")
+"""Runs of two steps: what they come to does not matter here."""
 SWEEP = """\
 sweep: {seeds: {min: 3, max: 6}, grid: {model.norm.name: [none, batch, layer]}}
 """
@@ -52,7 +54,7 @@ class Judge:
 def train(tmp_path):
     """Trains the config below a folder; returns the exit code and what was said."""
 
-    def train(name="a", judge=None, config=CONFIG + SWEEP + CLAIM, force=False, **options):
+    def train(name="a", judge=None, config=TINY + SWEEP + CLAIM, force=False, **options):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (folder / "c.yaml").write_text(config)
@@ -100,11 +102,11 @@ def test_every_run_records_the_planned_looks(train, tmp_path):
 
 
 def test_without_claims_all_seeds_are_one_stage(train, tmp_path):
-    code, said = train(config=CONFIG + SWEEP)
+    code, said = train(config=TINY + SWEEP.replace("max: 6", "max: 4"))
 
     assert code == 0
-    assert set(seeds_of(tmp_path / "a").values()) == {6}
-    assert "many: 3 cells × 6 seeds, 0 done, 18 to do" in said
+    assert set(seeds_of(tmp_path / "a").values()) == {4}
+    assert "many: 3 cells × 4 seeds, 0 done, 12 to do" in said
     assert "look at" not in said
 
 
@@ -120,7 +122,7 @@ def test_the_same_command_goes_through_the_same_stages_again(train, tmp_path):
 
 
 def test_a_look_sees_no_seed_beyond_it(train, tmp_path):
-    train(judge=Judge(decided_at=6))
+    train(judge=Judge(decided_at=5))
     judge = Judge(decided_at=4)
     train(judge=judge)
 
@@ -128,8 +130,10 @@ def test_a_look_sees_no_seed_beyond_it(train, tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [None, 2])
-def test_what_was_cut_off_between_stages_ends_with_the_same_runs(jobs, train, tmp_path):
-    train("whole", Judge(decided_at=5), jobs=jobs)
+def test_what_was_cut_off_between_stages_ends_with_the_same_runs(
+    jobs, ready_workers, train, tmp_path
+):
+    train("whole", Judge(decided_at=4), jobs=jobs)
 
     def die(records):
         raise KeyboardInterrupt
@@ -137,7 +141,7 @@ def test_what_was_cut_off_between_stages_ends_with_the_same_runs(jobs, train, tm
     with pytest.raises(KeyboardInterrupt):
         train("cut", die, jobs=jobs)
     assert set(seeds_of(tmp_path / "cut").values()) == {3}
-    train("cut", Judge(decided_at=5), jobs=jobs)
+    train("cut", Judge(decided_at=4), jobs=jobs)
 
     assert read_runs(tmp_path / "cut/runs") == read_runs(tmp_path / "whole/runs")
 
@@ -193,7 +197,7 @@ def test_no_look_is_taken_if_a_run_failed(train, tmp_path, monkeypatch):
 
 
 def test_force_deletes_the_runs_of_all_looks_first(train, tmp_path):
-    train(judge=Judge(decided_at=5))
+    train(judge=Judge(decided_at=4))
     before = read_runs(tmp_path / "a/runs")
 
     def die(records):
@@ -202,14 +206,14 @@ def test_force_deletes_the_runs_of_all_looks_first(train, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(judge=die, force=True)
     assert set(seeds_of(tmp_path / "a").values()) == {3}
-    train(judge=Judge(decided_at=5))
+    train(judge=Judge(decided_at=4))
 
     after = read_runs(tmp_path / "a/runs")
     assert {path: after[path] for path in before} == before
 
 
 def test_a_plan_names_the_runs_at_the_first_look_and_at_most(tmp_path):
-    (tmp_path / "c.yaml").write_text(CONFIG + SWEEP + CLAIM)
+    (tmp_path / "c.yaml").write_text(TINY + SWEEP + CLAIM)
     experiment = load_experiment(tmp_path / "c.yaml")
     lines = describe_durations(plan_experiment(experiment, tmp_path / "runs", is_forced=False))
 
@@ -253,7 +257,7 @@ def test_a_plan_leaves_out_runs_that_no_claim_needs_any_more(
 
 
 def test_a_plan_before_any_look_holds_all_runs(tmp_path):
-    (tmp_path / "c.yaml").write_text(CONFIG + SWEEP + CLAIM)
+    (tmp_path / "c.yaml").write_text(TINY + SWEEP + CLAIM)
     experiment = load_experiment(tmp_path / "c.yaml")
     whole = plan_experiment(experiment, tmp_path / "runs", is_forced=False)
 

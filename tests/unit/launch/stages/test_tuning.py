@@ -28,7 +28,7 @@ sweep:
   grid: {model.norm.name: [none, batch]}
   tune: {over: {optim.learning_rate: [0.01, 0.1, 0.3]}, by: BY, seeds: [100, 101]IN}
 """
-TINY = CONFIG.replace("val_size: 0", "val_size: 40")
+TINY = CONFIG.replace("val_size: 0", "val_size: 40").replace(", checkpoint_every: 1", "")
 
 
 def text(by="val/accuracy", arm="", values=None):
