@@ -48,8 +48,8 @@ class ExperimentConfig(Part):
         NormStatisticsConfig(),
     )
     """What is measured inside the network while it trains: a list of names, or of mappings with
-    options; `[]` measures nothing. It changes no other figure. The default ones are cheap, about
-    half a step per epoch together. What each measures: [metrics.md](metrics.md)."""
+    options; `[]` measures nothing. It changes no other figure. The default ones are cheap: together
+    about a quarter of a step per epoch. What each measures: [metrics.md](metrics.md)."""
     sweep: SweepConfig | None = None
     """The variants to compare; null trains this config alone."""
     claim: tuple[ClaimConfig, ...] = ()
