@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 from rich.console import RenderableType
 
-from bnexp.api.runs import find_run
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import echo, print_json, print_table, say
-from bnexp.config.train import PopulationStatistics
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
+    from bnexp.config.train import PopulationStatistics
     from bnexp.trained.evaluation import Evaluation
 
 MOST_CONFUSIONS = 5
-KINDS: tuple[PopulationStatistics, ...] = get_args(PopulationStatistics)
 
 RunArgument = Annotated[
     str,
@@ -60,6 +58,8 @@ def evaluate(
 
     Example: `bnexp evaluate quickstart/norm=batch/seed=0`
     """
+    from bnexp.api.runs import find_run
+
     kinds = _read_kinds(statistics or ["ema"])
     record = find_run(run, runs_dir).record
     say(LOADING)
@@ -92,6 +92,8 @@ def predict(
 
     Example: `bnexp predict quickstart/norm=batch/seed=0 cat.jpg`
     """
+    from bnexp.api.runs import find_run
+
     record = find_run(run, runs_dir).record
     say(LOADING)
     import torch
@@ -123,12 +125,14 @@ def predict(
 
 
 def _read_kinds(words: Sequence[str]) -> tuple[PopulationStatistics, ...]:
-    kinds = dict.fromkeys(kind for word in words for kind in KINDS if kind == word)
+    from bnexp.config.train import PopulationStatistics
+
+    known: tuple[PopulationStatistics, ...] = get_args(PopulationStatistics)
     for word in words:
-        if word not in KINDS:
-            hint = did_you_mean(word, KINDS) or f"; there are {', '.join(KINDS)}"
+        if word not in known:
+            hint = did_you_mean(word, known) or f"; there are {', '.join(known)}"
             raise UsageError(f"--population-statistics: '{word}' is none{hint}")
-    return tuple(kinds)
+    return tuple(kind for kind in known if kind in words)
 
 
 def _print(found: Evaluation) -> None:
