@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -198,8 +199,22 @@ def marker(style: Style, size: float = 1.0) -> dict[str, Any]:
 
 
 def wrap_label(label: str, longest: int = _LONGEST_LINE) -> tuple[str, ...]:
-    """Returns a cell's label in lines, broken after commas, or anywhere in a part too long."""
-    return tuple(wrap(space_label(label), longest, break_on_hyphens=False)) or ("",)
+    """Returns a cell's label in lines, broken after commas.
+
+    A part too long for a line is broken after `=`, `_` or `/`, or anywhere if it has none.
+    """
+    parts = (chunk for part in space_label(label).split() for chunk in _cut(part, longest))
+    return tuple(wrap(" ".join(parts), longest, break_on_hyphens=False)) or ("",)
+
+
+def _cut(part: str, longest: int) -> list[str]:
+    """Returns a part in chunks that fit a line, as far as it has places to cut it."""
+    chunks = [""]
+    for piece in re.split(r"(?<=[=_/])", part) if len(part) > longest else [part]:
+        if len(chunks[-1]) + len(piece) > longest:
+            chunks.append("")
+        chunks[-1] += piece
+    return [chunk for chunk in chunks if chunk]
 
 
 def space_label(label: str) -> str:

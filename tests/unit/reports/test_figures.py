@@ -475,3 +475,19 @@ def test_a_diagnostic_that_is_not_measured_in_each_epoch_has_no_curve_over_the_e
         return len(draw_curves(compare_runs(records, Question(tag))).panels)
 
     assert panels((1.0, 2.0, 3.0)) == panels((float("nan"), 2.0, 3.0)) + 1
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        (
+            "norm=batch,placement=before_activation",
+            ("norm=batch,", "placement=before_", "activation"),
+        ),
+        ("placement=before_activation", ("placement=before_", "activation")),
+        ("x" * 25, ("x" * 18, "x" * 7)),
+        ("norm=none, lr=1", ("norm=none, lr=1",)),
+    ],
+)
+def test_a_label_too_long_for_a_line_is_broken_where_its_words_end(label, lines):
+    assert wrap_label(label, 18) == lines
