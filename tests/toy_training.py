@@ -67,7 +67,7 @@ class Notes:
         self.rows = []
         self.epochs = []
 
-    def record(self, step, epoch, elapsed_seconds, scalars):
+    def record(self, step, epoch, elapsed_seconds, scalars, histograms):
         self.rows.append((step, epoch, dict(scalars)))
 
     def progress(self, step, total_steps):

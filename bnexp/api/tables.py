@@ -40,6 +40,7 @@ def list_rows(runs: Sequence[Run], per: Resolution = "epochs") -> Iterator[dict[
             continue
         for row in run.metrics():
             place = {key: row.pop(key) for key in ("epoch", "step", "elapsed_seconds")}
+            row.pop("histograms", None)
             for tag, number in row.items():
                 yield {**told, **place, "tag": tag, "value": number}
 

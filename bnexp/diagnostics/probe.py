@@ -48,6 +48,21 @@ class ProbedStep:
     """The loss again, e.g. at other values of the parameters."""
 
 
+@dataclass(frozen=True)
+class Counts:
+    """A histogram on the device: how many values lie in each of equal parts of a range."""
+
+    low: Tensor
+    """The lower end, a tensor of one value; above `high` if there was no finite value."""
+    high: Tensor
+    counts: Tensor
+    """`(bins,)`, int64."""
+
+
+Measured = Tensor | float | Counts
+"""What a probe yields behind a tag: a number, a tensor of one value, or a histogram."""
+
+
 class Probe(ABC):
     """Measures something every so many steps; subclasses override what they need.
 
@@ -80,8 +95,10 @@ class Probe(ABC):
         """Looks at the gradients, and at the parameters as they were during the step."""
 
     @abstractmethod
-    def after_update(self, step: ProbedStep) -> Iterable[tuple[str, Tensor | float]]:
+    def after_update(self, step: ProbedStep) -> Iterable[tuple[str, Measured]]:
         """Yields what was measured: tags such as `diag/gradient_norm/conv1`, and scalars.
+
+        Histograms are for TensorBoard alone.
 
         A tensor of one value stays on the device: reading it there would wait for the step.
         """

@@ -7,10 +7,22 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from bnexp.files import read_foreign, write_bytes_atomically
+
+
+class Histogram(BaseModel):
+    """How many values lie in each of equal parts of a range."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, extra="forbid")
+
+    low: float
+    high: float
+    counts: tuple[NonNegativeInt, ...]
+    """Empty if there was no finite value."""
 
 
 class MetricsRow(BaseModel):
@@ -22,6 +34,8 @@ class MetricsRow(BaseModel):
     step: NonNegativeInt
     epoch: NonNegativeInt
     elapsed_seconds: float
+    histograms: dict[str, Histogram] = {}
+    """By tag; for TensorBoard."""
 
     @property
     def scalars(self) -> Mapping[str, float | None]:
@@ -36,12 +50,20 @@ class MetricsLog:
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(
-        self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
+        self,
+        step: int,
+        epoch: int,
+        elapsed_seconds: float,
+        scalars: Mapping[str, float],
+        histograms: Mapping[str, Histogram] | None = None,
     ) -> None:
         """Appends one row and hands it to the operating system."""
         # NaN is not JSON; null says that there was a value and that it was not a number.
         finite = {tag: value if isfinite(value) else None for tag, value in scalars.items()}
-        row = {"step": step, "epoch": epoch, "elapsed_seconds": round(elapsed_seconds, 4), **finite}
+        place = {"step": step, "epoch": epoch, "elapsed_seconds": round(elapsed_seconds, 4)}
+        row: dict[str, Any] = {**place, **finite}
+        if histograms:
+            row["histograms"] = {tag: one.model_dump() for tag, one in histograms.items()}
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 

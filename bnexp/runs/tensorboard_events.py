@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bnexp.foreign_text import visible
+from bnexp.runs.metrics_log import Histogram
 from bnexp.runs.record import Scalar, State
 
 if TYPE_CHECKING:
@@ -68,6 +69,29 @@ def scalars_event(step: int, wall_time: float, scalars: Mapping[str, float]) -> 
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     values = [Summary.Value(tag=visible(tag), simple_value=value) for tag, value in scalars.items()]
+    return _event(wall_time, step=step, summary=Summary(value=values))
+
+
+def histograms_event(step: int, wall_time: float, histograms: Mapping[str, Histogram]) -> Event:
+    """Returns a histogram for each tag, for the pages Histograms and Distributions."""
+    from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
+
+    values = []
+    for tag, one in histograms.items():
+        bins = max(len(one.counts), 1)
+        edges = [one.low + (one.high - one.low) * (place + 1) / bins for place in range(bins)]
+        centres = [edge - (one.high - one.low) / bins / 2 for edge in edges]
+        pairs = [*zip(one.counts, centres, strict=False)]
+        histogram = HistogramProto(
+            min=one.low,
+            max=one.high,
+            num=sum(one.counts),
+            sum=sum(count * centre for count, centre in pairs),
+            sum_squares=sum(count * centre**2 for count, centre in pairs),
+            bucket_limit=edges[: len(one.counts)],
+            bucket=one.counts,
+        )
+        values.append(Summary.Value(tag=visible(tag), histo=histogram))
     return _event(wall_time, step=step, summary=Summary(value=values))
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
+from bnexp.diagnostics.probe import Counts
 from bnexp.runs import Summary
+from bnexp.runs.metrics_log import Histogram
 from bnexp.training.evaluation import Score
 from bnexp.training.machine.device import read_peak_memory, reset_peak_memory
 from bnexp.training.saving.progress import Progress
@@ -25,9 +27,14 @@ class Reporter(Protocol):
     """Takes what the loop measures; only the loop calls it."""
 
     def record(
-        self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
+        self,
+        step: int,
+        epoch: int,
+        elapsed_seconds: float,
+        scalars: Mapping[str, float],
+        histograms: Mapping[str, Histogram],
     ) -> None:
-        """Takes scalars measured at a step; `epoch` counts from 1."""
+        """Takes scalars and histograms measured at a step; `epoch` counts from 1."""
 
     def progress(self, step: int, total_steps: int) -> None:
         """Takes the number of steps done, after each step."""
@@ -161,7 +168,12 @@ class Training:
         progress.step = number
         progress.step_in_epoch += 1
         if result.measured:
-            self._record(progress.epoch + 1, read_measured(result.measured))
+            counts = {tag: one for tag, one in result.measured.items() if isinstance(one, Counts)}
+            numbers = {
+                tag: one for tag, one in result.measured.items() if not isinstance(one, Counts)
+            }
+            histograms = {tag: read_histogram(one) for tag, one in counts.items()}
+            self._record(progress.epoch + 1, read_measured(numbers), histograms)
         self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
@@ -185,8 +197,14 @@ class Training:
         scalars = {"optim/learning_rate": self._learner.learning_rate(self.progress.step)}
         return {**scalars, "optim/clipped_share": clipped} if self.config.optim.clips else scalars
 
-    def _record(self, epoch: int, scalars: Mapping[str, float]) -> None:
-        self._reporter.record(self.progress.step, epoch, self._elapsed(), scalars)
+    def _record(
+        self,
+        epoch: int,
+        scalars: Mapping[str, float],
+        histograms: Mapping[str, Histogram] | None = None,
+    ) -> None:
+        elapsed = self._elapsed()
+        self._reporter.record(self.progress.step, epoch, elapsed, scalars, histograms or {})
         self.progress.rows += 1
 
     def _at_step_boundary(self) -> None:
@@ -282,3 +300,11 @@ def read_measured(measured: Mapping[str, Tensor | float]) -> dict[str, float]:
     numbers = {tag: read.get(tag, value) for tag, value in measured.items()}
     # A float32 has no more digits; there may be hundreds of numbers in a row.
     return {tag: float(f"{value:.7g}") for tag, value in numbers.items()}
+
+
+def read_histogram(counts: Counts) -> Histogram:
+    """Returns a histogram in plain numbers, empty if no value was finite."""
+    low, high = float(counts.low), float(counts.high)
+    if low > high:
+        return Histogram(low=0.0, high=0.0, counts=())
+    return Histogram(low=low, high=high, counts=tuple(counts.counts.tolist()))

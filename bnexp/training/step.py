@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnexp.diagnostics.probe import LossOfBatch, Probe, ProbedStep, leaving_no_trace
+from bnexp.diagnostics.probe import LossOfBatch, Measured, Probe, ProbedStep, leaving_no_trace
 from bnexp.training.machine.precision import autocast
 from bnexp.training.optimization.update import Update
 
@@ -29,7 +29,7 @@ class StepResult:
     """The batch's mean loss, detached, on the device."""
     logits: Tensor
     """`(N, num_classes)` in float32, detached."""
-    measured: dict[str, Tensor | float] = field(default_factory=dict)
+    measured: dict[str, Measured] = field(default_factory=dict)
     """What the probes measured, by tag."""
     clipped: Tensor | None = None
     """The share of the gradient that was clipped, in [0, 1]; None if clipping is off."""

@@ -79,7 +79,7 @@ def test_the_parts_of_the_page_train_from_a_package(installed, started_bnexp, tm
         done = started_bnexp(*command.split(), cwd=tmp_path, **environment(installed))
         assert done.returncode == 0, done.stderr
 
-    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
+    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 6
     run = tmp_path / "runs" / "toy" / "norm=image_rms" / "seed=0"
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     shares = {row["step"]: row[SHARE] for row in rows if SHARE in row}
@@ -88,6 +88,16 @@ def test_the_parts_of_the_page_train_from_a_package(installed, started_bnexp, tm
     events = EventAccumulator(str(run)).Reload()
     assert [event.step for event in events.Scalars(SHARE)] == [10, 20, 30]
     assert "negative_share" in (tmp_path / "toy.html").read_text()
+    compared = started_bnexp(
+        "compare", "toy", "--format", "json", cwd=tmp_path, **environment(installed)
+    )
+    (claim,) = json.loads(compared.stdout)["claims"]
+    final = [
+        [row[SHARE] for row in map(json.loads, path.read_text().splitlines()) if SHARE in row][-1]
+        for path in sorted(tmp_path.glob("runs/toy/norm=image_rms/seed=*/metrics.jsonl"))
+    ]
+    assert claim["treatment"]["mean"] == pytest.approx(sum(final) / 3, rel=1e-6)
+    assert claim["verdict"] in ("supported", "contradicted", "inconclusive")
 
 
 def test_the_parts_of_the_page_train_from_bnexp_itself(started_bnexp, tmp_path):
@@ -104,7 +114,7 @@ def test_the_parts_of_the_page_train_from_bnexp_itself(started_bnexp, tmp_path):
     done = started_bnexp("train", "toy.yaml", cwd=tmp_path, **environment(tmp_path))
 
     assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 4
+    assert len(list(tmp_path.glob("runs/toy/*/seed=*/summary.json"))) == 6
 
 
 def test_the_parts_of_the_page_pass_the_contract_of_all_parts(installed):

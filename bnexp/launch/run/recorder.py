@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bnexp.launch.screen.events import EpochEnded, Event, RunProgressed, Said
 from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
+from bnexp.runs.metrics_log import Histogram
 from bnexp.runs.tensorboard import EventWriter
 from bnexp.runs.tensorboard_events import (
     GraphNode,
     Image,
     graph_event,
+    histograms_event,
     image_event,
     restart_event,
     scalars_event,
@@ -57,15 +59,31 @@ class RunRecorder:
         self._events.write(session_start_event, group, hyperparameters, started)
         for row in rows:
             values = {tag: math.nan if v is None else v for tag, v in row.scalars.items()}
-            self._events.write(scalars_event, row.step, started + row.elapsed_seconds, values)
+            self._show(row.step, started + row.elapsed_seconds, values, row.histograms)
 
     def record(
-        self, step: int, epoch: int, elapsed_seconds: float, scalars: Mapping[str, float]
+        self,
+        step: int,
+        epoch: int,
+        elapsed_seconds: float,
+        scalars: Mapping[str, float],
+        histograms: Mapping[str, Histogram],
     ) -> None:
         """Writes a row of metrics and the same points for TensorBoard."""
         self._folder.check()
-        self._metrics.write(step, epoch, elapsed_seconds, scalars)
-        self._events.write(scalars_event, step, time.time(), scalars)
+        self._metrics.write(step, epoch, elapsed_seconds, scalars, histograms)
+        self._show(step, time.time(), scalars, histograms)
+
+    def _show(
+        self,
+        step: int,
+        wall_time: float,
+        scalars: Mapping[str, float],
+        histograms: Mapping[str, Histogram],
+    ) -> None:
+        self._events.write(scalars_event, step, wall_time, scalars)
+        if histograms:
+            self._events.write(histograms_event, step, wall_time, histograms)
 
     def progress(self, step: int, total_steps: int) -> None:
         """Shows the step a few times per second and, every few seconds, renews the heartbeat."""

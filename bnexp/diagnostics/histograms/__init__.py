@@ -1,0 +1,1 @@
+"""Histograms of what layers give out and hold."""
