@@ -54,8 +54,9 @@ class Group(TyperGroup):
             return super().resolve_command(ctx, args)
         except _OptionError as error:
             ours = next(find_ours(args[0], self.list_commands(ctx)), None)
-            if ours and "Did you mean" not in error.message:
-                error.message = f"{error.message.rstrip('.')} (did you mean '{ours}'?)"
+            if ours:  # what others call so, before what is spelled alike
+                said = error.message.partition(" Did you mean")[0].rstrip(".")
+                error.message = f"{said} (did you mean '{ours}'?)"
             raise
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401

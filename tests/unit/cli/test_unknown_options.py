@@ -34,6 +34,7 @@ def test_an_unknown_option_suggests_what_to_write(command, suggestion):
         (["tensorboard"], "tb"),
         (["delete", "a"], "rm"),
         (["report"], "compare"),
+        (["eval", "a"], "evaluate"),
         (["data", "download"], "fetch"),
     ],
 )
