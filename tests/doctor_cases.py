@@ -96,6 +96,25 @@ def build(norm=None, bias=False, between=None):
     )
 
 
+class PlainBatchNorm(nn.Module):
+    """A batch norm as somebody else may write it, that knows nothing of PyTorch's class."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, inputs):
+        mean, variance = self.running_mean, self.running_var
+        if self.training:
+            variance, mean = torch.var_mean(inputs, (0, 2, 3), correction=0)
+            for own, new in ((self.running_mean, mean), (self.running_var, variance)):
+                own.add_((new.detach() - own) * 0.1)
+        centred = inputs - mean.view(1, -1, 1, 1)
+        return self.gamma * centred / (variance.view(1, -1, 1, 1) + 1e-5).sqrt()
+
+
 def train(model, images, steps, batch_size=32, learning_rate=0.1):
     """Trains as plain PyTorch does, annealed to 0, and returns the network."""
     optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.9)
@@ -165,8 +184,8 @@ def average_weights(is_recalibrated):
     return network
 
 
-def forget_statistics():
-    network = trained()
+def forget_statistics(norm=None):
+    network = trained(norm)
     network.model[1].running_mean.fill_(0.0)
     network.model[1].running_var.fill_(50.0)
     return network

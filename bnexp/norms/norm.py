@@ -38,6 +38,9 @@ class NormConfig(Part):
     Batch and instance norm would subtract that bias; in the others β takes its place.
     """
 
+    averages_biased_variances: ClassVar[bool] = False
+    """Whether running statistics average biased deviations or variances; PyTorch's: unbiased."""
+
     @property
     def settings(self) -> dict[str, Any]:
         """The fields other than `name`, for a layer whose arguments have the same names."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.training.evaluation import Images, Score, classify, evaluate
@@ -60,8 +61,8 @@ class Evaluator:
                 recalibrate(model, self.recalibration_images, self.batch_size, self.precision)
                 yield None
             else:
-                _take_batch_statistics(model)
-                yield self.batch_size
+                with _taking_batch_statistics(model):
+                    yield self.batch_size
 
 
 def recalibrate(model: nn.Module, images: Images, batch_size: int, precision: str) -> None:
@@ -82,11 +83,11 @@ def recalibrate(model: nn.Module, images: Images, batch_size: int, precision: st
     hooks = [norm.register_forward_pre_hook(add) for norm in moments]
     try:
         with leaving_no_trace(model), torch.no_grad(), autocast(images.device, precision):
-            _take_batch_statistics(model)
             size = min(batch_size, len(images))
-            for start in range(0, len(images) - size + 1, size):
-                inputs, _ = images.gather(torch.arange(start, start + size, device=images.device))
-                model(inputs)
+            with _taking_batch_statistics(model):
+                for start in range(0, len(images) - size + 1, size):
+                    places = torch.arange(start, start + size, device=images.device)
+                    model(images.gather(places)[0])
     finally:
         for hook in hooks:
             hook.remove()
@@ -133,12 +134,27 @@ def _find_tracking_norms(model: nn.Module) -> list[nn.Module]:
     ]
 
 
-def _take_batch_statistics(model: nn.Module) -> None:
-    """Makes the model evaluate with each batch's own statistics.
+@contextlib.contextmanager
+def _taking_batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Makes the model evaluate with each batch's own statistics; within `leaving_no_trace`.
 
-    A layer in evaluation mode without running statistics takes the batch's, as PyTorch's
-    does. In training mode it would also add what training adds: dropout, noise, updates.
+    PyTorch's layers, and those made from them, take the batch's in evaluation mode if they have no
+    running statistics. In training mode they would also add what training adds: noise, updates.
+    Of other layers nothing is known but that they take the batch's in training mode.
     """
     model.eval()
+    hooks = []
     for norm in _find_tracking_norms(model):
-        norm.running_mean = norm.running_var = None  # type: ignore[assignment]
+        if isinstance(norm, _NormBase):
+            norm.running_mean = norm.running_var = None
+        else:
+            hooks.append(norm.register_forward_pre_hook(_train))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _train(norm: nn.Module, _: tuple[Tensor, ...]) -> None:
+    norm.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,6 @@ CAUSE = (
 )
 FIX = "keep the eps of the code that you compare with, or that the weights come from"
 
-DEFAULT = 1e-5
-"""PyTorch's, for batch, group and layer norm."""
-
 
 def check_setup(setup: Setup) -> Iterator[Finding]:
     """Yields each eps that the config changes."""
@@ -32,15 +30,29 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
             yield Finding("eps is not the default", evidence, "warning", "model.norm.eps")
 
 
+def find_default(network: Network, name: str) -> float | None:
+    """Returns the default eps of a layer's config, or of its class; None if neither has one."""
+    if name in network.norm_configs:
+        field = type(network.norm_configs[name]).model_fields.get("eps")
+        return field.default if field else None
+    for kind in type(network.norms[name]).__mro__:
+        parameter = inspect.signature(kind.__init__).parameters.get("eps")  # type: ignore[misc]
+        if parameter is not None and isinstance(parameter.default, float):
+            return parameter.default
+    return None
+
+
 def check_network(network: Network) -> Iterator[Finding]:
-    """Yields each eps other than PyTorch's, and what it adds to the smallest running variance."""
-    by_eps: dict[float, list[str]] = {}
+    """Yields each eps that is not its norm's default, and the smallest running variance there."""
+    by_eps: dict[tuple[float, float], list[str]] = {}
     for name, norm in network.norms.items():
-        by_eps.setdefault(float(norm.eps), []).append(name)  # type: ignore[arg-type]
-    for eps, names in by_eps.items():
-        if eps == DEFAULT:
-            continue
-        evidence = f"eps {eps:g} in {len(names)} of {len(network.norms)} norms, PyTorch's is 1e-05"
+        eps, default = getattr(norm, "eps", None), find_default(network, name)
+        if isinstance(eps, float) and default is not None and eps != default:
+            by_eps.setdefault((eps, default), []).append(name)
+    for (eps, default), names in by_eps.items():
+        evidence = (
+            f"eps {eps:g} in {len(names)} of {len(network.norms)} norms, the default is {default:g}"
+        )
         variances = [
             float(network.norms[name].running_var.min())  # type: ignore[operator]
             for name in names

@@ -49,13 +49,17 @@ def is_biased(ratio: float, shift: float, values: int) -> bool:
 
 
 def check_network(network: Network) -> Iterator[Finding]:
-    """Yields the layers whose means are right and whose variances are too small by (n − 1) / n."""
+    """Yields the layers whose means are right and whose variances are too small by (n − 1) / n.
+
+    Norms whose config says that they average biased variances are sound.
+    """
     found: list[tuple[str, float, int]] = []
     for name, (mean, variance) in (network.true_statistics if network.steps else {}).items():
         norm, values = network.tracking_norms[name], network.count_values(name)
         ratio = compute_ratio(norm.running_var, variance)  # type: ignore[arg-type]
         shift = compute_shift(norm.running_mean, mean, variance)  # type: ignore[arg-type]
-        if values and is_biased(ratio, shift, values):
+        is_meant = network.averages_biased_variances(name)
+        if values and not is_meant and is_biased(ratio, shift, values):
             found.append((name, ratio, values))
     if found:
         _, ratio, values = min(found, key=lambda one: one[1])

@@ -38,6 +38,8 @@ def check_network(network: Network) -> Iterator[Finding]:
         norm, values = network.tracking_norms[name], network.count_values(name)
         ratio = compute_ratio(norm.running_var, variance)  # type: ignore[arg-type]
         shift = compute_shift(norm.running_mean, mean, variance)  # type: ignore[arg-type]
+        if network.averages_biased_variances(name) and values and values > 1:
+            ratio *= values / (values - 1)
         factor = max(ratio, 1 / ratio) if ratio > 0 else float("inf")
         measured[name] = shift, factor
         is_far = shift > LARGEST_SHIFT or not factor <= LARGEST_FACTOR

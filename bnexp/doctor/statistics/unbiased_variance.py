@@ -53,7 +53,9 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
     values = [
         (images * site.shape[1] * site.shape[2], ".".join(map(str, ("model", *site.path))))
         for site in setup.sites
-        if (images := site.norm.statistics_batch(batch_size)) and site.norm.evaluates_images_alone
+        if (images := site.norm.statistics_batch(batch_size))
+        and site.norm.evaluates_images_alone
+        and not site.norm.averages_biased_variances
     ]
     if values and min(values)[0] > 1:
         yield judge(*min(values))
@@ -61,7 +63,11 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
 
 def check_network(network: Network) -> Iterator[Finding]:
     """Yields the layer with the fewest values per channel."""
-    counts = [(network.count_values(name) or 0, name) for name in network.tracking_norms]
+    counts = [
+        (network.count_values(name) or 0, name)
+        for name in network.tracking_norms
+        if not network.averages_biased_variances(name)
+    ]
     values = [pair for pair in counts if pair[0] > 1]
     if values:
         yield judge(*min(values))

@@ -11,6 +11,7 @@ from bnexp.doctor.subjects.network import MOST_IMAGES, Network, PlainImages
 from bnexp.doctor.subjects.setup import Setup, read_setup
 from bnexp.errors import DataError, UsageError
 from bnexp.models.model import ModelConfig
+from bnexp.norms import NormConfig
 from bnexp.runs import ENDED, RunDir, RunRecord
 from bnexp.runs.inspection import inspect
 from bnexp.trained.network import put_tensors, read_checkpoint
@@ -26,7 +27,12 @@ def build_untrained(model: ModelConfig, facts: DatasetFacts) -> Network:
     initialize(built, 0, model.initialization)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(MOST_IMAGES, channels, height, width, generator=generator)
-    return Network(built, PlainImages(noise), batch_size=MOST_IMAGES)
+    return Network(
+        built,
+        PlainImages(noise),
+        batch_size=MOST_IMAGES,
+        norm_configs=_find_norm_configs(model, facts),
+    )
 
 
 def load_trained(record: RunRecord, say: Say) -> tuple[Setup, Network]:
@@ -56,6 +62,7 @@ def load_trained(record: RunRecord, say: Say) -> tuple[Setup, Network]:
     parts = build_parts(whole, dataset, device)
     _, tensors = read_checkpoint(record)
     put_tensors(record, tensors, parts.learner.model)
+    facts = find_facts(dataset)
     summary, images = record.summary, parts.evaluator.recalibration_images
     assert summary is not None
     assert images is not None
@@ -69,8 +76,14 @@ def load_trained(record: RunRecord, say: Say) -> tuple[Setup, Network]:
         precision=config.train.precision,
         shared_batch_size=parts.evaluator.shared_batch_size,
         recorded_accuracy=summary.final.get("test/accuracy"),
+        norm_configs=_find_norm_configs(config.model, facts),
     )
-    return read_setup(config, find_facts(dataset)), network
+    return read_setup(config, facts), network
+
+
+def _find_norm_configs(model: ModelConfig, facts: DatasetFacts) -> dict[str, NormConfig]:
+    sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
+    return {".".join(map(str, site.path)): site.norm for site in sites}
 
 
 def _refuse_unsound(record: RunRecord) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
+from bnexp.diagnostics.layers import has_running_statistics, is_norm
 from bnexp.diagnostics.probe import leaving_no_trace
+from bnexp.norms import NormConfig
 from bnexp.training.evaluation import Images, Score
 from bnexp.training.population import Evaluator, recalibrate
 
@@ -79,15 +81,19 @@ class Network:
     """Images that share an evaluation batch, if a norm's scores depend on it."""
     recorded_accuracy: float | None = None
     """On the held-out images with running statistics, as the run wrote it down."""
+    norm_configs: Mapping[str, NormConfig] = field(default_factory=dict)
+    """The configs that norms were built from, by the layers' names, as far as they are known."""
 
     @cached_property
     def norms(self) -> dict[str, nn.Module]:
-        """The layers that normalize, by name."""
+        """The layers that normalize, by name, whatever package they come from."""
         kinds = (_NormBase, nn.GroupNorm, nn.LayerNorm)
         return {
             name: module
             for name, module in self.model.named_modules()
-            if isinstance(module, kinds) or type(module).__module__.startswith("bnexp.norms.")
+            if isinstance(module, kinds)
+            or type(module).__module__.startswith("bnexp.norms.")
+            or is_norm(module)
         }
 
     @cached_property
@@ -96,9 +102,12 @@ class Network:
         return {
             name: norm
             for name, norm in self.norms.items()
-            if isinstance(getattr(norm, "running_mean", None), Tensor)
-            and not getattr(norm, "is_frozen", False)
+            if has_running_statistics(norm) and not getattr(norm, "is_frozen", False)
         }
+
+    def averages_biased_variances(self, name: str) -> bool:
+        """Returns whether a norm's running variance is of biased ones by design."""
+        return name in self.norm_configs and self.norm_configs[name].averages_biased_variances
 
     @property
     def normalized_size(self) -> int:
@@ -124,7 +133,8 @@ class Network:
 
         def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
             def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-                found[name] = measure(given[0], self.norms[name])
+                if given and isinstance(given[0], Tensor) and given[0].dim() > 1:
+                    found[name] = measure(given[0], self.norms[name])
 
             return hook
 

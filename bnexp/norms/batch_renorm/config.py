@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -47,6 +47,8 @@ class BatchRenormConfig(GhostBatchesConfig):
     defaults are a fiftieth of that, for a few thousand steps. Its momentum is 0.01, for its
     longer training.
     """
+
+    averages_biased_variances: ClassVar[bool] = True
 
     name: Literal["batch_renorm"] = "batch_renorm"
     r_max: float = Field(default=3.0, ge=1)

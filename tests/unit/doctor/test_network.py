@@ -1,16 +1,30 @@
 """What the doctor measures of networks that no config can express: plain modules of PyTorch's."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
-from doctor_cases import average_weights, build, draw_images, forget_statistics, train, trained
+from doctor_cases import (
+    PlainBatchNorm,
+    average_weights,
+    build,
+    draw_images,
+    forget_statistics,
+    train,
+    trained,
+    untrained,
+    with_biased_variances,
+)
 from torch import nn
 
 from bnexp.doctor.registry import examine
 from bnexp.doctor.setup.normalization_batch import check_network
 from bnexp.doctor.statistics.unfrozen import find_moved
 from bnexp.doctor.subjects.network import Network, count_forward_passes, digest_buffers
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
+from bnexp.norms.filter_response.config import FilterResponseNormConfig
 from bnexp.training.evaluation import Score
 
 
@@ -83,6 +97,46 @@ def test_the_cause_of_a_gap_is_named():
     assert "the weights changed after the statistics were gathered" in found["gap"].cause
 
 
+def test_a_batch_norm_of_another_package_is_examined_as_pytorchs_is():
+    sound, sick = trained(PlainBatchNorm(8)), forget_statistics(PlainBatchNorm(8))
+
+    assert find_wrong(sound) == {}
+    assert [*sound.tracking_norms] == ["1"]
+    found = find_wrong(sick)
+    assert set(found) == {"stale", "gap"}
+    assert found["stale"].place == "1"
+
+
+def test_batch_renorm_averages_biased_deviations_by_design():
+    config = BatchRenormConfig(normalization_batch_size=2)
+    images = draw_images(2000, (8,))
+
+    norm = config.build(8, 1)
+    for places in torch.arange(2000).view(-1, 8):
+        norm(images.gather(places)[0])
+    network = Network(nn.Sequential(norm), images, 8, steps=250)
+    network = replace(network, norm_configs={"0": config})
+
+    ratio = norm.running_var / network.true_statistics["0"][1]
+    assert 0.1 < ratio.median() < 0.5
+    assert set(find_wrong(network)) == set()
+
+
+@pytest.mark.parametrize(
+    ("config", "is_flagged"), [(BatchNormConfig(), True), (BatchRenormConfig(), False)]
+)
+def test_a_variance_is_too_small_unless_the_norm_says_that_it_averages_biased_ones(
+    config, is_flagged
+):
+    network = replace(with_biased_variances(), norm_configs={"0": config})
+
+    found = find_wrong(network)
+
+    assert ("recalibration" in found) is is_flagged
+    assert ("unbiased_variance" in found) is is_flagged
+    assert "stale" not in found
+
+
 def test_cold_statistics_are_the_cause_of_a_gap_after_a_few_steps():
     images = draw_images()
     model = train(build(nn.BatchNorm2d(8, momentum=0.001)), images, 40)
@@ -125,3 +179,13 @@ def test_without_a_known_cause_the_scores_say_whether_the_statistics_are_to_blam
     assert found.check == "gap"
     assert found.what == what
     assert found.evidence.startswith("50.0 % with running, ")
+
+
+def test_an_eps_is_compared_with_the_default_of_its_own_norm():
+    config = FilterResponseNormConfig()
+    network = replace(untrained(build(config.build(8))), norm_configs={"1": config})
+    other = FilterResponseNormConfig(eps=1e-5)
+    changed = replace(untrained(build(other.build(8))), norm_configs={"1": other})
+
+    assert "eps" not in find_wrong(network)
+    assert find_wrong(changed)["eps"].evidence == "eps 1e-05 in 1 of 1 norms, the default is 1e-06"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from doctor_cases import PlainBatchNorm
 from torch import nn
 
 from bnexp.data.batches import ChannelStatistics, ResidentImages
@@ -181,6 +182,19 @@ def test_frozen_statistics_stay_and_noise_is_left_out(images):
     assert not frozen.running_mean.any()
     once, twice = (score(model, images, "batch", 20) for _ in range(2))
     assert once == twice
+
+
+def test_a_norm_that_is_not_made_from_pytorchs_is_evaluated_with_the_same_statistics(images):
+    model = nn.Sequential(PlainBatchNorm(3), nn.Flatten(), nn.Linear(108, 4))
+    like = nn.Sequential(nn.BatchNorm2d(3), *model[1:])
+    before = state_of(model)
+
+    for kind in ("precise", "batch"):
+        assert score(model, images, kind, 20).loss == pytest.approx(
+            score(like, images, kind, 20).loss, rel=1e-5
+        )
+    assert same(model, before)
+    assert not model[0]._forward_pre_hooks
 
 
 def test_a_network_without_norm_scores_the_same_with_all_of_them(images):
