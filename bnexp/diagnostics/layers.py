@@ -32,10 +32,19 @@ def is_chosen(name: str, patterns: Sequence[str] | None) -> bool:
     return patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def find_idle_patterns(diagnostics: Sequence[DiagnosticConfig], model: nn.Module) -> Iterator[str]:
-    """Yields a sentence for each pattern of the diagnostics that matches no layer of a network."""
+def find_idle(
+    diagnostics: Sequence[DiagnosticConfig], model: nn.Module, steps: int
+) -> Iterator[str]:
+    """Yields why diagnostics measure less than they are asked for.
+
+    A sentence for each that is never due within `steps` steps, and for each pattern that matches
+    no layer of the network.
+    """
     names = [name or ROOT for name, _ in model.named_modules()]
     for index, diagnostic in enumerate(diagnostics):
+        if (diagnostic.every_steps or 0) > steps:
+            what = f"{diagnostic.every_steps} is more than the {steps} steps of the training"
+            yield f"diagnostics.{index}.every_steps: {what}, so nothing is measured"
         for pattern in diagnostic.layers or ():
             if not any(fnmatchcase(name, pattern) for name in names):
                 what = f"no layer of the network is called '{pattern}'"

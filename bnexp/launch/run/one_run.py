@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
-from bnexp.diagnostics.layers import find_idle_patterns
+from bnexp.diagnostics.layers import find_idle
 from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
@@ -141,7 +141,8 @@ class _Attempt:
         state: State = "failed"
         try:
             run.folder.set_state("running")
-            for warning in find_idle_patterns(config.diagnostics, parts.learner.model):
+            learner = parts.learner
+            for warning in find_idle(config.diagnostics, learner.model, learner.total_steps):
                 recorder.say(f"warning: {warning}")
             show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
             summary = Training(config, parts, recorder, should_stop, save, progress).run()
