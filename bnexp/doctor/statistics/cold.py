@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bnexp.doctor.finding import Finding
+from bnexp.doctor.statistics.non_finite import has_finite_statistics
 from bnexp.doctor.subjects.setup import Setup
 from bnexp.norms.batch_statistics import COLD_SHARE, BatchStatisticsConfig, compute_share_left
 from bnexp.wording import count, name_some
@@ -52,13 +53,16 @@ def check_network(network: Network) -> Iterator[Finding]:
     if not network.steps:
         return
     cold: dict[str, list[str]] = {}
-    for name, norm in network.tracking_norms.items():
+    norms = {
+        name: norm for name, norm in network.tracking_norms.items() if has_finite_statistics(norm)
+    }
+    for name, norm in norms.items():
         counter = getattr(norm, "num_batches_tracked", None)
         steps = network.steps if counter is None else int(counter)
         momentum = getattr(norm, "momentum", None)
         if momentum and compute_share_left(momentum, steps) > COLD_SHARE:
             cold.setdefault(describe_share(momentum, steps), []).append(name)
     for evidence, names in cold.items():
-        yield Finding("the running statistics are cold", evidence, "error", name_some(names))
-    if network.tracking_norms and not cold:
+        yield Finding("the running statistics are cold", evidence, "warning", name_some(names))
+    if norms and not cold:
         yield Finding("the running statistics are warm", severity="fine")

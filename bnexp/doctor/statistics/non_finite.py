@@ -10,6 +10,7 @@ from bnexp.wording import name_some
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from bnexp.doctor.subjects.network import Network
 
@@ -34,6 +35,11 @@ def find_non_finite(state: Mapping[str, Tensor]) -> list[str]:
         for name, value in state.items()
         if value.is_floating_point() and not torch.isfinite(value).all()
     ]
+
+
+def has_finite_statistics(norm: Module) -> bool:
+    """Returns whether a norm's own buffers are finite, so that one can ask how right they are."""
+    return not find_non_finite(dict(norm.named_buffers(recurse=False)))
 
 
 def check_network(network: Network) -> Iterator[Finding]:

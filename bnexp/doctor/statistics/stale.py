@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bnexp.doctor.finding import Finding
+from bnexp.doctor.statistics.non_finite import has_finite_statistics
 from bnexp.doctor.statistics.recalibration import compute_ratio, compute_shift, is_biased
 from bnexp.wording import name_some
 
@@ -36,6 +37,8 @@ def check_network(network: Network) -> Iterator[Finding]:
     measured = {}
     for name, (mean, variance) in network.true_statistics.items():
         norm, values = network.tracking_norms[name], network.count_values(name)
+        if not has_finite_statistics(norm):
+            continue
         ratio = compute_ratio(norm.running_var, variance)  # type: ignore[arg-type]
         shift = compute_shift(norm.running_mean, mean, variance)  # type: ignore[arg-type]
         if network.averages_biased_variances(name) and values and values > 1:
@@ -45,6 +48,8 @@ def check_network(network: Network) -> Iterator[Finding]:
         is_far = shift > LARGEST_SHIFT or not factor <= LARGEST_FACTOR
         if is_far and not (values and is_biased(ratio, shift, values)):
             found[name] = shift, factor
+    if not measured:
+        return
     worst = max(found or measured, key=lambda name: max((found or measured)[name]))
     shift, factor = measured[worst]
     evidence = (

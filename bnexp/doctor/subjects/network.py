@@ -19,6 +19,7 @@ from bnexp.diagnostics.layers import has_running_statistics, is_norm
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.norms import NormConfig
 from bnexp.training.evaluation import Images, Score
+from bnexp.training.machine.precision import autocast
 from bnexp.training.population import Evaluator, recalibrate
 
 MOST_IMAGES = 64
@@ -56,8 +57,8 @@ class Moments:
     count: int
     """Values per channel that they are of."""
     error: Tensor
-    """Of normalizing with them, ‖y − exact‖ / ‖exact‖, in the precision and memory format in which
-    the values come."""
+    """Of normalizing with them, ‖y − exact‖ / ‖exact‖, in the dtype and memory format in which
+    the values come; what it takes to round them to that dtype is part of it."""
 
 
 @dataclass(frozen=True)
@@ -128,24 +129,39 @@ class Network:
 
     @cached_property
     def inputs(self) -> Mapping[str, Moments]:
-        """What reaches each norm, by its name, of the batch in training mode."""
+        """What reaches each norm, by its name, of the batch in training mode.
+
+        The values are those in fp32, which those in bf16 are measured against.
+        """
         found: dict[str, Moments] = {}
+        dtypes: dict[str, torch.dtype] = {}
 
-        def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-            def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        def note(name: str, given: Tensor) -> None:
+            found[name] = measure(given, self.norms[name], dtypes.get(name))
+
+        if self.precision != "fp32":
+            with autocast(self.images.device, self.precision):
+                self._look_at_inputs(lambda name, given: dtypes.update({name: given.dtype}))
+        self._look_at_inputs(note)
+        return found
+
+    def _look_at_inputs(self, look: Callable[[str, Tensor], None]) -> None:
+        """Calls `look` with the name and the input of each norm that the batch reaches."""
+
+        def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+            def see(_: nn.Module, given: tuple[Tensor, ...]) -> None:
                 if given and isinstance(given[0], Tensor) and given[0].dim() > 1:
-                    found[name] = measure(given[0], self.norms[name])
+                    look(name, given[0])
 
-            return hook
+            return see
 
-        handles = [norm.register_forward_pre_hook(note(name)) for name, norm in self.norms.items()]
+        handles = [norm.register_forward_pre_hook(hook(name)) for name, norm in self.norms.items()]
         try:
             with leaving_no_trace(self.model):
                 self.pass_in_training()
         finally:
             for handle in handles:
                 handle.remove()
-        return found
 
     def count_values(self, name: str) -> int | None:
         """Returns how many values per channel a norm's batch statistics are of in training.
@@ -181,14 +197,23 @@ class Network:
             return {kind: evaluator.score(self.model, self.held_out, kind) for kind in kinds}
 
 
-def measure(inputs: Tensor, norm: nn.Module | None = None) -> Moments:
-    """Returns the moments of each channel of `(N, C, …)`, as they reach a norm."""
+def measure(
+    inputs: Tensor, norm: nn.Module | None = None, dtype: torch.dtype | None = None
+) -> Moments:
+    """Returns the moments of each channel of `(N, C, …)`, as they reach a norm.
+
+    The error is that of inputs rounded to `dtype`; None: to none but their own.
+    """
     inputs = inputs.detach()
     axes = [axis for axis in range(inputs.dim()) if axis != 1]
     exact = inputs.to("cpu", torch.float64)
     std, mean = torch.std_mean(exact, axes, correction=0)
     exact = _normalize(exact, norm)
-    error = (_normalize(inputs, norm).to("cpu", torch.float64) - exact).square().sum(axes)
+    error = (
+        (_normalize(inputs.to(dtype or inputs.dtype), norm).to("cpu", torch.float64) - exact)
+        .square()
+        .sum(axes)
+    )
     share = error / exact.square().sum(axes).clamp_min(torch.finfo(torch.float64).tiny)
     return Moments(mean, std, inputs.numel() // inputs.shape[1], share.sqrt())
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 from doctor_cases import (
+    CASES,
     PlainBatchNorm,
     average_weights,
     build,
     draw_images,
     forget_statistics,
+    setup,
     train,
     trained,
     untrained,
@@ -21,7 +23,7 @@ from torch import nn
 from bnexp.doctor.registry import examine
 from bnexp.doctor.setup.normalization_batch import check_network
 from bnexp.doctor.statistics.unfrozen import find_moved
-from bnexp.doctor.subjects.network import Network, count_forward_passes, digest_buffers
+from bnexp.doctor.subjects.network import Network, PlainImages, count_forward_passes, digest_buffers
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.filter_response.config import FilterResponseNormConfig
@@ -179,6 +181,45 @@ def test_without_a_known_cause_the_scores_say_whether_the_statistics_are_to_blam
     assert found.check == "gap"
     assert found.what == what
     assert found.evidence.startswith("50.0 % with running, ")
+
+
+@pytest.mark.parametrize(("mean", "is_flagged"), [(3.0, False), (20.0, True), (199.0, True)])
+def test_in_bf16_the_digits_that_a_mean_costs_are_measured_in_bf16(mean, is_flagged):
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(3).view(3, 3, 1, 1))
+        model[0].bias.fill_(mean)
+    images = PlainImages(torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+    exact = Network(model, images, 64)
+
+    assert "far_mean" not in find_wrong(exact)
+    found = find_wrong(replace(exact, precision="bf16"))
+    assert ("far_mean" in found) is is_flagged
+    if mean == 199:
+        assert "off by up to 0.3 of the result" in found["far_mean"].evidence
+
+
+def test_what_is_not_finite_is_neither_cold_nor_stale():
+    network = replace(trained(steps=10), steps=10)
+    with torch.no_grad():
+        for value in network.model[1].state_dict().values():
+            if value.is_floating_point():
+                value.fill_(float("nan"))
+
+    assert not {"cold", "stale"} & set(find_wrong(network))
+    assert find_wrong(network)["non_finite"].severity == "error"
+
+
+@pytest.mark.parametrize("name", ["cold", "batch_dependence"])
+def test_a_problem_is_as_severe_in_a_config_as_in_its_run(name):
+    config = setup(
+        norm={"name": "batch", "momentum": 0.001, "track_running_stats": name == "cold"},
+        train={"epochs": 1},
+    )
+    _, run, _ = CASES[name]
+
+    (before,) = (one for one in examine("setup", config) if one.check == name)
+    assert before.severity == find_wrong(run())[name].severity == "warning"
 
 
 def test_an_eps_is_compared_with_the_default_of_its_own_norm():
