@@ -61,10 +61,8 @@ def setup(facts=FACTS, norm=None, **sections):
         "name": "x",
         "data": {"name": "shapes", "val_size": 0, "batch_size": 32, **sections.pop("data", {})},
         "model": {
-            "name": "cnn",
-            "layers": [{"conv": 8}, {"conv": 16}],
             "norm": norm or {"name": "batch"},
-            **sections.pop("model", {}),
+            **sections.pop("model", {"name": "cnn", "layers": [{"conv": 8}, {"conv": 16}]}),
         },
         **sections,
     }
@@ -221,6 +219,8 @@ def shift_images(mean):
     return untrained(nn.Sequential(nn.BatchNorm2d(3)), images)
 
 
+MLP = {"name": "mlp", "hidden": [8]}
+
 CASES = {
     "batch_dependence": (
         "network",
@@ -267,10 +267,15 @@ CASES = {
         lambda: trained(recorded_accuracy=0.01),
         trained_and_recorded,
     ),
-    "single_value": (
+    "single_image": (
         "setup",
         lambda: setup(replace(FACTS, train_count=257)),
         lambda: setup(replace(FACTS, train_count=258)),
+    ),
+    "single_value": (
+        "setup",
+        lambda: setup(replace(FACTS, train_count=257), model=MLP),
+        lambda: setup(replace(FACTS, train_count=258), model=MLP),
     ),
     "stale": ("network", lambda: average_weights(False), lambda: average_weights(True)),
     "unbiased_variance": (
@@ -292,6 +297,11 @@ CASES = {
         "network",
         lambda: untrained(build(nn.BatchNorm2d(8, momentum=0.0))),
         lambda: untrained(build()),
+    ),
+    "bf16": (
+        "setup",
+        lambda: replace(setup(train={"precision": "bf16"}), bf16_slowdown=9.7),
+        lambda: replace(setup(train={"precision": "bf16"}), bf16_slowdown=1.4),
     ),
     "device": (
         "machine",

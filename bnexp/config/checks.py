@@ -107,7 +107,7 @@ def _check_batches(
             else f"{images:,} training images leave a last batch of one image, which {name} norm "
             "cannot normalize well; set data.drop_last: true or change train_size or batch_size"
         )
-        yield Finding(("data", "batch_size"), reason, kind="single_value")
+        yield Finding(("data", "batch_size"), reason, kind="single_image")
     groups = {norm.statistics_batch(batch_size) or batch_size for norm in normalized}
     for group in sorted(groups):
         if 1 < group < smallest and smallest % group == 1 != batch_size % group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from bnexp.doctor.finding import Finding, order
 from bnexp.doctor.registry import examine, find_checks
 from bnexp.doctor.subjects.machine import gather_machine
 from bnexp.doctor.subjects.setup import read_setup
-from bnexp.errors import BnexpError, ConfigError, DataError, Problem
+from bnexp.errors import BnexpError, ConfigError, DataError, Problem, UsageError
 from bnexp.models.model import ModelConfig
 from bnexp.runs import RunRecord
 from bnexp.wording import LOADING, count
@@ -57,10 +58,11 @@ def examine_config(
         except DataError as error:
             facts[data] = None
             missing.append(_describe_missing(error))
-    examined = {
-        cell: [*examine("setup", read_setup(config, facts[config.data]))]
-        for cell, config in cells.items()
-    }
+    examined = {}
+    for cell, config in cells.items():
+        setup = read_setup(config, facts[config.data])
+        slowdown = None if problem else _measure_bf16(config)
+        examined[cell] = [*examine("setup", replace(setup, bf16_slowdown=slowdown))]
     networks = {} if problem else _examine_networks(cells.values(), facts, say)
     for cell, config in cells.items():
         examined[cell] += networks.get((config.model, facts[config.data]), [])
@@ -98,6 +100,17 @@ def _import_torch(say: Say) -> str | None:
         import torch  # noqa: F401
     except (ImportError, OSError) as error:
         return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _measure_bf16(config: ExperimentConfig) -> float | None:
+    """Returns how much slower bf16 is if a config would train in it on the CPU of this machine."""
+    from bnexp.training.machine.device import resolve_device
+    from bnexp.training.machine.precision import measure_bf16_slowdown
+
+    with contextlib.suppress(UsageError):  # no such device here
+        if config.train.precision == "bf16" and resolve_device(config.train.device).type == "cpu":
+            return measure_bf16_slowdown()
     return None
 
 

@@ -8,10 +8,11 @@ from bnexp.config.finding import dotted
 from bnexp.doctor.finding import Finding
 from bnexp.doctor.subjects.setup import Setup
 
-PROBLEM = "a batch leaves a norm one value per channel: PyTorch raises 'Expected more than 1 value'"
+PROBLEM = "a norm sees one value per channel, which has no variance"
 CAUSE = (
-    "the number of training images leaves a last batch of one (N mod batch = 1), or batch, height "
-    "and width are all 1 at a norm; one value is its own mean and has no variance"
+    "height and width are 1 at a norm, and so is its batch, e.g. the last (N mod batch = 1), or it "
+    "treats each image by itself; one value is its own mean, and PyTorch's batch and instance "
+    "norm raise 'Expected more than 1 …'"
 )
 FIX = "set data.drop_last: true, change train_size or batch_size, or pool less before the norm"
 

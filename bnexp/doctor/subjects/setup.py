@@ -24,6 +24,9 @@ class Setup:
     """Where the network normalizes; empty if it must be built to know."""
     findings: tuple[Finding, ...] = ()
     """What the config's own check finds impossible or suspicious."""
+    bf16_slowdown: float | None = None
+    """How many times as long a convolution takes in bf16 as in fp32 where this would train; None if
+    the config does not ask for bf16, or it would not train on the CPU."""
 
     @property
     def steps(self) -> int | None:

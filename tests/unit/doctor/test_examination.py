@@ -11,6 +11,7 @@ from bnexp.doctor.examination import examine_config, examine_run
 from bnexp.errors import DataError, UsageError
 from bnexp.runs import RunDir, read_run
 from bnexp.runs.seal import Seal, write_seal
+from bnexp.training.machine import precision as machine_precision
 
 OVERRIDES = ("model.norm={name: batch, momentum: 0.01}", "optim.decay_norm=true")
 
@@ -70,7 +71,7 @@ def test_evaluation_by_batches_is_flagged(tmp_path):
 @pytest.mark.parametrize(
     ("override", "check", "evidence"),
     [
-        ("data.train_size=201", "single_value", "201 training images leave a last batch of one"),
+        ("data.train_size=201", "single_image", "201 training images leave a last batch of one"),
         ("model.norm={name: group}", "groups", "the nearest possible num_groups is 4"),
         ("model.norm={name: batch, momentum: 0}", "zero_momentum", "must be more than 0, not 0"),
         ("optim.momentum=-1", "config", "must be at least 0"),
@@ -116,6 +117,29 @@ def test_biases_of_an_mlp_are_a_note(tmp_path):
 
     assert found.severity == "note"
     assert found.evidence.startswith("8 parameters in 1 layer ")
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "slowdown", "severity"),
+    [
+        ("bf16", "cpu", 9.7, "warning"),
+        ("bf16", "cpu", 0.6, "fine"),
+        ("fp32", "cpu", 9.7, None),
+        ("bf16", "cuda:99", 9.7, None),
+    ],
+)
+def test_a_config_that_asks_for_bf16_hears_if_it_is_slow_here(
+    tmp_path, monkeypatch, precision, device, slowdown, severity
+):
+    monkeypatch.setattr(machine_precision, "measure_bf16_slowdown", lambda: slowdown)
+    asked = (f"train.precision={precision}", f"train.device={device}")
+
+    found = {one.check: one for one in examine(tmp_path, *asked)}
+
+    assert (found["bf16"].severity if severity else found.get("bf16")) == severity
+    if severity == "warning":
+        assert found["bf16"].place == "train.precision"
+        assert found["bf16"].fix == "train with train.precision: fp32, the default"
 
 
 def test_a_config_that_is_not_there_is_an_error_of_usage(tmp_path):

@@ -1,8 +1,10 @@
 """The numbers that the checks show, against known ones."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from doctor_cases import setup, with_biased_variances
+from doctor_cases import FACTS, setup, with_biased_variances
 from torch import nn
 
 from bnexp.doctor.registry import examine
@@ -115,6 +117,18 @@ def test_wasted_biases_are_counted_layer_by_layer():
     assert find_wasted(Network(model, images, 8)) == {"0": 8, "3": 16, "9": 6}
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(value.grad is None for value in model.parameters())
+
+
+@pytest.mark.parametrize("batch_size", [1, 256])
+def test_a_batch_of_one_image_is_not_said_to_raise_pytorchs_error(batch_size):
+    norm = nn.BatchNorm2d(4)
+    assert norm(torch.randn(1, 4, 8, 8)).isfinite().all()  # as PyTorch has it
+
+    alone = setup(replace(FACTS, train_count=257), data={"batch_size": batch_size})
+    (found,) = (one for one in examine("setup", alone) if one.severity == "error")
+
+    assert found.check == "single_image"
+    assert "without an error" in found.cause
 
 
 def test_the_normalization_batch_is_reported_apart_from_the_optimisers():
