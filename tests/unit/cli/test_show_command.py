@@ -173,7 +173,7 @@ def test_an_unknown_experiment_is_told(begun):
         ("trial/x", "; there are norm=batch, norm=none"),
         ("trail/norm=batch", " (did you mean 'trial'?)"),
         ("/no/such/place", "; there are trial"),
-        ("../..", "; there are trial"),
+        ("/..", "; there are trial"),
     ],
 )
 def test_of_a_path_the_first_wrong_word_is_told(begun, target, hint):
