@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import restore_spec
@@ -31,7 +32,7 @@ def build_untrained(model: ModelConfig, facts: DatasetFacts) -> Network:
         built,
         PlainImages(noise),
         batch_size=MOST_IMAGES,
-        norm_configs=_find_norm_configs(model, facts),
+        norm_configs=_find_norm_configs(model, facts, built),
     )
 
 
@@ -76,14 +77,27 @@ def load_trained(record: RunRecord, say: Say) -> tuple[Setup, Network]:
         precision=config.train.precision,
         shared_batch_size=parts.evaluator.shared_batch_size,
         recorded_accuracy=summary.final.get("test/accuracy"),
-        norm_configs=_find_norm_configs(config.model, facts),
+        norm_configs=_find_norm_configs(config.model, facts, parts.learner.model),
     )
     return read_setup(config, facts), network
 
 
-def _find_norm_configs(model: ModelConfig, facts: DatasetFacts) -> dict[str, NormConfig]:
+def _find_norm_configs(
+    model: ModelConfig, facts: DatasetFacts, built: nn.Module
+) -> dict[str, NormConfig]:
+    """Returns by name a config of each layer's kind: that of its package, or the only kind."""
     sites = model.find_norm_sites(facts.image_shape, facts.num_classes)
-    return {".".join(map(str, site.path)): site.norm for site in sites}
+    by_package = {_find_package(type(site.norm)): site.norm for site in sites}
+    only = sites[0].norm if len(by_package) == 1 else None
+    found = {
+        name: by_package.get(_find_package(type(module)), only)
+        for name, module in built.named_modules()
+    }
+    return {name: norm for name, norm in found.items() if norm is not None}
+
+
+def _find_package(kind: type) -> str:
+    return kind.__module__.rpartition(".")[0]
 
 
 def _refuse_unsound(record: RunRecord) -> None:

@@ -83,7 +83,7 @@ class Network:
     recorded_accuracy: float | None = None
     """On the held-out images with running statistics, as the run wrote it down."""
     norm_configs: Mapping[str, NormConfig] = field(default_factory=dict)
-    """The configs that norms were built from, by the layers' names, as far as they are known."""
+    """Configs of the norms' kinds, by the layers' names, as far as they are known."""
 
     @cached_property
     def norms(self) -> dict[str, nn.Module]:

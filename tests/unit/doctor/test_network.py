@@ -7,6 +7,7 @@ import pytest
 import torch
 from doctor_cases import (
     CASES,
+    FACTS,
     PlainBatchNorm,
     average_weights,
     build,
@@ -21,8 +22,10 @@ from doctor_cases import (
 from torch import nn
 
 from bnexp.doctor.registry import examine
+from bnexp.doctor.setup.eps import find_default
 from bnexp.doctor.setup.normalization_batch import check_network
 from bnexp.doctor.statistics.unfrozen import find_moved
+from bnexp.doctor.subjects.built import build_untrained
 from bnexp.doctor.subjects.network import Network, PlainImages, count_forward_passes, digest_buffers
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
@@ -220,6 +223,19 @@ def test_a_problem_is_as_severe_in_a_config_as_in_its_run(name):
 
     (before,) = (one for one in examine("setup", config) if one.check == name)
     assert before.severity == find_wrong(run())[name].severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("norm", "default", "is_biased"),
+    [("batch", 1e-5, False), ("batch_renorm", 1e-5, True), ("filter_response", 1e-6, False)],
+)
+def test_the_layers_of_a_config_are_known_by_their_norms_config(norm, default, is_biased):
+    network = build_untrained(setup(norm={"name": norm}).config.model, FACTS)
+
+    assert len(network.norms) == 2
+    for name in network.norms:
+        assert find_default(network, name) == default
+        assert network.averages_biased_variances(name) is is_biased
 
 
 def test_an_eps_is_compared_with_the_default_of_its_own_norm():
