@@ -285,7 +285,7 @@ def _draw_narrow(plots: Sequence[Plot], names: Sequence[Name]) -> Sheet:
         top = sheet.height - each * place - _TOP
         panel = sheet.add_panel(left, top - _NARROW_HEIGHT, NARROW - 14, top)
         _draw_panel(panel, plot, 5)
-    write_below(sheet, names, below)
+    write_below(sheet, names)
     return sheet
 
 

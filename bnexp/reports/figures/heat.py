@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import ceil, floor, isfinite, log10
+from math import isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,17 +17,15 @@ from bnexp.reports.figures.sheet import (
     round_ticks,
     text_width,
 )
-from bnexp.reports.figures.style import GRID, MUTED
+from bnexp.reports.figures.style import GRID, LEAST_FOR_LOG, MUTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEVELS = 48
 """Colours of a scale: finer steps cannot be told apart, and would only make the drawing larger."""
-_LEAST_FOR_LOG = 10.0
-"""The ratio of the largest to the smallest value from which the scale is logarithmic."""
 _LEAST_POSITIVE = 0.95
-"""The share of values above 0 from which it may be: a logarithm has no place for the others."""
+"""The share of values above 0 from which the scale may be logarithmic, with no place for others."""
 _MOST_STRETCH = 10.0
 """How much longer than from the 2nd to the 98th percentile a linear scale may be."""
 
@@ -62,7 +60,7 @@ class ColourScale:
         low, high = float(found.min()), float(found.max())
         positive = found[found > 0]
         is_positive = low >= 0 and positive.size >= _LEAST_POSITIVE * found.size
-        if is_positive and high >= _LEAST_FOR_LOG * positive.min():
+        if is_positive and high >= LEAST_FOR_LOG * positive.min():
             return cls(float(positive.min()), high, True, False, low == 0)
         start, end = (float(value) for value in np.quantile(found, (0.02, 0.98)))
         is_cut = high - low > _MOST_STRETCH * (end - start) > 0
@@ -97,17 +95,6 @@ class ColourScale:
         chosen = colormaps["PuOr_r" if self.is_signed else "viridis"]
         return [to_hex(colour) for colour in chosen(np.linspace(0, 1, _LEVELS))]
 
-    def ticks(self, most: int) -> tuple[float, ...]:
-        """Returns about `most` round values on the scale."""
-        if not self.is_log:
-            return round_ticks(self.low, self.high, most)
-        first, last = ceil(log10(self.low) - 1e-9), floor(log10(self.high) + 1e-9)
-        decades = [10.0**power for power in range(first, last + 1)]
-        if len(decades) > 2:
-            return tuple(decades[:: ceil(len(decades) / most)])
-        finer = [digit * 10.0**power for power in range(first - 1, last + 1) for digit in (1, 2, 5)]
-        return tuple(value for value in finer if self.low <= value <= self.high)
-
     def place(self, value: float) -> float:
         """Returns where on the scale a value lies: 0 is its low end, 1 its high one."""
         if self.is_log:
@@ -122,8 +109,8 @@ def draw_bar(sheet: Sheet, scale: ColourScale, left: float, top: float) -> None:
     _set_frame(panel, _LEVELS, 1)
     # Each colour reaches below the following ones, so that no gap can be seen between them.
     _fill(panel, {level: [(0, level, _LEVELS)] for level in range(_LEVELS)}, scale.colours)
-    ticks = scale.ticks(5)
-    labels = [f"{tick:g}" for tick in ticks] if scale.is_log else format_ticks(ticks)
+    ticks = round_ticks(scale.low, scale.high, 5, is_log=scale.is_log)
+    labels = format_ticks(ticks, is_log=scale.is_log)
     end = left - 30
     for tick, label in zip(ticks, labels, strict=True):
         x = left + (right - left) * scale.place(tick)

@@ -73,8 +73,9 @@ def write_beside(
         sheet.write(lines, panel.right + _MARK + 2, middle)
 
 
-def write_below(sheet: Sheet, names: Sequence[Name], top: float) -> None:
-    """Writes the names below each other, each after a piece of its line."""
+def write_below(sheet: Sheet, names: Sequence[Name]) -> None:
+    """Writes the names at the bottom, below each other, each after a piece of its line."""
+    _, top = measure_names(names, is_wide=False)
     for name in names:
         lines = name.wrap(is_wide=False)
         sheet.mark(name.style, LEGEND_LINE / 2, top - LINE_HEIGHT / 2, name.line)

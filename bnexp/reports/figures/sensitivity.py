@@ -324,7 +324,7 @@ def _draw(sensitivity: Sensitivity, *, is_wide: bool) -> Sheet:
     if names and is_wide:
         write_beside(panel, names, [_find_end(panel, line, sensitivity) for line in lines])
     elif names:
-        write_below(panel.sheet, names, measure_names(names, is_wide=False)[1])
+        write_below(panel.sheet, names)
     return panel.sheet
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from math import floor, log10
+from math import ceil, floor, log10
 from statistics import fmean
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -146,10 +146,10 @@ class Panel:
         across, up = self.axes.transData.transform((x, y))
         return float(across), float(up)
 
-    def set_ticks(self, axis: str, values: Sequence[float]) -> None:
+    def set_ticks(self, axis: str, values: Sequence[float], *, is_log: bool = False) -> None:
         """Labels these values on the axis `x` or `y`."""
         chosen = self.axes.xaxis if axis == "x" else self.axes.yaxis
-        chosen.set_ticks(values, format_ticks(values))
+        chosen.set_ticks(values, format_ticks(values, is_log=is_log))
 
 
 @dataclass(frozen=True)
@@ -236,16 +236,30 @@ def text_width(lines: Iterable[str]) -> float:
     return max(map(_width, lines), default=0.0)
 
 
-def round_ticks(low: float, high: float, most: int, *, is_whole: bool = False) -> tuple[float, ...]:
-    """Returns about `most` round values within the range; with `is_whole`, whole numbers."""
+def round_ticks(
+    low: float, high: float, most: int, *, is_whole: bool = False, is_log: bool = False
+) -> tuple[float, ...]:
+    """Returns about `most` round values within the range; with `is_whole`, whole numbers.
+
+    With `is_log`, they are powers of ten, or if these are too few, 1, 2 and 5 times them.
+    """
+    if is_log:
+        first, last = ceil(log10(low) - 1e-9), floor(log10(high) + 1e-9)
+        decades = [10.0**power for power in range(first, last + 1)]
+        if len(decades) > 2:
+            return tuple(decades[:: ceil(len(decades) / most)])
+        finer = [digit * 10.0**power for power in range(first - 1, last + 1) for digit in (1, 2, 5)]
+        return tuple(value for value in finer if low <= value <= high)
     from matplotlib.ticker import MaxNLocator
 
     locator = MaxNLocator(most, steps=[1, 2, 5, 10], integer=is_whole, min_n_ticks=1)
     return tuple(float(value) for value in locator.tick_values(low, high) if low <= value <= high)
 
 
-def format_ticks(values: Sequence[float]) -> list[str]:
-    """Returns evenly spaced round values, all with the decimals that their step needs."""
+def format_ticks(values: Sequence[float], *, is_log: bool = False) -> list[str]:
+    """Returns round values as text; evenly spaced ones all with the decimals their step needs."""
+    if is_log:
+        return [f"{value:g}" for value in values]
     step = abs(values[1] - values[0]) if len(values) > 1 else 0.0
     if not 1e-6 < step < 1e7:
         return [f"{value:.4g}" for value in values]

@@ -29,6 +29,9 @@ MOST_WITH_BANDS = 8
 LEAST_FOR_BAND = 3
 """Seeds below which a t interval (12.7 standard errors at two) says nothing and hides all."""
 
+LEAST_FOR_LOG = 10.0
+"""The ratio of the largest to the smallest value from which a scale is logarithmic."""
+
 _COLOURS = ("#0a7bc2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p")
 
