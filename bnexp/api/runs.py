@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnexp.errors import BnexpError, UsageError
-from bnexp.files import read_foreign
-from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.diagnostics import read_metrics
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord, Scalar, Summary, unflatten
 from bnexp.runs.run_dir import RunDir
-from bnexp.runs.seal import Seal
 from bnexp.wording import count
 
 if TYPE_CHECKING:
@@ -87,14 +85,7 @@ class Run:
         Raises:
             BnexpError: The rows are damaged, or not those that the run wrote.
         """
-        path = RunDir(self.path).metrics
-        try:
-            content = read_foreign(path, MOST_BYTES_OF_METRICS)
-        except OSError as error:
-            raise BnexpError(f"{path} cannot be read: {error.strerror or error}") from error
-        if self.summary and (problem := Seal(self.path).find_problem(path.name, content)):
-            raise BnexpError(problem)
-        return [*_parse_rows(path, content)]
+        return [*_parse_rows(RunDir(self.path).metrics, read_metrics(self.record))]
 
     def load_model(self) -> TrainedNetwork:
         """Returns its network with its preprocessing, in evaluation mode; imports PyTorch.

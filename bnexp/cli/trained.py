@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bnexp.trained.evaluation import Evaluation
 
 MOST_CONFUSIONS = 5
+_STATISTICS = {"ema": "running", "precise": "precise", "batch": "batch"}
 
 RunArgument = Annotated[
     str,
@@ -139,7 +140,7 @@ def _print(found: Evaluation) -> None:
     title = (
         f"{format_percent(found.score.accuracy)} of {count(found.count, 'picture')} right, loss "
         f"{found.score.loss:.4f}; balanced accuracy {format_percent(found.balanced_accuracy)}; "
-        f"{found.statistics} statistics"
+        f"{_STATISTICS[found.statistics]} statistics"
     )
     rows = [
         (FoldedName(one.name), f"{one.count:,}", "–" if one.accuracy is None else

@@ -109,6 +109,9 @@ class TrainConfig(Part):
         return device
 
 
+SLOW_BF16 = 2.0
+"""bf16 that takes more than this many times as long as fp32 is worth a warning."""
+
 PopulationStatistics = Literal["ema", "precise", "batch"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,7 +27,8 @@ class DiagnosticConfig(Part):
     name: str
     every_steps: int | None = Field(default=None, ge=1)
     """Steps from one measurement to the next, counted from the start of the training; null
-    measures the last step of each epoch."""
+    measures the middle step of each epoch: the last one's batch may be small, and its learning
+    rate nearly 0."""
     layers: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Which layers are measured: their paths in the network, or patterns such as `layers.*.norm`
     (`*` stands for anything, dots included); null: all for which the figures are meant."""
@@ -38,8 +40,10 @@ class DiagnosticConfig(Part):
 
     @abstractmethod
     def build(self, model: nn.Module, steps_per_epoch: int) -> Probe:
-        """Returns the probe of a network, which measures every `find_interval` steps."""
+        """Returns the probe of a network, which measures at the steps of `find_steps`."""
 
-    def find_interval(self, steps_per_epoch: int) -> int:
-        """Returns the steps from one measurement to the next."""
-        return self.every_steps or steps_per_epoch
+    def find_steps(self, steps_per_epoch: int) -> range:
+        """Returns the numbers of the steps to measure, counted from 1, without an end."""
+        every = self.every_steps or steps_per_epoch
+        first = self.every_steps or (steps_per_epoch + 1) // 2
+        return range(first, sys.maxsize, every)

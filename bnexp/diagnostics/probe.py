@@ -64,7 +64,7 @@ Measured = Tensor | float | Counts
 
 
 class Probe(ABC):
-    """Measures something every so many steps; subclasses override what they need.
+    """Measures something at some of the steps; subclasses override what they need.
 
     At a due step the calls are, in this order: `hook`, the forward and backward pass, removal of
     the hooks, `before_update`, the optimiser's update, `after_update`. At any other step only
@@ -76,16 +76,16 @@ class Probe(ABC):
     should not depend on them, since other probes may have drawn before it.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
-        """Steps from one measurement to the next, counted from the start of the training."""
+    def __init__(self, steps: range) -> None:
+        self.steps = steps
+        """The numbers of the steps to measure, counted from 1."""
 
     def is_due(self, step: int) -> bool:
         """Returns whether to measure the step of this number, counted from 1.
 
         A function of the number alone.
         """
-        return step % self.every == 0
+        return step in self.steps
 
     def hook(self, model: nn.Module) -> Iterable[RemovableHandle]:
         """Registers hooks for the forward and backward pass of the step, and returns them."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bnexp.config.train import SLOW_BF16
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
@@ -24,9 +25,6 @@ from bnexp.training.step import train_step
 from bnexp.wording import count
 
 TRIAL_STEPS = 6
-
-_SLOWDOWN = 2.0
-"""bf16 that takes more than this many times as long as fp32 is worth a warning."""
 
 
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
@@ -65,7 +63,7 @@ def _check_devices(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> No
         (run.spec.config.train.device, run.spec.config.train.precision) for run in runs
     )
     uses = {(resolve_device(device).type, precision) for device, precision in chosen}
-    if ("cpu", "bf16") in uses and (slowdown := measure_bf16_slowdown()) > _SLOWDOWN:
+    if ("cpu", "bf16") in uses and (slowdown := measure_bf16_slowdown()) > SLOW_BF16:
         say(
             f"warning: train.precision: bf16 takes {slowdown:.0f} times as long as fp32 on this "
             "processor, by a convolution tried just now; -s train.precision=fp32 is faster"

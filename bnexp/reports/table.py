@@ -143,8 +143,9 @@ def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, 
     sizes = [cell.training_memory_bytes for cell in cells]
     memory = _column("memory", (_figure(size, format_bytes) for size in sizes), "cost")
     runs = tuple(tuple((line,) for line in describe_runs(cell)) for cell in cells)
+    has_target = any(cell.epochs_to_target for cell in cells)  # a diagnostic has none
     return (
-        _column(("epochs to", target), epochs, "number"),
+        *([_column(("epochs to", target), epochs, "number")] if has_target else []),
         _column(("train–test", "(points)"), gaps, "number"),
         _column("images/s", speeds, "cost"),
         *([memory] if any(sizes) else []),

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from math import isfinite, nan
 from typing import Any, Literal
 
+from bnexp.errors import BnexpError
 from bnexp.files import read_foreign
 from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
 from bnexp.runs.record import RunRecord, Series
@@ -85,23 +86,35 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
     """
     if run.summary is None or run.diagnostics:
         return run
-    file, seal = RunDir(run.path).metrics, Seal(run.path)
-    problem: str | None = None
+    file = RunDir(run.path).metrics
     try:
-        content = read_foreign(file, MOST_BYTES_OF_METRICS)
-        problem = seal.find_problem(file.name, content)
-    except FileNotFoundError:
-        content = b""
-        problem = seal.find_problem(file.name, None) if seal.covers(file.name) else None
-    except OSError as error:
-        problem = f"{file} cannot be read: {error.strerror or error}"
-    if not problem:
-        try:
-            return replace(run, diagnostics=parse_diagnostics(content))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            problem = f"{file} holds a row that cannot be read"
+        return replace(run, diagnostics=parse_diagnostics(read_metrics(run)))
+    except BnexpError as error:
+        problem = str(error)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        problem = f"{file} holds a row that cannot be read"
     problems = (*run.problems, problem)
     return replace(run, state="failed", summary=None, is_damaged=True, problems=problems)
+
+
+def read_metrics(run: RunRecord) -> bytes:
+    """Returns the content of a run's `metrics.jsonl`, as it was sealed if the run has ended.
+
+    Raises:
+        BnexpError: It cannot be read, or is not what the run wrote.
+    """
+    file, seal = RunDir(run.path).metrics, Seal(run.path)
+    content: bytes | None = None
+    try:
+        content = read_foreign(file, MOST_BYTES_OF_METRICS)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BnexpError(f"{file} cannot be read: {error.strerror or error}") from error
+    is_expected = content is not None or seal.covers(file.name)
+    if run.summary and is_expected and (problem := seal.find_problem(file.name, content)):
+        raise BnexpError(problem)
+    return content or b""
 
 
 def read_claimed_diagnostics(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
-from bnexp.diagnostics.probe import Counts
+from bnexp.diagnostics.probe import Counts, Measured
 from bnexp.runs import Summary
 from bnexp.runs.metrics_log import Histogram
 from bnexp.training.evaluation import Score
@@ -168,12 +168,7 @@ class Training:
         progress.step = number
         progress.step_in_epoch += 1
         if result.measured:
-            counts = {tag: one for tag, one in result.measured.items() if isinstance(one, Counts)}
-            numbers = {
-                tag: one for tag, one in result.measured.items() if not isinstance(one, Counts)
-            }
-            histograms = {tag: read_histogram(one) for tag, one in counts.items()}
-            self._record(progress.epoch + 1, read_measured(numbers), histograms)
+            self._record(progress.epoch + 1, *read_measured(result.measured))
         self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
@@ -291,15 +286,22 @@ class Training:
         )
 
 
-def read_measured(measured: Mapping[str, Tensor | float]) -> dict[str, float]:
-    """Returns what was measured as numbers; waits for the device once, however many they are."""
+def read_measured(
+    measured: Mapping[str, Measured],
+) -> tuple[dict[str, float], dict[str, Histogram]]:
+    """Returns numbers and histograms; all numbers together wait for the device once."""
     waiting = {tag: value for tag, value in measured.items() if isinstance(value, Tensor)}
     device = next((value.device for value in waiting.values()), None)
     values = [value.detach().to(device, torch.float32) for value in waiting.values()]
     read = dict(zip(waiting, torch.stack(values).tolist() if values else (), strict=True))
-    numbers = {tag: read.get(tag, value) for tag, value in measured.items()}
-    # A float32 has no more digits; there may be hundreds of numbers in a row.
-    return {tag: float(f"{value:.7g}") for tag, value in numbers.items()}
+    numbers: dict[str, float] = {}
+    histograms: dict[str, Histogram] = {}
+    for tag, value in measured.items():
+        if isinstance(value, Counts):
+            histograms[tag] = read_histogram(value)
+        else:  # a float32 has no more digits; there may be hundreds of numbers in a row
+            numbers[tag] = float(f"{read.get(tag, value):.7g}")
+    return numbers, histograms
 
 
 def read_histogram(counts: Counts) -> Histogram:

@@ -52,4 +52,4 @@ class ActivationStatisticsConfig(DiagnosticConfig):
         from bnexp.diagnostics.layers import find_layers, is_activation
 
         layers = find_layers(model, self.layers, lambda one: self.layers or is_activation(one))
-        return ActivationStatistics(self.find_interval(steps_per_epoch), layers)
+        return ActivationStatistics(self.find_steps(steps_per_epoch), layers)

@@ -29,8 +29,8 @@ SATURATING: Mapping[type[nn.Module], Callable[[Tensor], Tensor]] = {
 class ActivationStatistics(Probe):
     """Yields mean, standard deviation, and dead or saturated share of each layer's outputs."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module]) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__(steps)
         self._layers = layers
 
     def hook(self, model: nn.Module) -> Iterator[RemovableHandle]:

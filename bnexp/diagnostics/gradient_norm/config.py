@@ -39,4 +39,4 @@ class GradientNormConfig(DiagnosticConfig):
 
         applies = find_trained if self.layers else has_trained_weights
         layers = find_layers(model, self.layers, applies)
-        return GradientNorm(self.find_interval(steps_per_epoch), layers)
+        return GradientNorm(self.find_steps(steps_per_epoch), layers)

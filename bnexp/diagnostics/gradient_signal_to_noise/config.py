@@ -52,4 +52,4 @@ class GradientSignalToNoiseConfig(DiagnosticConfig):
         from bnexp.diagnostics.layers import find_layers, find_trained
 
         layers = find_layers(model, self.layers, find_trained)
-        return GradientSignalToNoise(self.find_interval(steps_per_epoch), layers, self.microbatches)
+        return GradientSignalToNoise(self.find_steps(steps_per_epoch), layers, self.microbatches)

@@ -15,8 +15,8 @@ from bnexp.diagnostics.probe import Probe, ProbedStep
 class GradientSignalToNoise(Probe):
     """Yields the ratio of signal to noise in the gradient of each layer, and of all."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module], microbatches: int) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module], microbatches: int) -> None:
+        super().__init__(steps)
         self._layers = layers
         self._microbatches = microbatches
 

@@ -57,5 +57,5 @@ class HessianEigenvalueConfig(DiagnosticConfig):
         from bnexp.diagnostics.layers import find_layers, find_trained
 
         layers = find_layers(model, self.layers or (), find_trained)
-        every = self.find_interval(steps_per_epoch)
-        return HessianEigenvalue(every, layers, self.iterations, self.tolerance)
+        steps = self.find_steps(steps_per_epoch)
+        return HessianEigenvalue(steps, layers, self.iterations, self.tolerance)

@@ -18,9 +18,9 @@ class HessianEigenvalue(Probe):
     """Yields the eigenvalue, and how exact it is."""
 
     def __init__(
-        self, every: int, layers: Mapping[str, nn.Module], iterations: int, tolerance: float
+        self, steps: range, layers: Mapping[str, nn.Module], iterations: int, tolerance: float
     ) -> None:
-        super().__init__(every)
+        super().__init__(steps)
         self._layers = layers
         self._iterations = iterations
         self._tolerance = tolerance

@@ -45,4 +45,4 @@ class HistogramsConfig(DiagnosticConfig):
         from bnexp.diagnostics.histograms.probe import Histograms, choose_layers
 
         layers = choose_layers(model, self.layers)
-        return Histograms(self.find_interval(steps_per_epoch), layers, self.bins)
+        return Histograms(self.find_steps(steps_per_epoch), layers, self.bins)

@@ -17,8 +17,8 @@ from bnexp.diagnostics.probe import Counts, Measured, Probe, ProbedStep
 class Histograms(Probe):
     """Yields the ends and the histogram of each layer's outputs, and histograms of its norms."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module], bins: int) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module], bins: int) -> None:
+        super().__init__(steps)
         self._layers = layers
         self._bins = bins
 

@@ -55,4 +55,4 @@ class InternalCovariateShiftConfig(DiagnosticConfig):
 
         applies = has_weights if self.layers is None else find_trained
         layers = find_layers(model, self.layers, applies)
-        return InternalCovariateShift(self.find_interval(steps_per_epoch), layers)
+        return InternalCovariateShift(self.find_steps(steps_per_epoch), layers)

@@ -17,8 +17,8 @@ from bnexp.diagnostics.probe import Probe, ProbedStep
 class InternalCovariateShift(Probe):
     """Yields how the gradient of each layer shifts if the layers before it are updated."""
 
-    def __init__(self, every: int, layers: Collection[str]) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Collection[str]) -> None:
+        super().__init__(steps)
         self._layers = layers
 
     def before_update(self, step: ProbedStep) -> None:

@@ -70,5 +70,5 @@ class LossLandscapeConfig(DiagnosticConfig):
         from bnexp.diagnostics.loss_landscape.probe import LossLandscape
 
         layers = find_layers(model, self.layers or (), find_trained)
-        every = self.find_interval(steps_per_epoch)
-        return LossLandscape(every, layers, self.multiples, self.step_size)
+        steps = self.find_steps(steps_per_epoch)
+        return LossLandscape(steps, layers, self.multiples, self.step_size)

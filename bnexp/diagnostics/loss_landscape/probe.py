@@ -18,12 +18,12 @@ class LossLandscape(Probe):
 
     def __init__(
         self,
-        every: int,
+        steps: range,
         layers: Mapping[str, nn.Module],
         multiples: Sequence[float],
         step_size: float | None,
     ) -> None:
-        super().__init__(every)
+        super().__init__(steps)
         self._layers = layers
         self._multiples = multiples
         self._step_size = step_size

@@ -49,4 +49,4 @@ class NormStatisticsConfig(DiagnosticConfig):
         from bnexp.diagnostics.norm_statistics.probe import NormStatistics
 
         layers = find_layers(model, self.layers, is_norm)
-        return NormStatistics(self.find_interval(steps_per_epoch), layers)
+        return NormStatistics(self.find_steps(steps_per_epoch), layers)

@@ -21,8 +21,8 @@ QUANTITIES = {
 class NormStatistics(Probe):
     """Yields mean and standard deviation over the channels of what each norm holds."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module]) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__(steps)
         self._layers = layers
 
     def after_update(self, step: ProbedStep) -> Iterator[tuple[str, Tensor]]:

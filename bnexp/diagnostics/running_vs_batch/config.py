@@ -48,4 +48,4 @@ class RunningVsBatchConfig(DiagnosticConfig):
         from bnexp.diagnostics.running_vs_batch.probe import RunningVsBatch
 
         layers = find_layers(model, self.layers, has_running_statistics)
-        return RunningVsBatch(self.find_interval(steps_per_epoch), layers)
+        return RunningVsBatch(self.find_steps(steps_per_epoch), layers)

@@ -15,8 +15,8 @@ from bnexp.diagnostics.probe import Probe, ProbedStep
 class RunningVsBatch(Probe):
     """Yields the distances of each norm's running mean and variance from the batch's."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module]) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__(steps)
         self._layers = layers
 
     def hook(self, model: nn.Module) -> Iterator[RemovableHandle]:

@@ -40,4 +40,4 @@ class UpdateRatioConfig(DiagnosticConfig):
 
         applies = find_trained if self.layers else has_trained_weights
         layers = find_layers(model, self.layers, applies)
-        return UpdateRatio(self.find_interval(steps_per_epoch), layers)
+        return UpdateRatio(self.find_steps(steps_per_epoch), layers)

@@ -14,8 +14,8 @@ from bnexp.diagnostics.probe import Probe, ProbedStep
 class UpdateRatio(Probe):
     """Yields ‖w′ − w‖ / ‖w‖ of each layer, and of all."""
 
-    def __init__(self, every: int, layers: Mapping[str, nn.Module]) -> None:
-        super().__init__(every)
+    def __init__(self, steps: range, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__(steps)
         self._layers = layers
 
     def before_update(self, step: ProbedStep) -> None:

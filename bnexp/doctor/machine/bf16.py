@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bnexp.config.train import SLOW_BF16
 from bnexp.doctor.finding import Finding
 from bnexp.doctor.subjects.machine import Machine
 from bnexp.doctor.subjects.setup import Setup
@@ -11,9 +12,6 @@ from bnexp.doctor.subjects.setup import Setup
 PROBLEM = "train.precision: bf16 would be slower than fp32"
 CAUSE = "this processor has no instructions for it, or PyTorch's kernels do not use them"
 FIX = "train with train.precision: fp32, the default"
-
-SLOWDOWN = 2.0
-"""bf16 that takes more than this many times as long as fp32 is worth a warning."""
 
 
 def check_machine(machine: Machine) -> Iterator[Finding]:
@@ -27,14 +25,14 @@ def check_machine(machine: Machine) -> Iterator[Finding]:
         return
     ratio = facts["bf16_slowdown"]
     # Nobody has asked for it yet: it is a config that does.
-    yield Finding("bf16", _describe(ratio), "note" if ratio > SLOWDOWN else "fine")
+    yield Finding("bf16", _describe(ratio), "note" if ratio > SLOW_BF16 else "fine")
 
 
 def check_setup(setup: Setup) -> Iterator[Finding]:
     """Yields how long bf16 takes beside fp32, if the config asks for it."""
     if (ratio := setup.bf16_slowdown) is None:
         return
-    if ratio > SLOWDOWN:
+    if ratio > SLOW_BF16:
         yield Finding("bf16 is slow here", _describe(ratio), "warning", "train.precision")
     else:
         yield Finding("bf16", _describe(ratio), "fine")

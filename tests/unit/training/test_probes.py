@@ -30,7 +30,7 @@ class Activations(Probe):
     """One with hooks in both directions, extra passes on the batch, and draws of its own."""
 
     def __init__(self, every=3):
-        super().__init__(every)
+        super().__init__(range(every, 10**9, every))
         self.forwards = self.backwards = 0
 
     def hook(self, model):
@@ -74,7 +74,9 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_probes_change_no_bit_of_a_run(name, dataset):
     plain, plain_rows, _ = train(CONFIGS[name], dataset)
-    probed, rows, _ = train(CONFIGS[name], dataset, probes=[UpdateSize(5), Activations()])
+    probed, rows, _ = train(
+        CONFIGS[name], dataset, probes=[UpdateSize(range(5, 10**9, 5)), Activations()]
+    )
 
     for part in ("model", "optimizer"):
         (before, after) = (getattr(parts.learner, part).state_dict() for parts in (plain, probed))
@@ -85,7 +87,7 @@ def test_probes_change_no_bit_of_a_run(name, dataset):
 
 def test_what_probes_measure_stands_in_rows_at_their_steps(dataset):
     probe = Activations()
-    _, rows, _ = train(configure(), dataset, probes=[UpdateSize(5), probe])
+    _, rows, _ = train(configure(), dataset, probes=[UpdateSize(range(5, 10**9, 5)), probe])
 
     assert list(rows_with(rows, "diag/toy/update")) == [5, 10]
     assert min(rows_with(rows, "diag/toy/update").values()) > 0
@@ -112,12 +114,12 @@ def test_a_probe_that_is_never_due_is_asked_only_that(dataset):
 
         hook = before_update = after_update = None
 
-    train(configure(), dataset, probes=[Idle(1)])
+    train(configure(), dataset, probes=[Idle(range(1, 10**9, 1))])
 
 
 def test_a_run_with_probes_that_is_stopped_measures_the_same(dataset):
     config = configure(dropout=0.5)
-    probes = [UpdateSize(5), Activations()]
+    probes = [UpdateSize(range(5, 10**9, 5)), Activations()]
     whole, whole_rows, _ = train(config, dataset, probes=probes)
 
     for boundaries in range(1, 14, 3):
@@ -146,7 +148,7 @@ def test_the_loss_can_be_computed_again_with_the_draws_of_the_step(name, dataset
             yield "diag/toy/learning_rate", step.learning_rate
 
     learner = (parts := build_parts(CONFIGS[name], dataset, CPU)).learner
-    measured = learner.step(1, next(parts.batches.epoch(0)), [Again(1)]).measured
+    measured = learner.step(1, next(parts.batches.epoch(0)), [Again(range(1, 10**9, 1))]).measured
 
     (loss, again), (first, second, first_again) = losses
     assert loss == again
