@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from bnexp.diagnostics.layers import has_running_statistics
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.training.evaluation import Images, Score, classify, evaluate
 from bnexp.training.machine.precision import autocast
@@ -120,18 +121,16 @@ class _Moments:
         norm.running_var.copy_(variance)  # type: ignore[operator]
 
 
-def _find_tracking_norms(model: nn.Module) -> list[nn.Module]:
-    """Returns the layers whose running statistics stand for the population's.
+def tracks_population(module: nn.Module) -> bool:
+    """Returns whether a layer's running mean and variance stand for the population's.
 
-    Those are the ones with a `running_mean`, except frozen ones, whose statistics are not
-    meant to follow the data.
+    Frozen ones are not meant to follow the data.
     """
-    return [
-        module
-        for module in model.modules()
-        if isinstance(getattr(module, "running_mean", None), Tensor)
-        and not getattr(module, "is_frozen", False)
-    ]
+    return has_running_statistics(module) and not getattr(module, "is_frozen", False)
+
+
+def _find_tracking_norms(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if tracks_population(module)]
 
 
 @contextlib.contextmanager

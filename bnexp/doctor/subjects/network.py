@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
-from bnexp.diagnostics.layers import has_running_statistics, is_norm
+from bnexp.diagnostics.layers import is_norm
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.norms import NormConfig
 from bnexp.training.evaluation import Images, Score
 from bnexp.training.machine.precision import autocast
-from bnexp.training.population import Evaluator, recalibrate
+from bnexp.training.population import Evaluator, recalibrate, tracks_population
 
 MOST_IMAGES = 64
 """Images of a batch that is passed to look at layers, not at statistics."""
@@ -100,11 +100,7 @@ class Network:
     @cached_property
     def tracking_norms(self) -> dict[str, nn.Module]:
         """The layers with running statistics that are meant to follow the data, by name."""
-        return {
-            name: norm
-            for name, norm in self.norms.items()
-            if has_running_statistics(norm) and not getattr(norm, "is_frozen", False)
-        }
+        return {name: norm for name, norm in self.norms.items() if tracks_population(norm)}
 
     def averages_biased_variances(self, name: str) -> bool:
         """Returns whether a norm's running variance is of biased ones by design."""

@@ -204,3 +204,20 @@ def test_a_network_without_norm_scores_the_same_with_all_of_them(images):
     assert score(model, images, "precise", 10) == found
     batched = score(model, images, "batch", 10)
     assert batched.accuracy == found.accuracy
+
+
+def test_a_layer_with_a_running_mean_alone_is_left_as_it_is(images):
+    class Centred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("running_mean", torch.ones(3))
+
+        def forward(self, inputs):
+            return inputs - self.running_mean.view(1, -1, 1, 1)
+
+    model = nn.Sequential(Centred(), nn.BatchNorm2d(3))
+    recalibrate(model, images, 10, "fp32")
+
+    assert torch.equal(model[0].running_mean, torch.ones(3))
+    expected = images.gather(torch.arange(len(images)))[0].mean((0, 2, 3)) - 1
+    torch.testing.assert_close(model[1].running_mean, expected)
