@@ -25,3 +25,14 @@ def keep_memory_format(outputs: Tensor, inputs: Tensor) -> Tensor:
 def statistics_dtype(dtype: torch.dtype) -> torch.dtype:
     """Returns the type that statistics of such values are kept in: float32 or wider."""
     return torch.promote_types(dtype, torch.float32)
+
+
+def per_pixel(inputs: Tensor) -> Tensor:
+    """Returns `(N, C, …)` as `(N, …, C)`, in a type that statistics over the channels keep."""
+    return inputs.movedim(1, -1).to(statistics_dtype(inputs.dtype))
+
+
+def undo_per_pixel(pixels: Tensor, like: Tensor) -> Tensor:
+    """Returns `(N, …, C)` as `(N, C, …)` in the type and memory format of the inputs `like`."""
+    outputs = pixels.movedim(-1, 1).to(like.dtype)
+    return outputs if is_channels_last(like) else outputs.contiguous()

@@ -52,6 +52,9 @@ def test_every_name_in_the_table_exists():
         ("model.norm=gn", "'group'"),
         ("model.norm=GroupNorm", "'group'"),
         ("model.norm=ln", "'layer'"),
+        ("model.norm=LayerNorm2d", "'layer_channels'"),
+        ("model.norm=RMSNorm", "'rms'"),
+        ("model.norm=DyT", "'dynamic_tanh'"),
         ("model.norm=off", "'none'"),
         ("model.norm=false", "'none'"),
         ("model.norm=null", "'none'"),
@@ -101,7 +104,7 @@ def test_a_misspelled_name_is_still_found_by_its_spelling(word):
 @pytest.mark.parametrize(
     "override",
     [
-        "model.norm=rms_norm",
+        "model.norm=weight_norm",
         "model=alexnet",
         "model=DenseNet",
         "optim=nadam",

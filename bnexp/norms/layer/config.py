@@ -16,8 +16,8 @@ class LayerNormConfig(AffineNormConfig):
     Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and one γ and β per
     channel: group norm with one group, `torch.nn.GroupNorm(1, C)`, which is the layer norm
     that Wu & He compare. `torch.nn.LayerNorm((C, H, W))` learns a γ and β for every pixel
-    instead, and the layer norm of ConvNeXt has separate statistics at every pixel. In 1-d
-    form all three are `torch.nn.LayerNorm(C)`.
+    instead, and ConvNeXt's, which is `layer_channels` here, has separate statistics at every
+    pixel. In 1-d form all three are `torch.nn.LayerNorm(C)`.
 
     Training: μ and σ² of the image over (C, H, W).
 

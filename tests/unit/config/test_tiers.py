@@ -7,6 +7,10 @@ from bnexp.config.shipped import ShippedConfig
 from bnexp.config.whole import write_whole
 from bnexp.errors import ConfigError, UsageError
 from bnexp.launch.resolved_config import resolved_config
+from bnexp.norms import NORMS
+from bnexp.parts import part_name
+
+KNOWN_NORMS = ", ".join(part_name(norm) for norm in NORMS)
 
 BASE = """\
 name: trial
@@ -132,8 +136,7 @@ def test_a_run_does_not_know_of_the_tiers(load):
         ),
         (
             "tiers: {a: {sweep: {grid: {model.norm.name: [grop]}}}}\n",
-            "6:46: tiers.a.model.norm.name: 'grop' is not one of batch, batch_renorm, "
-            "filter_response, group, instance, layer, noisy_batch, none, sync_batch (did you mean "
+            f"6:46: tiers.a.model.norm.name: 'grop' is not one of {KNOWN_NORMS} (did you mean "
             "'group'?)",
         ),
         (

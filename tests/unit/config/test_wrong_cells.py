@@ -4,6 +4,10 @@ import pytest
 
 from bnexp.config.load import load_experiment
 from bnexp.errors import ConfigError
+from bnexp.norms import NORMS
+from bnexp.parts import part_name
+
+KNOWN_NORMS = ", ".join(part_name(norm) for norm in NORMS)
 
 BASE = """\
 name: trial
@@ -109,10 +113,8 @@ WRONG = {
         ["grid: {model.norm.name: [group, bath]}"],
         [
             f"c.yaml:9:28: {caused_by('model.norm.name')} (in cell norm=group)",
-            "c.yaml:9:35: model.norm.name: 'bath' is not one of batch, batch_renorm, "
-            "filter_response, "
-            "group, instance, layer, noisy_batch, none, sync_batch (did you mean 'batch'?) "
-            "(in cell norm=bath)",
+            f"c.yaml:9:35: model.norm.name: 'bath' is not one of {KNOWN_NORMS} (did you mean "
+            "'batch'?) (in cell norm=bath)",
         ],
     ),
 }
@@ -124,10 +126,6 @@ def test_a_mistake_of_some_cells_is_told_at_its_key_with_a_cell(name, refused):
 
     assert refused(*parts) == told
 
-
-NORMS = (
-    "batch, batch_renorm, filter_response, group, instance, layer, noisy_batch, none, sync_batch"
-)
 
 SEVERAL = {
     "an uneven zip": (
@@ -148,7 +146,8 @@ SEVERAL = {
             "8, sixteen, -1",
             "c.yaml:11:49: sweep.exclude.0.train.epochs: 4 is not one of this key's values, 1, "
             "2, 0",
-            f"c.yaml:12:31: model.norm.name: 'grupp' is not one of {NORMS} (did you mean 'group'?)",
+            f"c.yaml:12:31: model.norm.name: 'grupp' is not one of {KNOWN_NORMS} (did you mean "
+            "'group'?)",
         ],
     ),
     "wrong seeds and a value twice": (

@@ -19,7 +19,8 @@ train: {epochs: 2}
 
 # Written out, so that a change of a name or of the order is seen here.
 KNOWN_NORMS = (
-    "batch, batch_renorm, filter_response, group, instance, layer, noisy_batch, none, sync_batch"
+    "batch, batch_renorm, dynamic_tanh, filter_response, group, instance, layer, layer_channels, "
+    "noisy_batch, none, rms, sync_batch"
 )
 
 

@@ -1,0 +1,1 @@
+"""RMS norm over the channels of each pixel."""
