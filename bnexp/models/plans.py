@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from bnexp.norms import Dimensions, NormConfig
 
 MOST_CHANNELS = 65_536
 """Wider layers are taken for a slip: their weights alone would fill a machine."""
+
+
+def _refuse_even(size: int) -> int:
+    if size % 2 == 0:
+        raise PydanticCustomError("even", "must be odd, so that the padding is symmetric")
+    return size
+
+
+OddKernelSize = Annotated[int, Field(ge=1, le=4095), AfterValidator(_refuse_even)]
+"""Height and width of a kernel whose padding keeps the size; larger ones are taken for a slip."""
 
 Activation = Literal["relu", "leaky_relu", "elu", "prelu", "gelu", "silu", "tanh", "sigmoid"]
 Placement = Literal["before_activation", "after_activation"]

@@ -15,6 +15,7 @@ from bnexp.models.plans import (
     Activation,
     LayerPlan,
     NormSite,
+    OddKernelSize,
     Placement,
     Plan,
     plan_norm_and_activation,
@@ -22,8 +23,6 @@ from bnexp.models.plans import (
 from bnexp.norms import AnyNorm
 from bnexp.parts import Part
 
-_LARGEST_KERNEL = 4095
-"""Larger ones are taken for a slip, as are layers of more than `MOST_CHANNELS`."""
 MOST_COPIES = 256
 """More would take minutes to build."""
 _POOLS = {"max": "MaxPool2d", "avg": "AvgPool2d"}
@@ -34,7 +33,7 @@ class ConvLayer(Part):
 
     conv: int = Field(ge=1, le=MOST_CHANNELS)
     """Output channels."""
-    kernel_size: int = Field(default=3, ge=1, le=_LARGEST_KERNEL)
+    kernel_size: OddKernelSize = 3
     """Height and width of the kernel, odd; the padding keeps the size at stride 1."""
     stride: int = Field(default=1, ge=1)
     """Step of the kernel in pixels."""
@@ -44,13 +43,6 @@ class ConvLayer(Part):
     """The norm's place in this layer; null takes the model's."""
     activation: Activation | None = None
     """The activation of this layer; null takes the model's."""
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _refuse_even_kernels(cls, kernel_size: int) -> int:
-        if kernel_size % 2 == 0:
-            raise PydanticCustomError("even", "must be odd, so that the padding is symmetric")
-        return kernel_size
 
 
 class PoolLayer(Part):
