@@ -88,3 +88,19 @@ def plan_norm_and_activation(
     if placement == "before_activation":
         return {"norm": norm, "activation": layer}
     return {"activation": layer, "norm": norm}
+
+
+def check_depth(depth: int, step: int, rest: int, examples: str) -> int:
+    """Returns a depth that is `step`·n + `rest`, with n at least 1.
+
+    Raises:
+        PydanticCustomError: It is not; the message names the nearest ones that are.
+    """
+    below = depth - (depth - rest) % step
+    if below == depth > rest:
+        return depth
+    nearest = " and ".join(str(each) for each in (below, below + step) if each > rest)
+    verb = "are" if below > rest else "is"
+    reason = "must be {form}, e.g. {examples}; the nearest {verb} {nearest}"
+    words = {"form": f"{step}n+{rest}", "examples": examples, "verb": verb, "nearest": nearest}
+    raise PydanticCustomError("depth", reason, words)

@@ -64,7 +64,7 @@ def test_every_name_in_the_table_exists():
         ("model=resnet20", "'resnet' with depth: 20"),
         ("model=vgg11_bn", "'vgg' with depth: 11"),
         ("model=PreActResNet18", "'resnet' with order: full_preactivation"),
-        ("model=WRN-28-10", "'resnet' with a larger width"),
+        ("model=WRN-28-10", "'wide_resnet' with depth: 28 and widen_factor: 10"),
         ("model=LeNet-5", "'cnn'"),
         ("model.activation=swish", "'silu'"),
         ("data=FashionMNIST", "'fashion_mnist'"),

@@ -5,6 +5,7 @@ import io
 
 import pytest
 import torch
+from small_models import small_options
 from torch import nn
 
 from bnexp.errors import UsageError
@@ -16,14 +17,6 @@ from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
 
-SMALL = {
-    "cnn": {},
-    "mlp": {"hidden": (16, 16)},
-    "vgg": {"depth": "small", "width": 4},
-    "resnet": {"depth": 8, "width": 4},
-    "torchvision": {"architecture": "resnet18", "cifar_stem": True},
-}
-"""Options that make a model small; those of plug-ins are taken as they are."""
 PLACEMENTS = ("before_activation", "after_activation")
 VARIANTS = [
     pytest.param(model, {"placement": placement} if placement else {},
@@ -47,7 +40,7 @@ def choose(norm):
 
 
 def configure(model, norm=BATCH, **fields):
-    return model(norm=norm, **{**SMALL.get(part_name(model), {}), **fields})
+    return model(norm=norm, **{**small_options(model), **fields})
 
 
 def build(model, norm=BATCH, seed=0, **fields):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from pydantic import TypeAdapter
 
@@ -17,12 +18,13 @@ IMAGES = (32, 32, 3)
 
 def summarize(fields, norm):
     config = TypeAdapter(AnyModel).validate_python({**fields, "norm": norm})
-    sites = config.find_norm_sites(IMAGES, 10)
-    return summarize_network(config.build(IMAGES, 10), sites, IMAGES)
+    with torch.device("meta"):  # counts need no values
+        sites = config.find_norm_sites(IMAGES, 10)
+        return summarize_network(config.build(IMAGES, 10), sites, IMAGES)
 
 
 def test_the_page_has_its_table():
-    assert len(ROWS) == 15
+    assert len(ROWS) == 19
 
 
 @pytest.mark.parametrize(("model", "figures"), ROWS, ids=[model for model, _ in ROWS])

@@ -29,6 +29,8 @@ def initialized(seed=0, **fields):
         {"norm": NONE, "residual": "fixup"},
         {"norm": NONE, "residual": "fixup", "order": "full_preactivation"},
         {"norm": NONE, "residual": "fixup", "activation": "prelu"},
+        {"norm": BATCH, "residual": "zero_gamma", "block": "bottleneck", "depth": 11},
+        {"norm": NONE, "residual": "fixup", "block": "bottleneck", "depth": 11},
     ],
     ids=lambda fields: "-".join(str(getattr(value, "name", value)) for value in fields.values()),
 )
@@ -64,6 +66,17 @@ def test_fixup_scales_the_first_convolution_by_the_number_of_blocks():
         assert not ours.convolutions[1].weight.any()
     assert torch.equal(fixup.stem.conv1.weight, plain.stem.conv1.weight)
     assert not fixup.linear.weight.any()
+
+
+def test_fixup_scales_two_convolutions_of_a_bottleneck():
+    fields = {"norm": NONE, "block": "bottleneck", "depth": 11}
+    fixup, plain = initialized(residual="fixup", **fields), initialized(**fields)
+
+    # m = 3 convolutions a branch, L = 3 blocks: L^(-1/(2m-2)) = 3^(-1/4).
+    for ours, reference in zip(fixup.blocks, plain.blocks, strict=True):
+        for mine, theirs in zip(ours.convolutions[:2], reference.convolutions[:2], strict=True):
+            torch.testing.assert_close(mine.weight, theirs.weight * 3**-0.25)
+        assert not ours.convolutions[2].weight.any()
 
 
 def test_a_fixup_block_computes_the_formula_of_the_paper():
@@ -142,6 +155,11 @@ def test_variants_share_the_weights_of_their_convolutions(residual):
             "weight standardization undoes the weights' scale that fixup sets",
         ),
         ({"depth": 21}, "must be 6n[+]2, e.g. 20, 32, 44, 56 and 110; the nearest are 20 and 26"),
+        (
+            {"block": "bottleneck", "depth": 100},
+            "must be 9n[+]2, e.g. 29, 164 and 1001; the nearest are 92 and 101",
+        ),
+        ({"block": "bottleneck", "depth": 8}, "the nearest is 11"),
     ],
 )
 def test_combinations_that_cannot_be_are_refused_with_the_mend(fields, reason):

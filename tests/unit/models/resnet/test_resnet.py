@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models.resnet import BasicBlock
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from bnexp.models.layers import Add, ZeroPaddedShortcut
 from bnexp.models.resnet.config import ORDERS, Order, ResNetConfig
@@ -54,6 +54,36 @@ def test_the_parameters_are_as_many_as_in_the_paper(depth, expected, published):
     digits = 1 if depth == 110 else 2
     assert parameters == expected == count_by_hand(depth)
     assert f"{parameters / 1e6:.{digits}f}M" == published
+
+
+def count_bottlenecks_by_hand(depth, num_classes=10):
+    """Stem, then per block three norms and convolutions, projections, last norm, linear layer."""
+    n = (depth - 2) // 9
+    total, seen = 27 * 16, 16
+    for width in (16, 32, 64):
+        total += seen * 4 * width
+        for _ in range(n):
+            total += 2 * seen + seen * width
+            total += 2 * width + 9 * width * width
+            total += 2 * width + width * 4 * width
+            seen = 4 * width
+    return total + 2 * seen + (seen + 1) * num_classes
+
+
+@pytest.mark.parametrize(
+    ("depth", "listed", "rounded"), [(164, 1_703_258, "1.7M"), (1001, 10_327_706, "10.3M")]
+)
+def test_preactivated_bottlenecks_have_the_parameters_of_the_authors_network(
+    depth, listed, rounded
+):
+    # As pytorchcv lists them. The paper says 1.7M and 10.2M; the code that its authors point to
+    # has 10.3M for 1001 layers, and without any projections it would have 10.29M.
+    fields = {"block": "bottleneck", "order": "full_preactivation", "shortcut": "projection"}
+    with torch.device("meta"):
+        parameters = count_parameters(build(depth=depth, **fields))
+
+    assert parameters == listed == count_bottlenecks_by_hand(depth)
+    assert f"{parameters / 1e6:.1f}M" == rounded
 
 
 @pytest.mark.parametrize("order", ORDER_NAMES)
@@ -107,27 +137,35 @@ def norm(inputs):
     return functional.batch_norm(inputs, None, None, training=True)
 
 
-def compute_block(order, x, conv1, conv2):
+def compute_block(order, x, first, *others):
     """Figure 4 of the paper in formulas."""
     relu = functional.relu
+
+    def convolve(inputs):
+        features = first(inputs)
+        for conv in others:
+            features = conv(relu(norm(features)))
+        return features
+
     if order == "original":
-        return relu(x + norm(conv2(relu(norm(conv1(x))))))
+        return relu(x + norm(convolve(x)))
     if order == "norm_after_add":
-        return relu(norm(x + conv2(relu(norm(conv1(x))))))
+        return relu(norm(x + convolve(x)))
     if order == "activation_before_add":
-        return x + relu(norm(conv2(relu(norm(conv1(x))))))
+        return x + relu(norm(convolve(x)))
     if order == "activation_only_preactivation":
-        return x + norm(conv2(relu(norm(conv1(relu(x))))))
-    return x + conv2(relu(norm(conv1(relu(norm(x))))))
+        return x + norm(convolve(relu(x)))
+    return x + convolve(relu(norm(x)))
 
 
+@pytest.mark.parametrize(("block", "depth", "channels"), [("basic", 14, 4), ("bottleneck", 20, 16)])
 @pytest.mark.parametrize("order", ORDER_NAMES)
-def test_a_block_computes_the_formula_of_its_order(order):
-    block = build(order=order, depth=14, width=4).blocks[1]
-    inputs = torch.randn(3, 4, 8, 8)
+def test_a_block_computes_the_formula_of_its_order(order, block, depth, channels):
+    second = build(order=order, block=block, depth=depth, width=4).blocks[1]
+    inputs = torch.randn(3, channels, 8, 8)
 
-    expected = compute_block(order, inputs, *block.convolutions)
-    torch.testing.assert_close(block(inputs), expected)
+    expected = compute_block(order, inputs, *second.convolutions)
+    torch.testing.assert_close(second(inputs), expected)
 
 
 @pytest.mark.parametrize("order", ["activation_only_preactivation", "full_preactivation"])
@@ -178,6 +216,34 @@ def test_the_original_block_with_projection_is_torchvisions_basic_block(stride):
     torch.testing.assert_close(block.eval()(inputs), theirs.eval()(inputs))
 
 
+def test_the_original_bottleneck_with_projection_is_torchvisions():
+    block = build(block="bottleneck", depth=11, width=4, shortcut="projection").blocks[0]
+    downsample = nn.Sequential(nn.Conv2d(4, 16, 1, bias=False), nn.BatchNorm2d(16))
+    theirs = Bottleneck(4, 4, 1, downsample)
+    names = {f"conv{i}": f"branch.conv{i}" for i in (1, 2, 3)}
+    names |= {f"bn{i}": f"branch.norm{i}" for i in (1, 2, 3)}
+    names |= {"downsample.0": "shortcut.conv", "downsample.1": "shortcut.norm"}
+    ours = block.state_dict()
+    theirs.load_state_dict(
+        {key: ours[f"{names[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}"]
+         for key in theirs.state_dict()}
+    )  # fmt: skip
+    inputs = torch.randn(4, 4, 8, 8)
+
+    torch.testing.assert_close(block(inputs), theirs(inputs))
+    torch.testing.assert_close(block.eval()(inputs), theirs.eval()(inputs))
+
+
+def test_a_bottleneck_halves_the_image_in_its_first_convolution_as_the_authors_do():
+    blocks = build(block="bottleneck", depth=11, width=4).blocks
+
+    strides = [[conv.stride[0] for conv in block.convolutions] for block in blocks]
+    assert strides == [[1, 1, 1], [2, 1, 1], [2, 1, 1]]
+    kernels = [conv.kernel_size[0] for conv in blocks[0].convolutions]
+    assert kernels == [1, 3, 1]
+    assert blocks[2](torch.zeros(2, 32, 8, 8)).shape == (2, 64, 4, 4)
+
+
 def test_the_identity_shortcut_takes_every_second_pixel_and_appends_zeros():
     inputs = torch.randn(2, 3, 5, 7)
 
@@ -188,10 +254,12 @@ def test_the_identity_shortcut_takes_every_second_pixel_and_appends_zeros():
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (33, 17, 1)])
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
 @pytest.mark.parametrize("shortcut", ["identity", "projection"])
 @pytest.mark.parametrize("order", ORDER_NAMES)
-def test_norm_sites_are_what_the_norms_see(order, shortcut, shape):
-    config = ResNetConfig(depth=14, width=3, order=order, shortcut=shortcut)
+def test_norm_sites_are_what_the_norms_see(order, shortcut, block, shape):
+    depth = 14 if block == "basic" else 20
+    config = ResNetConfig(block=block, depth=depth, width=3, order=order, shortcut=shortcut)
     model = config.build(shape, 10)
     seen = []
     for module in model.modules():
