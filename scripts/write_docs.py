@@ -26,7 +26,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
 from bnexp.config.sweep.config import LooksConfig, SweepConfig
 from bnexp.config.sweep.tuning import TuneConfig
-from bnexp.config.train import TrainConfig
+from bnexp.config.train import EvaluateConfig, TrainConfig
 from bnexp.data import DATASETS
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.doctor.registry import ROOMS, find_checks
@@ -206,6 +206,7 @@ def write_config_page() -> str:
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])
+    lines += write_section("`evaluate`: when, and what is kept", [EvaluateConfig])
     note = "Formulas, units, costs and sources of all of them: [metrics.md](metrics.md)."
     lines += write_section("`diagnostics`: what is measured inside", DIAGNOSTICS, note)
     lines += write_section("`sweep`: the variants", [SweepConfig])

@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 def read_results(run):
     """Returns weights, optimiser state and progress as bytes and numbers, rows and summary."""
     content = torch.load(run / "checkpoint.pt", weights_only=True)
+    predictions = run / "predictions.npz"  # not of a run that diverged
     return {
         "model": {name: value.numpy().tobytes() for name, value in content["model"].items()},
         "optimizer": {
@@ -18,6 +19,7 @@ def read_results(run):
         },
         "progress": drop_times(json.loads((run / "checkpoint.json").read_text())["progress"]),
         "rows": [drop_times(row) for row in read_rows(run)],
+        "predictions": predictions.read_bytes() if predictions.exists() else None,
         "summary": drop_times(json.loads((run / "summary.json").read_text())),
     }
 

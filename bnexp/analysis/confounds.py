@@ -30,6 +30,7 @@ _IGNORED = (
     "train.seed",
     "train.device",
     "train.checkpoint_every",
+    "evaluate.mistakes",
     "data.root",
 )
 """Keys that a config may differ in: labels, and places that the environment records better."""

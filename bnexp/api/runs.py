@@ -16,6 +16,7 @@ from bnexp.runs.run_dir import RunDir
 from bnexp.wording import count
 
 if TYPE_CHECKING:
+    from bnexp.runs.predictions import Predictions
     from bnexp.trained.network import TrainedNetwork
 
 
@@ -86,6 +87,18 @@ class Run:
             BnexpError: The rows are damaged, or not those that the run wrote.
         """
         return [*_parse_rows(RunDir(self.path).metrics, read_metrics(self.record))]
+
+    def predictions(self) -> Predictions | None:
+        """Returns what its last evaluation said of each test picture.
+
+        None if it diverged or has not ended, or if an earlier version of bnexp trained it.
+
+        Raises:
+            BnexpError: The file cannot be read, or is not what the run wrote.
+        """
+        from bnexp.runs.predictions import read_predictions
+
+        return read_predictions(self.record)
 
     def load_model(self) -> TrainedNetwork:
         """Returns its network with its preprocessing, in evaluation mode; imports PyTorch.

@@ -10,8 +10,10 @@ from bnexp.analysis.tuning import read_tuning
 from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
+from bnexp.errors import BnexpError
 from bnexp.reports.words.commands import train_command
 from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, Summary
+from bnexp.runs.confusion import Confusion
 from bnexp.runs.inspection import find_damaged_checkpoints
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
@@ -56,6 +58,9 @@ EXTRAS: Mapping[str, Scalar] = {
 
 _PASTED = ("folder", "next")
 
+_MOST_LISTED = 12
+"""Classes that are listed."""
+
 _INDENT = 11
 """Characters before each line, the title of its section among them."""
 
@@ -88,7 +93,10 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     keys += [key for key in extras if key not in record.settings]
     yield "config", [f"{key} = {write_value(config[key])}" for key in keys]
     yield "measured", _measured_lines(record)
-    yield "problems", [*record.problems, *find_damaged_checkpoints(RunDir(record.path))]
+    confusion, problems = _find_confusion(record)
+    yield "classes", _class_lines(confusion)
+    damaged = find_damaged_checkpoints(RunDir(record.path))
+    yield "problems", [*record.problems, *damaged, *problems]
     files = _list_files(record.path)
     yield "files", [f"{name}  {format_bytes(size)}" for name, size in files.items()]
     yield "next", _next_lines(record, runs_dir)
@@ -150,6 +158,30 @@ def _measured_lines(record: RunRecord) -> list[str]:
     ]
 
 
+def _class_lines(confusion: Confusion | None) -> list[str]:
+    """Returns how well the classes were recognised on the test images, the worst first."""
+    if confusion is None:
+        return []
+    known = [(one.accuracy, one.name) for one in confusion.classes if one.accuracy is not None]
+    scores = [f"{name} {format_percent(accuracy)}" for accuracy, name in sorted(known)]
+    more = [f"{len(scores) - _MOST_LISTED} more"] if len(scores) > _MOST_LISTED else []
+    return [
+        f"balanced test accuracy {format_percent(confusion.balanced_accuracy)}; the worst first:",
+        ", ".join([*scores[:_MOST_LISTED], *more]),
+    ]
+
+
+def _find_confusion(record: RunRecord) -> tuple[Confusion | None, list[str]]:
+    """Returns which class was taken for which, or None; and what is wrong with the file."""
+    from bnexp.runs.predictions import read_predictions
+
+    try:
+        predictions = read_predictions(record)
+    except BnexpError as error:
+        return None, [str(error)]
+    return predictions.confusion if predictions else None, []
+
+
 def _count_parameters(summary: Summary) -> str:
     total, trained = summary.parameters, summary.trained_parameters
     of_them = "" if trained in (None, total) else f", {trained:,} of them trained"
@@ -183,8 +215,14 @@ def _next_lines(record: RunRecord, runs_dir: Path) -> list[str]:
 
 def _describe(record: RunRecord) -> dict[str, object]:
     summary = record.summary
+    confusion, problems = _find_confusion(record)
     return {
         **describe_run(record),
+        "problems": [*record.problems, *problems],
+        "balanced_accuracy": confusion.balanced_accuracy if confusion else None,
+        "class_accuracies": {
+            one.name: one.accuracy for one in (confusion.classes if confusion else ())
+        },
         "experiment": record.experiment,
         "seconds_since_sign_of_life": seconds_since_active(record),
         "reason": find_reason(record),

@@ -137,18 +137,20 @@ def _read_kinds(words: Sequence[str]) -> tuple[PopulationStatistics, ...]:
 
 
 def _print(found: Evaluation) -> None:
+    confusion = found.confusion
     title = (
-        f"{format_percent(found.score.accuracy)} of {count(found.count, 'picture')} right, loss "
-        f"{found.score.loss:.4f}; balanced accuracy {format_percent(found.balanced_accuracy)}; "
+        f"{format_percent(found.score.accuracy)} of {count(confusion.count, 'picture')} right, "
+        f"loss {found.score.loss:.4f}; "
+        f"balanced accuracy {format_percent(confusion.balanced_accuracy)}; "
         f"{_STATISTICS[found.statistics]} statistics"
     )
     rows = [
         (FoldedName(one.name), f"{one.count:,}", "–" if one.accuracy is None else
          format_percent(one.accuracy))
-        for one in found.classes
+        for one in confusion.classes
     ]  # fmt: skip
     print_table(("class", "pictures", "accuracy"), rows, ("pictures", "accuracy"), title)
-    confusions = found.find_confusions()[:MOST_CONFUSIONS]
+    confusions = confusion.find_confusions()[:MOST_CONFUSIONS]
     if confusions:
         words = (f"{true} as {taken} ({number})" for number, true, taken in confusions)
         echo(f"most often mistaken: {', '.join(words)}")
@@ -157,13 +159,13 @@ def _print(found: Evaluation) -> None:
 def _describe(found: Evaluation) -> dict[str, object]:
     return {
         "statistics": found.statistics,
-        "pictures": found.count,
+        "pictures": found.confusion.count,
         "accuracy": found.score.accuracy,
         "loss": found.score.loss,
-        "balanced_accuracy": found.balanced_accuracy,
+        "balanced_accuracy": found.confusion.balanced_accuracy,
         "classes": [
             {"name": one.name, "pictures": one.count, "accuracy": one.accuracy}
-            for one in found.classes
+            for one in found.confusion.classes
         ],
-        "confusion": found.confusion,
+        "confusion": found.confusion.counts,
     }

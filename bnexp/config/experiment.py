@@ -94,5 +94,5 @@ class ExperimentConfig(Part):
         whether they differ, and an interrupted run does not resume on others unless asked to.
         """
         whole = dict.fromkeys(("name", "sweep", "claim"), True)
-        content = self.model_dump(mode="json", exclude={**whole, "train": set(NOT_FINGERPRINTED)})
+        content = self.model_dump(mode="json", exclude={**whole, **NOT_FINGERPRINTED})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

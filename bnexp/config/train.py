@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +13,12 @@ from bnexp.foreign_text import shorten
 from bnexp.parts import Part
 
 MAX_SEED = 2**31 - 1
-NOT_FINGERPRINTED = ("device", "threads", "checkpoint_every")
-"""Keys of `train` that may change without making it another run: where it runs, how it saves."""
+NOT_FINGERPRINTED: Mapping[str, set[str]] = {
+    "train": {"device", "threads", "checkpoint_every"},
+    "evaluate": {"mistakes"},
+}
+"""Keys that may change without making it another run: where it runs, how it saves, what it shows.
+By their section."""
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h)")
@@ -127,6 +132,10 @@ class EvaluateConfig(Part):
     are still those of whole epochs. Each evaluation costs as much as one after an epoch."""
     precise_images: int = Field(default=10_000, ge=2)
     """Training images that `precise` pools over, in whole batches; all if there are fewer."""
+    mistakes: int = Field(default=24, ge=0, le=1000)
+    """Test images that are kept in the run's `predictions.npz`, and shown in the HTML page and
+    TensorBoard: of those that are taken for another class, the ones of which the network is
+    surest. 0 keeps no image. It does not count for whether two runs are the same."""
 
     @field_validator("population_statistics")
     @classmethod

@@ -20,7 +20,10 @@ Action = Literal["train", "resume", "retry", "skip"]
 """Train from the start; resume from a checkpoint; restart a run without one; leave alone."""
 
 
-_LEAVES_THE_RUN_THE_SAME = {"name", *(f"train.{key}" for key in NOT_FINGERPRINTED)}
+_LEAVES_THE_RUN_THE_SAME = {
+    "name",
+    *(f"{section}.{key}" for section, keys in NOT_FINGERPRINTED.items() for key in keys),
+}
 
 
 @dataclass(frozen=True)

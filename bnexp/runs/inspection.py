@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnexp.errors import BnexpError
 from bnexp.locks import hold_lock, is_held
 from bnexp.runs.checkpoint_files import CheckpointError, DamagedCheckpointError
 from bnexp.runs.metrics_log import find_damaged_rows
@@ -31,13 +32,14 @@ def inspect(path: Path) -> list[Problem]:
     if is_held(folder.lock):
         return []
     record = read_run(path)
-    broken = Seal(path).find_broken() if folder.summary.exists() else ()
+    broken = dict(Seal(path).find_broken()) if folder.summary.exists() else {}
     sentences = [
         *record.problems,
-        *(text for _, text in broken),
+        *broken.values(),
         *find_damaged_checkpoints(folder),
         *find_damaged_rows(folder.metrics),
         *_find_disagreement(record),
+        *(() if folder.predictions.name in broken else _find_wrong_predictions(record)),
     ]
     repairable = [Problem(text, is_repairable=True) for text in _find_leftovers(record)]
     return [*map(Problem, dict.fromkeys(sentences)), *repairable]
@@ -90,6 +92,20 @@ def _find_disagreement(record: RunRecord) -> Iterator[str]:
         yield f"{folder.summary} and checkpoint.json disagree about {names}"
     if record.state == "finished" and steps != summary.steps:
         yield f"{folder.summary} has {summary.steps} steps, and checkpoint.json {steps}"
+
+
+def _find_wrong_predictions(record: RunRecord) -> Iterator[str]:
+    from bnexp.runs.predictions import read_predictions
+
+    file = RunDir(record.path).predictions
+    try:
+        predictions = read_predictions(record)
+    except BnexpError as error:
+        yield str(error)
+        return
+    final = record.summary.final.get("test/accuracy") if record.summary else None
+    if predictions and predictions.confusion.accuracy != final:
+        yield f"{RunDir(record.path).summary} and {file.name} disagree about test/accuracy"
 
 
 def _take_values(series: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:

@@ -29,7 +29,7 @@ from bnexp.runs.checkpoint_files import (
 )
 from bnexp.runs.claim_record import note_result
 from bnexp.runs.record import Scalar, State, Summary
-from bnexp.runs.seal import MANIFEST, Seal, write_seal
+from bnexp.runs.seal import MANIFEST, PREDICTIONS, Seal, write_seal
 from bnexp.runs.tensorboard_events import EVENTS
 
 STATUS = "status.json"
@@ -77,6 +77,8 @@ class RunDir:
     """One JSON object per row."""
     summary = _File(SUMMARY)
     """What the run measured; present once it is finished or diverged."""
+    predictions = _File(PREDICTIONS)
+    """What the last evaluation said of each test picture; not of a diverged run."""
     manifest = _File(MANIFEST)
     """SHA-256 of the others, once the run has ended."""
     log = _File("log.txt")
@@ -145,7 +147,8 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        for path in (self.config, self.environment, self.metrics, self.manifest):
+        kept = (self.config, self.environment, self.metrics, self.predictions, self.manifest)
+        for path in kept:
             remove_or_set_aside(path)
         for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
             for path in self.path.glob(pattern):
@@ -190,6 +193,11 @@ class RunDir:
             self.remove_events()
             self.set_state("failed", reason=reason)
 
+    def write_predictions(self, content: bytes) -> None:
+        """Writes what the last evaluation said of each test picture, before the run is sealed."""
+        self.check()
+        write_bytes_atomically(self.predictions, content)
+
     def write_summary(self, summary: Summary) -> None:
         """Seals the files, then writes the summary, whose presence means that the run ended."""
         self.check()
@@ -204,11 +212,14 @@ class RunDir:
     def reopen(self) -> None:
         """Reopens the folder of a run that continues; what was measured stays.
 
+        Its predictions do not: they are those of the end.
+
         A folder in the place of one of its files gets another name, and so does a file that was
         altered after the run had been sealed: it is not sealed again.
         """
         for path in (self.summary, self.environment, self.config, self.metrics, self.manifest):
             set_aside_a_folder(path)
+        remove_or_set_aside(self.predictions)
         if self.manifest.exists():
             self._set_aside_what_was_altered()
         self.restore_status("running")

@@ -23,8 +23,12 @@ from bnexp.files import (
 )
 
 MANIFEST = "manifest.json"
+PREDICTIONS = "predictions.npz"
 
-_SEALED = ("config.yaml", "environment.json", "metrics.jsonl", "checkpoint.json", "checkpoint.pt")
+_SEALED = (
+    "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.json", "checkpoint.pt",
+    PREDICTIONS,
+)  # fmt: skip
 """Besides the summary: the others may change after the run has ended, or can be made again."""
 
 _ALTERED = "is not what the run wrote: its SHA-256 differs from that in manifest.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 import torch
@@ -20,25 +19,12 @@ from bnexp.data.image_folder.decoding import decode_pictures
 from bnexp.data.image_folder.layout import list_pictures
 from bnexp.errors import DataError, did_you_mean
 from bnexp.runs import RunRecord
+from bnexp.runs.confusion import Confusion
 from bnexp.trained.network import load_network
 from bnexp.training.evaluation import Score, ScoreSum
 from bnexp.training.saving.progress import NetworkFrame
 from bnexp.training.setup import build_evaluator, choose_training_images, shuffle
 from bnexp.wording import count, name_some
-
-
-@dataclass(frozen=True)
-class ClassScore:
-    """How many pictures of one class there were, and how many were recognised."""
-
-    name: str
-    hits: int
-    count: int
-
-    @property
-    def accuracy(self) -> float | None:
-        """In [0, 1]; None without a picture."""
-        return self.hits / self.count if self.count else None
 
 
 @dataclass(frozen=True)
@@ -48,35 +34,8 @@ class Evaluation:
     statistics: PopulationStatistics
     """What batch norm was evaluated with."""
     score: Score
-    class_names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """Pictures of a class (row) that were taken for another (column)."""
-
-    @property
-    def count(self) -> int:
-        """The number of pictures."""
-        return sum(map(sum, self.confusion))
-
-    @property
-    def classes(self) -> list[ClassScore]:
-        """Each class's own score, in the order of the logits."""
-        rows = enumerate(zip(self.class_names, self.confusion, strict=True))
-        return [ClassScore(name, row[place], sum(row)) for place, (name, row) in rows]
-
-    @property
-    def balanced_accuracy(self) -> float:
-        """The mean of the classes' accuracies, each counting once, whatever its size."""
-        return fmean(one.accuracy for one in self.classes if one.accuracy is not None)
-
-    def find_confusions(self) -> list[tuple[int, str, str]]:
-        """Returns how often which class was taken for which other, the most frequent first."""
-        found = [
-            (number, self.class_names[true], self.class_names[taken])
-            for true, row in enumerate(self.confusion)
-            for taken, number in enumerate(row)
-            if taken != true and number
-        ]
-        return sorted(found, key=lambda one: -one[0])
+    confusion: Confusion
+    """Which class was taken for which, and what follows for each."""
 
 
 def evaluate_run(
@@ -165,4 +124,4 @@ def _summarise(
         pairs = targets * number + logits.argmax(1)
         confusion += torch.bincount(pairs, minlength=number**2).view(number, number)
     rows = tuple(map(tuple, confusion.tolist()))
-    return Evaluation(kind, Score.of(total.read()), class_names, rows)
+    return Evaluation(kind, Score.of(total.read()), Confusion(class_names, rows))

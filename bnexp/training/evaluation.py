@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,9 @@ CPU_BATCH_SIZE = 128
 """Images that the CPU evaluates at once: what one layer hands to the next stays in the cache."""
 GPU_BATCH_SIZE = 500
 """Images that any other device evaluates at once."""
+
+Look = Callable[[Tensor], None]
+"""Takes the logits `(B, num_classes)` of each batch of an evaluation."""
 
 
 class Images(Protocol):
@@ -80,6 +83,7 @@ def evaluate(
     images: Images,
     precision: str,
     shared_batch_size: int | None = None,
+    look: Look | None = None,
 ) -> Score:
     """Returns the score in evaluation mode; the model's mode is restored.
 
@@ -88,6 +92,8 @@ def evaluate(
     total = ScoreSum(images.device)
     for logits, targets in classify(model, images, precision, shared_batch_size):
         total.add(functional.cross_entropy(logits, targets), logits, targets)
+        if look:
+            look(logits)
     return Score.of(total.read())
 
 

@@ -14,6 +14,7 @@ from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import Counts, Measured
 from bnexp.runs import Summary
 from bnexp.runs.metrics_log import Histogram
+from bnexp.training.answers import Answers
 from bnexp.training.evaluation import Score
 from bnexp.training.machine.device import read_peak_memory, reset_peak_memory
 from bnexp.training.saving.progress import Progress
@@ -80,6 +81,8 @@ class Training:
         self.config = config
         self.parts = parts
         self.progress = progress or Progress()
+        self.answers: Answers | None = None
+        """What the network says of the test images once it is trained; None if it diverged."""
         self._learner = parts.learner
         self._reporter = reporter
         self._should_stop = should_stop
@@ -108,6 +111,8 @@ class Training:
                 self._run_epoch()
             if not self.progress.final:
                 self._evaluate_on_training_images()
+            if self.answers is None:  # it was cut off after its last evaluation
+                self._score("test", self.parts.evaluation_sets["test"], "ema")
         except DivergedError as error:
             diverged = error
         self._save()
@@ -250,10 +255,14 @@ class Training:
         self.progress.final = {**self.progress.last(), **scalars}
 
     def _score(self, prefix: str, images: ResidentImages, kind: str) -> dict[str, float]:
-        score = self.parts.evaluator.score(self._learner.model, images, kind)
+        is_last = prefix == "test" and self.progress.step == self._learner.total_steps
+        answers = Answers() if is_last else None
+        look = answers.add if answers else None
+        score = self.parts.evaluator.score(self._learner.model, images, kind, look)
         if score.loss - score.loss != 0:  # NaN or infinite
             step = self.progress.step
             raise DivergedError(step, f"the {prefix} loss was {score.loss} after step {step}")
+        self.answers = answers or self.answers
         return score.tagged(prefix)
 
     def _elapsed(self) -> float:

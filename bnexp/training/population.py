@@ -22,7 +22,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from bnexp.diagnostics.layers import has_running_statistics
 from bnexp.diagnostics.probe import leaving_no_trace
-from bnexp.training.evaluation import Images, Score, classify, evaluate
+from bnexp.training.evaluation import Images, Look, Score, classify, evaluate
 from bnexp.training.machine.precision import autocast
 
 
@@ -38,10 +38,12 @@ class Evaluator:
     shared_batch_size: int | None
     """Images that share an evaluation batch, if a norm's scores depend on it; else None."""
 
-    def score(self, model: nn.Module, images: Images, kind: str = "ema") -> Score:
+    def score(
+        self, model: nn.Module, images: Images, kind: str = "ema", look: Look | None = None
+    ) -> Score:
         """Returns the score with this kind of statistics; the model is left as it was."""
         with self._taking_statistics(model, kind) as shared_batch_size:
-            return evaluate(model, images, self.precision, shared_batch_size)
+            return evaluate(model, images, self.precision, shared_batch_size, look)
 
     def classify(
         self, model: nn.Module, images: Images, kind: str = "ema"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from bnexp.config.checks import check_experiment
@@ -161,14 +162,19 @@ def build_evaluator(
 
 
 def shuffle(images: LabelledImages, count: int | None = None) -> LabelledImages:
-    """Returns the first `count` images, or all, of an order that is the same for every run.
+    """Returns the first `count` images, or all, in the order in which they are evaluated."""
+    return images.subset(find_evaluation_order(len(images))[:count])
+
+
+def find_evaluation_order(count: int) -> NDArray[np.int64]:
+    """Returns the order in which so many images are evaluated, the same one for every run.
 
     Folders hold one class after the other, and a batch of one class has other statistics
     than a mixed one.
     """
     generator = torch.Generator().manual_seed(derive_seed(0, "evaluation order"))
-    order = torch.randperm(len(images), generator=generator)
-    return images.subset(order[:count].numpy())
+    order: NDArray[np.int64] = torch.randperm(count, generator=generator).numpy()
+    return order
 
 
 def _check_logits(model: nn.Module, name: str, dataset: Dataset) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from interrupted_runs import plan, train
-from made_up_runs import make_run, seal
+from made_up_runs import add_predictions, make_predictions, make_run, seal
 from run_results import read_results
 from typer.testing import CliRunner
 
@@ -24,6 +24,7 @@ RUN = "study/norm=batch/seed=1"
 FILES = (
     "config.yaml", "environment.json", "status.json", "summary.json", "manifest.json",
     "metrics.jsonl", "checkpoint.pt", "checkpoint.json", "checkpoint.pt.sha256", "log.txt",
+    "predictions.npz",
     f"{EVENTS}1.made-up", ".lock", ".lock.holder",
 )  # fmt: skip
 COMMANDS = (
@@ -76,6 +77,7 @@ KINDS = (
 
 
 def make_study(folder):
+    predictions = make_predictions()
     for norm in ("none", "batch"):
         for seed in range(3):
             path = folder / f"study/norm={norm}/seed={seed}"
@@ -88,7 +90,7 @@ def make_study(folder):
             (path / ".lock").write_text("")
             (path / ".lock.holder").write_text("1 elsewhere")
             RunDir(path).checkpoints.save(b"tensors 1", b'{"progress": {"step": 1}}')
-            seal(path)
+            add_predictions(path, predictions)
 
 
 @contextlib.contextmanager

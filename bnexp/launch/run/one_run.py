@@ -26,7 +26,9 @@ from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_no
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
+from bnexp.runs.predictions import MOST_CLASSES_OF_A_DATASET
 from bnexp.system import is_out_of_memory
+from bnexp.training.answers import Answers
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.machine.conditions import describe_conditions
 from bnexp.training.machine.device import (
@@ -145,7 +147,8 @@ class _Attempt:
             for warning in find_idle(config.diagnostics, learner.model, learner.total_steps):
                 recorder.say(f"warning: {warning}")
             show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
-            summary = Training(config, parts, recorder, should_stop, save, progress).run()
+            training = Training(config, parts, recorder, should_stop, save, progress)
+            summary = training.run()
             state = summary.status
         except StoppedError as error:
             state = "interrupted"
@@ -154,11 +157,18 @@ class _Attempt:
             return state
         finally:
             recorder.close(state)
+        if state == "finished" and training.answers:
+            self._keep(training.answers)
         # Last: a run that has a summary is done, and all of it is written.
         run.folder.write_summary(summary)
         if summary.reason:
             recorder.conclude(f"diverged: {summary.reason}")
         return state
+
+    def _keep(self, answers: Answers) -> None:
+        most = self.run.spec.config.evaluate.mistakes
+        if len(self.dataset.class_names) <= MOST_CLASSES_OF_A_DATASET:
+            self.run.folder.write_predictions(answers.to_predictions(self.dataset, most).encode())
 
     def _begin(self) -> None:
         folder = self.run.folder

@@ -14,6 +14,8 @@ from torch import nn
 from bnexp.config.load import restore_spec
 from bnexp.errors import BnexpError, DataError, UsageError
 from bnexp.runs import read_run
+from bnexp.runs.inspection import inspect
+from bnexp.runs.predictions import read_predictions
 from bnexp.trained.evaluation import evaluate_run, read_labelled
 from bnexp.trained.network import load_network
 
@@ -104,12 +106,12 @@ def test_classes_are_scored_by_themselves(trained):
         pairs[true, true] / sum(pairs[true, other] for other in range(10)) for true in range(10)
     ]
 
-    assert found.confusion == tuple(
+    assert found.confusion.counts == tuple(
         tuple(pairs[true, other] for other in range(10)) for true in range(10)
     )
-    assert [one.accuracy for one in found.classes] == recalls
-    assert found.balanced_accuracy == pytest.approx(np.mean(recalls))
-    number, true, other = found.find_confusions()[0]
+    assert [one.accuracy for one in found.confusion.classes] == recalls
+    assert found.confusion.balanced_accuracy == pytest.approx(np.mean(recalls))
+    number, true, other = found.confusion.find_confusions()[0]
     names = trained.dataset.class_names
     assert number == max(count for (row, column), count in pairs.items() if row != column)
     assert pairs[names.index(true), names.index(other)] == number
@@ -139,8 +141,8 @@ def test_own_pictures_in_folders_are_evaluated(trained, pictures):
         logits = trained.network(as_tensor(trained.dataset.test.images[:60]))
     hits = (logits.argmax(1).numpy() == trained.dataset.test.labels[:60]).sum()
 
-    assert found.count == 60
-    assert sum(one.hits for one in found.classes) == hits
+    assert found.confusion.count == 60
+    assert sum(one.hits for one in found.confusion.classes) == hits
 
 
 def test_pictures_of_another_size_are_resized_and_that_is_said(trained, tmp_path):
@@ -224,3 +226,23 @@ def test_mistakes_are_answered_in_a_sentence(trained, bnexp, arguments, words):
     assert done.returncode in (1, 2)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_predictions_that_a_run_keeps_are_those_of_an_evaluation(trained):
+    """To the digit: the same pictures, classes and accuracies."""
+    (found,) = evaluate_run(trained.record)
+    kept, test = read_predictions(trained.record), trained.dataset.test
+    shares = trained.network.predict(as_tensor(test.images)).numpy()
+    wrong = {int(place) for place in np.flatnonzero(shares.argmax(1) != test.labels)}
+    surest = sorted(wrong, key=lambda place: -shares[place].max())
+
+    assert kept.confusion == found.confusion
+    assert kept.confusion.accuracy == trained.record.summary.final["test/accuracy"]
+    assert (kept.labels == test.labels).all()
+    assert (kept.classes[:, 0] == shares.argmax(1)).all()
+    np.testing.assert_allclose(
+        kept.probabilities, np.take_along_axis(shares, kept.classes.astype(int), 1), atol=1e-3
+    )
+    assert kept.mistakes.tolist() == surest[:24]
+    assert (kept.pictures == test.images[surest[:24]]).all()
+    assert inspect(trained.record.path) == []
