@@ -31,6 +31,7 @@ from bnexp.data import DATASETS
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.doctor.registry import ROOMS, find_checks
 from bnexp.models import MODELS
+from bnexp.models.borrowed.own import OwnNormsConfig
 from bnexp.models.cnn.config import ConvLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.models.layers import WSConv2d
@@ -202,7 +203,7 @@ def write_config_page() -> str:
     lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer])
     lines += write_section("`model.initialization`: the first weights", INITIALIZATIONS)
     note = "Formulas, shapes and sources of all norms: [norms.md](norms.md)."
-    lines += write_section("`norm`: the normalization layer", NORMS, note)
+    lines += write_section("`norm`: the normalization layer", [*NORMS, OwnNormsConfig], note)
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)
     lines += write_section("`optim.schedule`: the learning rate over time", SCHEDULES)
     lines += write_section("`train`: how long and on what", [TrainConfig])

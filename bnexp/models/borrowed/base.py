@@ -1,29 +1,32 @@
-"""The config of networks from other libraries: chosen by name, with our norms put in."""
+"""The config of networks that other code builds: a library, with our norms put in."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from bnexp.models.model import ModelConfig
+from bnexp.models.borrowed.own import AnyNormOrOwn
+from bnexp.models.model import ImpossibleModelError, ModelConfig
 from bnexp.models.plans import NormSite
+from bnexp.norms.batch.config import BatchNormConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
-    NormLayer = Callable[[int], nn.Module]
-    """Makes the norm for a number of channels."""
-
 
 class BorrowedConfig(ModelConfig):
-    """A network of another library; whether it exists is known only once it is built."""
+    """A network that other code builds; where it normalizes is known only once it is built."""
 
-    architecture: str = "resnet18"
-    """The library's name for the network; it must take a `norm_layer`."""
-    cifar_stem: bool = False
-    """For ResNets on small images: a 3×3 convolution of stride 1 first and no max-pooling;
-    ImageNet's stem would leave a quarter of height and width."""
+    mistakes: ClassVar[tuple[type[Exception], ...]] = (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AssertionError,
+    )
+    """What is raised if the network does not fit its arguments or its input."""
+
+    norm: AnyNormOrOwn = BatchNormConfig()
+    """What replaces each batch norm of the network, and no other layer; `own` replaces none."""
 
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
         """Returns nothing: the sites are known only once the network is built."""
@@ -32,28 +35,74 @@ class BorrowedConfig(ModelConfig):
     def find_norm_sites(
         self, image_shape: tuple[int, int, int], num_classes: int
     ) -> list[NormSite]:
-        """Returns what each norm sees, by passing an empty image through the built network.
+        """Returns what each batch norm sees, by passing empty images through the built network.
 
         Raises:
-            ImpossibleModelError: The architecture does not exist, its norm cannot be chosen, or
-                it does not fit these images.
+            ImpossibleModelError: There is no such network, it has no batch norm to replace, or it
+                does not fit these images.
         """
-        from bnexp.models.borrowed.network import probe_norms
+        from bnexp.models.borrowed.network import find_sites
 
-        shapes = probe_norms(self, image_shape, num_classes)
-        return [NormSite(("norm",), self.norm, shape) for shape in shapes if self.norm.normalizes]
+        return find_sites(self, image_shape, num_classes)
 
     def build(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Returns the network, from images `(N, C, H, W)` to logits `(N, num_classes)`."""
-        from bnexp.models.borrowed.network import build_borrowed
+        from bnexp.models.borrowed.network import replace_norms
 
-        return build_borrowed(self, self.norm.build, image_shape[2], num_classes)
+        network = self.make(image_shape, num_classes)
+        replace_norms(self, network)
+        return network
 
     @abstractmethod
-    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+    def make(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Returns the network with the norms that its author gave it, untrained.
+
+        Raises:
+            ImpossibleModelError: There is no such network.
+        """
+
+    @abstractmethod
+    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+        """Returns an error that says what of the network cannot be, for a reason or an error."""
+
+
+class LibraryConfig(BorrowedConfig):
+    """A network that a library knows by name."""
+
+    architecture: str = "resnet18"
+    """The library's name for the network."""
+    cifar_stem: bool = False
+    """For ResNets on small images: a 3×3 convolution of stride 1 first and no max-pooling;
+    ImageNet's stem would leave a quarter of height and width."""
+
+    def make(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Returns the library's network, without trained weights.
 
         Raises:
+            ImpossibleModelError: The library is not installed or has no such architecture, or the
+                architecture cannot be built for such images.
+        """
+        from bnexp.models.borrowed.network import replace_stem
+
+        channels = image_shape[2]
+        try:
+            network = self.create(channels, num_classes)
+        except self.mistakes as error:
+            raise self.refuse("cannot be built", error) from error
+        if self.cifar_stem:
+            replace_stem(network, channels)
+        return network
+
+    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+        """Returns an error about the architecture, with the first line of what raised it."""
+        first_line = str(error or "").partition("\n")[0]
+        detail = f" ({first_line})" if error else ""
+        return ImpossibleModelError(("architecture",), f"'{self.architecture}' {reason}{detail}")
+
+    @abstractmethod
+    def create(self, in_channels: int, num_classes: int) -> nn.Module:
+        """Returns the network as the library makes it.
+
+        Raises:
             ImpossibleModelError: The library is not installed, or has no such architecture.
-            TypeError: The architecture takes no `norm_layer`.
         """

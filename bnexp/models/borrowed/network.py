@@ -1,133 +1,196 @@
-"""Builds networks of other libraries with our norms, and finds out where they normalize."""
+"""Puts our norms into networks that other code built, and finds out where those normalize."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from bnexp.models.borrowed.own import OwnNormsConfig
 from bnexp.models.model import ImpossibleModelError
-
-NormLayer = Callable[[int], nn.Module]
-
-UNFIT = (TypeError, ValueError, RuntimeError, AssertionError)
-"""What libraries raise if a network does not fit its arguments or its input."""
-
-_CHOOSE_ANOTHER = "choose another architecture, e.g. resnet18"
+from bnexp.models.plans import NormSite
+from bnexp.models.summary import IMAGES
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.norm import Dimensions, NormConfig
 
 
 class Borrowed(Protocol):
-    """What the config of a borrowed network says."""
+    """What the config of a network that other code builds says of it."""
 
     @property
-    def architecture(self) -> str:
-        """The library's name for the network."""
+    def norm(self) -> NormConfig:
+        """What replaces its batch norms."""
 
     @property
-    def cifar_stem(self) -> bool:
-        """Whether a ResNet gets a first convolution for small images."""
+    def mistakes(self) -> tuple[type[Exception], ...]:
+        """What is raised if the network does not fit its arguments or its input."""
 
-    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
-        """Returns the library's network."""
+    def make(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Returns it with the norms that its author gave it."""
 
-
-class NormProbe(nn.Module):
-    """Takes the place of a norm and notes the shape that reaches it."""
-
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
-        self.shape: tuple[int, ...] | None = None
-        """Without the batch; None until something has come through."""
-
-    @property
-    def sees_features(self) -> bool:
-        """Whether what came through was `(N, C, H, W)` or `(N, C)` with the announced C."""
-        shape = self.shape
-        return shape is None or (len(shape) in (1, 3) and shape[0] == self.num_features)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Returns the input."""
-        self.shape = tuple(inputs.shape[1:])
-        return inputs
+    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+        """Returns an error that says what of the network cannot be, for a reason or an error."""
 
 
-def build_borrowed(
-    config: Borrowed, build_norm: NormLayer, in_channels: int, num_classes: int
-) -> nn.Module:
-    """Returns the library's network with `build_norm(channels)` wherever it normalizes.
+_FUSED = {"drop", "act"}
+"""What timm's batch norms hold besides: they drop, then activate, what they have normalized."""
+
+
+def replace_norms(config: Borrowed, network: nn.Module) -> None:
+    """Puts the config's norm in the place of each batch norm, with the same initial γ and β.
+
+    Parameters keep their names. A batch norm that also activates becomes a sequence `norm`,
+    `drop`, `act`, which adds `norm` to its parameters' names.
 
     Raises:
-        ImpossibleModelError: There is no such network, or its norm cannot be chosen.
+        ImpossibleModelError: As for `find_batch_norms`.
     """
-
-    # A plain function, and one that takes `device` and `dtype`: timm insists on both.
-    def norm_layer(num_features: int, device: None = None, dtype: None = None) -> nn.Module:
-        return build_norm(num_features)
-
-    try:
-        network = config.make(norm_layer, in_channels, num_classes)
-    except UNFIT as error:
-        if "norm_layer" not in _first_line(error):
-            raise _refuse(config, f"cannot be built ({_first_line(error)})") from error
-        reason = "takes no norm_layer, so its norm cannot be chosen"
-        raise _refuse(config, f"{reason}; {_CHOOSE_ANOTHER}") from error
-    if config.cifar_stem:
-        _replace_stem(network, in_channels)
-    return network
+    norms = find_batch_norms(config, network)
+    if isinstance(config.norm, OwnNormsConfig):
+        return
+    replaced = {norm: _replace(config, norm) for norm in norms.values()}
+    for name, norm in norms.items():
+        network.set_submodule(name, replaced[norm])
+    if not config.norm.normalizes:
+        # What has passed through no norm may still be needed, e.g. by a shortcut.
+        for module in network.modules():
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
 
 
-def probe_norms(
-    config: Borrowed, image_shape: tuple[int, int, int], num_classes: int
-) -> list[tuple[int, int, int]]:
-    """Returns the `(C, H, W)` that each norm of the network would see.
+def find_batch_norms(config: Borrowed, network: nn.Module) -> Mapping[str, _BatchNorm]:
+    """Returns the batch norms by name; one that stands in several places has several names.
 
     Raises:
-        ImpossibleModelError: There is no such network, its norm cannot be chosen, or it
-            does not fit these images.
+        ImpossibleModelError: The config asks for other norms, and there are none, or one has more
+            layers in it than we know.
     """
-    height, width, channels = image_shape
-    network = build_borrowed(config, NormProbe, channels, num_classes)
-    try:
-        with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, channels, height, width))
-        if logits.shape != (1, num_classes):
-            raise ValueError(f"it gives {tuple(logits.shape)}, not (1, {num_classes})")
-    except UNFIT as error:
-        fit = f"does not fit images of {width}×{height} pixels and {channels} channels"
-        raise _refuse(config, f"{fit} ({_first_line(error)})") from error
-    probes = [module for module in network.modules() if isinstance(module, NormProbe)]
-    if problem := _find_foreign_norm(network, probes):
-        raise _refuse(config, f"{problem}; {_CHOOSE_ANOTHER}")
-    return [_widen(probe.shape) for probe in probes if probe.shape is not None]
+    norms = {
+        name: module
+        for name, module in network.named_modules(remove_duplicate=False)
+        if isinstance(module, _BatchNorm)
+    }
+    if isinstance(config.norm, OwnNormsConfig):
+        return norms
+    for norm in norms.values():
+        if unknown := [name for name, _ in norm.named_children() if name not in _FUSED]:
+            raise config.refuse(
+                f"has a {type(norm).__name__} with a layer '{unknown[0]}' in it, which would be "
+                "lost with it; set model.norm: own"
+            )
+    if not norms:
+        _refuse_without_norms(config, network)
+    return norms
 
 
-def _refuse(config: Borrowed, reason: str) -> ImpossibleModelError:
-    return ImpossibleModelError(("architecture",), f"'{config.architecture}' {reason}")
-
-
-def _find_foreign_norm(network: nn.Module, probes: Sequence[NormProbe]) -> str | None:
-    """Returns what the network normalizes that our norms cannot; None if all is well."""
-    if not probes:
-        return "has no norm to replace"
-    if not all(probe.sees_features for probe in probes):
-        return "also normalizes tensors that are not feature maps (N, C, H, W)"
-    for module in network.modules():
-        kind = type(module).__name__
+def _refuse_without_norms(config: Borrowed, network: nn.Module) -> None:
+    others = {
+        type(module).__name__: None
+        for module in network.modules()
         # Containers such as torchvision's Conv2dNormActivation are named after what they hold.
-        is_container = any(True for _ in module.children())
-        if "norm" in kind.lower() and not is_container and not isinstance(module, NormProbe):
-            return f"keeps norms of its own ({kind}) in addition to the one you choose"
-    return None
+        if "norm" in type(module).__name__.lower() and not any(True for _ in module.children())
+    }
+    if others or config.norm.normalizes:
+        there = f" (it has {', '.join(others)})" if others else ""
+        raise config.refuse(
+            f"has no batch norm to replace{there}; to train it as it is, set model.norm: "
+            f"{'own' if others else 'none'}"
+        )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _replace(config: Borrowed, norm: _BatchNorm) -> nn.Module:
+    parts = dict(norm.named_children())
+    new = config.norm.build(norm.num_features, _find_dimensions(norm))
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            value, initial = getattr(new, name, None), getattr(norm, name, None)
+            if isinstance(value, Tensor) and initial is not None and value.shape == initial.shape:
+                value.copy_(initial)
+    return nn.Sequential(OrderedDict({"norm": new, **parts})) if parts else new
 
 
-def _replace_stem(network: nn.Module, in_channels: int) -> None:
+def _find_dimensions(norm: _BatchNorm) -> Dimensions:
+    return 1 if isinstance(norm, nn.BatchNorm1d) else 2
+
+
+def find_sites(
+    config: Borrowed, image_shape: tuple[int, int, int], num_classes: int
+) -> list[NormSite]:
+    """Returns where the network has batch norms, and what each sees.
+
+    If they stay, the sites are of batch norm with their own options.
+
+    Raises:
+        ImpossibleModelError: There is no such network, it does not fit these images, or as for
+            `find_batch_norms`.
+    """
+    network = config.make(image_shape, num_classes)
+    norms = find_batch_norms(config, network)
+    shapes = _find_shapes(config, network, {*norms.values()}, image_shape, num_classes)
+    if not config.norm.normalizes:
+        return []
+    return [
+        _describe_site(config, norm, shapes[norm])
+        for norm in dict.fromkeys(norms.values())
+        if norm in shapes
+    ]
+
+
+def _find_shapes(
+    config: Borrowed,
+    network: nn.Module,
+    norms: set[_BatchNorm],
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+) -> dict[nn.Module, tuple[int, ...]]:
+    """Returns the shape, without the batch, that reaches each norm that any image passes."""
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+
+    def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        shapes[norm] = tuple(inputs[0].shape[1:])
+
+    for norm in norms:
+        norm.register_forward_pre_hook(note)
+    height, width, channels = image_shape
+    images = torch.zeros(IMAGES, channels, height, width)
+    fit = f"does not fit images of {width}×{height} pixels and {channels} channels"
+    for is_training in (True, False):
+        try:
+            with torch.no_grad():
+                logits = network.train(is_training)(images)
+        except config.mistakes as error:
+            raise config.refuse(fit, error) from error
+        if not isinstance(logits, Tensor) or logits.shape != (IMAGES, num_classes):
+            given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise config.refuse(
+                f"turns {IMAGES} images into {given}{' in training' if is_training else ''}, not "
+                f"into logits {(IMAGES, num_classes)}"
+            )
+    return shapes
+
+
+def _describe_site(config: Borrowed, norm: _BatchNorm, shape: tuple[int, ...]) -> NormSite:
+    dimensions = _find_dimensions(norm)
+    if len(shape) != 2 * dimensions - 1:
+        values = ", ".join(map(str, ("N", *shape)))
+        raise config.refuse(f"normalizes values ({values}), which are no feature maps (N, C, H, W)")
+    channels, height, width = (*shape, 1, 1)[:3]
+    if not isinstance(config.norm, OwnNormsConfig):
+        return NormSite(("norm",), config.norm, (channels, height, width), dimensions)
+    own = BatchNormConfig.model_construct(
+        eps=norm.eps,
+        momentum=norm.momentum,
+        affine=norm.affine,
+        track_running_stats=norm.track_running_stats,
+    )
+    return NormSite((), own, (channels, height, width), dimensions)
+
+
+def replace_stem(network: nn.Module, in_channels: int) -> None:
     """Replaces a ResNet's first convolution by a 3×3 one of stride 1, and its max-pooling by none.
 
     Raises:
@@ -140,9 +203,3 @@ def _replace_stem(network: nn.Module, in_channels: int) -> None:
     bias = conv.bias is not None
     network.conv1 = nn.Conv2d(in_channels, conv.out_channels, 3, padding=1, bias=bias)
     network.maxpool = nn.Identity()
-
-
-def _widen(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    channels, *size = shape
-    height, width = size or (1, 1)
-    return channels, height, width

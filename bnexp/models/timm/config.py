@@ -6,30 +6,27 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from bnexp.errors import did_you_mean
-from bnexp.models.borrowed.base import BorrowedConfig
+from bnexp.models.borrowed.base import LibraryConfig
 from bnexp.models.model import ImpossibleModelError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bnexp.models.borrowed.base import NormLayer
 
-
-class TimmConfig(BorrowedConfig):
+class TimmConfig(LibraryConfig):
     """A classification network of timm by name, untrained, with the norm put in.
 
-    Needs `pip install 'bnexp[timm]'`. For example resnet26, resnext50_32x4d or resnet18.
+    Needs `pip install 'bnexp[timm]'`. For example resnet26, resnext50_32x4d or efficientnet_b0.
     timm starts the last γ of each residual block at 0.
     """
 
     name: Literal["timm"] = "timm"
 
-    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+    def create(self, in_channels: int, num_classes: int) -> nn.Module:
         """Returns the network as `timm.create_model` makes it.
 
         Raises:
             ImpossibleModelError: timm is not installed, or has no such architecture.
-            TypeError: The architecture takes no `norm_layer`.
         """
         timm = _import_timm()
         if not timm.is_model(self.architecture):
@@ -37,19 +34,8 @@ class TimmConfig(BorrowedConfig):
             hint = did_you_mean(self.architecture, known) or "; see timm.list_models()"
             reason = f"timm has no '{self.architecture}'{hint}"
             raise ImpossibleModelError(("architecture",), reason)
-        original = timm.create_model(self.architecture)
-        if any("NormAct" in type(module).__name__ for module in original.modules()):
-            reason = (
-                f"the norms of '{self.architecture}' carry its activations, which would be lost "
-                "with them; choose another architecture, e.g. resnet18"
-            )
-            raise ImpossibleModelError(("architecture",), reason)
         network: nn.Module = timm.create_model(
-            self.architecture,
-            pretrained=False,
-            in_chans=in_channels,
-            num_classes=num_classes,
-            norm_layer=norm_layer,
+            self.architecture, pretrained=False, in_chans=in_channels, num_classes=num_classes
         )
         return network
 

@@ -7,30 +7,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from bnexp.errors import did_you_mean
-from bnexp.models.borrowed.base import BorrowedConfig
+from bnexp.models.borrowed.base import LibraryConfig
 from bnexp.models.model import ImpossibleModelError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bnexp.models.borrowed.base import NormLayer
+_AUXILIARY = ("googlenet", "inception_v3")
+"""Networks that by default give more than logits in training."""
 
 
-class TorchvisionConfig(BorrowedConfig):
+class TorchvisionConfig(LibraryConfig):
     """A classification network of torchvision by name, untrained, with the norm put in.
 
-    For example resnet18, resnet50, wide_resnet50_2, resnext50_32x4d, mobilenet_v2,
-    efficientnet_b0 or regnet_y_400mf. Their convolutions have no biases, even with `norm: none`.
+    For example resnet18, densenet121, mobilenet_v2, efficientnet_b0, shufflenet_v2_x0_5, vgg11_bn
+    or regnet_y_400mf. What has no batch norm needs `norm: none` (alexnet, vgg11, squeezenet1_0) or,
+    if it has other norms, `norm: own` (convnext_tiny, swin_t, vit_b_16).
     """
 
     name: Literal["torchvision"] = "torchvision"
 
-    def make(self, norm_layer: NormLayer, in_channels: int, num_classes: int) -> nn.Module:
+    def create(self, in_channels: int, num_classes: int) -> nn.Module:
         """Returns the network as `torchvision.models` makes it, for three input channels.
 
         Raises:
             ImpossibleModelError: torchvision does not work here, or has no such architecture.
-            TypeError: The architecture takes no `norm_layer`.
         """
         models = _import_models()
         known = models.list_models(module=models)
@@ -38,8 +39,10 @@ class TorchvisionConfig(BorrowedConfig):
             reason = f"torchvision has no '{self.architecture}'"
             hint = did_you_mean(self.architecture, known) or f"; it has {', '.join(known)}"
             raise ImpossibleModelError(("architecture",), reason + hint)
+        plain = {"aux_logits": False, "init_weights": False}
+        options = plain if self.architecture in _AUXILIARY else {}
         network: nn.Module = models.get_model(
-            self.architecture, weights=None, num_classes=num_classes, norm_layer=norm_layer
+            self.architecture, weights=None, num_classes=num_classes, **options
         )
         return network
 

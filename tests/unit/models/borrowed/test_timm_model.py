@@ -10,37 +10,62 @@ from torch import nn
 from bnexp.models import ImpossibleModelError
 from bnexp.models.timm.config import TimmConfig
 from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.group.config import GroupNormConfig
 from bnexp.norms.none.config import NoNormConfig
 
 SMALL = (32, 32, 3)
 
 
 class BatchNormAct2d(nn.BatchNorm2d):
-    """A norm with its activation, as timm has them."""
+    """A norm that drops and activates, as timm has them."""
+
+    def __init__(self, num_features):
+        super().__init__(num_features)
+        self.drop = nn.Identity()
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, inputs):
+        return self.act(self.drop(super().forward(inputs)))
 
 
-def make_tiny(in_chans=3, num_classes=1000, norm_layer=nn.BatchNorm2d):
-    # timm passes these two on to every layer.
-    norm = norm_layer(4, device=None, dtype=None)
+def make_tiny(in_chans=3, num_classes=1000, norm=nn.BatchNorm2d):
     return nn.Sequential(
-        nn.Conv2d(in_chans, 4, 3), norm, nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Conv2d(in_chans, 4, 3), norm(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(4, num_classes),
     )  # fmt: skip
 
 
+def make_zero_gamma(**fields):
+    network = make_tiny(**fields)
+    nn.init.zeros_(network[1].weight)
+    return network
+
+
 def make_fused(**fields):
-    return make_tiny(**{"norm_layer": BatchNormAct2d, **fields})
+    return make_tiny(norm=BatchNormAct2d, **fields)
+
+
+def make_strange(**fields):
+    network = make_tiny(**fields)
+    network[1].add_module("blur", nn.AvgPool2d(3))
+    return network
 
 
 def make_normless(in_chans=3, num_classes=1000):
-    return nn.Sequential(nn.Flatten(), nn.Linear(in_chans, num_classes))
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_chans, num_classes))
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
     """Puts a tiny timm in place and returns what it was asked for."""
     asked = []
-    entries = {"tiny": make_tiny, "fused": make_fused, "normless": make_normless}
+    entries = {
+        "tiny": make_tiny,
+        "zero_gamma": make_zero_gamma,
+        "fused": make_fused,
+        "strange": make_strange,
+        "normless": make_normless,
+    }
 
     def create_model(name, pretrained=False, **fields):
         asked.append((name, pretrained))
@@ -71,13 +96,50 @@ def test_norm_sites_are_found_by_building(stand_in):
     assert TimmConfig(architecture="tiny", norm=NoNormConfig()).find_norm_sites(SMALL, 7) == []
 
 
+@pytest.mark.parametrize("norm", [BatchNormConfig(), GroupNormConfig(num_groups=2)])
+def test_a_norm_starts_with_the_gamma_that_the_library_gives_it(stand_in, norm):
+    zero, one = (
+        TimmConfig(architecture=name, norm=norm).build(SMALL, 7)[1].weight
+        for name in ("zero_gamma", "tiny")
+    )
+
+    assert zero.tolist() == [0] * 4
+    assert one.tolist() == [1] * 4
+
+
+def test_what_a_norm_does_besides_stays_behind_ours(stand_in):
+    config = TimmConfig(architecture="fused", norm=GroupNormConfig(num_groups=2))
+    model = config.build(SMALL, 7)
+
+    kinds = {name: type(part) for name, part in model[1].named_children()}
+    assert kinds == {"norm": type(config.norm.build(4)), "drop": nn.Identity, "act": nn.ReLU}
+    images = torch.randn(2, 3, 32, 32)
+    expected = nn.functional.group_norm(model[0](images), 2).relu()
+    torch.testing.assert_close(model[:2](images), expected)
+
+
+def test_without_norms_nothing_is_changed_in_place(stand_in):
+    model = TimmConfig(architecture="fused", norm=NoNormConfig()).build(SMALL, 7)
+
+    values = torch.tensor([-1.0])
+    assert model[1](values).tolist() == [0]
+    assert values.tolist() == [-1]
+
+
+def test_a_network_without_norms_is_taken_as_such(stand_in):
+    config = TimmConfig(architecture="normless", norm=NoNormConfig())
+
+    assert config.find_norm_sites(SMALL, 7) == []
+    assert config.build(SMALL, 7)(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
 @pytest.mark.parametrize(
     ("architecture", "reason"),
     [
         ("tinny", r"timm has no 'tinny' \(did you mean 'tiny'\?\)"),
         ("zzz", r"timm has no 'zzz'; see timm.list_models\(\)"),
-        ("normless", "'normless' takes no norm_layer, so its norm cannot be chosen"),
-        ("fused", "the norms of 'fused' carry its activations"),
+        ("normless", "'normless' has no batch norm to replace; to train .*, set model.norm: none"),
+        ("strange", "has a BatchNorm2d with a layer 'blur' in it, which would be lost"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_key(stand_in, architecture, reason):

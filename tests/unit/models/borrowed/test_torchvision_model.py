@@ -11,6 +11,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.errors import UsageError
 from bnexp.models import ImpossibleModelError
+from bnexp.models.borrowed.own import OwnNormsConfig
 from bnexp.models.torchvision.config import TorchvisionConfig
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.group.config import GroupNormConfig
@@ -61,13 +62,50 @@ def test_norm_sites_are_found_by_building_alone(stem, first, last):
     assert without.find_norm_sites(SMALL, 10) == []
 
 
-@pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "regnet_x_400mf"])
-def test_other_families_are_taken_too(architecture):
+@pytest.mark.parametrize(
+    ("architecture", "count"),
+    [
+        ("densenet121", 121),
+        ("mnasnet0_5", 52),
+        ("mobilenet_v3_small", 34),
+        ("shufflenet_v2_x0_5", 56),
+        ("vgg11_bn", 8),
+    ],
+)
+def test_every_family_takes_our_norms(architecture, count):
+    config = TorchvisionConfig(architecture=architecture, norm=GroupNormConfig(num_groups=2))
+    kind = type(config.norm.build(8))
+
+    with torch.device("meta"):  # their values do not matter
+        theirs, ours = models.get_model(architecture), config.build(SMALL, 1000)
+    assert [name for name, _ in ours.named_parameters()] == [
+        name for name, _ in theirs.named_parameters()
+    ]
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in ours.modules())
+    assert sum(type(module) is kind for module in ours.modules()) == count
+
+
+@pytest.mark.parametrize("architecture", ["googlenet", "regnet_x_400mf"])
+def test_norm_sites_of_other_families_are_found(architecture):
     config = TorchvisionConfig(architecture=architecture)
 
-    model = config.build(SMALL, 4)
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [m for m in config.build(SMALL, 4).modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(config.find_norm_sites(SMALL, 4)) == len(norms)
+
+
+def test_a_network_can_keep_its_own_norms():
+    own = TorchvisionConfig(architecture="shufflenet_v2_x0_5", norm=OwnNormsConfig())
+    batch = own.model_copy(update={"norm": BatchNormConfig()})
+
+    for one, other in zip(
+        own.build(SMALL, 4).modules(), batch.build(SMALL, 4).modules(), strict=True
+    ):
+        assert type(one) is type(other)
+    shapes, expected = (
+        [(site.norm, site.shape) for site in config.find_norm_sites(SMALL, 4)]
+        for config in (own, batch)
+    )
+    assert shapes == expected
 
 
 @pytest.mark.parametrize(
@@ -78,20 +116,16 @@ def test_other_families_are_taken_too(architecture):
         (
             {"architecture": "squeezenet1_0"},
             "architecture",
-            "'squeezenet1_0' takes no norm_layer, so its norm cannot be chosen",
+            "'squeezenet1_0' has no batch norm to replace; to train .* set model.norm: none",
         ),
         (
-            {"architecture": "swin_t"},
+            {"architecture": "convnext_tiny", "norm": NoNormConfig()},
             "architecture",
-            "'swin_t' also normalizes tensors that are not feature maps",
+            r"'convnext_tiny' has no batch norm to replace \(it has LayerNorm2d, LayerNorm\); to "
+            "train it as it is, set model.norm: own",
         ),
         (
-            {"architecture": "convnext_tiny"},
-            "architecture",
-            r"'convnext_tiny' keeps norms of its own \(LayerNorm\) in addition to the one",
-        ),
-        (
-            {"architecture": "vit_b_16"},
+            {"architecture": "vit_b_16", "norm": OwnNormsConfig()},
             "architecture",
             "'vit_b_16' does not fit images of 32×32 pixels and 3 channels",
         ),
