@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +21,15 @@ class ScheduleConfig(Part):
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs over which the rate rises in a straight line from 0 to where the schedule starts."""
 
+    def scale(self, share: float, share_of_all: float) -> float:
+        """Returns the factor of the full rate at a step after the warm-up.
+
+        Args:
+            share: The share of the steps after the warm-up that are done, in [0, 1).
+            share_of_all: The share of all steps that are done.
+        """
+        return 1.0
+
 
 class ConstantScheduleConfig(ScheduleConfig):
     """The full learning rate at every step after the warm-up."""
@@ -36,6 +46,11 @@ class CosineScheduleConfig(ScheduleConfig):
     name: Literal["cosine"] = "cosine"
     final_fraction: float = Field(default=0.0, ge=0, le=1)
     """What is left of the learning rate at the end."""
+
+    def scale(self, share: float, share_of_all: float) -> float:
+        """Returns the factor of the full rate at a step after the warm-up."""
+        low = self.final_fraction
+        return low + (1 - low) * (1 + math.cos(math.pi * share)) / 2
 
 
 class StepScheduleConfig(ScheduleConfig):
@@ -57,6 +72,10 @@ class StepScheduleConfig(ScheduleConfig):
         if not is_rising or not all(0 < milestone < 1 for milestone in milestones):
             raise ValueError("must rise, each a share of the training between 0 and 1")
         return milestones
+
+    def scale(self, share: float, share_of_all: float) -> float:
+        """Returns the factor of the full rate at a step after the warm-up."""
+        return self.gamma ** sum(share_of_all >= milestone for milestone in self.milestones)
 
 
 SCHEDULES = (ConstantScheduleConfig, CosineScheduleConfig, StepScheduleConfig)
@@ -106,6 +125,19 @@ class OptimizerConfig(Part):
     def peak_learning_rate(self) -> float:
         """The rate that the schedule multiplies: `learning_rate` times its factor."""
         return self.learning_rate * self.learning_rate_factor
+
+    def compute_rate(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        """Returns the learning rate of a step (counted from 0).
+
+        In the warm-up it rises in a straight line and reaches the full rate at the first
+        step after it; step 0 takes the first share, not 0. The schedule runs over the
+        steps after the warm-up.
+        """
+        warmup_steps = round(self.schedule.warmup_epochs * steps_per_epoch)
+        if step < warmup_steps:
+            return self.peak_learning_rate * (step + 1) / (warmup_steps + 1)
+        share = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+        return self.peak_learning_rate * self.schedule.scale(share, step / total_steps)
 
 
 class SgdConfig(OptimizerConfig):

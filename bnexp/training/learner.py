@@ -12,7 +12,6 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
 from bnexp.seeding import derive_seed
 from bnexp.training.memory import count_training_bytes
-from bnexp.training.optimization.optimizer import compute_learning_rate
 from bnexp.training.optimization.trainable import Trained
 from bnexp.training.optimization.update import build_update
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
@@ -62,9 +61,8 @@ class Learner:
 
     def learning_rate(self, number: int) -> float:
         """Returns the learning rate of the step of this number, counted from 1."""
-        return compute_learning_rate(
-            self._config.optim, number - 1, self.total_steps, self._steps_per_epoch
-        )
+        optim = self._config.optim
+        return optim.compute_rate(number - 1, self.total_steps, self._steps_per_epoch)
 
     def count_bytes(self, batch: Batch) -> int:
         """Returns the bytes that training holds in a step on this batch, after the first step."""

@@ -1,23 +1,15 @@
-"""Builds the optimiser and computes the learning rate of every step."""
+"""Builds the optimiser."""
 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
 import torch
 from torch import nn
 
-from bnexp.config.optim import (
-    AdamWConfig,
-    CosineScheduleConfig,
-    OptimizerConfig,
-    ScheduleConfig,
-    SgdConfig,
-    StepScheduleConfig,
-)
+from bnexp.config.optim import AdamWConfig, OptimizerConfig, SgdConfig
 
 AnyOptimizer = TypeVar("AnyOptimizer", bound=torch.optim.Optimizer)
 
@@ -76,29 +68,3 @@ def _without_compiler(kind: type[AnyOptimizer]) -> type[AnyOptimizer]:
         plain.__dict__.setdefault("__dynamo_disable", plain)
     step = torch.no_grad()(inspect.unwrap(kind.step))
     return cast("type[AnyOptimizer]", type(kind.__name__, (kind,), {"step": step}))
-
-
-def compute_learning_rate(
-    config: OptimizerConfig, step: int, total_steps: int, steps_per_epoch: int
-) -> float:
-    """Returns the learning rate of a step (counted from 0).
-
-    In the warm-up it rises in a straight line and reaches the full rate at the first
-    step after it; step 0 takes the first share, not 0. The schedule runs over the
-    steps after the warm-up.
-    """
-    warmup_steps = round(config.schedule.warmup_epochs * steps_per_epoch)
-    if step < warmup_steps:
-        return config.peak_learning_rate * (step + 1) / (warmup_steps + 1)
-    share = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return config.peak_learning_rate * _scale(config.schedule, share, step / total_steps)
-
-
-def _scale(schedule: ScheduleConfig, share: float, share_of_all: float) -> float:
-    if isinstance(schedule, CosineScheduleConfig):
-        low = schedule.final_fraction
-        return low + (1 - low) * (1 + math.cos(math.pi * share)) / 2
-    if isinstance(schedule, StepScheduleConfig):
-        passed = sum(share_of_all >= milestone for milestone in schedule.milestones)
-        return schedule.gamma**passed
-    return 1.0

@@ -16,7 +16,6 @@ from bnexp.norms.none.config import NoNormConfig
 from bnexp.training import learner
 from bnexp.training.evaluation import Score, ScoreSum, evaluate
 from bnexp.training.loop import StoppedError, Training
-from bnexp.training.optimization.optimizer import compute_learning_rate
 from bnexp.training.setup import build_parts
 
 
@@ -52,7 +51,7 @@ def test_the_loop_gives_the_weights_and_figures_of_a_plain_loop(dataset):
         losses, hits = [], 0
         for inputs, targets in plain.batches.epoch(epoch):
             for group in plain.learner.optimizer.param_groups:
-                group["lr"] = compute_learning_rate(config.optim, step, 12, 6)
+                group["lr"] = config.optim.compute_rate(step, 12, 6)
             plain.learner.optimizer.zero_grad()
             logits = plain.learner.model(inputs)
             loss = functional.cross_entropy(logits, targets)

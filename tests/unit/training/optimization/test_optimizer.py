@@ -14,14 +14,14 @@ from bnexp.config.optim import (
     SgdConfig,
     StepScheduleConfig,
 )
-from bnexp.training.optimization.optimizer import build_optimizer, compute_learning_rate
+from bnexp.training.optimization.optimizer import build_optimizer
 
 TOTAL, PER_EPOCH = 40, 10
 
 
 def rates(schedule):
     config = SgdConfig(learning_rate=0.4, schedule=schedule)
-    return [compute_learning_rate(config, step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
+    return [config.compute_rate(step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
 
 
 def rates_of_pytorch(make_scheduler):
@@ -83,7 +83,7 @@ def test_the_factor_multiplies_the_rate_of_every_step(schedule):
     plain = SgdConfig(learning_rate=0.4, schedule=schedule)
 
     found, expected = (
-        [compute_learning_rate(config, step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
+        [config.compute_rate(step, TOTAL, PER_EPOCH) for step in range(TOTAL)]
         for config in (factored, plain)
     )
     assert found == expected
