@@ -64,7 +64,7 @@ _MACHINE = {
 _CIRCUMSTANCES = (*_GIT, "versions", *_MACHINE)
 """Keys of the environment that should not change a result, but might."""
 
-_OWN = ("created", "command")
+_OWN = ("created", "command", "extends")
 """Keys of the environment that each run has of its own."""
 
 _MOST_NAMED = 6

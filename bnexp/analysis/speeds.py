@@ -68,7 +68,8 @@ def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
 
 def _find_span(run: RunRecord) -> tuple[datetime, datetime] | None:
     """Returns when a run began and about when it ended, if it says so."""
-    seconds = final_value(run, "elapsed_seconds") or 0.0
+    inherited = run.environment.get("extends.elapsed_seconds")
+    seconds = (final_value(run, "elapsed_seconds") or 0.0) - float(inherited or 0.0)
     return _compute_span(str(run.environment.get("created")), seconds)
 
 

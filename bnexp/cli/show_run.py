@@ -121,6 +121,9 @@ def _state_lines(record: RunRecord) -> list[str]:
     if record.state != "running" and age is not None:
         state += f", {format_age(age)}"
     lines = [state, *_progress(record)]
+    if source := record.environment.get("extends.run"):
+        epochs = record.environment.get("extends.epochs")
+        lines.append(f"went on from epoch {epochs} of {source}")
     reason = find_reason(record)
     return [*lines, *(reason.splitlines() if reason else ())]
 

@@ -31,6 +31,14 @@ MOST_SEEDS = 8
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Start over: delete what these runs hold, train again.")
 ]
+ExtendOption = Annotated[
+    bool,
+    typer.Option(
+        "--extend",
+        help="Go on to more epochs from the last checkpoints of finished, shorter runs, which stay "
+        "as they are: the new runs go to <name>.15_epochs.",
+    ),
+]
 ResumeOption = Annotated[
     bool,
     typer.Option(
@@ -84,6 +92,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done, like `bnexp plan`.")
     ] = False,
+    extend: ExtendOption = False,
     force: ForceOption = False,
     resume_anyway: ResumeOption = False,
     jobs: JobsOption = None,
@@ -102,13 +111,13 @@ def train(
     Example: `bnexp train quickstart -s train.epochs=3 --jobs 2`
     """
     if dry_run:
-        plan(config, settings, tier, runs_dir, device, force)
+        plan(config, settings, tier, runs_dir, device, extend, force)
         return
     if address is not None and launcher != "ray":
         raise UsageError("--address is for Ray only; add --launcher ray")
     from bnexp.analysis.claims.looks import find_progress
     from bnexp.launch.claims import is_about_time
-    from bnexp.launch.notices import heal_ended
+    from bnexp.launch.notices import describe_sources, heal_ended
     from bnexp.launch.stages.experiment import train_stages
     from bnexp.launch.stages.stages import find_stages
 
@@ -118,11 +127,14 @@ def train(
         tier,
         runs_dir,
         device,
+        extend,
         force,
         resume_anyway,
         measure=lambda data: data.load(say).fingerprint,
     )
     _warn(heal_ended(found.every))
+    if starts := describe_sources(found.every):
+        say(starts)
     if is_about_time(found.runs) and not (launcher == "local" and jobs in (None, 1)):
         jobs = 1
         say("a claim is about time, so the runs are trained one at a time")
@@ -140,6 +152,7 @@ def plan(
     tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
     device: DeviceOption = None,
+    extend: ExtendOption = False,
     force: ForceOption = False,
 ) -> None:
     """Check a config, list its runs and say how long they take; writes and trains nothing.
@@ -147,13 +160,14 @@ def plan(
     Example: `bnexp plan quickstart -s sweep.seeds=5`
     """
     from bnexp.analysis.claims.looks import find_progress
+    from bnexp.launch.notices import describe_sources
     from bnexp.launch.stages.durations import describe_durations
     from bnexp.launch.stages.stages import leave_out_unneeded
 
-    whole = _load(config, settings, tier, runs_dir, device, force)
+    whole = _load(config, settings, tier, runs_dir, device, extend, force)
     found, news = leave_out_unneeded(whole, find_progress)
     experiment, planned = found.experiment, found.runs
-    resumed = sum(run.action == "resume" for run in planned)
+    resumed = sum(run.action in ("resume", "extend") for run in planned)
     title = f"{experiment.name}: {count(len(planned), 'run')} in {runs_dir / experiment.name}"
     title += f", {resumed} of them from a checkpoint" if resumed else ""
     rows = []
@@ -163,7 +177,8 @@ def plan(
         seeds = _write_seeds([run.spec.seed for run in runs])
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    for line in [*news, *describe_durations(found)]:
+    starts = describe_sources(found.every)
+    for line in [*news, *([starts] if starts else []), *describe_durations(found)]:
         echo(line)
 
 
@@ -184,6 +199,7 @@ def _load(
     tier: str | None,
     runs_dir: Path,
     device: str | None,
+    extend: bool,
     force: bool,
     resume_anyway: bool = False,
     measure: Measure | None = None,
@@ -191,11 +207,14 @@ def _load(
     """Returns what to do for each run of the experiment; prints what is suspicious."""
     from bnexp.analysis.claims.reach import describe_undecidable
     from bnexp.config.load import load_experiment
+    from bnexp.launch.extension import as_extension
     from bnexp.launch.notices import describe_folder, describe_same_cells
     from bnexp.launch.stages.stages import plan_experiment
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
     experiment = load_experiment(locate_config(config), overrides, tier)
+    if extend:
+        experiment = as_extension(experiment)
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     plan = plan_experiment(experiment, runs_dir, force, resume_anyway)

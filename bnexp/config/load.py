@@ -53,6 +53,9 @@ class RunSpec:
     """The cell for which a tuning run tries a value; None for a measured run."""
     tuning: Mapping[str, Any] | None = None
     """How the values of tuned keys were chosen, for the run's environment.json."""
+    extends: str | None = None
+    """The experiment from whose finished, shorter run of this cell and seed it goes on; None
+    starts at step 0."""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from bnexp.config.claim.config import TIMES
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
-from bnexp.runs.claim_record import claim_digest, note_claims
+from bnexp.runs.claim_record import claim_digest, note_claims, note_extended
 from bnexp.runs.run_dir import TUNING
 
 
@@ -35,6 +35,7 @@ def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
         return
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
+        note_extended(runs_dir, [run.spec.config.fingerprint() for run in runs if run.source])
         note_claims(runs_dir, [*claims], [run.spec.config.fingerprint() for run in runs])
     except OSError as error:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,25 @@ def describe_folder(planned: Sequence[PlannedRun], measure: Measure | None = Non
     changes = describe_changed_data(planned, measure, read)
     found = (describe_late_claims(planned, read), *damages, *changes, describe_strays(planned))
     return [line for line in found if line]
+
+
+def describe_sources(planned: Sequence[PlannedRun]) -> str | None:
+    """Returns from where the runs of an extension start, in a line; None if none is to start."""
+    starts = Counter(
+        (run.source.experiment, run.source.epochs) for run in planned if run.source is not None
+    )
+    words = [
+        f"from epoch {epochs} of {experiment}: {count(number, 'run')}"
+        for (experiment, epochs), number in starts.items()
+    ]
+    first = planned[0].spec.extends
+    fresh = [run for run in planned if run.is_fresh]
+    if first and fresh:
+        words.append(
+            f"from the start, with the same results, because {first} has no such finished run: "
+            f"{count(len(fresh), 'run')}"
+        )
+    return "; ".join(words) if first and words else None
 
 
 def describe_same_cells(runs: Sequence[RunSpec]) -> list[str]:
@@ -60,9 +80,16 @@ def describe_late_claims(
 ) -> str | None:
     """Returns a warning if runs had results before the present claims were seen, else None.
 
-    A claim is known with its seeds and looks. Such claims are exploratory.
+    A claim is known with its seeds and looks. Such claims are exploratory. The results that a run
+    goes on from count as its own.
     """
     claims = digest_claims(planned[0])
+    if claims and (extended := sum(run.source is not None for run in planned)):
+        return (
+            f"{extended} of {len(planned)} runs go on from runs whose results are known, so they "
+            "cannot support the claims; seeds without results can "
+            "(e.g. -s sweep.seeds=[100,101,102], without --extend)"
+        )
     done = [run for run in planned if run.action == "skip"] if claims else []
     late = [run for run in done if not _stood_before(claims, read(run.folder.path))]
     if not late:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bnexp.config.load import Experiment, RunSpec, Tuning
-from bnexp.config.train import NOT_FINGERPRINTED
 from bnexp.errors import UsageError
-from bnexp.launch.resolved_config import config_text, resolved_config
+from bnexp.launch.differences import describe_differences, find_differing_keys
+from bnexp.launch.extension import Source, find_source
+from bnexp.launch.resolved_config import config_text
 from bnexp.locks import describe_holder, is_held
-from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, flatten, read_run
+from bnexp.runs import ENDED, RunDir, RunRecord, read_run
 from bnexp.runs.seal import Seal
-from bnexp.wording import write_value
 
-Action = Literal["train", "resume", "retry", "skip"]
-"""Train from the start; resume from a checkpoint; restart a run without one; leave alone."""
-
-
-_LEAVES_THE_RUN_THE_SAME = {
-    "name",
-    *(f"{section}.{key}" for section, keys in NOT_FINGERPRINTED.items() for key in keys),
-}
+Action = Literal["train", "extend", "resume", "retry", "skip"]
+"""Train from the start; go on from a shorter run; resume from a checkpoint; restart a run without
+one; leave alone."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,23 @@ class PlannedRun:
     """The device that a launcher chose for it; None means `train.device`."""
     with_graph: bool = False
     """Whether to write its network's graph for TensorBoard."""
+    source: Source | None = None
+    """The run from whose last checkpoint it starts, if it extends one."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing of it is there, and it extends no other."""
+        return self.action in ("train", "retry")
+
+    @property
+    def start(self) -> RunDir:
+        """The folder whose checkpoint it starts from, if it starts from one."""
+        return self.source.folder if self.source else self.folder
+
+    @property
+    def epochs_left(self) -> int:
+        """The epochs that are to train, as if none had been done of a run that was cut off."""
+        return self.spec.config.train.epochs - (self.source.epochs if self.source else 0)
 
 
 def plan_runs(
@@ -62,7 +74,8 @@ def plan_runs(
     tuning has not chosen their values, all are to do, with the values that the config has.
 
     Raises:
-        UsageError: A folder holds a run with another config, or one that is training now.
+        UsageError: A folder holds a run with another config, or one that is training now; or
+            the runs are to extend others, and cannot.
     """
     is_settled = experiment.tuning is None
     return _plan(experiment.runs, experiment.looks, runs_dir, is_forced, may_differ, is_settled)
@@ -97,7 +110,17 @@ def _plan(
             raise UsageError(
                 f"{folder.path} is being trained by {holder} right now; wait for it or stop it"
             )
-        planned.append(PlannedRun(spec, folder, action, damage, *sweep))
+        source = None
+        if spec.extends and is_settled and action in ("train", "retry"):
+            source = find_source(spec, runs_dir)
+        action = "extend" if source else action
+        planned.append(PlannedRun(spec, folder, action, damage, *sweep, source=source))
+    extends, is_tuned = specs[0].extends, specs[0].tuning is not None
+    if extends and is_settled and not is_tuned and all(run.is_fresh for run in planned):
+        raise UsageError(
+            f"--extend: there is no finished run of '{extends}' in {runs_dir} to go on from; train "
+            "it first, with the same command without --extend and with its own train.epochs"
+        )
     return planned
 
 
@@ -169,12 +192,12 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
         UsageError: The recorded config is another one, or missing too.
     """
     is_unsure = record.fingerprint is None or record.is_damaged
-    if is_unsure and record.config and not _find_differing_keys(record, spec):
+    if is_unsure and record.config and not find_differing_keys(record, spec):
         return next(iter(record.problems), f"{record.path}: its status does not name its config")
-    raise UsageError(
-        f"{record.path} holds a run {_describe_other(record, spec)}. Give this experiment another "
-        f"name (-s name=…), {how_to_start_over(record.path)}"
-    )
+    ways = f"ive this experiment another name (-s name=…), {how_to_start_over(record.path)}"
+    is_shorter = _could_extend(record, spec)
+    ways = f"Go on from its last checkpoint with --extend, g{ways}" if is_shorter else f"G{ways}"
+    raise UsageError(f"{record.path} holds a run {_describe_other(record, spec)}. {ways}")
 
 
 def how_to_start_over(run: Path) -> str:
@@ -184,28 +207,18 @@ def how_to_start_over(run: Path) -> str:
 
 def _describe_other(record: RunRecord, spec: RunSpec) -> str:
     """Returns a clause about how the config of a run on disk differs from the given one."""
-    old, new = record.config, _flat_config(spec)
-    if not old:
+    if not record.config:
         problems = "".join(f" ({word})" for word in record.problems)
         return f"whose config cannot be read{problems}"
-    keys = _find_differing_keys(record, spec)
+    keys = find_differing_keys(record, spec)
     if not keys:
         return "with the same config, read by another version of bnexp"
-    words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
-    if len(keys) > 5:
-        words.append(f"and {len(keys) - 5} more keys differ")
-    return f"with another config: {', '.join(words)}"
+    return f"with another config: {describe_differences(record, spec, keys)}"
 
 
-def _find_differing_keys(record: RunRecord, spec: RunSpec) -> list[str]:
-    old, new = record.config, _flat_config(spec)
-    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key, ...) != new.get(key, ...)]
-    return [key for key in keys if key not in _LEAVES_THE_RUN_THE_SAME]
-
-
-def _flat_config(spec: RunSpec) -> Mapping[str, Scalar]:
-    return flatten({key: value for key, value in resolved_config(spec).items() if key != "claim"})
-
-
-def _shown(config: Mapping[str, Scalar], key: str) -> str:
-    return write_value(config[key]) if key in config else "not set"
+def _could_extend(record: RunRecord, spec: RunSpec) -> bool:
+    """Whether a run on disk has ended and differs in nothing but in being shorter."""
+    epochs = record.config.get("train.epochs")
+    is_shorter = isinstance(epochs, int) and epochs < spec.config.train.epochs
+    is_only = find_differing_keys(record, spec) == ["train.epochs"]
+    return record.state in ENDED and is_shorter and is_only

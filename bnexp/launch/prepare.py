@@ -54,7 +54,7 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
                 say(f"warning: {warning}")
     for run in runs:
         _check_writable(run.folder.path)
-        if is_here and run.action == "resume":
+        if is_here and run.action in ("resume", "extend"):
             find_resume_point(run, describe_planned_conditions(run), say_nothing)
 
 
@@ -126,7 +126,7 @@ def _estimate(run: PlannedRun) -> float:
     parts.evaluator.score(model, images)
     image_seconds = (time.perf_counter() - started) / len(images)
     evaluated = sum(len(images) for images in parts.evaluation_sets.values())
-    steps, epochs = len(parts.batches), config.train.epochs
+    steps, epochs = len(parts.batches), run.epochs_left
     evaluations = len(list_evaluated_steps(config.evaluate.every_steps, steps, epochs))
     return epochs * steps * step_seconds + evaluations * evaluated * image_seconds
 

@@ -2,8 +2,9 @@
 
 `claims.jsonl` in the runs folder is only ever appended to; `train --force` and `rm` leave it
 alone. From it a comparison tells a claim that stood before its results from one that was
-written, or changed, when they were known. It proves nothing against whoever deletes it, or
-trains in another folder.
+written, or changed, when they were known: so are those of a run that goes on from a shorter one,
+since who decides to train longer has seen how the shorter one came out. It proves nothing against
+whoever deletes it, or trains in another folder.
 
 It also notes when each run was trained, so that a time is not judged if another run took its
 share of the machine.
@@ -85,6 +86,8 @@ def _read(path: Path, _time: int, _size: int) -> ClaimRecord:
     ended: dict[str, frozenset[str]] = {}
     spans: list[tuple[float, float, str]] = []
     for entry in _read_entries(path):
+        for run in _texts(entry.get("extended")):  # what it goes on from had a result by then
+            ended.setdefault(run, frozenset())
         result = entry.get("result")
         if isinstance(result, str):
             ended.setdefault(result, frozenset(seen.get(result, ())))
@@ -145,6 +148,20 @@ def note_claims(runs_dir: Path, digests: Collection[str], fingerprints: Iterable
     new = [run for run in runs if not record.before_result.get(run, frozenset()) >= {*digests}]
     if digests and new:
         _append(runs_dir, {"claims": [*digests], "runs": new})
+
+
+def note_extended(runs_dir: Path, fingerprints: Iterable[str]) -> None:
+    """Notes that these runs go on from shorter ones, whose results are known by now.
+
+    No claim stands before their results, whatever is noted later.
+
+    Raises:
+        OSError: The record cannot be written.
+    """
+    known = read_record(runs_dir).with_result
+    runs = [fingerprint[:_DIGITS] for fingerprint in fingerprints]
+    if new := [run for run in runs if run not in known]:
+        _append(runs_dir, {"extended": new})
 
 
 def note_result(runs_dir: Path, fingerprint: str, seconds: float) -> None:

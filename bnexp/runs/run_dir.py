@@ -203,11 +203,19 @@ class RunDir:
         self.check()
         shown = {key: value for key, value in asdict(summary).items() if value is not None}
         content = encode_json(shown)
-        note_result(self.runs_dir, str(self.identity.get("fingerprint")), summary.elapsed_seconds)
+        seconds = summary.elapsed_seconds - self._read_inherited_seconds()
+        note_result(self.runs_dir, str(self.identity.get("fingerprint")), seconds)
         write_seal(self.path, self.identity, {SUMMARY: content})
         write_bytes_atomically(self.summary, content)
         sync_folder(self.path)
         self.set_state(summary.status)
+
+    def _read_inherited_seconds(self) -> float:
+        """Returns the time that was spent on a shorter run, if the run goes on from one."""
+        try:
+            return float(decode_json(read_foreign(self.environment))["extends"]["elapsed_seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0.0
 
     def reopen(self) -> None:
         """Reopens the folder of a run that continues; what was measured stays.

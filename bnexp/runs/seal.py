@@ -59,6 +59,10 @@ class Seal:
         """Returns whether the run left a file of that name."""
         return name in self._digests
 
+    def digest_of(self, name: str) -> str | None:
+        """Returns the SHA-256 that a file had, or None if the run left none of that name."""
+        return self._digests.get(name)
+
     def find_problem(self, name: str, content: bytes | None) -> str | None:
         """Returns why a file, with that content or missing, is not what the run wrote, or None."""
         if self.problem:

@@ -28,8 +28,8 @@ def split_threads(jobs: int) -> int | None:
 def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedRun]:
     """Returns the runs with their thread counts, if their configs name none.
 
-    A run that continues keeps the count that it began with, so that it ends with the bits of
-    a run that never stopped; the others get `share`.
+    A run that continues, or goes on from a shorter one, keeps the count that this began with, so
+    that it ends with the bits of a run that never stopped; the others get `share`.
 
     Raises:
         UsageError: A folder holds checkpoints of another run.
@@ -50,7 +50,7 @@ def choose_device(run: PlannedRun, slot: int) -> str | None:
 
 def _find_threads(run: PlannedRun) -> int | None:
     is_free = run.spec.config.train.threads is None and "OMP_NUM_THREADS" not in os.environ
-    if run.action != "resume" or not is_free:
+    if run.action not in ("resume", "extend") or not is_free:
         return None
     # Whether the other conditions fit is checked later.
     point = find_resume_point(replace(run, may_differ=True), {}, say_nothing)

@@ -21,7 +21,7 @@ from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.run.first_look import show_first_look
 from bnexp.launch.run.recorder import RunRecorder
-from bnexp.launch.run.resume import Conditions, ResumePoint, find_resume_point
+from bnexp.launch.run.resume import Conditions, ResumePoint, copy_start, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
@@ -93,6 +93,8 @@ def _train_held(
         if action == "skip":
             say(f"another process has finished it: {run.folder.path}")
             return read_run(run.folder.path).state
+        if action == "resume":
+            run = replace(run, source=None)
         return _Attempt(run, recorder, action == "resume").train(should_stop)
     except LostLockError:
         raise
@@ -117,6 +119,10 @@ class _Attempt:
             run.folder.reopen()
         else:
             self._begin()
+        if run.source:
+            copy_start(run.source, run.folder)
+            # From here on it is a run that was cut off where the shorter one has ended.
+            self.is_resumed, self.run = True, replace(run, source=None)
 
     def train(self, should_stop: Callable[[], bool]) -> State:
         """Trains to the end, or until it is stopped, and returns the state it is left in."""
@@ -171,12 +177,12 @@ class _Attempt:
             self.run.folder.write_predictions(answers.to_predictions(self.dataset, most).encode())
 
     def _begin(self) -> None:
-        folder = self.run.folder
+        folder, source = self.run.folder, self.run.source
         refused = [path.name for path in folder.checkpoints.find()] if self.is_resumed else []
-        folder.create(
-            config_text(self.run.spec),
-            self._describe_environment() | ({"refused_checkpoints": refused} if refused else {}),
-        )
+        environment = self._describe_environment()
+        environment |= {"refused_checkpoints": refused} if refused else {}
+        environment |= {"extends": source.describe()} if source else {}
+        folder.create(config_text(self.run.spec), environment)
         if folder.log.exists():
             why = f"{', '.join(refused)} cannot be used" if refused else "there is no checkpoint"
             folder.say(f"starting over: {why}")

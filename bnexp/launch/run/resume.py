@@ -1,4 +1,4 @@
-"""Finds the checkpoint from which a run that was cut off continues, if nothing has changed."""
+"""Finds the checkpoint from which a run continues, or a shorter one, if nothing has changed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnexp.errors import UsageError
+from bnexp.errors import BnexpError, UsageError
+from bnexp.files import read_foreign, write_bytes_atomically
+from bnexp.launch.extension import Source
 from bnexp.launch.plan import PlannedRun, how_to_start_over
-from bnexp.runs import CheckpointError, DamagedCheckpointError
+from bnexp.runs import CheckpointError, DamagedCheckpointError, RunDir
+from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
 from bnexp.training.saving.progress import CheckpointMetadata
 
 Conditions = Mapping[str, str | int]
@@ -56,7 +59,8 @@ def find_resume_point(
     """
     refused: dict[Path, str] = {}
     is_foreign = False
-    for path in run.folder.checkpoints.find():
+    checkpoints = run.start.checkpoints
+    for path in checkpoints.find():
         try:
             metadata = _read(run, path)
             differences = find_differences(metadata.conditions, conditions)
@@ -72,7 +76,7 @@ def find_resume_point(
             say(f"{_explain(refused)}; continuing from {path.name}, step {step}")
         return ResumePoint(metadata, path, refused, tuple(differences))
     if is_foreign:
-        raise UsageError(f"{_explain(refused)}; move it away, {how_to_start_over(run.folder.path)}")
+        raise UsageError(f"{_explain(refused)}; move it away, {how_to_start_over(run.start.path)}")
     if refused:
         say(f"{_explain(refused)}; the run starts over")
     return None
@@ -87,9 +91,30 @@ def find_differences(there: Conditions, here: Conditions) -> list[str]:
     ]
 
 
+def copy_start(source: Source, folder: RunDir) -> None:
+    """Puts a shorter run's rows and last checkpoint into the folder of one that goes on from it.
+
+    Raises:
+        BnexpError: A file of the shorter run is not what it wrote.
+        CheckpointError: The checkpoint cannot be used.
+    """
+    if damage := source.find_damage():
+        raise BnexpError(damage)
+    checkpoints = source.folder.checkpoints
+    metadata = CheckpointMetadata.read(checkpoints.read_metadata(checkpoints.newest))
+    changes = {
+        "fingerprint": folder.identity["fingerprint"],
+        "progress": metadata.progress.go_beyond_end(),
+    }
+    rows = read_foreign(source.folder.metrics, MOST_BYTES_OF_METRICS)
+    write_bytes_atomically(folder.metrics, rows)
+    tensors = checkpoints.read_tensors(checkpoints.newest)
+    folder.checkpoints.save(tensors, metadata.model_copy(update=changes).to_bytes())
+
+
 def _read(run: PlannedRun, path: Path) -> CheckpointMetadata:
-    metadata = CheckpointMetadata.read(run.folder.checkpoints.read_metadata(path))
-    if metadata.fingerprint != run.folder.identity["fingerprint"]:
+    metadata = CheckpointMetadata.read(run.start.checkpoints.read_metadata(path))
+    if metadata.fingerprint != run.start.identity["fingerprint"]:
         raise CheckpointError("belongs to a run with another config")
     return metadata
 
@@ -102,9 +127,12 @@ def _explain(refused: Mapping[Path, str]) -> str:
 
 
 def _explain_differences(run: PlannedRun, differences: Sequence[str]) -> str:
+    words, path = ", ".join(differences), run.start.path
+    then, instead = "was cut off", how_to_start_over(path)
+    if run.source:
+        then, instead = "was trained", "or train from the start, without --extend (-s name=…)"
     return (
-        f"{run.folder.path} was cut off under other conditions: {', '.join(differences)}. "
+        f"{path} {then} under other conditions: {words}. "
         "Continuing would not give the bits of an uninterrupted run. Continue anyway with "
-        "--resume-anyway (recorded in environment.json), "
-        f"{how_to_start_over(run.folder.path)}"
+        f"--resume-anyway (recorded in environment.json), {instead}"
     )

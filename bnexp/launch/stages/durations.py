@@ -45,7 +45,7 @@ def describe_duration(planned: Sequence[PlannedRun], tuning: Sequence[PlannedRun
     cells: dict[str, set[Path]] = {_cell_of(run): set() for run in to_do}
     for run in (*to_do, *tuning):
         if _cell_of(run) in cells:
-            cells[_cell_of(run)].add(run.folder.path.parent)
+            cells[_cell_of(run)] |= {run.folder.path.parent, run.start.path.parent}
     measured = {cell: _measure_epoch(folders) for cell, folders in cells.items()}
     epochs = {cell: seconds for cell, seconds in measured.items() if seconds is not None}
     if len(epochs) < len(cells):
@@ -54,7 +54,7 @@ def describe_duration(planned: Sequence[PlannedRun], tuning: Sequence[PlannedRun
             f"duration {known}: no run of the cell has finished on this machine; bnexp train "
             "estimates it from a few steps"
         )
-    seconds = sum(epochs[_cell_of(run)] * run.spec.config.train.epochs for run in to_do)
+    seconds = sum(epochs[_cell_of(run)] * run.epochs_left for run in to_do)
     return (
         f"about {format_duration(seconds)} for {count(len(to_do), 'run')}, one after the other, "
         "as finished runs of the same cells took"

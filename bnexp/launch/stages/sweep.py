@@ -116,7 +116,7 @@ def _announce(
 
 
 def _describe_begun(to_do: Sequence[PlannedRun]) -> str:
-    resumed = sum(run.action == "resume" for run in to_do)
+    resumed = sum(run.action in ("resume", "extend") for run in to_do)
     retried = sum(run.action == "retry" for run in to_do)
     words = [f"{resumed} of them from a checkpoint"] if resumed else []
     words += [f"{retried} started before, again from the start"] if retried else []

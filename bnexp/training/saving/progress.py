@@ -64,6 +64,13 @@ class Progress(BaseModel):
     """The final figures, once they have been measured."""
     peak_memory_bytes: NonNegativeInt = 0
 
+    def go_beyond_end(self) -> Progress:
+        """Returns the progress of a longer run where this one has ended.
+
+        The figures that are measured once, after the last epoch, and their row are left out.
+        """
+        return self.model_copy(update={"final": {}, "rows": self.rows - bool(self.final)})
+
     def find_problem(self, epochs: int, steps_per_epoch: int) -> str | None:
         """Returns what is impossible in a run of that many epochs and steps, or None."""
         counted = self.epoch * steps_per_epoch + self.step_in_epoch

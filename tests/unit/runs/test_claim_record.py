@@ -2,7 +2,14 @@
 
 import json
 
-from bnexp.runs.claim_record import FILE, ClaimRecord, note_claims, note_result, read_record
+from bnexp.runs.claim_record import (
+    FILE,
+    ClaimRecord,
+    note_claims,
+    note_extended,
+    note_result,
+    read_record,
+)
 
 FIRST, SECOND = "1" * 64, "2" * 64
 
@@ -15,6 +22,17 @@ def test_a_claim_noted_before_a_result_stood_before_it(tmp_path):
 
     assert record.find_claims(FIRST, has_ended=True) == {"early"}
     assert record.find_claims(SECOND, has_ended=False) == {"early", "late"}
+
+
+def test_no_claim_stands_before_the_results_that_a_run_goes_on_from(tmp_path):
+    note_claims(tmp_path, ["early"], [FIRST])
+    note_extended(tmp_path, [FIRST])
+    note_extended(tmp_path, [FIRST])
+    note_claims(tmp_path, ["late"], [FIRST])
+    note_result(tmp_path, FIRST, 1.0)
+
+    assert read_record(tmp_path).find_claims(FIRST, has_ended=True) == frozenset()
+    assert (tmp_path / FILE).read_text().count("extended") == 1
 
 
 def test_a_second_result_of_a_run_changes_nothing(tmp_path):

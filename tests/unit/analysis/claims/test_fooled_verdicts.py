@@ -74,6 +74,13 @@ def test_a_claim_that_the_record_saw_before_the_results_is_planned():
         assert assess(NONE, BATCH, fields=other).verdict == "exploratory"
 
 
+def test_a_claim_about_runs_that_were_trained_on_is_exploratory_without_a_record_too():
+    fields = {"environment": {**plan(range(5)), "extends.run": "runs/x/base/seed=0"}}
+
+    assert assess(NONE, BATCH, fields=fields).verdict == "exploratory"
+    assert assess(NONE, BATCH, fields={"environment": plan(range(5))}).verdict == "supported"
+
+
 def test_what_is_not_tested_can_be_rewritten():
     raw, words = claim(), claim(statement="it helps", source="another paper")
 
