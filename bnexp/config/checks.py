@@ -10,7 +10,9 @@ from bnexp.config.finding import Finding, KeyPath
 from bnexp.config.optim import StepScheduleConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
-from bnexp.models.cnn.config import ConvLayer, PlainCnnConfig, PoolLayer
+from bnexp.models.cnn.config import PlainCnnConfig
+from bnexp.models.model import NetworkConfig
+from bnexp.models.plans import find_pooled_norm
 from bnexp.norms import NormConfig
 from bnexp.norms.group.config import GroupNormConfig
 from bnexp.wording import count
@@ -44,7 +46,7 @@ def check_experiment(
         findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
         findings += _check_interval(config, facts)
-        findings += _check_pooling_of_a_norm(config)
+        findings += _check_pooling_of_a_norm(config, facts)
     return findings
 
 
@@ -185,26 +187,21 @@ def _check_doubtful_norms(
     )
 
 
-def _check_pooling_of_a_norm(config: ExperimentConfig) -> Iterator[Finding]:
+def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
     """Finds a last norm after which global average pooling cannot tell images apart."""
     model = config.model
-    if not isinstance(model, PlainCnnConfig) or model.head != "global_avg_pool":
+    if not isinstance(model, NetworkConfig):
         return
-    index, last = next(
-        (index, layer)
-        for index, layer in reversed([*enumerate(model.list_layers())])
-        if isinstance(layer, ConvLayer) or layer.pool == "max"
-    )
-    if isinstance(last, PoolLayer) or (last.placement or model.placement) == "before_activation":
-        return
-    norm = last.norm or model.norm
-    if norm.fixes_channel_means(last.conv, config.data.batch_size):
+    plan, _ = model.plan(facts.image_shape)
+    site = find_pooled_norm(plan)
+    if site and site.norm.fixes_channel_means(site.shape[0], config.data.batch_size):
+        flatten = "model.head: flatten or " if isinstance(model, PlainCnnConfig) else ""
         reason = (
-            f"{norm.name} norm would make every channel's mean the same for all images, and "
-            "global average pooling sees only that; set model.head: flatten or model.placement: "
+            f"{site.norm.name} norm would make every channel's mean the same for all images, and "
+            f"global average pooling sees only that; set {flatten}model.placement: "
             "before_activation, or use another norm"
         )
-        yield Finding(("model", "layers", index), reason)
+        yield Finding(("model", *site.path), reason)
 
 
 def _norm_path(config: ExperimentConfig, site: NormSite) -> KeyPath:

@@ -38,6 +38,8 @@ ACTIVATIONS: dict[Activation, str] = {
     "sigmoid": "Sigmoid",
 }
 """PyTorch's class of each activation; it is built with PyTorch's defaults."""
+_MEAN = "GlobalAveragePool"
+_KEEP_MEANS = ("AvgPool2d", "Identity")
 
 
 class LayerPlan:
@@ -77,6 +79,31 @@ def find_norms(plan: Plan) -> Iterator[NormSite]:
         elif isinstance(part, Mapping):
             yield from find_norms(part)
         elif isinstance(part, NormSite) and part.norm.normalizes:
+            yield part
+
+
+def find_pooled_norm(plan: Plan) -> NormSite | None:
+    """Returns the norm of whose output the rest of the network sees the mean over space only.
+
+    None if there is no such mean, or something other than a norm comes right before it.
+    """
+    leaves = list(_list_leaves(plan))
+    kinds = [leaf.kind if isinstance(leaf, LayerPlan) else "" for leaf in leaves]
+    if _MEAN not in kinds:
+        return None
+    for leaf, kind in reversed([*zip(leaves, kinds, strict=True)][: kinds.index(_MEAN)]):
+        if isinstance(leaf, NormSite) and leaf.norm.normalizes:
+            return leaf
+        if isinstance(leaf, LayerPlan) and kind not in _KEEP_MEANS:
+            return None
+    return None
+
+
+def _list_leaves(plan: Plan) -> Iterator[LayerPlan | NormSite]:
+    for part in plan.values():
+        if isinstance(part, Mapping):
+            yield from _list_leaves(part)
+        else:
             yield part
 
 
