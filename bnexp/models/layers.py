@@ -81,6 +81,28 @@ class ResidualBlock(nn.Module):
         return [layer for layer in self.branch if isinstance(layer, nn.Conv2d)]
 
 
+class Concatenate(nn.Module):
+    """Appends channels; a layer of its own so that tables of the network show it."""
+
+    def forward(self, inputs: Tensor, new: Tensor) -> Tensor:
+        """Returns the channels of both."""
+        return torch.cat((inputs, new), 1)
+
+
+class DenseLayer(nn.Module):
+    """y = (x, branch(x)): keeps its input's channels and appends those that the branch gives."""
+
+    def __init__(self, *, branch: nn.Sequential) -> None:
+        super().__init__()
+        self.branch = branch
+        self.concatenate = Concatenate()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Maps `(N, C, H, W)` to `(N, C + growth, H, W)`."""
+        outputs: Tensor = self.concatenate(inputs, self.branch(inputs))
+        return outputs
+
+
 class Scale(nn.Module):
     """Multiplies by one learned number: y = weight · x."""
 

@@ -115,12 +115,21 @@ class ConvolutionalConfig(NetworkConfig):
     """Standardize each filter of every convolution before it is used (Qiao et al. 2019)."""
 
     def plan_conv(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, *, bias: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        *,
+        bias: bool,
+        padding: int | None = None,
+        groups: int = 1,
     ) -> LayerPlan:
-        """Returns a convolution whose padding keeps the size at stride 1.
+        """Returns a convolution, whose default padding keeps the size at stride 1.
 
         With or without weight standardization it has the same parameters by the same names.
         """
         kind = "WSConv2d" if self.weight_standardization else "Conv2d"
         sizes = (in_channels, out_channels, kernel_size, stride)
-        return LayerPlan(kind, *sizes, padding=kernel_size // 2, bias=bias)
+        padding = kernel_size // 2 if padding is None else padding
+        return LayerPlan(kind, *sizes, padding=padding, groups=groups, bias=bias)

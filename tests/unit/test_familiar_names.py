@@ -66,6 +66,7 @@ def test_every_name_in_the_table_exists():
         ("model=PreActResNet18", "'resnet' with order: full_preactivation"),
         ("model=WRN-28-10", "'wide_resnet' with depth: 28 and widen_factor: 10"),
         ("model=LeNet-5", "'cnn'"),
+        ("model=DenseNet-BC", "'densenet' with bottleneck: true and compression: 0.5"),
         ("model.activation=swish", "'silu'"),
         ("data=FashionMNIST", "'fashion_mnist'"),
         ("optim.schedule=CosineAnnealingLR", "'cosine'"),
@@ -106,7 +107,7 @@ def test_a_misspelled_name_is_still_found_by_its_spelling(word):
     [
         "model.norm=weight_norm",
         "model=alexnet",
-        "model=DenseNet",
+        "model=SqueezeNet",
         "optim=nadam",
         "optim=RAdam",
         "optim.schedule=OneCycleLR",
