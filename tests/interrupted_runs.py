@@ -8,7 +8,7 @@ from bnexp.launch.screen.events import Said
 
 CONFIG = """\
 name: small
-data: {name: shapes, train_size: 100, val_size: 20, batch_size: 20}
+data: {name: shapes, train_size: 100, val_size: 20, test_size: 40, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05}
 train: {epochs: 3, device: cpu, threads: 1, log_every: 2, checkpoint_every: 1}

@@ -11,7 +11,7 @@ from bnexp.launch.stop import StopSignal
 
 CONFIG = """\
 name: many
-data: {name: shapes, train_size: 200, val_size: 0, batch_size: 20}
+data: {name: shapes, train_size: 200, val_size: 0, test_size: 40, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05}
 train: {epochs: 1, device: cpu, threads: 1, log_every: 5, checkpoint_every: 1}

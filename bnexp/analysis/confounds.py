@@ -45,6 +45,7 @@ _NOT_CONTENT = (
     "data.augment",
     "data.train_size",
     "data.val_size",
+    "data.test_size",
     "data.drop_last",
 )
 """Keys below `data` that leave the pictures as they are: the fingerprint is of all of them."""

@@ -72,7 +72,11 @@ def _check_split(data: DatasetConfig, facts: DatasetFacts) -> Iterator[Finding]:
     if data.classes_per_batch and data.classes_per_batch > facts.num_classes:
         reason = f"{data.classes_per_batch} is more than the {facts.num_classes} classes"
         yield Finding(("data", "classes_per_batch"), reason)
-    for key, size in (("train_size", data.train_size), ("val_size", data.val_size)):
+    if data.test_size and data.test_size > facts.test_count:
+        reason = f"{data.test_size:,} is more than the {facts.test_count:,} test images"
+        yield Finding(("data", "test_size"), reason)
+    for key in ("train_size", "val_size", "test_size"):
+        size = getattr(data, key)
         if size and size < facts.num_classes:
             are = "is" if size == 1 else "are"
             reason = f"{count(size, 'image')} {are} too few for {facts.num_classes} classes"
@@ -144,7 +148,11 @@ def _evaluation_batches(
     """Yields the sizes of batches that evaluation normalizes by themselves, with their key."""
     data, kinds = config.data, config.evaluate.population_statistics
     val_count = data.val_size or facts.val_count
-    counts = [(("data", "val_size"), val_count), (("data", "name"), facts.test_count)]
+    test_key = "test_size" if data.test_size else "name"
+    counts = [
+        (("data", "val_size"), val_count),
+        (("data", test_key), data.count_test_images(facts)),
+    ]
     for path, images in counts:
         if not images:
             continue

@@ -1,4 +1,4 @@
-"""Which training images a run trains on and which it validates on: the same for every run.
+"""Which images a run trains on, validates on and is tested on: the same for every run.
 
 The split depends on labels and sizes alone, never on a run's seed, so that seeds
 and cells of an experiment are compared on the same images.
@@ -6,10 +6,12 @@ and cells of an experiment are compared on the same images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bnexp.data.dataset import Dataset
+from bnexp.data.dataset import Dataset, LabelledImages
 from bnexp.errors import DataError
 from bnexp.wording import name_some
 
@@ -40,15 +42,43 @@ def choose_images(
         )
     train, val = stratified_split(labels, train_size, val_size)
     for indices, purpose in ((train, "training"), (val, "validation")):
-        counts = np.bincount(labels[indices], minlength=len(names))
-        if len(indices) and not counts.all():
-            lost = [name for name, count in zip(names, counts, strict=True) if not count]
+        if len(indices) and (lost := _find_lost(labels[indices], np.arange(len(names)), names)):
             raise DataError(
-                f"{len(indices):,} {purpose} images leave none of {name_some(lost)}: each class "
+                f"{len(indices):,} {purpose} images leave none of {lost}: each class "
                 "is sampled in proportion to its share of the training set; change train_size or "
                 "val_size, or remove the class"
             )
     return train, val
+
+
+def choose_test_images(dataset: Dataset, test_size: int | None) -> LabelledImages:
+    """Returns the test images to use, all if `test_size` is None, else stratified.
+
+    They are in the dataset's order, and a smaller `test_size` chooses a subset of a larger one.
+
+    Raises:
+        DataError: There are not as many images, or a class is left without any.
+    """
+    if test_size is None:
+        return dataset.test
+    labels = dataset.test.labels
+    if test_size > len(labels):
+        raise DataError(
+            f"test_size {test_size:,} is more than the {len(labels):,} test images; make it smaller"
+        )
+    chosen = np.sort(_order_evenly(labels, _permute(len(labels)))[:test_size])
+    if lost := _find_lost(labels[chosen], labels, dataset.class_names):
+        raise DataError(
+            f"{test_size:,} test images leave none of {lost}: each class is sampled in proportion "
+            "to its share of the test set; use a larger test_size"
+        )
+    return dataset.test.subset(chosen)
+
+
+def _find_lost(chosen: Indices, labels: Indices, names: Sequence[str]) -> str:
+    """Returns the names of the classes that are among the labels, and not among the chosen."""
+    lost = np.setdiff1d(labels, chosen)
+    return name_some(names[place] for place in lost)
 
 
 def stratified_split(

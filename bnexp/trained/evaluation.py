@@ -17,6 +17,7 @@ from bnexp.data.batches import ChannelStatistics, ResidentImages
 from bnexp.data.dataset import LabelledImages
 from bnexp.data.image_folder.decoding import decode_pictures
 from bnexp.data.image_folder.layout import list_pictures
+from bnexp.data.split import choose_test_images
 from bnexp.errors import DataError, did_you_mean
 from bnexp.runs import RunRecord
 from bnexp.runs.confusion import Confusion
@@ -62,7 +63,8 @@ def evaluate_run(
         dataset = config.data.load(say)
         if dataset.fingerprint != record.environment.get("dataset.fingerprint"):
             say("warning: the dataset has changed since the run was trained on it")
-        images, train = dataset.test, choose_training_images(config.data, dataset)
+        images = choose_test_images(dataset, config.data.test_size)
+        train = choose_training_images(config.data, dataset)
     if folder is not None:
         images = read_labelled(folder, frame, say)
     statistics = ChannelStatistics(frame.mean, frame.std)

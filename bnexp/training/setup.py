@@ -14,7 +14,7 @@ from bnexp.config.checks import check_experiment
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ChannelStatistics, ResidentImages, TrainingBatches
 from bnexp.data.dataset import Dataset, DatasetConfig, DatasetFacts, LabelledImages
-from bnexp.data.split import choose_images
+from bnexp.data.split import choose_images, choose_test_images
 from bnexp.diagnostics.probe import Probe, leaving_no_trace
 from bnexp.errors import DataError, UsageError
 from bnexp.models import NormSite
@@ -62,6 +62,7 @@ def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[st
         )
     warnings = check_against_facts(config, facts)
     _, taken = choose_images(dataset, config.data.train_size, config.data.val_size)
+    choose_test_images(dataset, config.data.test_size)
     doubts = [f"data: {warning}" for warning in dataset.find_warnings(taken)]
     return doubts if config.data.facts() else doubts + warnings
 
@@ -104,8 +105,9 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     train_indices, val_indices = choose_images(dataset, data.train_size, data.val_size)
     train = dataset.train.subset(train_indices)
     statistics = ChannelStatistics.of(train)
-    chosen = np.linspace(0, len(train) - 1, min(len(train), len(dataset.test))).astype(np.int64)
-    evaluation = {**({"val": dataset.val} if dataset.val else {}), "test": dataset.test}
+    test = choose_test_images(dataset, data.test_size)
+    chosen = np.linspace(0, len(train) - 1, min(len(train), len(test))).astype(np.int64)
+    evaluation = {**({"val": dataset.val} if dataset.val else {}), "test": test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
     sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))

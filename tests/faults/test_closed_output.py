@@ -11,7 +11,7 @@ from bnexp.runs import read_run
 
 CONFIG = """\
 name: unread
-data: {name: shapes, train_size: 100, val_size: 0, batch_size: 50}
+data: {name: shapes, train_size: 100, val_size: 0, test_size: 50, batch_size: 50}
 model: {name: cnn, layers: [{conv: 4}, {pool: max}]}
 optim: {name: sgd, schedule: {name: constant}}
 train: {epochs: 10, device: cpu, threads: 1}

@@ -12,7 +12,7 @@ from bnexp.runs.reading import read_status
 
 CONFIG = """\
 name: disk
-data: {name: shapes, train_size: 100, val_size: 0, batch_size: 20}
+data: {name: shapes, train_size: 100, val_size: 0, test_size: 40, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05}
 train: {epochs: 400, device: cpu, threads: 1, log_every: 1, checkpoint_every: null}

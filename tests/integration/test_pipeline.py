@@ -245,7 +245,7 @@ def test_ls_lists_experiments_and_runs(sweep, bnexp):
 
 DIVERGING = """\
 name: diverging
-data: {name: shapes, train_size: 200, val_size: 0, batch_size: 50}
+data: {name: shapes, train_size: 200, val_size: 0, test_size: 50, batch_size: 50}
 model: {name: cnn, layers: [{conv: 8}, {pool: max}]}
 optim: {name: sgd, schedule: {name: constant}}
 train: {epochs: 2, device: cpu, threads: 1}

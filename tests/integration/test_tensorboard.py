@@ -155,7 +155,7 @@ def test_no_run_has_a_graph_unless_it_is_asked_for(api):
 
 GRAPHED = """\
 name: graphed
-data: {name: shapes, train_size: 200, batch_size: 50}
+data: {name: shapes, train_size: 200, test_size: 50, batch_size: 50}
 model: {name: cnn, layers: [{conv: 8}, {pool: max}], norm: batch, dropout: 0.5}
 train: {epochs: 1, device: cpu, threads: 1}
 """

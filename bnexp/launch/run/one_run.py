@@ -39,7 +39,7 @@ from bnexp.training.machine.device import (
 )
 from bnexp.training.saving.checkpoint import restore, write_tensors
 from bnexp.training.saving.progress import CheckpointMetadata, Progress
-from bnexp.training.setup import TrainingParts, build_parts
+from bnexp.training.setup import TrainingParts, build_parts, find_facts
 
 
 def train_one(
@@ -243,7 +243,7 @@ class _Attempt:
                 "root": data.root and str(Path(data.root).expanduser().absolute()),
                 "signature": data.signature(),
                 "train_images": len(self.dataset.train),
-                "test_images": len(self.dataset.test),
+                "test_images": data.count_test_images(find_facts(self.dataset)),
                 "classes": len(self.dataset.class_names),
             },
             # What a claim's verdict has to wait for.

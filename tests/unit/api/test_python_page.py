@@ -8,7 +8,7 @@ import torch
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 CONFIG = """\
 name: quickstart
-data: {name: shapes, train_size: 100, val_size: 20, batch_size: 20}
+data: {name: shapes, train_size: 100, val_size: 20, test_size: 40, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 train: {epochs: 1, device: cpu, threads: 1}
 sweep: {seeds: 2, grid: {model.norm.name: [none, batch]}}

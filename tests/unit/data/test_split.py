@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bnexp.data.split import stratified_split
+from bnexp.data.dataset import Dataset, LabelledImages
+from bnexp.data.split import choose_test_images, stratified_split
 from bnexp.errors import DataError
 
 TEN_EQUAL = np.repeat(np.arange(10), 100)
@@ -102,3 +103,39 @@ def test_a_training_size_beyond_what_is_left_is_refused():
     message = "train_size 901 is more than the 900 of 1,000 .* after val_size takes 100"
     with pytest.raises(DataError, match=message):
         stratified_split(TEN_EQUAL, 901, 100)
+
+
+@pytest.mark.parametrize("size", [10, 30, 57, 400])
+def test_a_test_size_takes_that_many_images_of_all_classes_in_proportion(size):
+    dataset = build(TEN_EQUAL)
+    part = choose_test_images(dataset, size)
+
+    assert len(part) == size
+    assert np.ptp(np.bincount(part.labels, minlength=10)) <= 1
+    numbers = part.images[:, 0, 0, 0].astype(int) * 256 + part.images[:, 0, 0, 1]
+    assert (np.diff(numbers) > 0).all()
+    assert part.labels.tolist() == TEN_EQUAL[numbers].tolist()
+    larger = choose_test_images(dataset, 500).images
+    assert {*map(bytes, part.images)} < {*map(bytes, larger)}
+
+
+def test_without_a_test_size_all_images_test():
+    dataset = build(TEN_EQUAL)
+    assert choose_test_images(dataset, None) is dataset.test
+
+
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [(1001, "more than the 1,000 test images"), (50, "none of d: each class")],
+)
+def test_a_test_size_that_cannot_be_had_is_refused(size, problem):
+    with pytest.raises(DataError, match=problem):
+        choose_test_images(build(SKEWED), size)
+
+
+def build(labels):
+    """Returns a dataset whose test images hold their number in their first two values."""
+    images = np.zeros((len(labels), 1, 1, 3), np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = np.divmod(np.arange(len(labels)), 256)
+    part = LabelledImages(images, labels)
+    return Dataset("made up", part, part, tuple("abcdefghij"[: labels.max() + 1]))
