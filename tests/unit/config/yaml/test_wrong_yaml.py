@@ -22,6 +22,7 @@ KNOWN_NORMS = (
     "batch, batch_renorm, dynamic_tanh, filter_response, group, instance, layer, layer_channels, "
     "noisy_batch, none, rms, sync_batch"
 )
+KNOWN_MODELS = "cnn, mlp, resnet, timm, torchvision, vgg, wide_resnet"
 
 
 def replaced(old, new):
@@ -72,10 +73,7 @@ WRONG = {
     ),
     "a model without a name": (
         replaced("  name: cnn\n", ""),
-        [
-            "c.yaml:4:3: model.name: this key is required: one of cnn, mlp, resnet, timm, "
-            "torchvision, vgg"
-        ],
+        [f"c.yaml:4:3: model.name: this key is required: one of {KNOWN_MODELS}"],
     ),
     "an unknown norm": (
         replaced("norm: batch", "norm: bacth"),
@@ -182,11 +180,7 @@ WRONG = {
     ),
     "an unknown model": (
         replaced("name: cnn", "name: resnt"),
-        [
-            "c.yaml:4:9: model.name: 'resnt' is not one of cnn, mlp, resnet, timm, torchvision, "
-            "vgg "
-            "(did you mean 'resnet'?)"
-        ],
+        [f"c.yaml:4:9: model.name: 'resnt' is not one of {KNOWN_MODELS} (did you mean 'resnet'?)"],
     ),
     "an unknown initialization": (
         replaced("norm: batch", "initialization: havier"),
