@@ -22,7 +22,7 @@ KNOWN_NORMS = (
     "batch, batch_renorm, dynamic_tanh, filter_response, group, instance, layer, layer_channels, "
     "noisy_batch, none, rms, sync_batch"
 )
-KNOWN_MODELS = "cnn, mlp, resnet, timm, torchvision, vgg, wide_resnet"
+KNOWN_MODELS = "cnn, densenet, mlp, resnet, timm, torchvision, vgg, wide_resnet"
 
 
 def replaced(old, new):
