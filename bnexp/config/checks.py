@@ -14,7 +14,7 @@ from bnexp.models.cnn.config import PlainCnnConfig
 from bnexp.models.model import NetworkConfig
 from bnexp.models.plans import find_pooled_norm
 from bnexp.norms import NormConfig
-from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.channel_groups import ChannelGroupsConfig
 from bnexp.wording import count
 
 
@@ -139,7 +139,8 @@ def _check_evaluation(
 
 def _find_kind(norm: NormConfig) -> str:
     """Returns what a norm that cannot work on its inputs suffers from."""
-    return "groups" if isinstance(norm, GroupNormConfig) else "single_value"
+    is_of_groups = isinstance(norm, ChannelGroupsConfig) and norm.statistics_batch(1) is None
+    return "groups" if is_of_groups else "single_value"
 
 
 def _evaluation_batches(

@@ -80,9 +80,17 @@ def is_activation(module: nn.Module) -> bool:
 
 
 def has_running_statistics(module: nn.Module) -> bool:
-    """Returns whether a module has a running mean and variance, as batch norms have."""
-    values = (getattr(module, name, None) for name in ("running_mean", "running_var"))
-    return all(isinstance(value, Tensor) for value in values)
+    """Returns whether a module has a running variance, as batch norms have.
+
+    Norms that subtract no mean have no running mean.
+    """
+    return isinstance(getattr(module, "running_var", None), Tensor)
+
+
+def find_running_mean(norm: nn.Module) -> Tensor | None:
+    """Returns a norm's running mean; None if it keeps none, since it subtracts no mean."""
+    mean = getattr(norm, "running_mean", None)
+    return mean if isinstance(mean, Tensor) else None
 
 
 def is_norm(module: nn.Module) -> bool:

@@ -24,7 +24,9 @@ def _refuse_even(size: int) -> int:
 OddKernelSize = Annotated[int, Field(ge=1, le=4095), AfterValidator(_refuse_even)]
 """Height and width of a kernel whose padding keeps the size; larger ones are taken for a slip."""
 
-Activation = Literal["relu", "leaky_relu", "elu", "prelu", "gelu", "silu", "tanh", "sigmoid"]
+Activation = Literal[
+    "relu", "leaky_relu", "elu", "prelu", "gelu", "silu", "tanh", "sigmoid", "identity"
+]
 Placement = Literal["before_activation", "after_activation"]
 
 ACTIVATIONS: dict[Activation, str] = {
@@ -36,6 +38,7 @@ ACTIVATIONS: dict[Activation, str] = {
     "silu": "SiLU",
     "tanh": "Tanh",
     "sigmoid": "Sigmoid",
+    "identity": "Identity",
 }
 """PyTorch's class of each activation; it is built with PyTorch's defaults."""
 _MEAN = "GlobalAveragePool"

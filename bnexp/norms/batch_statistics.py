@@ -34,6 +34,11 @@ class BatchStatisticsConfig(AffineNormConfig):
     null is the plain average over all batches so far.
     """
 
+    @property
+    def tracks_population(self) -> bool:
+        """Whether training moves running statistics, with which evaluation normalizes."""
+        return True
+
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the batch size: all images of a batch share statistics."""
         return batch_size

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from bnexp.diagnostics.layers import has_running_statistics
+from bnexp.diagnostics.layers import find_running_mean, has_running_statistics
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.training.evaluation import Images, Look, Score, classify, evaluate
 from bnexp.training.machine.precision import autocast
@@ -102,11 +102,11 @@ class _Moments:
     """Sums over all values of a channel, in float64."""
 
     def __init__(self, norm: nn.Module) -> None:
-        mean = norm.running_mean
-        assert isinstance(mean, Tensor)
-        dtype = torch.float32 if mean.device.type == "mps" else torch.float64
-        self.total = torch.zeros_like(mean, dtype=dtype)
-        self.squares = torch.zeros_like(mean, dtype=dtype)
+        variance = norm.running_var
+        assert isinstance(variance, Tensor)
+        dtype = torch.float32 if variance.device.type == "mps" else torch.float64
+        self.total = torch.zeros_like(variance, dtype=dtype)
+        self.squares = torch.zeros_like(variance, dtype=dtype)
         self.count = 0
 
     def add(self, inputs: Tensor) -> None:
@@ -119,12 +119,13 @@ class _Moments:
     def write(self, norm: nn.Module) -> None:
         mean = self.total / self.count
         variance = (self.squares / self.count - mean.square()).clamp_min(0)
-        norm.running_mean.copy_(mean)  # type: ignore[operator]
         norm.running_var.copy_(variance)  # type: ignore[operator]
+        if (running_mean := find_running_mean(norm)) is not None:
+            running_mean.copy_(mean)
 
 
 def tracks_population(module: nn.Module) -> bool:
-    """Returns whether a layer's running mean and variance stand for the population's.
+    """Returns whether a layer's running statistics stand for the population's.
 
     Frozen ones are not meant to follow the data.
     """

@@ -10,6 +10,7 @@ from torch import nn
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.norms import NORMS
 from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.evonorm.config import EvoNormConfig
 from bnexp.norms.filter_response.config import FilterResponseNormConfig
 from bnexp.norms.group.config import GroupNormConfig
 from bnexp.norms.layer.config import LayerNormConfig
@@ -29,6 +30,7 @@ VARIANTS = [
     BatchNormConfig(frozen=True),
     LayerNormConfig(affine=False),
     GroupNormConfig(channels_per_group=16),
+    EvoNormConfig(variant="B0"),
     FilterResponseNormConfig(learn_eps=True),
     FilterResponseNormConfig(threshold=False),
 ]

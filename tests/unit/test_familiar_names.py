@@ -54,6 +54,7 @@ def test_every_name_in_the_table_exists():
         ("model.norm=ln", "'layer'"),
         ("model.norm=LayerNorm2d", "'layer_channels'"),
         ("model.norm=RMSNorm", "'rms'"),
+        ("model.norm=EvoNorm2dB0", "'evonorm' with variant: B0"),
         ("model.norm=DyT", "'dynamic_tanh'"),
         ("model.norm=off", "'none'"),
         ("model.norm=false", "'none'"),

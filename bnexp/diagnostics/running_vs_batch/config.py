@@ -24,7 +24,8 @@ class RunningVsBatchConfig(DiagnosticConfig):
     Formula: for channel c, let m and v be mean and unbiased variance of the layer's input over
     (N, H, W), and μ and σ² the running statistics. `running_mean_gap/<layer>` is
     √(mean over c of (μ − m)² / (v + eps)); `running_std_gap/<layer>` is
-    √(mean over c of (½ ln((σ² + eps) / (v + eps)))²).
+    √(mean over c of (½ ln((σ² + eps) / (v + eps)))²). A norm that keeps no running mean, such as
+    EvoNorm-B0, has the second alone.
 
     Unit: standard deviations of the batch for the mean; for the standard deviation the natural
     logarithm of a ratio: 0.1 is about 10 %.

@@ -36,9 +36,9 @@ def check_setup(setup: Setup) -> Iterator[Finding]:
     """Yields what the end of the training will leave of the initial values."""
     for norm in setup.norms:
         steps = setup.steps
-        if not isinstance(norm, BatchStatisticsConfig) or norm.momentum is None or steps is None:
+        if not isinstance(norm, BatchStatisticsConfig) or not norm.tracks_population:
             continue
-        if getattr(norm, "frozen", False) or not norm.evaluates_images_alone:
+        if norm.momentum is None or steps is None:
             continue
         evidence = describe_share(norm.momentum, steps)
         if compute_share_left(norm.momentum, steps) > COLD_SHARE:

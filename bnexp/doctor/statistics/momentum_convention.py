@@ -37,7 +37,7 @@ def describe_horizon(momentum: float) -> str:
 def check_setup(setup: Setup) -> Iterator[Finding]:
     """Yields the horizon of each norm's average."""
     norms = [norm for norm in setup.norms if isinstance(norm, BatchStatisticsConfig)]
-    for momentum in dict.fromkeys(norm.momentum for norm in norms):
+    for momentum in dict.fromkeys(norm.momentum for norm in norms if norm.tracks_population):
         if momentum is not None:
             yield _judge(momentum, "model.norm.momentum")
 

@@ -34,8 +34,13 @@ def compute_ratio(running_var: Tensor, true_var: Tensor) -> float:
     return float((running_var[is_used] / true_var[is_used]).median()) if is_used.any() else 1.0
 
 
-def compute_shift(running_mean: Tensor, mean: Tensor, variance: Tensor) -> float:
-    """Returns the median over channels of how far the mean is off, in standard deviations."""
+def compute_shift(running_mean: Tensor | None, mean: Tensor | None, variance: Tensor) -> float:
+    """Returns the median over channels of how far the mean is off, in standard deviations.
+
+    It is 0 if the norm keeps no running mean.
+    """
+    if running_mean is None or mean is None:
+        return 0.0
     is_used = variance > 0
     shift = (running_mean - mean).abs()[is_used] / variance[is_used].sqrt()
     return float(shift.median()) if is_used.any() else 0.0
@@ -57,7 +62,7 @@ def check_network(network: Network) -> Iterator[Finding]:
     for name, (mean, variance) in (network.true_statistics if network.steps else {}).items():
         norm, values = network.tracking_norms[name], network.count_values(name)
         ratio = compute_ratio(norm.running_var, variance)  # type: ignore[arg-type]
-        shift = compute_shift(norm.running_mean, mean, variance)  # type: ignore[arg-type]
+        shift = compute_shift(getattr(norm, "running_mean", None), mean, variance)
         is_meant = network.averages_biased_variances(name)
         if values and not is_meant and is_biased(ratio, shift, values):
             found.append((name, ratio, values))

@@ -40,7 +40,7 @@ def check_network(network: Network) -> Iterator[Finding]:
         if not has_finite_statistics(norm):
             continue
         ratio = compute_ratio(norm.running_var, variance)  # type: ignore[arg-type]
-        shift = compute_shift(norm.running_mean, mean, variance)  # type: ignore[arg-type]
+        shift = compute_shift(getattr(norm, "running_mean", None), mean, variance)
         if network.averages_biased_variances(name) and values and values > 1:
             ratio *= values / (values - 1)
         factor = max(ratio, 1 / ratio) if ratio > 0 else float("inf")

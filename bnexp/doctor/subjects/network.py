@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
-from bnexp.diagnostics.layers import is_norm
+from bnexp.diagnostics.layers import find_running_mean, is_norm
 from bnexp.diagnostics.probe import leaving_no_trace
 from bnexp.norms import NormConfig
 from bnexp.training.evaluation import Images, Score
@@ -171,12 +171,18 @@ class Network:
         return self.inputs[name].count * min(size, group or size) // len(self.batch[0])
 
     @cached_property
-    def true_statistics(self) -> Mapping[str, tuple[Tensor, Tensor]]:
-        """Mean and variance over the training images, under these weights, by tracking norm."""
+    def true_statistics(self) -> Mapping[str, tuple[Tensor | None, Tensor]]:
+        """Mean and variance over the training images, under these weights, by tracking norm.
+
+        The mean is None if the norm keeps none.
+        """
         with leaving_no_trace(self.model):
             recalibrate(self.model, self.images, self.normalized_size, self.precision)
             return {
-                name: (norm.running_mean.clone(), norm.running_var.clone())  # type: ignore[operator]
+                name: (
+                    None if (mean := find_running_mean(norm)) is None else mean.clone(),
+                    norm.running_var.clone(),  # type: ignore[operator]
+                )
                 for name, norm in self.tracking_norms.items()
             }
 

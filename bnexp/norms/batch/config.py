@@ -79,6 +79,11 @@ class BatchNormConfig(GhostBatchesConfig):
         kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
         return kind(num_features, self.eps, self.momentum, self.affine, self.track_running_stats)
 
+    @property
+    def tracks_population(self) -> bool:
+        """Whether there are running statistics, and they are not frozen."""
+        return self.track_running_stats and not self.frozen
+
     def statistics_batch(self, batch_size: int) -> int | None:
         """Returns the images of a group; None if the statistics are frozen."""
         return None if self.frozen else super().statistics_batch(batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -103,7 +103,14 @@ def normalize_and_measure(
     return outputs, mean, variance
 
 
-def advance_average(layer: _BatchNorm) -> Tensor | float:
+class Averaging(Protocol):
+    """A layer that keeps a running average over its training steps."""
+
+    momentum: float | None
+    num_batches_tracked: Tensor | None
+
+
+def advance_average(layer: Averaging) -> Tensor | float:
     """Counts a training step and returns the weight of its batch in the running statistics."""
     assert layer.num_batches_tracked is not None
     layer.num_batches_tracked.add_(1)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
-
-from bnexp.errors import UsageError
-from bnexp.norms.norm import AffineNormConfig, Dimensions
+from bnexp.norms.channel_groups import ChannelGroupsConfig
+from bnexp.norms.norm import Dimensions
 
 if TYPE_CHECKING:
     from torch import nn
 
-DEFAULT_GROUPS = 32
 
-
-class GroupNormConfig(AffineNormConfig):
+class GroupNormConfig(ChannelGroupsConfig):
     """Normalizes groups of consecutive channels of each image.
 
     Formula: y = γ · (x − μ) / √(σ² + eps) + β, with one μ and σ² per image and group of
@@ -38,18 +33,6 @@ class GroupNormConfig(AffineNormConfig):
     """
 
     name: Literal["group"] = "group"
-    num_groups: int | None = Field(default=None, ge=1)
-    """Groups of channels; null is the paper's 32 unless `channels_per_group` is given."""
-    channels_per_group: int | None = Field(default=None, ge=1)
-    """Channels of a group, in place of `num_groups`; the paper's is 16."""
-
-    @model_validator(mode="after")
-    def _refuse_both_sizes(self) -> GroupNormConfig:
-        if self.num_groups and self.channels_per_group:
-            raise PydanticCustomError(
-                "groups", "num_groups and channels_per_group say the same; give one of them"
-            )
-        return self
 
     def build(self, num_features: int, dimensions: Dimensions = 2) -> nn.Module:
         """Returns a `torch.nn.GroupNorm`, which serves both forms.
@@ -59,36 +42,9 @@ class GroupNormConfig(AffineNormConfig):
         """
         from bnexp.norms.group.layer import GroupNorm
 
-        key, size = self._find_size()
-        if num_features % size:
-            raise UsageError(str(self.find_problem((num_features, 1, 1), batch_size=2)))
-        groups = num_features // size if key == "channels_per_group" else size
+        groups = self.count_groups(num_features)
         return GroupNorm(groups, num_features, eps=self.eps, affine=self.affine)
 
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns whether each channel is a group of its own."""
-        return self._find_size() in (("channels_per_group", 1), ("num_groups", num_features))
-
-    def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
-        """Returns that the groups do not divide the channels, or that one has a single value."""
-        channels, height, width = shape
-        key, size = self._find_size()
-        # One value per group: groups of 1×1 pixels of one channel each.
-        lone = {"num_groups": channels, "channels_per_group": 1}[key] if height * width == 1 else 0
-        divisors = (divisor for divisor in range(1, channels + 1) if channels % divisor == 0)
-        possible = [divisor for divisor in divisors if divisor != lone]
-        if size in possible:
-            return None
-        if not possible:
-            return "group norm would see one value per group (1 channel of 1×1 pixels); use more"
-        nearest = min(possible, key=lambda divisor: abs(divisor - size))
-        fix = f"the nearest possible {key} is {nearest}"
-        if channels % size:
-            return f"{key}: {size} does not divide the {channels} channels; {fix}"
-        return f"{key}: {size} leaves one value per group (1 channel of 1×1 pixels); {fix}"
-
-    def _find_size(self) -> tuple[str, int]:
-        """Returns the key that sets the groups' size, and its value."""
-        if self.channels_per_group:
-            return "channels_per_group", self.channels_per_group
-        return "num_groups", self.num_groups or DEFAULT_GROUPS
+        return self.find_size() in (("channels_per_group", 1), ("num_groups", num_features))

@@ -12,6 +12,7 @@ from bnexp.diagnostics.norm_statistics.config import NormStatisticsConfig
 from bnexp.diagnostics.running_vs_batch.config import RunningVsBatchConfig
 from bnexp.models.layers import Scale
 from bnexp.norms import NORMS
+from bnexp.norms.evonorm.config import EvoNormConfig
 from bnexp.parts import part_name
 
 
@@ -78,6 +79,18 @@ def test_there_is_no_gap_if_the_running_statistics_are_the_batchs():
     found = measure(RunningVsBatchConfig(), model, INPUTS)
 
     assert found == pytest.approx({"running_mean_gap/0": 0.0, "running_std_gap/0": 0.0}, abs=1e-6)
+
+
+def test_a_norm_without_a_running_mean_has_the_gap_of_deviations_alone():
+    model = nn.Sequential(EvoNormConfig(variant="B0", momentum=0.5).build(2, 1))
+
+    found = measure(RunningVsBatchConfig(), model, INPUTS)
+    spreads = [math.log(8.5 / 16) / 2, math.log(0.625 / 0.25) / 2]
+    expected = math.sqrt(sum(value**2 for value in spreads) / 2)
+    assert found == pytest.approx({"running_std_gap/0": expected}, rel=1e-4)
+    held = measure(NormStatisticsConfig(), model, INPUTS)
+    assert "running_var_mean/0" in held
+    assert "running_mean_mean/0" not in held
 
 
 def test_gaps_are_those_of_the_formula_after_the_running_statistics_have_moved():

@@ -27,9 +27,12 @@ from bnexp.doctor.setup.normalization_batch import check_network
 from bnexp.doctor.statistics.unfrozen import find_moved
 from bnexp.doctor.subjects.built import build_untrained
 from bnexp.doctor.subjects.network import Network, PlainImages, count_forward_passes, digest_buffers
+from bnexp.norms import NORMS
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_renorm.config import BatchRenormConfig
+from bnexp.norms.evonorm.config import EvoNormConfig
 from bnexp.norms.filter_response.config import FilterResponseNormConfig
+from bnexp.parts import part_name
 from bnexp.training.evaluation import Score
 
 
@@ -39,6 +42,21 @@ def find_wrong(network):
 
 def test_a_well_trained_network_has_nothing_wrong():
     assert find_wrong(trained()) == {}
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=part_name)
+def test_no_norm_is_wrong_in_a_well_trained_network(norm):
+    config = norm(**({"num_groups": 4} if "num_groups" in norm.model_fields else {}))
+    assert find_wrong(trained(config.build(8), norm_configs={"1": config})) == {}
+
+
+def test_a_running_variance_without_a_mean_is_examined_too():
+    sound, sick = (trained(EvoNormConfig(variant="B0").build(8), steps=200) for _ in range(2))
+    sick.model[1].running_var.fill_(500.0)
+
+    assert [*sound.tracking_norms] == ["1"]
+    assert find_wrong(sound) == {}
+    assert find_wrong(sick)["stale"].place == "1"
 
 
 def test_looking_changes_nothing():

@@ -9,7 +9,11 @@ from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.batch_statistics import BatchStatisticsConfig
 from bnexp.norms.reference import compute_statistics, normalize, update_running
 
-CONFIGS = [norm() for norm in NORMS if issubclass(norm, BatchStatisticsConfig)]
+CONFIGS = [
+    config
+    for config in (norm() for norm in NORMS if issubclass(norm, BatchStatisticsConfig))
+    if config.tracks_population
+]
 C = 5
 
 

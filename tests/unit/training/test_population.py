@@ -1,5 +1,7 @@
 """Population statistics against sums written out, and their trace: none."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 from bnexp.data.batches import ChannelStatistics, ResidentImages
 from bnexp.data.dataset import LabelledImages
 from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.evonorm.config import EvoNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.training.evaluation import evaluate
 from bnexp.training.population import Evaluator, recalibrate
@@ -195,6 +198,21 @@ def test_a_norm_that_is_not_made_from_pytorchs_is_evaluated_with_the_same_statis
         )
     assert same(model, before)
     assert not model[0]._forward_pre_hooks
+
+
+def test_a_norm_without_a_running_mean_is_evaluated_with_any_statistics(images):
+    model = nn.Sequential(EvoNormConfig(variant="B0").build(3), nn.Flatten(), nn.Linear(108, 4))
+    inputs, targets = images.gather(torch.arange(60))
+    before = state_of(model)
+
+    batch = score(model, images, "batch", 60)
+    assert same(model, before)
+    in_training = nn.functional.cross_entropy(copy.deepcopy(model)(inputs), targets)
+    assert batch.loss == pytest.approx(in_training.item(), rel=1e-5)
+    precise = score(model, images, "precise", 20)
+    recalibrate(model, images, 20, "fp32")
+    torch.testing.assert_close(model[0].running_var, inputs.var((0, 2, 3), correction=0))
+    assert evaluate(model, images, "fp32") == precise
 
 
 def test_a_network_without_norm_scores_the_same_with_all_of_them(images):

@@ -91,7 +91,7 @@ def test_feature_maps_have_the_memory_format_of_the_config(name, norm, dataset):
     memory_format = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
     config = configure(
         memory_format=name,
-        norm=norm(**({"num_groups": 2} if norm.__name__ == "GroupNormConfig" else {})),
+        norm=norm(**({"num_groups": 2} if "num_groups" in norm.model_fields else {})),
         data={"augment": ("horizontal_flip",)},
     )
     parts, found = build_parts(config, dataset, CPU), []

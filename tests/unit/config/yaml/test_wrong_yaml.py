@@ -19,8 +19,8 @@ train: {epochs: 2}
 
 # Written out, so that a change of a name or of the order is seen here.
 KNOWN_NORMS = (
-    "batch, batch_renorm, dynamic_tanh, filter_response, group, instance, layer, layer_channels, "
-    "noisy_batch, none, rms, sync_batch"
+    "batch, batch_renorm, dynamic_tanh, evonorm, filter_response, group, instance, layer, "
+    "layer_channels, noisy_batch, none, rms, sync_batch"
 )
 KNOWN_MODELS = "cnn, densenet, mlp, resnet, timm, torchvision, vgg, wide_resnet"
 

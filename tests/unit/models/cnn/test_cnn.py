@@ -149,6 +149,7 @@ def test_a_pooling_takes_the_largest_or_the_mean_of_its_window(pool, expected):
         ("silu", -2 / (1 + math.exp(2))),
         ("tanh", math.tanh(-2)),
         ("sigmoid", 1 / (1 + math.exp(2))),
+        ("identity", -2.0),
     ],
 )
 def test_an_activation_is_the_one_of_that_name(activation, expected):

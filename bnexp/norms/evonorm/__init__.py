@@ -1,0 +1,1 @@
+"""EvoNorm, a norm and an activation in one."""
