@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from bnexp.config.yaml.reader import read_yaml_file
+from bnexp.data.split import choose_test_images
 from bnexp.diagnostics.layers import find_idle
 from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.plan import PlannedRun, decide
@@ -172,9 +173,12 @@ class _Attempt:
         return state
 
     def _keep(self, answers: Answers) -> None:
-        most = self.run.spec.config.evaluate.mistakes
+        config = self.run.spec.config
+        test = choose_test_images(self.dataset, config.data.test_size)
         if len(self.dataset.class_names) <= MOST_CLASSES_OF_A_DATASET:
-            self.run.folder.write_predictions(answers.to_predictions(self.dataset, most).encode())
+            dataset = replace(self.dataset, test=test)
+            predictions = answers.to_predictions(dataset, config.evaluate.mistakes)
+            self.run.folder.write_predictions(predictions.encode())
 
     def _begin(self) -> None:
         folder, source = self.run.folder, self.run.source
