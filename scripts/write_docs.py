@@ -32,9 +32,9 @@ from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.doctor.registry import ROOMS, find_checks
 from bnexp.models import MODELS
 from bnexp.models.borrowed.own import OwnNormsConfig
-from bnexp.models.cnn.config import ConvLayer, PoolLayer
+from bnexp.models.cnn.config import ConvLayer, DropoutLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
-from bnexp.models.layers import WSConv2d
+from bnexp.models.layers import ScaledWSConv2d, WSConv2d
 from bnexp.norms import NORMS, NormConfig, reference
 from bnexp.parts import Part, keys_of, part_name
 from bnexp.runs.record import Scalar
@@ -200,7 +200,7 @@ def write_config_page() -> str:
     lines += write_section("The file", [ExperimentConfig])
     lines += write_section("`data`: the dataset", DATASETS)
     lines += write_section("`model`: the network", MODELS)
-    lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer])
+    lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer, DropoutLayer])
     lines += write_section("`model.initialization`: the first weights", INITIALIZATIONS)
     note = "Formulas, shapes and sources of all norms: [norms.md](norms.md)."
     lines += write_section("`norm`: the normalization layer", [*NORMS, OwnNormsConfig], note)
@@ -225,6 +225,7 @@ def write_norms_page() -> str:
         "table": table,
         "norms": sections,
         "weight_standardization": write_headings(WSConv2d),
+        "scaled_weight_standardization": write_headings(ScaledWSConv2d),
         "reference": Path(reference.__file__).read_text(encoding="utf-8"),
     }
     return fill_in(NORMS_TEMPLATE, parts)

@@ -10,7 +10,7 @@ from bnexp.config.finding import Finding, KeyPath
 from bnexp.config.optim import StepScheduleConfig
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.models import ImpossibleModelError, NormSite
-from bnexp.models.cnn.config import PlainCnnConfig
+from bnexp.models.cnn.config import ConvLayer, PlainCnnConfig
 from bnexp.models.model import NetworkConfig
 from bnexp.models.plans import find_pooled_norm
 from bnexp.norms import NormConfig
@@ -29,7 +29,7 @@ def check_experiment(
     """
     facts = facts or config.data.facts()
     findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
-    findings += [*_check_threads(config), *_check_classes(config.data)]
+    findings += [*_check_biases(config), *_check_threads(config), *_check_classes(config.data)]
     if facts is None:
         return findings
     findings += _check_split(config.data, facts)
@@ -174,13 +174,33 @@ def _check_interval(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[F
 
 
 def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]:
-    is_on = getattr(config.model, "weight_standardization", False)
-    if is_on and not config.model.norm.normalizes:
+    is_plain = getattr(config.model, "weight_standardization", False) is True
+    if is_plain and not config.model.norm.normalizes:
         reason = (
             "standardized filters have variance 1, so that without a norm after them the "
-            "activations explode; set model.norm, e.g. to group, or leave this out"
+            "activations explode; set model.norm, e.g. to group, or write scaled for true"
         )
         yield Finding(("model", "weight_standardization"), reason)
+
+
+def _check_biases(config: ExperimentConfig) -> Iterator[Finding]:
+    """Finds biases that a config asks for and that the norm right after them subtracts."""
+    model = config.model
+    if not isinstance(model, PlainCnnConfig) or model.bias is not True:
+        return
+    wasted = [
+        layer.conv * model.count_copies()
+        for layer in model.list_layers()
+        if isinstance(layer, ConvLayer)
+        and model.norm_follows(layer)
+        and (layer.norm or model.norm).subtracts_channel_means(layer.conv)
+    ]
+    if wasted:
+        reason = (
+            f"the norm right after them subtracts {count(sum(wasted), 'bias')}, which "
+            "learn nothing; auto leaves them out, unless you want another code's parameter count"
+        )
+        yield Finding(("model", "bias"), reason, is_error=False, kind="conv_bias")
 
 
 def _check_doubtful_norms(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from bnexp.models.initialization import AnyInitialization, HeConfig
-from bnexp.models.plans import Activation, LayerPlan, NormSite, Plan, find_norms
+from bnexp.models.plans import (
+    ACTIVATIONS,
+    Activation,
+    LayerPlan,
+    NormSite,
+    Plan,
+    find_norms,
+    plan_dropout,
+)
 from bnexp.norms import AnyNorm
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.parts import Part
@@ -105,14 +113,15 @@ class NetworkConfig(ModelConfig):
 
     def plan_dropout(self) -> LayerPlan:
         """Returns the dropout, or the identity if nothing is dropped."""
-        return LayerPlan("Dropout", self.dropout) if self.dropout else LayerPlan("Identity")
+        return plan_dropout(self.dropout)
 
 
 class ConvolutionalConfig(NetworkConfig):
     """What bnexp's own convolutional networks have in common."""
 
-    weight_standardization: bool = False
-    """Standardize each filter of every convolution before it is used (Qiao et al. 2019)."""
+    weight_standardization: bool | Literal["scaled"] = False
+    """Standardize each filter of every convolution before it is used: true as Qiao et al. 2019 do,
+    for a norm to follow; scaled as Brock et al. 2021 do, which stands in for a norm."""
 
     def plan_conv(
         self,
@@ -127,9 +136,12 @@ class ConvolutionalConfig(NetworkConfig):
     ) -> LayerPlan:
         """Returns a convolution, whose default padding keeps the size at stride 1.
 
-        With or without weight standardization it has the same parameters by the same names.
+        With or without weight standardization it has the same parameters by the same names;
+        scaled standardization adds a `gain`.
         """
-        kind = "WSConv2d" if self.weight_standardization else "Conv2d"
+        kind, own = "WSConv2d" if self.weight_standardization else "Conv2d", dict[str, Any]()
+        if self.weight_standardization == "scaled":
+            kind, own = "ScaledWSConv2d", {"activation": ACTIVATIONS[self.activation]}
         sizes = (in_channels, out_channels, kernel_size, stride)
         padding = kernel_size // 2 if padding is None else padding
-        return LayerPlan(kind, *sizes, padding=padding, groups=groups, bias=bias)
+        return LayerPlan(kind, *sizes, padding=padding, groups=groups, bias=bias, **own)

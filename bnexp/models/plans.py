@@ -110,6 +110,11 @@ def _list_leaves(plan: Plan) -> Iterator[LayerPlan | NormSite]:
             yield part
 
 
+def plan_dropout(share: float) -> LayerPlan:
+    """Returns a dropout of that share of the values, or the identity if nothing is dropped."""
+    return LayerPlan("Dropout", share) if share else LayerPlan("Identity")
+
+
 def plan_norm_and_activation(
     norm: NormSite, activation: Activation, placement: Placement
 ) -> dict[str, LayerPlan | NormSite]:

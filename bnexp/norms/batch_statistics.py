@@ -43,9 +43,9 @@ class BatchStatisticsConfig(AffineNormConfig):
         """Returns the batch size: all images of a batch share statistics."""
         return batch_size
 
-    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
-        """Returns whether each image has statistics of its own."""
-        return self.statistics_batch(batch_size) == 1
+    def subtracts_channel_means(self, num_features: int) -> bool:
+        """Returns that it does, each channel having a mean of its own."""
+        return True
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns that a channel would have one value, which has no variance."""

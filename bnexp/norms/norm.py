@@ -66,13 +66,18 @@ class NormConfig(Part):
         """
         return self
 
+    def subtracts_channel_means(self, num_features: int) -> bool:
+        """Returns whether training subtracts each channel's own mean, and a bias with it."""
+        return False
+
     def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
         """Returns whether the mean over space is β in training, whatever image comes in.
 
         It is if each channel of each image is normalized by itself. Global average pooling
         right after such a layer sees nothing of the image.
         """
-        return False
+        has_own_mean = (self.statistics_batch(batch_size) or 1) == 1
+        return has_own_mean and self.subtracts_channel_means(num_features)
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns why the layer cannot train on such inputs, with the fix; None if it can.

@@ -209,11 +209,11 @@ def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.devic
 
 
 def _find_norm_parameters(model: nn.Module) -> set[str]:
-    """Returns the names of γ and β: the parameters outside convolutions and linear maps."""
+    """Returns the names of γ and β: all but weights and biases of convolutions and linear maps."""
     plain = (nn.Conv2d, nn.Linear, nn.PReLU)
     return {
         f"{prefix}.{name}"
         for prefix, module in model.named_modules()
-        if not isinstance(module, plain)
         for name, _ in module.named_parameters(recurse=False)
+        if not (isinstance(module, plain) and name in ("weight", "bias"))
     }

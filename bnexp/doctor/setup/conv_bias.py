@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from bnexp.config.finding import dotted
 from bnexp.doctor.finding import Finding, Severity
+from bnexp.doctor.subjects.setup import Setup
 from bnexp.wording import count, name_some
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ CAUSE = (
     "batch and instance norm subtract each channel's mean, the bias with it, so that it has no "
     "effect and no gradient; if an activation stands between, or the norm comes first, it counts"
 )
-FIX = "build these layers with bias=False; β takes the bias's place"
+FIX = "build these layers with bias=False (model.bias: auto in a config); β takes the bias's place"
 
 _ZERO = 1e-4
 """A sum of gradients that is a smaller share of their absolute sum is rounding."""
@@ -76,10 +78,18 @@ def _adds_up_to_zero(gradient: Tensor | None) -> bool:
     return bool((values.sum(axes).abs() <= _ZERO * values.abs().sum(axes)).all())
 
 
+def check_setup(setup: Setup) -> Iterator[Finding]:
+    """Yields what the config's own check says about biases."""
+    for found in setup.findings:
+        if found.kind == "conv_bias":
+            what = "biases are subtracted by the next norm"
+            yield Finding(what, found.reason, "warning", dotted(found.path))
+
+
 def check_network(network: Network) -> Iterator[Finding]:
     """Yields the layers with a bias that the next norm subtracts.
 
-    That of linear layers is a note: the MLP of the textbooks has them, and a config cannot choose.
+    That of linear layers is a note: the MLP of the textbooks has them.
     """
     from torch import nn
 

@@ -18,6 +18,7 @@ from bnexp.models.plans import (
     OddKernelSize,
     Placement,
     Plan,
+    plan_dropout,
     plan_norm_and_activation,
 )
 from bnexp.norms import AnyNorm
@@ -37,6 +38,9 @@ class ConvLayer(Part):
     """Height and width of the kernel, odd; the padding keeps the size at stride 1."""
     stride: int = Field(default=1, ge=1)
     """Step of the kernel in pixels."""
+    groups: int = Field(default=1, ge=1)
+    """Groups of channels that are convolved apart; must divide the channels on both sides. As many
+    as input channels make a depthwise convolution."""
     norm: AnyNorm | None = None
     """The norm of this layer; null takes the model's."""
     placement: Placement | None = None
@@ -54,19 +58,28 @@ class PoolLayer(Part):
     """Height, width and step of the window in pixels."""
 
 
+class DropoutLayer(Part):
+    """Dropout between layers, of single values as in `torch.nn.Dropout`."""
+
+    dropout: float = Field(ge=0, lt=1)
+    """Share of the values that training sets to zero; 0 does nothing, and can be swept."""
+
+
 def _layer_kind(value: Any) -> str | None:  # noqa: ANN401 - any YAML value may stand there
-    for kind in ("conv", "pool"):
+    for kind in ("conv", "pool", "dropout"):
         if (isinstance(value, dict) and kind in value) or hasattr(value, kind):
             return kind
     return None
 
 
 Layer = Annotated[
-    Annotated[ConvLayer, Tag("conv")] | Annotated[PoolLayer, Tag("pool")],
+    Annotated[ConvLayer, Tag("conv")]
+    | Annotated[PoolLayer, Tag("pool")]
+    | Annotated[DropoutLayer, Tag("dropout")],
     Discriminator(
         _layer_kind,
         custom_error_type="unknown_layer",
-        custom_error_message="a layer is {conv: CHANNELS} or {pool: max}",
+        custom_error_message="a layer is {conv: CHANNELS}, {pool: max} or {dropout: 0.2}",
     ),
 ]
 
@@ -78,10 +91,13 @@ class PlainCnnConfig(ConvolutionalConfig):
     """Where the norm sits: conv-norm-activation, or conv-activation-norm."""
     head: Literal["global_avg_pool", "flatten"] = "global_avg_pool"
     """What stands between the last layer and the linear one: the mean over space, or all of it."""
+    bias: bool | Literal["auto"] = "auto"
+    """Learn a bias in every convolution (true) or in none (false); auto leaves it out if a norm
+    follows at once. Many tutorials have them all, though batch norm subtracts them again."""
 
     @abstractmethod
     def list_layers(self) -> Sequence[Layer]:
-        """Returns the convolutions and poolings in order."""
+        """Returns the convolutions, poolings and dropouts in order."""
 
     def count_copies(self) -> int:
         """Returns how many times each convolution stands in a row."""
@@ -91,7 +107,7 @@ class PlainCnnConfig(ConvolutionalConfig):
         """Returns the layers before the last linear one, and the features that they give it.
 
         Raises:
-            ImpossibleModelError: A pooling is larger than what reaches it.
+            ImpossibleModelError: A pooling is larger than what reaches it, or groups do not divide.
         """
         height, width, channels = image_shape
         layers: dict[str, LayerPlan | Plan] = {}
@@ -104,6 +120,8 @@ class PlainCnnConfig(ConvolutionalConfig):
                     )
                 height, width = height // layer.size, width // layer.size
                 layers[name] = LayerPlan(_POOLS[layer.pool], layer.size)
+            elif isinstance(layer, DropoutLayer):
+                layers[name] = plan_dropout(layer.dropout)
             else:
                 height = (height - 1) // layer.stride + 1
                 width = (width - 1) // layer.stride + 1
@@ -114,6 +132,11 @@ class PlainCnnConfig(ConvolutionalConfig):
         pool = LayerPlan("GlobalAveragePool" if is_pooled else "Flatten")
         features = channels if is_pooled else channels * height * width
         return {"layers": layers, "pool": pool, "dropout": self.plan_dropout()}, features
+
+    def norm_follows(self, layer: ConvLayer) -> bool:
+        """Returns whether a norm comes right after the convolution, whose β can be its bias."""
+        is_next = (layer.placement or self.placement) == "before_activation"
+        return is_next and (layer.norm or self.norm).normalizes
 
     def _list_copies(self) -> Iterator[tuple[str, int, Layer]]:
         """Yields each layer with its name and its place in the list; only the first has a stride.
@@ -132,9 +155,13 @@ class PlainCnnConfig(ConvolutionalConfig):
     ) -> Plan:
         site = NormSite(("layers", index), layer.norm or self.norm, shape)
         placement = layer.placement or self.placement
-        # A norm that follows at once subtracts the bias.
-        bias = placement == "after_activation" or not site.norm.normalizes
-        conv = self.plan_conv(in_channels, layer.conv, layer.kernel_size, layer.stride, bias=bias)
+        for channels, side in ((in_channels, "input"), (layer.conv, "output")):
+            if channels % layer.groups:
+                reason = f"groups: {layer.groups} does not divide the {channels} {side} channels"
+                raise ImpossibleModelError(("layers", index), reason)
+        sizes = (in_channels, layer.conv, layer.kernel_size, layer.stride)
+        bias = not self.norm_follows(layer) if self.bias == "auto" else self.bias
+        conv = self.plan_conv(*sizes, bias=bias, groups=layer.groups)
         activation = layer.activation or self.activation
         return {"conv": conv, **plan_norm_and_activation(site, activation, placement)}
 
@@ -143,7 +170,7 @@ class CnnConfig(PlainCnnConfig):
     """Convolutions and poolings in a row, then one linear layer.
 
     Each convolution is a block: conv-norm-activation (`before_activation`) or
-    conv-activation-norm (`after_activation`). A convolution has no bias if a norm
+    conv-activation-norm (`after_activation`). By default a convolution has no bias if a norm
     follows at once, since the norm would subtract it.
     """
 
@@ -162,10 +189,10 @@ class CnnConfig(PlainCnnConfig):
         ),
         min_length=1,
     )
-    """Convolutions `{conv: CHANNELS}` and poolings `{pool: max}` in order."""
+    """Convolutions `{conv: CHANNELS}`, poolings `{pool: max}` and `{dropout: SHARE}` in order."""
     repeat: int = Field(default=1, ge=1, le=MOST_COPIES)
     """How many times each convolution stands in a row, with its norm and activation: an axis of
-    depth. Poolings stand once, and only the first of a row has the layer's stride, so that the
+    depth. Other layers stand once, and only the first of a row has the layer's stride, so that the
     sizes stay: six convolutions at 1, 2 and 4 make nets of depth 6, 12 and 24."""
 
     @field_validator("layers")

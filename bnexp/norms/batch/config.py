@@ -88,6 +88,10 @@ class BatchNormConfig(GhostBatchesConfig):
         """Returns the images of a group; None if the statistics are frozen."""
         return None if self.frozen else super().statistics_batch(batch_size)
 
+    def subtracts_channel_means(self, num_features: int) -> bool:
+        """Returns whether the mean is the batch's, not a frozen one."""
+        return not self.frozen
+
     @property
     def evaluates_images_alone(self) -> bool:
         """Whether there are running statistics to evaluate with."""

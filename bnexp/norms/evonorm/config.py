@@ -85,8 +85,8 @@ class EvoNormConfig(ChannelGroupsConfig, BatchStatisticsConfig):
         """Returns the batch size for B0; None for S0."""
         return batch_size if self.variant == "B0" else None
 
-    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
-        """Returns that it does not, since no mean is subtracted."""
+    def subtracts_channel_means(self, num_features: int) -> bool:
+        """Returns that it does not: it divides only."""
         return False
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:

@@ -45,6 +45,6 @@ class GroupNormConfig(ChannelGroupsConfig):
         groups = self.count_groups(num_features)
         return GroupNorm(groups, num_features, eps=self.eps, affine=self.affine)
 
-    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
+    def subtracts_channel_means(self, num_features: int) -> bool:
         """Returns whether each channel is a group of its own."""
         return self.find_size() in (("channels_per_group", 1), ("num_groups", num_features))

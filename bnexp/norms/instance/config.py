@@ -51,8 +51,8 @@ class InstanceNormConfig(AffineNormConfig):
         # PyTorch's InstanceNorm2d gives up the channels-last memory format; this keeps it.
         return GroupNorm(num_features, num_features, **self.settings)
 
-    def fixes_channel_means(self, num_features: int, batch_size: int) -> bool:
-        """Returns that it does, each channel having its own mean subtracted."""
+    def subtracts_channel_means(self, num_features: int) -> bool:
+        """Returns that it does, each channel of each image being a group of its own."""
         return True
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:

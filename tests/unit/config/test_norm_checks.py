@@ -1,7 +1,10 @@
 """Set-ups that a norm cannot work in, or hardly, are told at the key to change."""
 
 import pytest
+import yaml
 
+from bnexp.config.checks import check_experiment
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import load_experiment
 from bnexp.errors import ConfigError
 from bnexp.norms.sync_batch.config import SyncBatchNormConfig
@@ -322,6 +325,45 @@ def test_weight_standardization_without_a_norm_is_told(tmp_path):
 
     with pytest.raises(ConfigError, match="standardized filters have variance 1"):
         load_experiment(path)
+
+
+def test_scaled_weight_standardization_needs_no_norm(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "name: x\ndata: {name: cifar10}\n"
+        "model: {name: cnn, layers: [{conv: 8}], norm: none, weight_standardization: scaled}\n"
+    )
+
+    assert load_experiment(path).runs
+
+
+@pytest.mark.parametrize(
+    ("model", "biases"),
+    [
+        ("norm: batch, repeat: 2", 48),
+        ("norm: instance", 24),
+        ("norm: {name: group, num_groups: 8}", 8),
+        ("norm: layer", None),
+        ("norm: evonorm", None),
+        ("norm: {name: batch, frozen: true}", None),
+        ("norm: none", None),
+        ("norm: batch, placement: after_activation", None),
+    ],
+)
+def test_biases_that_a_norm_subtracts_are_warned_about_if_the_config_asks_for_them(model, biases):
+    layers = "[{conv: 8}, {dropout: 0.1}, {conv: 16}]"
+    text = f"{{name: cnn, head: flatten, layers: {layers}, {model}, bias: true}}"
+    config = ExperimentConfig.model_validate(
+        {"name": "x", "data": {"name": "shapes"}, "model": yaml.safe_load(text)}, strict=False
+    )
+
+    found = [one for one in check_experiment(config) if one.path == ("model", "bias")]
+    assert len(found) == (biases is not None)
+    if found:
+        assert not found[0].is_error
+        assert f"subtracts {biases} biases, which learn nothing" in found[0].reason
+    auto = config.model_copy(update={"model": config.model.model_copy(update={"bias": "auto"})})
+    assert not [one for one in check_experiment(auto) if one.path == ("model", "bias")]
 
 
 def test_sync_batch_is_said_to_be_batch_in_one_process():

@@ -10,7 +10,7 @@ from torch import nn
 
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ImpossibleModelError
-from bnexp.models.layers import WSConv2d
+from bnexp.models.layers import ScaledWSConv2d, WSConv2d
 from bnexp.models.model import NetworkConfig
 from bnexp.models.plans import find_pooled_norm
 from bnexp.norms import NORMS
@@ -189,14 +189,17 @@ def test_all_norm_sites_are_the_norms_of_the_network(model):
     [model for model in MODELS if "weight_standardization" in model.model_fields],
     ids=part_name,
 )
-def test_weight_standardization_changes_every_convolution_and_no_name(model):
+@pytest.mark.parametrize(("kind", "layer"), [(True, WSConv2d), ("scaled", ScaledWSConv2d)])
+def test_weight_standardization_changes_every_convolution_and_no_name(model, kind, layer):
     fields = {"shortcut": "projection"} if "shortcut" in model.model_fields else {}
     plain = build(model, **fields)
-    standardized = build(model, weight_standardization=True, **fields)
+    standardized = build(model, weight_standardization=kind, **fields)
 
     kinds = {type(module) for module in standardized.modules() if isinstance(module, nn.Conv2d)}
-    assert kinds == {WSConv2d}
-    assert standardized.state_dict().keys() == plain.state_dict().keys()
+    assert kinds == {layer}
+    gains = {name for name in standardized.state_dict() if name.endswith(".gain")}
+    assert standardized.state_dict().keys() - gains == plain.state_dict().keys()
+    assert bool(gains) == (kind == "scaled")
     other = weights_of(plain)
     assert all(torch.equal(w, other[name]) for name, w in weights_of(standardized).items())
 

@@ -7,8 +7,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from bnexp.config.load import load_experiment
+from bnexp.config.shipped import find_shipped
 from bnexp.models import ImpossibleModelError
-from bnexp.models.cnn.config import CnnConfig, ConvLayer, PoolLayer
+from bnexp.models.cnn.config import CnnConfig, ConvLayer, DropoutLayer, PoolLayer
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
 from bnexp.training.initialization import initialize
@@ -84,6 +86,89 @@ def test_the_tutorial_network_has_the_parameters_of_its_closed_form():
     convolutions, norms = 9 * 3 * 16 + 9 * 16 * 32, 2 * 16 + 2 * 32
     assert count_parameters(model) == convolutions + norms + (32 * 8 * 8 + 1) * 10
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(("bias", "left_out"), [(True, 0), ("auto", 16 + 32), (False, 16 + 32)])
+def test_the_tutorial_network_has_its_printed_25674_parameters_with_all_biases(bias, left_out):
+    spec = load_experiment(find_shipped("tutorial-cnn").path, [f"model.bias={str(bias).lower()}"])
+    (config,) = {run.config.model for run in spec.runs if run.config.model.norm.normalizes}
+
+    # conv 16 and conv 32 with bias and γ, β, and Linear(32·8·8, 10).
+    assert count_parameters(config.build((32, 32, 3), 10)) == 25_674 - left_out
+
+
+@pytest.mark.parametrize(("bias", "left_out"), [(True, 0), ("auto", 64)])
+def test_the_block_of_the_tutorials_has_its_printed_1920_parameters(bias, left_out):
+    spec = load_experiment(find_shipped("conv-block").path, [f"model.bias={str(bias).lower()}"])
+    (config,) = {run.config.model for run in spec.runs if run.config.model.norm.normalizes}
+
+    assert count_parameters(config.build((32, 32, 3), 10).layers) == 1_920 - left_out
+
+
+@pytest.mark.parametrize("placement", ["before_activation", "after_activation"])
+@pytest.mark.parametrize("norm", [BATCH, NONE], ids=lambda norm: norm.name)
+@pytest.mark.parametrize("bias", [True, False])
+def test_biases_are_in_all_convolutions_or_in_none_if_the_config_says_so(bias, norm, placement):
+    layers = (ConvLayer(conv=4), ConvLayer(conv=4))
+    model = CnnConfig(layers=layers, norm=norm, placement=placement, bias=bias).build((8, 8, 3), 5)
+
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert [module.bias is not None for module in convolutions] == [bias] * 2
+    assert model.linear.bias is not None
+
+
+def test_a_grouped_convolution_is_pytorchs():
+    layers = (ConvLayer(conv=8), ConvLayer(conv=12, groups=4, stride=2))
+    model = CnnConfig(layers=layers, norm=NONE).build((8, 8, 3), 5)
+    conv, plain = model.layers[1].conv, nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4)
+    plain.load_state_dict(conv.state_dict())
+    features = torch.randn(2, 8, 8, 8)
+
+    assert torch.equal(conv(features), plain(features))
+    assert conv.weight.shape == (12, 2, 3, 3)
+    initialize(model, seed=0)
+    depthwise = CnnConfig(layers=(ConvLayer(conv=256), ConvLayer(conv=256, groups=256)), norm=NONE)
+    wide = depthwise.build((8, 8, 3), 5)
+    initialize(wide, seed=0)
+    assert wide.layers[1].conv.weight.std().item() == pytest.approx((2 / 9) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ((ConvLayer(conv=8, groups=4),), "groups: 4 does not divide the 3 input channels"),
+        (
+            (PoolLayer(pool="max"), ConvLayer(conv=8, groups=3)),
+            "groups: 3 does not divide the 8 output channels",
+        ),
+    ],
+    ids=["input", "output"],
+)
+def test_groups_that_do_not_divide_the_channels_are_impossible(layers, said):
+    with pytest.raises(ImpossibleModelError, match=said) as caught:
+        CnnConfig(layers=layers).build((8, 8, 3), 5)
+    assert caught.value.path == ("layers", len(layers) - 1)
+
+
+def test_dropout_between_layers_zeroes_that_share_in_training_and_moves_no_weight():
+    def build(share):
+        layers = (ConvLayer(conv=4), DropoutLayer(dropout=share), ConvLayer(conv=4))
+        config = CnnConfig(layers=layers, norm=BATCH, repeat=2)
+        model = config.build((8, 8, 3), 5)
+        initialize(model, seed=0)
+        return config, model
+
+    (config, dropped), (_, plain) = build(0.25), build(0.0)
+    ones = torch.ones(1, 40, 20, 20)
+
+    found = dropped.layers[2](ones)
+    assert (found == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+    assert found.max().item() == pytest.approx(1 / 0.75)
+    assert torch.equal(plain.layers[2](ones), ones)
+    state, other = dropped.state_dict(), plain.state_dict()
+    assert all(torch.equal(state[name], other[name]) for name in other)
+    assert [name for name, _ in dropped.layers.named_children()] == ["0", "0_2", "1", "2", "2_2"]
+    assert {site.path for site in config.norm_sites((8, 8, 3))} == {("layers", 0), ("layers", 2)}
 
 
 def test_strides_and_odd_sizes_agree_with_what_pytorch_computes():
