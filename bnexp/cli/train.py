@@ -133,7 +133,7 @@ def train(
         measure=lambda data: data.load(say).fingerprint,
     )
     _warn(heal_ended(found.every))
-    if starts := describe_sources(found.every):
+    if starts := describe_sources(found.settled):
         say(starts)
     if is_about_time(found.runs) and not (launcher == "local" and jobs in (None, 1)):
         jobs = 1
@@ -177,7 +177,7 @@ def plan(
         seeds = _write_seeds([run.spec.seed for run in runs])
         rows.append((FoldedName(cell), seeds, str(len(runs) - done), str(done)))
     print_table(("cell", "seeds", "to do", "done"), rows, ("to do", "done"), title)
-    starts = describe_sources(found.every)
+    starts = describe_sources(found.settled)
     for line in [*news, *([starts] if starts else []), *describe_durations(found)]:
         echo(line)
 

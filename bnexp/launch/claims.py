@@ -35,7 +35,7 @@ def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
         return
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        note_extended(runs_dir, [run.spec.config.fingerprint() for run in runs if run.source])
+        note_extended(runs_dir, [run.spec.config.fingerprint() for run in runs if run.spec.extends])
         note_claims(runs_dir, [*claims], [run.spec.config.fingerprint() for run in runs])
     except OSError as error:
         raise UsageError(

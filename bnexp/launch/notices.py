@@ -80,15 +80,15 @@ def describe_late_claims(
 ) -> str | None:
     """Returns a warning if runs had results before the present claims were seen, else None.
 
-    A claim is known with its seeds and looks. Such claims are exploratory. The results that a run
-    goes on from count as its own.
+    A claim is known with its seeds and looks. Such claims are exploratory. The results of an
+    experiment that is extended count as results.
     """
     claims = digest_claims(planned[0])
-    if claims and (extended := sum(run.source is not None for run in planned)):
+    if claims and (extended := planned[0].spec.extends):
         return (
-            f"{extended} of {len(planned)} runs go on from runs whose results are known, so they "
-            "cannot support the claims; seeds without results can "
-            "(e.g. -s sweep.seeds=[100,101,102], without --extend)"
+            f"the results of {extended}, which these runs extend, are known, so they cannot "
+            "support the claims; seeds without results can (e.g. -s sweep.seeds=[100,101,102], "
+            "without --extend)"
         )
     done = [run for run in planned if run.action == "skip"] if claims else []
     late = [run for run in done if not _stood_before(claims, read(run.folder.path))]

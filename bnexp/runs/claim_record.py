@@ -86,7 +86,7 @@ def _read(path: Path, _time: int, _size: int) -> ClaimRecord:
     ended: dict[str, frozenset[str]] = {}
     spans: list[tuple[float, float, str]] = []
     for entry in _read_entries(path):
-        for run in _texts(entry.get("extended")):  # what it goes on from had a result by then
+        for run in _texts(entry.get("extended")):  # what is extended had results by then
             ended.setdefault(run, frozenset())
         result = entry.get("result")
         if isinstance(result, str):
@@ -151,7 +151,7 @@ def note_claims(runs_dir: Path, digests: Collection[str], fingerprints: Iterable
 
 
 def note_extended(runs_dir: Path, fingerprints: Iterable[str]) -> None:
-    """Notes that these runs go on from shorter ones, whose results are known by now.
+    """Notes that these runs extend an experiment whose results are known by now.
 
     No claim stands before their results, whatever is noted later.
 

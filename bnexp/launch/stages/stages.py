@@ -54,6 +54,11 @@ class Plan:
         """All runs, in the order in which they are trained."""
         return [*self.tuning, *self.runs]
 
+    @property
+    def settled(self) -> list[PlannedRun]:
+        """The runs whose values are known: until tuning has chosen, the tuning runs alone."""
+        return [*self.tuning] if self.experiment.tuning else self.every
+
 
 def plan_experiment(
     experiment: Experiment, runs_dir: Path, is_forced: bool, may_differ: bool = False

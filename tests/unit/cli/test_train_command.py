@@ -22,9 +22,9 @@ def run(tmp_path, monkeypatch):
     app = typer.Typer()
     app.command()(train)
 
-    def run(*settings):
+    def run(*settings, flags=()):
         words = [word for setting in settings for word in ("-s", setting)]
-        result = CliRunner().invoke(app, ["c.yaml", *words])
+        result = CliRunner().invoke(app, ["c.yaml", *words, *flags])
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result.exit_code, result.stdout.splitlines()
 
@@ -44,3 +44,18 @@ def test_failed_runs_alone_cannot_be_compared(run):
 def test_where_no_run_was_begun_there_is_nothing_to_look_at(run, monkeypatch):
     monkeypatch.setattr(StopSignal, "is_set", lambda _: True)
     assert run() == (1, [])
+
+
+def test_an_extension_is_planned_and_trained_beside_the_runs_that_it_extends(run):
+    constant = "optim.schedule={name: constant, warmup_epochs: 0}"
+    assert run(constant) == (0, [COMPARE, TENSORBOARD])
+
+    code, planned = run(constant, "train.epochs=2", flags=["--extend", "--dry-run"])
+    assert (code, planned[0]) == (
+        0,
+        "many.2_epochs: 1 run in runs/many.2_epochs, 1 of them from a checkpoint",
+    )
+    assert "from epoch 1 of many: 1 run" in planned
+    code, said = run(constant, "train.epochs=2", flags=["--extend"])
+    assert (code, said[0]) == (0, f"{COMPARE}.2_epochs")
+    assert run(constant) == (0, [COMPARE, TENSORBOARD])
