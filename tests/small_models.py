@@ -7,6 +7,7 @@ SMALL = {
     "mlp": {"hidden": (16, 16)},
     "vgg": {"depth": "small", "width": 4},
     "resnet": {"depth": 8, "width": 4},
+    "convmixer": {"width": 8, "depth": 2},
     "densenet": {"depth": 10, "growth_rate": 4},
     "wide_resnet": {"depth": 10, "widen_factor": 1},
     "torchvision": {"architecture": "resnet18", "cifar_stem": True},

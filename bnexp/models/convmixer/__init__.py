@@ -1,0 +1,1 @@
+"""ConvMixer: patches, then depthwise and pointwise convolutions."""
