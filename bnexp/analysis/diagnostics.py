@@ -179,6 +179,12 @@ def find_layer_caveats(
         )
 
 
+def choose_shown(comparison: Comparison) -> set[str]:
+    """Returns the cells whose insides are shown: the baseline and the first others."""
+    others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
+    return {comparison.baseline, *others[: MOST_CELLS - 1]}
+
+
 def show_diagnostics(
     comparison: Comparison,
     records: Sequence[RunRecord],
@@ -190,8 +196,7 @@ def show_diagnostics(
     the runs of the first `MOST_CELLS` cells are read. A damaged run is left out, and a caveat
     names it.
     """
-    others = [cell.cell for cell in comparison.cells if cell.cell != comparison.baseline]
-    shown = {comparison.baseline, *others[: MOST_CELLS - 1]}
+    shown = choose_shown(comparison)
     runs: dict[str, list[RunRecord]] = {}
     caveats: list[Caveat] = []
     for cell in group_cells(records):

@@ -14,6 +14,7 @@ from bnexp.runs.record import Scalar, Series, State
 
 if TYPE_CHECKING:
     from bnexp.config.claim.config import ClaimConfig
+    from bnexp.runs.predictions import Predictions
 
 Verdict = Literal[
     "better",
@@ -157,6 +158,20 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class FirstRun:
+    """What the run with the lowest seed predicted, of those of a cell that finished.
+
+    It stands for the cell, since choosing the best run would be choosing on the test images.
+    """
+
+    seed: int
+    predictions: Predictions | None
+    """None if it kept none, or if they cannot be read."""
+    problem: str = ""
+    """Why they cannot be read."""
+
+
+@dataclass(frozen=True)
 class CellResult:
     """One cell: its final values over the seeds, its cost, and its difference to the baseline.
 
@@ -201,6 +216,8 @@ class CellResult:
     diagnostics: Mapping[str, Mapping[int, Series]] = field(default_factory=dict)
     """What diagnostics measured, by tag and seed, in the finished runs, or in the diverged ones if
     none finished; empty unless it was asked for."""
+    first_run: FirstRun | None = None
+    """None if no run finished, or unless it was asked for."""
 
     @property
     def n(self) -> int:

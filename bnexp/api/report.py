@@ -12,6 +12,7 @@ from typing import Any
 from bnexp.analysis.changed_data import find_changed_data
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.diagnostics import measure_diagnostic, show_diagnostics
+from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Caveat, CellResult, ClaimResult, Comparison, Question
 from bnexp.analysis.where import find_key, select_runs, split_runs
 from bnexp.errors import UsageError
@@ -77,15 +78,21 @@ class Report:
         """Returns the page that `--html` writes, which needs no other file and no network."""
         from bnexp.reports.html.page import render_html
 
-        return render_html(self.with_diagnostics(), self.runs)
+        return render_html(self.with_details(), self.runs)
 
-    def with_diagnostics(self) -> list[Comparison]:
-        """Returns the comparisons with what diagnostics measured, which figures show."""
+    def with_details(self) -> list[Comparison]:
+        """Returns the comparisons with what figures show of single runs.
+
+        That is what diagnostics measured, and what the first run of each cell predicted.
+        """
+        from bnexp.runs.predictions import read_predictions
+
         parts = [*split_runs(self.runs, self.by)[1].values()] if self.by else [self.runs]
-        return [
-            show_diagnostics(comparison, runs, read_diagnostics)
-            for comparison, runs in zip(self.comparisons, parts, strict=True)
-        ]
+        found = []
+        for comparison, runs in zip(self.comparisons, parts, strict=True):
+            diagnosed = show_diagnostics(comparison, runs, read_diagnostics)
+            found.append(show_predictions(diagnosed, runs, read_predictions))
+        return found
 
     def __str__(self) -> str:
         return self.to_markdown()

@@ -93,7 +93,8 @@ Plots = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Also draw learning curves, effects, sensitivity and diagnostics as PNG and SVG here.",
+        help="Also draw learning curves, effects, sensitivity, diagnostics, confusions and "
+        "mistakes as PNG and SVG here.",
     ),
 ]
 
@@ -146,7 +147,7 @@ def compare(
         _write_events(report.comparisons[0], report.every_run)
     if html is None and plots is None:
         return
-    shown = report.with_diagnostics()
+    shown = report.with_details()
     if html is not None:
         from bnexp.reports.html.page import write_html
 

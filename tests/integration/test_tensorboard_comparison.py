@@ -139,7 +139,8 @@ def test_the_text_is_the_table_and_how_to_colour(api):
 def test_the_images_are_the_figures(api, server):
     tags = api("data/plugin/images/tags")["comparison"]
 
-    assert set(tags) == {"comparison/learning_curves", "comparison/effects"}
+    figures = ("learning_curves", "effects", "confusions", "mistakes")
+    assert set(tags) == {f"comparison/{figure}" for figure in figures}
     _, png = server.read_image("comparison/effects", "comparison")
     width, height = Image.open(io.BytesIO(png)).size
     assert width == 350  # as wide as a card, which leaves out dots of a wider picture

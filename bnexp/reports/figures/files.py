@@ -10,9 +10,11 @@ from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically
 from bnexp.foreign_text import visible
+from bnexp.reports.figures.confusion import build_confusion
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.mistakes import build_mistakes
 from bnexp.reports.figures.sensitivity import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
@@ -35,10 +37,16 @@ def build_charts(comparison: Comparison) -> dict[str, Chart]:
     return {name: chart for name, chart in found.items() if chart is not None}
 
 
+def build_class_charts(comparison: Comparison) -> dict[str, Chart]:
+    """Returns the figures of what the first run of each cell predicted, by name, if it is known."""
+    found = {"confusions": build_confusion(comparison), "mistakes": build_mistakes(comparison)}
+    return {name: chart for name, chart in found.items() if chart is not None}
+
+
 def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, ...]:
     """Writes every figure as `<name>_<metric>.png` and `.svg`, and returns the paths.
 
-    Those of diagnostics, which belong to no metric, are `diag_<name>`.
+    Those that belong to no metric are `confusions`, `mistakes`, and `diag_<name>` of diagnostics.
 
     Each of several comparisons has its own folder, named after what sets it apart. The same
     comparison gives the same bytes.
@@ -59,6 +67,7 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     charts = {f"{name}_{comparison.metric}": one for name, one in build_charts(comparison).items()}
+    charts |= build_class_charts(comparison)
     charts |= {f"diag_{name}": one for name, one in build_diagnostics(comparison).items()}
     with figure_settings():
         for name, chart in charts.items():

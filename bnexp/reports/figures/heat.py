@@ -106,7 +106,7 @@ def draw_bar(sheet: Sheet, scale: ColourScale, left: float, top: float) -> None:
     """Draws the colours from `left` on, and the values that they stand for below them."""
     right = min(left + _BAR_WIDTH, sheet.width - 24)
     panel = sheet.add_panel(left, top - _BAR_HEIGHT, right, top)
-    _set_frame(panel, _LEVELS, 1)
+    set_frame(panel, _LEVELS, 1)
     # Each colour reaches below the following ones, so that no gap can be seen between them.
     _fill(panel, {level: [(0, level, _LEVELS)] for level in range(_LEVELS)}, scale.colours)
     ticks = round_ticks(scale.low, scale.high, 5, is_log=scale.is_log)
@@ -126,7 +126,7 @@ def draw_map(panel: Panel, rows: Rows, columns: int, scale: ColourScale) -> None
 
     A missing value is grey with a stroke through it, an empty row a dotted line.
     """
-    _set_frame(panel, columns, len(rows))
+    set_frame(panel, columns, len(rows))
     runs: dict[int, list[tuple[int, int, int]]] = {}
     missing: list[tuple[int, int, int]] = []
     for place, row in enumerate(rows):
@@ -143,13 +143,14 @@ def draw_map(panel: Panel, rows: Rows, columns: int, scale: ColourScale) -> None
     _fill(panel, runs, scale.colours)
     _fill(panel, {0: missing}, [GRID])
     strokes = [[(start, row + 1.0), (end, float(row))] for row, start, end in missing]
-    _add_path(panel, strokes, is_closed=False, edgecolor=MUTED, linewidth=0.8, fill=False)
+    add_path(panel, strokes, is_closed=False, edgecolor=MUTED, linewidth=0.8, fill=False)
     empty = [[(0.0, row + 0.5), (columns, row + 0.5)] for row, one in enumerate(rows) if not one]
     dots: dict[str, Any] = {"edgecolor": MUTED, "linewidth": 0.8, "linestyle": (0, (1, 3))}
-    _add_path(panel, empty, is_closed=False, fill=False, **dots)
+    add_path(panel, empty, is_closed=False, fill=False, **dots)
 
 
-def _set_frame(panel: Panel, columns: int, rows: int) -> None:
+def set_frame(panel: Panel, columns: int, rows: int) -> None:
+    """Gives the panel a place for so many boxes, the first row at the top, and no axes."""
     panel.axes.set_xlim(0, columns)
     panel.axes.set_ylim(rows, 0)
     panel.axes.spines[:].set_visible(False)
@@ -168,16 +169,17 @@ def _fill(
         ]
         # Its edge closes the gaps that a browser leaves between two shapes that touch.
         look = {"facecolor": colours[level], "edgecolor": colours[level], "linewidth": 0.8}
-        _add_path(panel, corners, is_closed=True, **look)
+        add_path(panel, corners, is_closed=True, **look)
 
 
-def _add_path(
+def add_path(
     panel: Panel,
     lines: Sequence[Sequence[tuple[float, float]]],
     *,
     is_closed: bool,
     **look: Any,  # noqa: ANN401 - matplotlib's
 ) -> None:
+    """Draws all lines, of points of the data, as one shape in matplotlib's look."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 

@@ -201,7 +201,7 @@ def _describe(one: Map, layers: Sequence[str]) -> str:
 
 def _draw(heat: HeatMaps, *, is_wide: bool) -> Sheet:
     longest = _LONGEST_LAYER if is_wide else _LONGEST_NARROW
-    names = _shorten_names(heat.layers, longest)
+    names = shorten_names(heat.layers, longest)
     left = 10 + text_width(names)
     width = WIDE if is_wide else NARROW
     per_row = _count_per_row(len(heat.maps), 4 if is_wide else 2)
@@ -260,8 +260,8 @@ def _write_epochs(panel: Panel, columns: Sequence[range], *, is_named: bool) -> 
         panel.sheet.write(["epoch"], panel.left, panel.bottom - 27, color=MUTED)
 
 
-def _shorten_names(names: Sequence[str], longest: int) -> list[str]:
-    """Returns names of layers that fit, the numbers in them kept, which tell layers apart.
+def shorten_names(names: Sequence[str], longest: int) -> list[str]:
+    """Returns names that fit, the numbers in them kept, which tell layers apart.
 
     If one is too long, what all begin with is left out, and then the ends of long words.
     """
@@ -273,11 +273,12 @@ def _shorten_names(names: Sequence[str], longest: int) -> list[str]:
     words = [own[shared:] or own for own in words]
     shown = list(names)
     for most in (16, 8, 5, 3):
-        shown = [".".join(_cut(word, most) for word in own) for own in words]
+        shown = [".".join(cut_name(word, most) for word in own) for own in words]
         if max(map(len, shown)) <= longest:
             break
-    return [_cut(name, longest) for name in shown]
+    return [cut_name(name, longest) for name in shown]
 
 
-def _cut(text: str, most: int) -> str:
+def cut_name(text: str, most: int) -> str:
+    """Returns a name of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

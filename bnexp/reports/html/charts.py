@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -76,6 +77,8 @@ def _convert(element: Element, kind: str, known: Known) -> list[Element]:
     style, path = _declarations(element), element.get("d", "")
     place = {name: _number(element.get(name, "0")) for name in "xy"}
     attributes = place if kind == "text" else {}
+    if kind == "text" and (turn := _find_turn(element)):
+        attributes["transform"] = f"rotate({turn} {' '.join(place.values())})"
     if kind == "use":
         shape = known[element.get(_LINK, "").removeprefix("#")]
         kind, style, path = "path", _declarations(shape) | style, shape.get("d", "")
@@ -88,6 +91,13 @@ def _convert(element: Element, kind: str, known: Known) -> list[Element]:
     drawn.text = element.text if kind == "text" else None
     drawn.extend(_children(element, known))
     return list(drawn) if kind == "g" and not style else [drawn]
+
+
+def _find_turn(text: Element) -> str:
+    """Returns the degrees by which a text is turned around its place; empty if it is level."""
+    found = re.fullmatch(r"rotate\((\S+) .*\)", text.get("transform", ""))
+    turn = _number(found[1]) if found else "0"
+    return "" if turn == "0" else turn
 
 
 def _clip(drawn: list[Element], clip: Element) -> Element:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,14 +16,23 @@ from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_bytes_atomically
 from bnexp.foreign_text import shareable, visible_lines
+from bnexp.reports.figures.classes import (
+    ONE_SEED,
+    describe_classes,
+    explain_absence,
+    list_answered,
+)
+from bnexp.reports.figures.confusion import build_confusion
 from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
+from bnexp.reports.figures.mistakes import CAPTION
 from bnexp.reports.figures.sheet import space_label
 from bnexp.reports.figures.style import cell_styles
 from bnexp.reports.html.charts import draw_chart, draw_mark
 from bnexp.reports.html.environment import describe_data, list_facts, shared_value, write_configs
-from bnexp.reports.html.tables import align, build_costs
+from bnexp.reports.html.mistakes import build_galleries
+from bnexp.reports.html.tables import align, build_class_table, build_costs
 from bnexp.reports.table import Column, build_claim_table, build_table, build_tuning_table
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import describe_claim
@@ -114,8 +124,13 @@ def _load_template() -> Template:
     )
     templates.filters |= {"breakable": _breakable, "count": count}
     templates.tests["cell_name"] = lambda piece: isinstance(piece, CellName)
-    templates.globals |= {"draw": draw_chart, "signs": _SIGNS, "nothing": NOTHING}
+    templates.globals |= {"embed": _embed, "draw": draw_chart, "signs": _SIGNS, "nothing": NOTHING}
     return templates.get_template("page.html")
+
+
+def _embed(png: bytes) -> Markup:
+    """Returns the address of a picture that holds the picture itself."""
+    return Markup(f"data:image/png;base64,{base64.b64encode(png).decode()}")
 
 
 def _breakable(content: str) -> Markup:
@@ -155,11 +170,30 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
         },
         "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
         "charts": build_charts(comparison).values(),
+        "classes": _classes(comparison, len(comparisons)),
         "diagnostics": build_diagnostics(comparison).values(),
         "labels": Column(("cell",), labels, "name"),
         "costs": build_costs(comparison),
         "claim_table": build_claim_table(comparison.claims),
         "tuning": build_tuning_table(comparison),
+    }
+
+
+def _classes(comparison: Comparison, parts: int) -> dict[str, Any] | None:
+    """Returns what the template shows of the classes, or None if nobody asked for it."""
+    if not any(cell.first_run for cell in comparison.cells):
+        return None
+    answered = list_answered(comparison)
+    return {
+        "table": build_class_table(answered) if answered else (),
+        "one_seed": ONE_SEED,
+        "left_out": describe_classes(answered) if answered else "",
+        "absent": explain_absence(comparison),
+        "confusion": build_confusion(comparison),
+        "caption": CAPTION,
+        "galleries": [
+            (one, draw_mark(one.answered.style)) for one in build_galleries(comparison, parts)
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""What the page's two tables hold: results, and what each cell costs."""
+"""What the page's tables hold: results, what each cell costs, and its accuracy of each class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from bnexp.analysis.results import CellResult, Comparison
-from bnexp.reports.table import Column
+from bnexp.reports.figures.classes import Answered, choose_classes
+from bnexp.reports.table import Column, Kind
+from bnexp.reports.words.formatting import NOTHING
 from bnexp.reports.words.phrases import Figure
-from bnexp.wording import format_bytes, format_duration, format_speed
+from bnexp.wording import format_bytes, format_duration, format_percent, format_speed
 
 _FIGURE_SPACE = "\u2007"
 """A blank as wide as a digit."""
@@ -63,6 +65,27 @@ def build_costs(comparison: Comparison) -> list[Cost]:
         if most:
             costs.append(Cost((header,), tuple(amounts)))
     return costs
+
+
+def build_class_table(answered: Sequence[Answered]) -> tuple[Column, ...]:
+    """Returns a row per class with its accuracy in each cell, and a last one with their mean."""
+    chosen, first = choose_classes(answered), answered[0].predictions.confusion
+    names = [first.class_names[place] for place in chosen]
+    pictures = [f"{first.classes[place].count:,}" for place in chosen]
+    columns = [
+        _column(("class",), [*names, "mean of all classes"], "name"),
+        _column(("pictures",), [*pictures, f"{first.count:,}"], "number"),
+    ]
+    for cell in answered:
+        scores = [cell.predictions.confusion.classes[place].accuracy for place in chosen]
+        texts = [NOTHING if score is None else format_percent(score) for score in scores]
+        mean = format_percent(cell.predictions.confusion.balanced_accuracy)
+        columns.append(_column((cell.label, f"seed {cell.seed}"), [*texts, mean], "number"))
+    return tuple(columns)
+
+
+def _column(header: tuple[str, ...], texts: Sequence[str], kind: Kind) -> Column:
+    return Column(header, tuple(((text,),) for text in texts), kind)
 
 
 def align(column: Column) -> list[list[tuple[str, str]]]:

@@ -15,15 +15,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.cells import group_cells
+from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Comparison
 from bnexp.files import read_foreign
 from bnexp.foreign_text import escape_markdown, visible
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
-from bnexp.reports.figures.files import build_charts
+from bnexp.reports.figures.files import build_charts, build_class_charts
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
 from bnexp.reports.tensorboard.hparams import order_scores
 from bnexp.runs import RunDir
+from bnexp.runs.predictions import read_predictions
 from bnexp.runs.record import RunRecord
 from bnexp.runs.tensorboard_events import (
     EVENTS,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
-_FORMAT = 6
+_FORMAT = 7
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -88,7 +90,8 @@ def write_to_tensorboard(
         digest = _digest(comparison, records)
         if not _holds(folder, digest):
             cells = (build_cell_curves(c.label, c.finished) for c in group_cells(records))
-            _replace(folder, _encode(comparison, [*filter(None, cells)], time.time()), digest)
+            shown = show_predictions(comparison, records, read_predictions)
+            _replace(folder, _encode(shown, [*filter(None, cells)], time.time()), digest)
     except (OSError, ImportError, ValueError) as error:
         warn(f"the comparison cannot be written for TensorBoard ({error})")
 
@@ -213,7 +216,7 @@ def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
                 Image(sheet.encode_png(_CARD_DOTS / sheet.figure.get_figwidth())),
                 escape_markdown(chart.description),
             )
-            for name, chart in build_charts(comparison).items()
+            for name, chart in (build_charts(comparison) | build_class_charts(comparison)).items()
             for sheet in [chart.draw_alone(is_wide=False)]
         }
 
