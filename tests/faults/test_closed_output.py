@@ -14,16 +14,14 @@ name: unread
 data: {name: shapes, train_size: 100, val_size: 0, test_size: 50, batch_size: 50}
 model: {name: cnn, layers: [{conv: 4}, {pool: max}]}
 optim: {name: sgd, schedule: {name: constant}}
-train: {epochs: 10, device: cpu, threads: 1}
+train: {epochs: 4, device: cpu, threads: 1}
 sweep: {seeds: 2}
 """
 CODE = "import sys; sys.argv[0] = 'bnexp'; from bnexp.cli.app import main; main()"
 
 
-@pytest.fixture(params=[os.pipe, pty.openpty], ids=["pipe", "terminal"])
-def channel(request):
-    """Two ends: what is read, and what is written into."""
-    return request.param()
+CHANNELS = {"pipe": os.pipe, "terminal": pty.openpty}
+"""What makes two ends: what is read, and what is written into."""
 
 
 def start(folder, *arguments, **streams):
@@ -38,12 +36,21 @@ def check_all_is_trained(process, folder):
     for seed in range(2):
         run = folder / f"runs/unread/base/seed={seed}"
         assert read_run(run).state == "finished"
-        assert "epoch 10/10" in (run / "log.txt").read_text()
+        assert "epoch 4/4" in (run / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_a_reader_that_goes_away_ends_no_run(channel, jobs, tmp_path):
-    reader, writer = channel
+@pytest.mark.parametrize(
+    ("kind", "jobs"),
+    [
+        ("terminal", "1"),
+        *(
+            pytest.param(*both, marks=pytest.mark.slow)
+            for both in [("pipe", "1"), ("terminal", "2"), ("pipe", "2")]
+        ),
+    ],
+)
+def test_a_reader_that_goes_away_ends_no_run(kind, jobs, tmp_path):
+    reader, writer = CHANNELS[kind]()
 
     process = start(tmp_path, "--jobs", jobs, stdout=subprocess.DEVNULL, stderr=writer)
     os.close(writer)
@@ -55,8 +62,9 @@ def test_a_reader_that_goes_away_ends_no_run(channel, jobs, tmp_path):
     check_all_is_trained(process, tmp_path)
 
 
-def test_what_is_asked_for_is_trained_though_nobody_reads_even_the_first_line(channel, tmp_path):
-    reader, writer = channel
+@pytest.mark.parametrize("kind", ["pipe", pytest.param("terminal", marks=pytest.mark.slow)])
+def test_what_is_asked_for_is_trained_though_nobody_reads_even_the_first_line(kind, tmp_path):
+    reader, writer = CHANNELS[kind]()
     os.close(reader)
 
     process = start(tmp_path, stdout=writer, stderr=writer)
@@ -65,8 +73,9 @@ def test_what_is_asked_for_is_trained_though_nobody_reads_even_the_first_line(ch
     check_all_is_trained(process, tmp_path)
 
 
-def test_a_refusal_that_nobody_reads_keeps_its_exit_code(channel, tmp_path):
-    reader, writer = channel
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_a_refusal_that_nobody_reads_keeps_its_exit_code(kind, tmp_path):
+    reader, writer = CHANNELS[kind]()
     os.close(reader)
 
     process = start(tmp_path, "-s", "name=a/b", stdout=writer, stderr=writer)

@@ -46,32 +46,26 @@ def with_note(folder):
     config.write_text(NOTE + config.read_text("utf-8"), "utf-8")
 
 
-def test_a_sweep_trains_in_two_processes_and_is_compared(bnexp, tmp_path):
-    runs = plan(tmp_path, "sweep.grid={model.norm: [none, batch]}")
+def test_a_sweep_trains_in_two_processes_and_one_cut_off_continues_to_the_same_bits(
+    bnexp, tmp_path
+):
+    settings = ("train.epochs=2", "sweep.grid={model.norm: [none, batch]}")
+    runs = plan(tmp_path, *settings)
     with_note(tmp_path)
+    words = [word for setting in settings for word in ("-s", setting)]
 
-    done = bnexp("train", "c.yaml", "--jobs", "2", "-s", "sweep.grid={model.norm: [none, batch]}")
-    assert done.returncode == 0, done.stdout + done.stderr
+    for command in (["plan", "c.yaml"], ["train", "c.yaml", "--jobs", "2", *words]):
+        done = bnexp(*command)
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
     assert [read_run(run.folder.path).state for run in runs] == ["finished", "finished"]
-    for words in (["compare", "many"], ["plan", "c.yaml"]):
-        done = bnexp(*words)
-        assert done.returncode == 0, (words, done.stdout + done.stderr)
-
-
-def test_a_run_that_was_cut_off_continues_to_the_same_bits(bnexp, tmp_path):
-    (run,) = plan(tmp_path, "train.epochs=2")
-    with_note(tmp_path)
-    words = ("train", "c.yaml", "-s", "train.epochs=2")
-    done = bnexp(*words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    whole = read_results(run.folder.path)
+    run, whole = runs[0], read_results(runs[0].folder.path)
 
     # As a kill between the last checkpoint and the summary leaves it.
     run.folder.summary.unlink()
     RunDir(run.folder.path, run.folder.identity).set_state("running")
     run.folder.checkpoints.discard(run.folder.checkpoints.newest)
-    done = bnexp(*words)
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    for command in (["train", "c.yaml", *words], ["compare", "many"]):
+        done = bnexp(*command)
+        assert done.returncode == 0, (command, done.stdout + done.stderr)
     assert "continues after step" in run.folder.log.read_text("utf-8")
     assert read_results(run.folder.path) == whole

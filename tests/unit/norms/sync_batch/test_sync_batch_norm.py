@@ -1,7 +1,6 @@
 """Batch norm over processes equals batch norm over their batches joined."""
 
-import subprocess
-import sys
+import multiprocessing
 
 import pytest
 import torch
@@ -9,29 +8,25 @@ from torch import distributed, nn
 
 from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 
-WORKER = """
-import sys
-import torch
-from torch import distributed
-from bnexp.norms.sync_batch.config import SyncBatchNormConfig
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-distributed.init_process_group(
-    "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
-)
-results = []
-for case in torch.load(f"{folder}/cases.pt"):
-    layer = SyncBatchNormConfig(**case["options"]).build(3)
-    layer.load_state_dict(case["state"])
-    inputs = case["inputs"].split([5, 3])[rank].clone().requires_grad_()
-    outputs = layer(inputs)
-    outputs.backward(case["gradient"].split([5, 3])[rank])
-    gradients = [parameter.grad for parameter in layer.parameters()]
-    results.append((outputs.detach(), inputs.grad, gradients, layer.state_dict()))
-    layer.eval()(inputs)
-torch.save(results, f"{folder}/{rank}.pt")
-distributed.destroy_process_group()
-"""
+def work(rank, folder):
+    """Does one process's half of each case, and saves what came out."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
+    )
+    results = []
+    for case in torch.load(f"{folder}/cases.pt"):
+        layer = SyncBatchNormConfig(**case["options"]).build(3)
+        layer.load_state_dict(case["state"])
+        inputs = case["inputs"].split([5, 3])[rank].clone().requires_grad_()
+        outputs = layer(inputs)
+        outputs.backward(case["gradient"].split([5, 3])[rank])
+        gradients = [parameter.grad for parameter in layer.parameters()]
+        results.append((outputs.detach(), inputs.grad, gradients, layer.state_dict()))
+        layer.eval()(inputs)
+    torch.save(results, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
 
 CASES = {
     "2d": ({}, (8, 3, 4, 2)),
@@ -63,10 +58,14 @@ def results(tmp_path_factory):
         for options, shape in CASES.values()
     ]
     torch.save(cases, folder / "cases.pt")
-    workers = [
-        subprocess.Popen([sys.executable, "-c", WORKER, str(rank), str(folder)]) for rank in (0, 1)
-    ]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    # Forks of this process, which has imported PyTorch.
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=work, args=(rank, folder)) for rank in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0, 0]
     given = [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
     return dict(zip(CASES, zip(cases, *given, strict=True), strict=True))
 
