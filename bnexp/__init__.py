@@ -5,7 +5,7 @@ What Python and notebooks use of it; each is imported when it is first asked for
 - `load_config(path)`: an experiment, read and checked, with the resolved config of each run.
 - `load_runs("name")`: runs, each with `.config`, `.summary`, `.history` and `.metrics()`.
 - `load_model(run)`: a run's network in evaluation mode, with its preprocessing.
-- `compare("name")`: a comparison with its verdicts, which a notebook shows as a page.
+- `compare("name")`: a comparison with its verdicts, which a notebook shows with table and figure.
 - `to_frame(runs)`: runs as a tidy pandas table.
 """
 

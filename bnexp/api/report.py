@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,13 +25,10 @@ from bnexp.runs.diagnostics import (
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord
 
-_FRAME_HEIGHT = 640
-"""Pixels of a notebook that the page gets; it scrolls."""
-
 
 @dataclass(frozen=True)
 class Report:
-    """What a comparison found; a notebook shows it as the page that `--html` writes."""
+    """What a comparison found; a notebook shows verdicts, table and figure."""
 
     comparisons: tuple[Comparison, ...]
     """One, or one per value of the key that it was split by."""
@@ -102,10 +98,10 @@ class Report:
         return f"<Report: {self.comparisons[0].metric}, {cells} cells, {runs} runs>"
 
     def _repr_html_(self) -> str:
-        """Shows the page in a frame of its own, so that its styles change no notebook."""
-        page = html.escape(self.to_html(), quote=True)
-        style = f"width: 100%; height: {_FRAME_HEIGHT}px; border: 0"
-        return f'<iframe srcdoc="{page}" style="{style}" title="bnexp compare"></iframe>'
+        """Shows verdicts, table and figure of the page."""
+        from bnexp.reports.html.page import render_fragment
+
+        return render_fragment(self.comparisons)
 
 
 def compare(

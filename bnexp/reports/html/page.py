@@ -28,7 +28,7 @@ from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.mistakes import CAPTION
 from bnexp.reports.figures.sheet import space_label
-from bnexp.reports.figures.style import cell_styles
+from bnexp.reports.figures.style import cell_styles, figure_settings
 from bnexp.reports.html.charts import draw_chart, draw_mark
 from bnexp.reports.html.environment import describe_data, list_facts, shared_value, write_configs
 from bnexp.reports.html.mistakes import build_galleries
@@ -38,7 +38,12 @@ from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.commands import compare_command, split_key, train_command
 from bnexp.reports.words.formatting import NOTHING
-from bnexp.reports.words.headings import describe_moment, describe_part, join_choices
+from bnexp.reports.words.headings import (
+    describe_moment,
+    describe_part,
+    describe_title,
+    join_choices,
+)
 from bnexp.reports.words.notes import describe_notes
 from bnexp.reports.words.phrases import CellName
 from bnexp.reports.words.sentences import CellText, describe_cells
@@ -64,6 +69,9 @@ _SIGNS: Mapping[Verdict | ClaimVerdict, str] = {
 
 _CLEAR = ("better", "worse", "higher", "lower")
 _SAME = ("equivalent", "identical")
+
+_DOTS_PER_INCH = 100
+"""Of a figure in a notebook."""
 
 _MOST_LARGE = 4
 """Clear sentences that are set large; more of them would shout."""
@@ -92,7 +100,7 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
     """
     first, by = comparisons[0], split_key(comparisons)
     trained = dict.fromkeys(train_command(record.environment) for record in records)
-    page = _load_template().render(
+    page = _load_template("page.html").render(
         parts=[_part(comparison, comparisons) for comparison in comparisons],
         by=by,
         moment=describe_moment(first.metric),
@@ -108,9 +116,40 @@ def render_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord] 
     return f"{visible_lines(page)}\n"
 
 
+def render_fragment(comparisons: Sequence[Comparison]) -> str:
+    """Returns verdicts, table and figure of each comparison for a notebook, without styles.
+
+    The figure is that of the differences to the baseline or, if there are none, the curves.
+    """
+    claims = [describe_claim(claim) for part in comparisons for claim in part.claims]
+    fragment = _load_template("fragment.html").render(
+        title=describe_title(comparisons),
+        claims=claims,
+        parts=[_part_of_fragment(comparison, comparisons) for comparison in comparisons],
+        notes=describe_notes(comparisons, is_best_marked=True),
+        warnings=[*dict.fromkeys(found.text for part in comparisons for found in part.caveats)],
+    )
+    return visible_lines(fragment)
+
+
+def _part_of_fragment(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    table, charts = build_table(comparison), build_charts(comparison)
+    chart = charts.get("effects") or charts.get("curves")
+    with figure_settings():
+        picture = chart and chart.draw_alone(is_wide=True).encode_png(_DOTS_PER_INCH)
+    return {
+        "name": describe_part(comparison, comparisons),
+        "table": table,
+        "columns": [*table.names, *table.results, table.verdicts, *table.costs],
+        "sentences": [text.join() for text in describe_cells(comparison)],
+        "chart": chart,
+        "picture": picture,
+    }
+
+
 @cache
-def _load_template() -> Template:
-    """Returns the template of the page, which escapes every text but the SVGs.
+def _load_template(name: str) -> Template:
+    """Returns a template, which escapes every text but the SVGs.
 
     No text keeps a secret or the folders of an absolute path.
     """
@@ -125,7 +164,7 @@ def _load_template() -> Template:
     templates.filters |= {"breakable": _breakable, "count": count}
     templates.tests["cell_name"] = lambda piece: isinstance(piece, CellName)
     templates.globals |= {"embed": _embed, "draw": draw_chart, "signs": _SIGNS, "nothing": NOTHING}
-    return templates.get_template("page.html")
+    return templates.get_template(name)
 
 
 def _embed(png: bytes) -> Markup:

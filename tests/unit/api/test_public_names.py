@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -82,14 +83,17 @@ def test_a_comparison_is_that_of_the_command(runs_dir, bnexp):
         public.compare("many", runs_dir=runs_dir, metric="tset/accuracy")
 
 
-def test_a_notebook_shows_the_page_in_a_frame_that_markup_cannot_leave(runs_dir):
+def test_a_notebook_shows_table_and_figure_of_the_page(runs_dir):
     report = public.compare("many", runs_dir=runs_dir)
-    shown = report._repr_html_()
+    shown, page = report._repr_html_(), report.to_html()
+    root = ElementTree.fromstring(f"<div>{shown}</div>")
 
-    assert shown.count("<") == 2
-    assert shown.startswith("<iframe srcdoc=")
-    assert "&lt;table" in shown
-    assert "&lt;svg" in shown
+    cells = [cell.text for cell in root.findall("table/tr/td") if cell.text]
+    assert len(root.findall("table/tr")) == 3
+    assert {"none", "batch", "3"} <= {*cells}
+    (image,) = root.findall("img")
+    assert image.get("src").startswith("data:image/png;base64,iVBOR")
+    assert "<title>" + image.get("alt").partition(". ")[0] in page
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])

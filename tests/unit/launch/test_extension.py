@@ -21,7 +21,7 @@ from bnexp.runs.seal import Seal
 
 CONFIG = """\
 name: x
-data: {name: shapes, train_size: 60, val_size: 20, batch_size: 20}
+data: {name: shapes, train_size: 60, val_size: 20, test_size: 40, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}], norm: {name: batch_renorm}}
 optim: {name: sgd, learning_rate: 0.05, schedule: {name: constant, warmup_epochs: 0.5}}
 train: {epochs: 2, device: cpu, threads: 1, log_every: 2}
