@@ -42,7 +42,8 @@ ACTIVATIONS: dict[Activation, str] = {
 }
 """PyTorch's class of each activation; it is built with PyTorch's defaults."""
 _MEAN = "GlobalAveragePool"
-_KEEP_MEANS = ("AvgPool2d", "Identity")
+_KEEP_MEANS = ("AvgPool2d", "Dropout", "Identity")
+"""Layers that, in evaluation, leave the mean over space as it is."""
 
 
 class LayerPlan:

@@ -250,7 +250,8 @@ def test_a_norm_that_leaves_global_average_pooling_nothing_to_see_is_an_error(
 ):
     after = "model.placement=after_activation"
 
-    for layers in (TWO_LAYERS, TWO_LAYERS + ", {pool: avg}"):
+    for end in ("", ", {pool: avg}", ", {dropout: 0.5}"):
+        layers = TWO_LAYERS + end
         with pytest.raises(ConfigError) as caught:
             load(norm, after, layers=layers, batch_size=batch_size)
         told = str(caught.value).splitlines()[-1]
