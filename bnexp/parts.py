@@ -183,7 +183,7 @@ def _find_other_forms(member: type[Part]) -> Iterator[str]:
     for name, own in vars(member).items():
         bases = (vars(base) for base in member.__mro__[1:])
         expected = next((base[name] for base in bases if name in base), None)
-        if name.startswith("_"):
+        if name.startswith(("_", "model_")):  # pydantic's own, the latter
             continue
         if isinstance(expected, property) and inspect.isfunction(own):
             yield f"`@property` above `{name}`"

@@ -31,7 +31,7 @@ from bnexp.data import DATASETS
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.doctor.registry import ROOMS, find_checks
 from bnexp.models import MODELS
-from bnexp.models.borrowed.own import OwnNormsConfig
+from bnexp.models.borrowed.own import OwnInitializationConfig, OwnNormsConfig
 from bnexp.models.cnn.config import ConvLayer, DropoutLayer, PoolLayer
 from bnexp.models.initialization import INITIALIZATIONS
 from bnexp.models.layers import ScaledWSConv2d, WSConv2d
@@ -201,7 +201,9 @@ def write_config_page() -> str:
     lines += write_section("`data`: the dataset", DATASETS)
     lines += write_section("`model`: the network", MODELS)
     lines += write_section("A layer of a `cnn`", [ConvLayer, PoolLayer, DropoutLayer])
-    lines += write_section("`model.initialization`: the first weights", INITIALIZATIONS)
+    lines += write_section(
+        "`model.initialization`: the first weights", [*INITIALIZATIONS, OwnInitializationConfig]
+    )
     note = "Formulas, shapes and sources of all norms: [norms.md](norms.md)."
     lines += write_section("`norm`: the normalization layer", [*NORMS, OwnNormsConfig], note)
     lines += write_section("`optim`: the optimiser", OPTIMIZERS)

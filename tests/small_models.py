@@ -1,5 +1,7 @@
 """Options that make each model small enough to be tested with every norm and diagnostic."""
 
+from pathlib import Path
+
 from bnexp.parts import part_name
 
 SMALL = {
@@ -10,6 +12,7 @@ SMALL = {
     "convmixer": {"width": 8, "depth": 2},
     "densenet": {"depth": 10, "growth_rate": 4},
     "wide_resnet": {"depth": 10, "widen_factor": 1},
+    "file": {"path": str(Path(__file__).with_name("small_net.py"))},
     "torchvision": {"architecture": "resnet18", "cifar_stem": True},
 }
 
@@ -17,3 +20,8 @@ SMALL = {
 def small_options(model):
     """Returns the options that make a model small; those of plug-ins are taken as they are."""
     return SMALL.get(part_name(model), {})
+
+
+def default_options(model):
+    """Returns the options without which there is no such model."""
+    return small_options(model) if "path" in small_options(model) else {}

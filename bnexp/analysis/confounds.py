@@ -32,8 +32,12 @@ _IGNORED = (
     "train.checkpoint_every",
     "evaluate.mistakes",
     "data.root",
+    "model.path",
 )
 """Keys that a config may differ in: labels, and places that the environment records better."""
+
+_FOLLOWS = {"model.sha256": "model.path"}
+"""Keys that differ because another one does: the content of a file, since it is another file."""
 
 _MEASURING = "diagnostics"
 """The key that changes no result but what it costs to get it."""
@@ -80,7 +84,8 @@ def is_explained(key: str, swept: Iterable[str]) -> bool:
     A swept key explains itself and all below it; a swept `part.name` explains the
     whole `part`, since another part has other fields.
     """
-    return any(is_below(key, root.removesuffix(".name")) for root in swept)
+    cause = _FOLLOWS.get(key, key)
+    return any(is_below(cause, root.removesuffix(".name")) for root in swept)
 
 
 def differing_config_keys(records: Sequence[RunRecord]) -> tuple[str, ...]:

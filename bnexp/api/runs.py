@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnexp.errors import BnexpError, UsageError
+from bnexp.models.file.trust import trusting_files
 from bnexp.runs.diagnostics import read_metrics
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord, Scalar, Summary, unflatten
@@ -100,15 +101,20 @@ class Run:
 
         return read_predictions(self.record)
 
-    def load_model(self) -> TrainedNetwork:
+    def load_model(self, *, trust: bool = False) -> TrainedNetwork:
         """Returns its network with its preprocessing, in evaluation mode; imports PyTorch.
 
+        Args:
+            trust: Whether to run the Python file of a network that comes from one.
+
         Raises:
-            UsageError, BnexpError: It has no checkpoint, or a damaged one.
+            UsageError, BnexpError: It has no checkpoint, or a damaged one, or the network is a
+                file that is not trusted.
         """
         from bnexp.trained.network import load_network
 
-        return load_network(self.record)
+        with trusting_files(trust):
+            return load_network(self.record)
 
     def __repr__(self) -> str:
         return f"<Run {self.experiment}/{self.cell}/seed={self.seed}, {self.state}>"
@@ -125,14 +131,22 @@ def load_runs(*names: str, runs_dir: str | Path = "runs") -> list[Run]:
     return [Run(record) for record in read_experiments(names, Path(runs_dir))]
 
 
-def load_model(run: Run | str, runs_dir: str | Path = "runs") -> TrainedNetwork:
+def load_model(
+    run: Run | str, runs_dir: str | Path = "runs", *, trust: bool = False
+) -> TrainedNetwork:
     """Returns the network of a run, given itself or by name: `quickstart/norm=batch/seed=0`.
+
+    Args:
+        run: A run, or its name.
+        runs_dir: Where runs are kept.
+        trust: Whether to run the Python file of a network that comes from one.
 
     Raises:
         UsageError, BnexpError: There is no such run, there are several, or it has no sound
-            checkpoint.
+            checkpoint, or its network is a file that is not trusted.
     """
-    return (run if isinstance(run, Run) else find_run(run, runs_dir)).load_model()
+    found = run if isinstance(run, Run) else find_run(run, runs_dir)
+    return found.load_model(trust=trust)
 
 
 def find_run(name: str, runs_dir: str | Path = "runs") -> Run:

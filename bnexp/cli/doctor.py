@@ -18,11 +18,12 @@ from bnexp.cli.names import (
     complete_config_or_experiment,
     find_named_config,
 )
-from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
+from bnexp.cli.options import JsonOption, RunsDirOption, SetOption, TrustOption
 from bnexp.cli.output import print_json, say
 from bnexp.console import open_console
 from bnexp.errors import UsageError
 from bnexp.foreign_text import visible
+from bnexp.models.file.trust import trusting_files
 from bnexp.runs import read_experiments
 from bnexp.wording import count, wrap_words
 
@@ -54,6 +55,7 @@ def doctor(
     settings: SetOption = None,
     tier: TierOption = None,
     runs_dir: RunsDirOption = Path("runs"),
+    is_trusted: TrustOption = False,
     is_json: JsonOption = False,
 ) -> None:
     """Find what is wrong with this machine, a config or a run; say why, and how to fix it.
@@ -77,14 +79,18 @@ def doctor(
     run = add_tier(target, tier, runs_dir)
     config = find_named_config(target, run, runs_dir)
     if config:
-        _finish(str(config), examine_config(config, settings or [], tier, say), is_json)
+        with trusting_files(is_trusted):
+            findings = examine_config(config, settings or [], tier, say)
+        _finish(str(config), findings, is_json)
         return
     _refuse_settings(settings, None)
     records = read_experiments([run], runs_dir)
     if len(records) > 1:
         say(f"the first of {len(records)} runs; bnexp ls {run} lists them")
     say("evaluating the run with running, precise and batch statistics")
-    _finish(str(records[0].path), examine_run(records[0], say), is_json)
+    with trusting_files(is_trusted):
+        findings = examine_run(records[0], say)
+    _finish(str(records[0].path), findings, is_json)
 
 
 def _refuse_settings(settings: Sequence[str] | None, tier: str | None) -> None:

@@ -12,4 +12,8 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Replace a value; repeatable."),
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the Python file of `model: {name: file}`, as train does."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]

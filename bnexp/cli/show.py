@@ -17,11 +17,12 @@ from bnexp.cli.names import (
     complete_config_or_experiment,
     find_named_config,
 )
-from bnexp.cli.options import JsonOption, RunsDirOption, SetOption
+from bnexp.cli.options import JsonOption, RunsDirOption, SetOption, TrustOption
 from bnexp.cli.output import echo, print_json, print_table, say, warn
 from bnexp.cli.show_run import show_run
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.models.file.trust import trusting_files
 from bnexp.runs import RunRecord, read_experiments
 from bnexp.wording import LOADING, count, format_speed
 
@@ -52,6 +53,7 @@ def show(
         typer.Option("--network", help="Show a run's network. A config's network is always shown."),
     ] = False,
     runs_dir: RunsDirOption = Path("runs"),
+    is_trusted: TrustOption = False,
     is_json: JsonOption = False,
 ) -> None:
     """Show a config's network, or a run: its state, its results, and how to continue.
@@ -76,7 +78,8 @@ def show(
     if "torch" not in sys.modules:
         say(LOADING)
     facts = _find_facts(spec)
-    summary = _summarize(spec, facts)
+    with trusting_files(is_trusted):
+        summary = _summarize(spec, facts)
     if is_json:
         print_json(_describe(spec, facts, summary))
         return

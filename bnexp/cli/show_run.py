@@ -32,6 +32,8 @@ MAIN_KEYS = (
     "data.train_size",
     "data.batch_size",
     "model.name",
+    "model.path",
+    "model.class",
     "model.depth",
     "model.norm.name",
     "model.placement",

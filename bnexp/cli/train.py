@@ -163,6 +163,7 @@ def plan(
     from bnexp.launch.notices import describe_sources
     from bnexp.launch.stages.durations import describe_durations
     from bnexp.launch.stages.stages import leave_out_unneeded
+    from bnexp.models.borrowed.base import BorrowedConfig
 
     whole = _load(config, settings, tier, runs_dir, device, extend, force)
     found, news = leave_out_unneeded(whole, find_progress)
@@ -180,6 +181,11 @@ def plan(
     starts = describe_sources(found.settled)
     for line in [*news, *([starts] if starts else []), *describe_durations(found)]:
         echo(line)
+    if any(isinstance(run.spec.config.model, BorrowedConfig) for run in planned):
+        echo(
+            "the network is known only once it is built, so it is not checked here; bnexp show "
+            "builds it, and so does bnexp train before it writes anything"
+        )
 
 
 def _write_seeds(seeds: Sequence[int]) -> str:

@@ -10,10 +10,11 @@ import typer
 from rich.console import RenderableType
 
 from bnexp.cli.names import complete_experiment
-from bnexp.cli.options import JsonOption, RunsDirOption
+from bnexp.cli.options import JsonOption, RunsDirOption, TrustOption
 from bnexp.cli.output import echo, print_json, print_table, say
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
+from bnexp.models.file.trust import trusting_files
 from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def evaluate(
         ),
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
+    is_trusted: TrustOption = False,
     is_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained network on its test images, or on pictures of your own.
@@ -66,7 +68,8 @@ def evaluate(
     say(LOADING)
     from bnexp.trained.evaluation import evaluate_run
 
-    found = evaluate_run(record, data, kinds, say)
+    with trusting_files(is_trusted):
+        found = evaluate_run(record, data, kinds, say)
     if is_json:
         print_json([_describe(one) for one in found])
         return
@@ -85,6 +88,7 @@ def predict(
         int, typer.Option("--top", min=1, metavar="N", help="How many classes to show per picture.")
     ] = 3,
     runs_dir: RunsDirOption = Path("runs"),
+    is_trusted: TrustOption = False,
     is_json: JsonOption = False,
 ) -> None:
     """Say what is in pictures, by a trained network.
@@ -102,7 +106,8 @@ def predict(
     from bnexp.trained.evaluation import read_pictures
     from bnexp.trained.network import load_network
 
-    network = load_network(record)
+    with trusting_files(is_trusted):
+        network = load_network(record)
     pixels = torch.from_numpy(read_pictures(images, network.frame, say)).permute(0, 3, 1, 2)
     shares, classes = network.predict(pixels).topk(min(top, len(network.class_names)))
     answers = [

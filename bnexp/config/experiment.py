@@ -93,6 +93,7 @@ class ExperimentConfig(Part):
         it is saved. The device and threads are recorded with each run: a comparison reports
         whether they differ, and an interrupted run does not resume on others unless asked to.
         """
-        whole = dict.fromkeys(("name", "sweep", "claim"), True)
-        content = self.model_dump(mode="json", exclude={**whole, **NOT_FINGERPRINTED})
+        whole: dict[str, Any] = dict.fromkeys(("name", "sweep", "claim"), True)
+        left_out = {**whole, **NOT_FINGERPRINTED, "model": set(self.model.not_fingerprinted)}
+        content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

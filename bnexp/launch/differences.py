@@ -12,6 +12,7 @@ from bnexp.wording import write_value
 
 _LEAVES_THE_RUN_THE_SAME = {
     "name",
+    "model.path",
     *(f"{section}.{key}" for section, keys in NOT_FINGERPRINTED.items() for key in keys),
 }
 
@@ -26,7 +27,12 @@ def find_differing_keys(record: RunRecord, spec: RunSpec) -> list[str]:
 def describe_differences(record: RunRecord, spec: RunSpec, keys: Sequence[str]) -> str:
     """Returns in words what the first of these keys are on disk, and what is asked for."""
     old, new = record.config, _flat_config(spec)
-    words = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:5]]
+    words = [
+        f"the file {new['model.path']} has changed"
+        if key == "model.sha256" and {key, "model.path"} <= old.keys() & new.keys()
+        else f"{key} is {_shown(old, key)} there and {_shown(new, key)} here"
+        for key in keys[:5]
+    ]
     if len(keys) > 5:
         words.append(f"and {len(keys) - 5} more keys differ")
     return ", ".join(words)

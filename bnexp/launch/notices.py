@@ -123,7 +123,7 @@ def heal_ended(planned: Sequence[PlannedRun]) -> Iterator[str]:
                 record = read_run(run.folder.path, with_config=False)
                 if record.is_outdated:
                     run.folder.restore_status(record.state)
-                run.folder.restore_config(config_text(run.spec))
+                run.folder.restore_config(config_text(run.spec), run.spec.config.model.code)
                 run.folder.remove_temporaries()
         except GivenUpError:
             continue

@@ -159,9 +159,12 @@ def _inspect_ended(spec: RunSpec, folder: RunDir, record: RunRecord) -> tuple[Ac
     if record.is_outdated:
         problem = next(iter(record.problems), f"{folder.status} is outdated")
         damages.append(f"{problem}; it is rewritten")
+    known = {
+        folder.config.name: config_text(spec).encode(),
+        folder.model.name: spec.config.model.code,
+    }
     for name, problem in broken.items():
-        config = config_text(spec).encode() if name == folder.config.name else None
-        is_known = config is not None and not seal.find_problem(name, config)
+        is_known = name in known and not seal.find_problem(name, known[name])
         how = "rewritten" if is_known else "left as it is: the run's figures are whole"
         damages.append(f"{problem}; it is {how}")
     return "skip", "; ".join(damages) or None

@@ -17,6 +17,7 @@ from bnexp.launch.run.one_run import describe_planned_conditions, prepare_device
 from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
+from bnexp.models.file.trust import trusting_files
 from bnexp.runs.record import list_evaluated_steps
 from bnexp.training.machine.device import resolve_device
 from bnexp.training.machine.precision import measure_bf16_slowdown
@@ -27,6 +28,7 @@ from bnexp.wording import count
 TRIAL_STEPS = 6
 
 
+@trusting_files()
 def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: bool = True) -> None:
     """Checks device, data and folder of every run, so that nothing starts that must fail.
 
@@ -97,6 +99,7 @@ def _check_writable(folder: Path) -> None:
         raise UsageError(f"{nearest} cannot be written; choose another --runs-dir")
 
 
+@trusting_files()
 def estimate_seconds(run: PlannedRun) -> float | None:
     """Returns about how long a run's steps and evaluations take, from a few trial steps.
 

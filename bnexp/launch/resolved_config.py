@@ -9,6 +9,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import RunSpec
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.runs import Scalar, flatten
+from bnexp.runs.seal import MODEL
 
 _HEADER = "# The resolved config of one run: every default is written out.\n"
 
@@ -21,9 +22,12 @@ def resolved_config(spec: RunSpec) -> dict[str, Any]:
 def repeatable_config(spec: RunSpec) -> dict[str, Any]:
     """Returns the resolved config, under a name of its own if it is one cell of several.
 
-    Trained again, it makes an experiment beside the one that it belongs to.
+    Trained again, it makes an experiment beside the one that it belongs to. A model's file is the
+    copy in the run's folder.
     """
     config = resolved_config(spec)
+    if spec.config.model.code is not None:
+        config["model"]["path"] = MODEL
     if spec.cell != "base":
         own = re.sub(r"[^A-Za-z0-9._]+", "-", f"{spec.config.name}-{spec.cell}-seed-{spec.seed}")
         config["name"] = own[:80]

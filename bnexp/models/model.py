@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -48,11 +48,19 @@ class FinishesInitialization(Protocol):
 class ModelConfig(Part):
     """Chooses a network; `build` makes it for a given image size and number of classes."""
 
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
+    """Keys that may change without making it another network."""
+
     name: str
     norm: AnyNorm = BatchNormConfig()
     """The norm of every layer that has none of its own; `norm: batch` is short for its name."""
     initialization: AnyInitialization = HeConfig()
     """How the first weights of convolutions and linear layers are drawn."""
+
+    @property
+    def code(self) -> bytes | None:
+        """Python code that the config names by `path`, of which a run folder keeps a copy."""
+        return None
 
     @abstractmethod
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:

@@ -29,7 +29,7 @@ from bnexp.runs.checkpoint_files import (
 )
 from bnexp.runs.claim_record import note_result
 from bnexp.runs.record import Scalar, State, Summary
-from bnexp.runs.seal import MANIFEST, PREDICTIONS, Seal, write_seal
+from bnexp.runs.seal import MANIFEST, MODEL, PREDICTIONS, Seal, write_seal
 from bnexp.runs.tensorboard_events import EVENTS
 
 STATUS = "status.json"
@@ -69,6 +69,8 @@ class RunDir:
 
     config = _File("config.yaml")
     """The resolved config; can be trained again as it stands."""
+    model = _File(MODEL)
+    """A copy of the Python file that defines the network, if a file does."""
     environment = _File(ENVIRONMENT)
     """Versions, device, threads, code, command line, data."""
     status = _File(STATUS)
@@ -116,7 +118,9 @@ class RunDir:
         """The last two checkpoints."""
         return CheckpointFiles(self.path)
 
-    def create(self, config_yaml: str, environment: Mapping[str, Any]) -> None:
+    def create(
+        self, config_yaml: str, environment: Mapping[str, Any], model: bytes | None = None
+    ) -> None:
         """Makes the folder and writes what must stand before step 0; the state is pending.
 
         Files of an earlier attempt at the same run are deleted first, except its log, which says
@@ -129,7 +133,7 @@ class RunDir:
         with self._reporting_what_cannot_be_written():
             self.path.mkdir(parents=True, exist_ok=True)
             self._reset()
-            self.write_config(config_yaml)
+            self.write_config(config_yaml, model)
             write_bytes_atomically(self.environment, encode_json(environment))
 
     def start_over(self) -> None:
@@ -147,8 +151,8 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        kept = (self.config, self.environment, self.metrics, self.predictions, self.manifest)
-        for path in kept:
+        kept = (self.environment, self.metrics, self.predictions, self.manifest)
+        for path in (self.config, self.model, *kept):
             remove_or_set_aside(path)
         for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
             for path in self.path.glob(pattern):
@@ -263,18 +267,21 @@ class RunDir:
         write_bytes_atomically(self.environment, encode_json(content))
         return is_sound
 
-    def write_config(self, config_yaml: str) -> None:
-        """Writes the resolved config."""
+    def write_config(self, config_yaml: str, model: bytes | None = None) -> None:
+        """Writes the resolved config, and the Python file that it names, if it does."""
         self.check()
+        if model is not None:
+            write_bytes_atomically(self.model, model)
         write_bytes_atomically(self.config, config_yaml.encode())
 
-    def restore_config(self, config_yaml: str) -> None:
-        """Writes the config of a run that has ended, if its own is lost and was exactly this."""
-        content, name = config_yaml.encode(), self.config.name
+    def restore_config(self, config_yaml: str, model: bytes | None = None) -> None:
+        """Writes what `write_config` does for a run that has ended, if it is lost and was this."""
         seal = Seal(self.path)
-        if name in dict(seal.find_broken(name)) and not seal.find_problem(name, content):
-            set_aside_a_folder(self.config)
-            write_bytes_atomically(self.config, content)
+        for path, content in ((self.config, config_yaml.encode()), (self.model, model)):
+            is_lost = path.name in dict(seal.find_broken(path.name))
+            if content is not None and is_lost and not seal.find_problem(path.name, content):
+                set_aside_a_folder(path)
+                write_bytes_atomically(path, content)
 
     def remove_events(self) -> None:
         """Deletes the TensorBoard events, which are rewritten from the metrics."""

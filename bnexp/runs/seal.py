@@ -24,10 +24,11 @@ from bnexp.files import (
 
 MANIFEST = "manifest.json"
 PREDICTIONS = "predictions.npz"
+MODEL = "model.py"
 
 _SEALED = (
     "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.json", "checkpoint.pt",
-    PREDICTIONS,
+    PREDICTIONS, MODEL,
 )  # fmt: skip
 """Besides the summary: the others may change after the run has ended, or can be made again."""
 

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bnexp.models.borrowed.own import OwnInitializationConfig
 from bnexp.models.initialization import HeConfig, InitializationConfig
 from bnexp.models.model import FinishesInitialization
 from bnexp.seeding import derive_seed
@@ -24,12 +25,18 @@ def initialize(model: nn.Module, seed: int, scheme: InitializationConfig = DEFAU
     Weights are normal with the scheme's standard deviation. The last linear layer, which
     gives logits, takes √(1 / fan_in) times the scheme's scale under every scheme, as no
     activation follows it. Biases: 0. A network that `FinishesInitialization` then does so.
+    A scheme that leaves the network's own weights only multiplies them by its scale.
     """
     layers = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
+    if isinstance(scheme, OwnInitializationConfig):
+        with torch.no_grad():
+            for layer in layers.values():
+                layer.weight.mul_(scheme.scale)
+        return
     output = find_output_layer(model)
     with torch.no_grad():
         for name, layer in layers.items():

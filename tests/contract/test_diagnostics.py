@@ -13,6 +13,7 @@ from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.diagnostics.probe import Counts
 from bnexp.models import MODELS
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
+from bnexp.models.file.trust import trusting_files
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
@@ -133,7 +134,8 @@ def test_it_works_on_every_model_family(diagnostic, family):
     torch.manual_seed(0)
     # The stem for small images would make torchvision's network the slowest by far.
     options = {key: value for key, value in small_options(family).items() if key != "cifar_stem"}
-    model = family(**options).build((32, 32, 3), 10).train()
+    with trusting_files():
+        model = family(**options).build((32, 32, 3), 10).train()
 
     measured = measure_one_step(model, diagnostic().build(model, 1), torch.randn(4, 3, 32, 32))
 

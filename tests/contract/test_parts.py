@@ -7,12 +7,14 @@ from typing import ClassVar, Literal
 
 import pytest
 import torch
+from small_models import default_options
 from torch import nn
 
 from bnexp.data import DATASETS, DatasetConfig
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ModelConfig
+from bnexp.models.file.trust import trusting_files
 from bnexp.norms import NORMS, NormConfig
 from bnexp.parts import load_plugins, part_name
 from bnexp.training.setup import find_facts
@@ -40,13 +42,15 @@ def test_a_part_has_a_name_and_every_field_says_what_it_means(part):
 def test_a_model_gives_logits_and_names_its_norm_sites(model):
     if part_name(model) == "timm":
         pytest.importorskip("timm", reason="timm is an optional extra")
-    config = model()
-    network = config.build((32, 32, 3), 7)
+    config = model(**default_options(model))
+    with trusting_files():
+        network = config.build((32, 32, 3), 7)
+        sites = config.find_norm_sites((32, 32, 3), 7)
 
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
     kinds = nn.BatchNorm2d | nn.BatchNorm1d
     norms = [module for module in network.modules() if isinstance(module, kinds)]
-    assert len(config.find_norm_sites((32, 32, 3), 7)) == len(norms)
+    assert len(sites) == len(norms)
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bnexp.errors import Problem
@@ -69,6 +70,14 @@ class Node:
     def section(self, key: str) -> Node:
         """Returns what stands at `key`, or an empty value if nothing does."""
         return self.child(key) or Node(None, self.position)
+
+    def folder_of(self, *keys: str | int) -> Path:
+        """Returns where a relative path at `keys` starts: the folder of the file that has it.
+
+        For a value from the command line, and in Python, it is the current one.
+        """
+        node = self.child(*keys)
+        return Path(node.position.file).parent if node and not node.position.is_override else Path()
 
     def without(self, key: str) -> Node:
         """Returns this mapping without a key."""

@@ -55,7 +55,7 @@ def validate(tree: Node, model: type[M]) -> M:
         ConfigError: One problem per finding of pydantic's, at the value (or key) that is wrong.
     """
     try:
-        return model.model_validate(tree.plain())
+        return model.model_validate(tree.plain(), context=tree.folder_of)
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A list whose items are wrong is reported as too short too; that is not news.

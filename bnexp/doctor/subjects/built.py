@@ -24,6 +24,7 @@ from bnexp.training.setup import build_parts, find_facts
 def build_untrained(model: ModelConfig, facts: DatasetFacts) -> Network:
     """Returns the network of a config at its initial values, with images of noise."""
     height, width, channels = facts.image_shape
+    torch.manual_seed(0)  # what a network draws by itself
     built = model.build(facts.image_shape, facts.num_classes)
     initialize(built, 0, model.initialization)
     generator = torch.Generator().manual_seed(0)

@@ -25,6 +25,7 @@ from bnexp.launch.run.recorder import RunRecorder
 from bnexp.launch.run.resume import Conditions, ResumePoint, copy_start, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
+from bnexp.models.file.trust import trusting_files
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.predictions import MOST_CLASSES_OF_A_DATASET
@@ -43,6 +44,7 @@ from bnexp.training.saving.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts, find_facts
 
 
+@trusting_files()
 def train_one(
     run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
 ) -> State:
@@ -186,7 +188,8 @@ class _Attempt:
         environment = self._describe_environment()
         environment |= {"refused_checkpoints": refused} if refused else {}
         environment |= {"extends": source.describe()} if source else {}
-        folder.create(config_text(self.run.spec), environment)
+        spec = self.run.spec
+        folder.create(config_text(spec), environment, spec.config.model.code)
         if folder.log.exists():
             why = f"{', '.join(refused)} cannot be used" if refused else "there is no checkpoint"
             folder.say(f"starting over: {why}")
@@ -229,12 +232,16 @@ class _Attempt:
         return rows, progress
 
     def _restore_config(self) -> None:
-        folder = self.run.folder
+        folder, spec = self.run.folder, self.run.spec
+        problem = None
         try:
             read_yaml_file(folder.config)
         except BnexpError as error:
-            folder.write_config(config_text(self.run.spec))
-            self.recorder.say(f"warning: {str(error).splitlines()[0]}; it is rewritten")
+            problem = str(error).splitlines()[0]
+        if problem or spec.config.model.code is not None:
+            folder.write_config(config_text(spec), spec.config.model.code)
+        if problem:
+            self.recorder.say(f"warning: {problem}; it is rewritten")
 
     def _describe_environment(self) -> dict[str, Any]:
         data = self.run.spec.config.data

@@ -1,11 +1,12 @@
-"""The config of networks that other code builds: a library, with our norms put in."""
+"""The config of networks that other code builds, with our norms put in."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from bnexp.models.borrowed.own import AnyNormOrOwn
+from bnexp.models.borrowed.own import AnyInitializationOrOwn, AnyNormOrOwn
+from bnexp.models.initialization import HeConfig
 from bnexp.models.model import ImpossibleModelError, ModelConfig
 from bnexp.models.plans import NormSite
 from bnexp.norms.batch.config import BatchNormConfig
@@ -27,6 +28,9 @@ class BorrowedConfig(ModelConfig):
 
     norm: AnyNormOrOwn = BatchNormConfig()
     """What replaces each batch norm of the network, and no other layer; `own` replaces none."""
+    initialization: AnyInitializationOrOwn = HeConfig()
+    """How the first weights of convolutions and linear layers are drawn; `own` leaves them as the
+    network's author draws them."""
 
     def norm_sites(self, image_shape: tuple[int, int, int]) -> list[NormSite]:
         """Returns nothing: the sites are known only once the network is built."""
@@ -62,7 +66,7 @@ class BorrowedConfig(ModelConfig):
         """
 
     @abstractmethod
-    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+    def refuse(self, reason: str, error: BaseException | None = None) -> ImpossibleModelError:
         """Returns an error that says what of the network cannot be, for a reason or an error."""
 
 
@@ -93,7 +97,7 @@ class LibraryConfig(BorrowedConfig):
             replace_stem(network, channels)
         return network
 
-    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+    def refuse(self, reason: str, error: BaseException | None = None) -> ImpossibleModelError:
         """Returns an error about the architecture, with the first line of what raised it."""
         first_line = str(error or "").partition("\n")[0]
         detail = f" ({first_line})" if error else ""

@@ -32,7 +32,7 @@ class Borrowed(Protocol):
     def make(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Returns it with the norms that its author gave it."""
 
-    def refuse(self, reason: str, error: Exception | None = None) -> ImpossibleModelError:
+    def refuse(self, reason: str, error: BaseException | None = None) -> ImpossibleModelError:
         """Returns an error that says what of the network cannot be, for a reason or an error."""
 
 

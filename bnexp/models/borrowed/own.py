@@ -1,9 +1,10 @@
-"""The choice to leave a network's norms as whoever wrote it made them."""
+"""The choices to leave a network's norms, or its first weights, as its author made them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from bnexp.models.initialization import INITIALIZATIONS, InitializationConfig
 from bnexp.norms import NORMS
 from bnexp.norms.norm import Dimensions, NormConfig
 from bnexp.parts import named_union
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class OwnNormsConfig(NormConfig):
-    """Leaves the norms of a `torchvision` or `timm` network as the library makes them.
+    """Leaves the norms of a network from a library or a file as its author made them.
 
     Formula: that of each norm.
 
@@ -41,7 +42,26 @@ class OwnNormsConfig(NormConfig):
         raise NotImplementedError("the network makes its own norms")
 
 
+class OwnInitializationConfig(InitializationConfig):
+    """Leaves the weights of a network from a library or a file as its author draws them.
+
+    They depend on the seed and on the order in which layers are made, not on their names.
+    """
+
+    name: Literal["own"] = "own"
+
+    def compute_std(self, fan_in: int, fan_out: int) -> float:
+        """Refuses, since nothing is drawn.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("the network draws its own weights")
+
+
 if TYPE_CHECKING:
     AnyNormOrOwn = NormConfig
+    AnyInitializationOrOwn = InitializationConfig
 else:
     AnyNormOrOwn = named_union((*NORMS, OwnNormsConfig))
+    AnyInitializationOrOwn = named_union((*INITIALIZATIONS, OwnInitializationConfig))

@@ -5,11 +5,12 @@ import io
 
 import pytest
 import torch
-from small_models import small_options
+from small_models import default_options, small_options
 from torch import nn
 
 from bnexp.errors import UsageError
 from bnexp.models import MODELS, ImpossibleModelError
+from bnexp.models.file.trust import trusting_files
 from bnexp.models.layers import ScaledWSConv2d, WSConv2d
 from bnexp.models.model import NetworkConfig
 from bnexp.models.plans import find_pooled_norm
@@ -49,6 +50,7 @@ def configure(model, norm=BATCH, **fields):
     return model(norm=norm, **{**small_options(model), **fields})
 
 
+@trusting_files()
 def build(model, norm=BATCH, seed=0, **fields):
     """Returns an initialised network; skips what the checks would tell before training."""
     config = configure(model, norm, **fields)
@@ -175,6 +177,7 @@ def test_channels_last_changes_nothing_but_the_last_bits(network):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=part_name)
+@trusting_files()
 def test_all_norm_sites_are_the_norms_of_the_network(model):
     network = build(model)
     config = configure(model)
@@ -206,9 +209,11 @@ def test_weight_standardization_changes_every_convolution_and_no_name(model, kin
 
 @pytest.mark.parametrize("model", MODELS, ids=part_name)
 def test_a_model_can_be_compared_by_its_config(model):
-    assert model() == model()
-    assert hash(model()) == hash(model())
-    assert model.model_validate(model().model_dump()) == model()
+    config, same = (model(**default_options(model)) for _ in range(2))
+
+    assert config == same
+    assert hash(config) == hash(same)
+    assert model.model_validate(config.model_dump()) == same
 
 
 def test_usage_errors_are_not_what_models_raise():
