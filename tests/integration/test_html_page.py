@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 from chromium import FLAGS, PROGRAM
+from made_up_runs import make_predictions
 from records import build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.diagnostics import show_diagnostics
+from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Caveat
 from bnexp.reports.html.page import render_html
 from bnexp.runs.record import Series
@@ -68,7 +70,16 @@ def pages():
         "twelve long names": render_html([compare_runs(many)], many),
         "by": render_html(compare_by(many, "data.batch_size"), many),
         "inside": render_inside(many).replace('class="diagnostic"', 'class="diagnostic" open'),
+        "classes": render_classes(many).replace('class="diagnostic"', 'class="diagnostic" open'),
     }
+
+
+def render_classes(records):
+    """Returns the page of runs that kept pictures, of classes with long names."""
+    names = tuple(f"n0{number}_a_class_with_a_name_of_many_words" for number in range(15))
+    kept = make_predictions(names=names, number=900, mistakes=24, side=32)
+    comparison = show_predictions(compare_runs(records), records, lambda run: kept)
+    return render_html([comparison], records)
 
 
 def render_inside(records):
@@ -113,7 +124,7 @@ def look(page, width, folder):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("name", ["few cells", "twelve long names", "by", "inside"])
+@pytest.mark.parametrize("name", ["few cells", "twelve long names", "by", "inside", "classes"])
 def test_the_page_fits_its_window_and_loads_nothing(name, width, tmp_path):
     seen, logged = look(pages()[name], width, tmp_path)
     assert seen["inner"] <= width

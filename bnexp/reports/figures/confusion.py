@@ -95,7 +95,7 @@ def _find_shares(cell: Answered) -> NDArray[np.float64]:
 
 def _describe(cell: Answered) -> str:
     found = cell.predictions.confusion.find_confusions()[:3]
-    worst = ", ".join(f"{true} as {taken} {number} times" for number, true, taken in found)
+    worst = ", ".join(f"{true} as {taken} ({number})" for number, true, taken in found)
     return f"{cell.label}, {cell.summary}; most often mistaken: {worst or 'none'}"
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from made_up_runs import final_accuracy, make_runs, seal
+from made_up_runs import add_predictions, final_accuracy, make_predictions, make_runs, seal
 from typer.testing import CliRunner
 
+from bnexp.api.runs import load_runs
 from bnexp.cli.show import show
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, read_run
@@ -141,6 +142,28 @@ def test_what_is_damaged_is_named(folder):
     assert text["state"][0].startswith("failed")
     assert text["problems"] == list(read_run(folder.path).problems)
     assert len(text["problems"]) == 2
+
+
+def test_the_classes_are_listed_with_those_that_are_recognised_least_first(folder):
+    add_predictions(folder.path, predictions := make_predictions())
+    scores = sorted((one.accuracy, one.name) for one in predictions.confusion.classes)
+    result = run(str(folder.path))
+    content = json.loads(run(str(folder.path), "--json").stdout)
+
+    assert ", ".join(f"{name} {100 * score:.1f} %" for score, name in scores) in result.stdout
+    assert content["class_accuracies"] == {name: score for score, name in scores}
+    assert content["balanced_accuracy"] == predictions.confusion.balanced_accuracy
+    assert (load_runs(str(folder.path))[0].predictions().labels == predictions.labels).all()
+
+
+def test_predictions_that_are_damaged_are_named(folder):
+    add_predictions(folder.path, make_predictions())
+    folder.predictions.write_bytes(b"")
+
+    assert "predictions.npz is not what the run wrote" in " ".join(
+        run(str(folder.path)).stdout.split()
+    )
+    assert json.loads(run(str(folder.path), "--json").stdout)["problems"]
 
 
 def test_json_is_complete_and_alone_on_stdout(folder):

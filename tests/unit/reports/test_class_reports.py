@@ -103,7 +103,7 @@ def test_the_matrix_has_the_percent_of_each_row():
     assert "seed 3: balanced accuracy 86.7 %" in texts
     assert "up to 30.0 %" in chart.caption
     assert "choosing on the test images" in chart.selection
-    assert "cat as dog 3 times, dog as cat 1 times" in chart.description
+    assert "most often mistaken: cat as dog (3), dog as cat (1)" in chart.description
 
 
 def test_of_many_classes_those_that_are_recognised_least_are_shown():

@@ -55,6 +55,13 @@ def test_a_summary_is_read_back_as_it_was_written(run):
     assert (record.summary, record.state) == (SUMMARY, "finished")
 
 
+def test_a_run_that_continues_or_starts_over_has_no_predictions_until_it_ends(run):
+    for begin in (run.reopen, lambda: run.create("name: exp\n", {})):
+        run.write_predictions(b"of an earlier end")
+        begin()
+        assert not run.predictions.exists()
+
+
 def test_the_summary_alone_says_that_a_run_has_ended(run):
     run.set_state("running")
     run.write_summary(SUMMARY)
