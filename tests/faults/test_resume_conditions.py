@@ -1,7 +1,6 @@
 """Row 15 of the fault matrix: a run that was cut off meets another config, version or machine."""
 
 import json
-import os
 
 import pytest
 import torch
@@ -67,24 +66,22 @@ def test_row_15_going_on_anyway_is_recorded_with_what_differs(tmp_path, monkeypa
     assert read_run(run.folder.path).state == "finished"
 
 
-def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(
-    started_bnexp, tmp_path
-):
+def test_row_15_the_command_refuses_another_thread_count_and_takes_the_flag(forks, tmp_path):
     free = ("train.threads=null",)
     run = interrupt(tmp_path, 3, *free)
     threads = read_run(run.folder.path).environment["threads"]
     another = 1 if threads > 1 else 2  # PyTorch takes no more than there are cores
-    other = {"OMP_NUM_THREADS": str(another), "BNEXP_DATA": os.environ["BNEXP_DATA"]}
+    before = f"from bnexp.training.machine import device; device.DEFAULT_THREADS = {another}"
     command = ("train", "c.yaml", "-s", *free)
 
-    refused = started_bnexp(*command, cwd=tmp_path, **other)
-    assert refused.returncode == 2
-    assert f"threads is {threads} there and {another} here" in refused.stderr
+    refused = forks.run(*command, cwd=tmp_path, before=before)
+    assert refused.code == 2
+    assert f"threads is {threads} there and {another} here" in refused.said
     assert read_run(run.folder.path).state == "interrupted"
 
-    done = started_bnexp(*command, "--resume-anyway", cwd=tmp_path, **other)
-    assert done.returncode == 0, done.stderr
-    assert "continues after step 3" in done.stderr
+    done = forks.run(*command, "--resume-anyway", cwd=tmp_path, before=before)
+    assert done.code == 0, done.said
+    assert "continues after step 3" in done.said
 
 
 def test_row_15_the_command_refuses_another_config_key_by_key_until_it_is_forced(forks, tmp_path):
