@@ -122,7 +122,7 @@ def check_a_killed_sweep(forks, tmp_path, seeds, kills):
 
 
 def test_row_14_a_sweep_killed_with_all_its_workers_ends_with_the_same_bits(forks, tmp_path):
-    check_a_killed_sweep(forks, tmp_path, seeds=4, kills=1)
+    check_a_killed_sweep(forks, tmp_path, seeds=2, kills=1)
 
 
 @pytest.mark.slow
