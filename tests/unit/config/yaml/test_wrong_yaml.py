@@ -22,7 +22,7 @@ KNOWN_NORMS = (
     "batch, batch_renorm, dynamic_tanh, evonorm, filter_response, group, instance, layer, "
     "layer_channels, noisy_batch, none, rms, sync_batch"
 )
-KNOWN_MODELS = "cnn, densenet, mlp, resnet, timm, torchvision, vgg, wide_resnet"
+KNOWN_MODELS = "cnn, convmixer, densenet, mlp, resnet, timm, torchvision, vgg, wide_resnet"
 
 
 def replaced(old, new):
@@ -157,7 +157,7 @@ WRONG = {
     ),
     "a layer of no kind": (
         replaced("{pool: max}", "{dense: 10}"),
-        ["c.yaml:5:23: model.layers.1: a layer is {conv: CHANNELS} or {pool: max}"],
+        ["c.yaml:5:23: model.layers.1: a layer is {conv: CHANNELS}, {pool: max} or {dropout: 0.2}"],
     ),
     "an even kernel": (
         replaced("{conv: 16}", "{conv: 16, kernel_size: 4}"),

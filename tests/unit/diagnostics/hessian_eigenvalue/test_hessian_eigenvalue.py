@@ -103,7 +103,7 @@ def test_the_start_depends_on_the_steps_number_alone():
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
 def test_every_norm_has_second_derivatives(norm, memory_format):
     torch.manual_seed(0)
-    layer = norm(**({"num_groups": 2} if norm.__name__ == "GroupNormConfig" else {})).build(4)
+    layer = norm(**({"num_groups": 2} if "num_groups" in norm.model_fields else {})).build(4)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), layer, nn.Tanh(), nn.Flatten(), nn.Linear(64, 2))
     inputs = torch.randn(6, 3, 6, 6).contiguous(memory_format=memory_format)
     targets = torch.arange(6) % 2
