@@ -22,7 +22,7 @@ KNOWN_NORMS = (
     "batch, batch_renorm, dynamic_tanh, evonorm, filter_response, group, instance, layer, "
     "layer_channels, noisy_batch, none, rms, sync_batch"
 )
-KNOWN_MODELS = "cnn, convmixer, densenet, mlp, resnet, timm, torchvision, vgg, wide_resnet"
+KNOWN_MODELS = "cnn, convmixer, densenet, file, mlp, resnet, timm, torchvision, vgg, wide_resnet"
 
 
 def replaced(old, new):
