@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from bnexp.analysis.diagnostics import MOST_CELLS
 from bnexp.analysis.results import Comparison
+from bnexp.reports.figures.measured import say_cells
 from bnexp.reports.figures.style import Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.headings import describe_selection
@@ -39,8 +41,15 @@ class Answered:
 
 
 def describe_first_runs(comparison: Comparison) -> str:
-    """Returns which runs a figure of predictions shows."""
-    return " ".join(filter(None, (describe_selection(comparison.where), ONE_SEED)))
+    """Returns which runs, and which cells, the figures of predictions show."""
+    left_out = say_cells(max(0, len(comparison.cells) - MOST_CELLS))
+    return f"{ONE_SEED} {left_out}".strip()
+
+
+def describe_choice(comparison: Comparison) -> str:
+    """Returns the same for a figure that stands alone, after how the runs were selected."""
+    selected = describe_selection(comparison.where)
+    return ". ".join(filter(None, (selected, describe_first_runs(comparison))))
 
 
 def list_answered(comparison: Comparison) -> list[Answered]:

@@ -14,8 +14,8 @@ from bnexp.analysis.results import Comparison
 from bnexp.reports.figures.classes import (
     Answered,
     choose_classes,
+    describe_choice,
     describe_classes,
-    describe_first_runs,
     list_answered,
 )
 from bnexp.reports.figures.heat import add_path, set_frame
@@ -83,7 +83,7 @@ def build_confusion(comparison: Comparison) -> Chart | None:
         caption.strip(),
         "; ".join(map(_describe, answered)),
         lambda is_wide: _draw(drawn, is_wide=is_wide),
-        describe_first_runs(comparison),
+        describe_choice(comparison),
     )
 
 

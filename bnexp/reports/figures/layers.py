@@ -181,7 +181,7 @@ def _caption(measured: Measured, heat: HeatMaps, labels: Mapping[str, str]) -> s
         "Of a cell that is marked as diverged, no run finished.": any(
             map(has_diverged, measured.cells)
         ),
-        say_cells(measured): True,
+        say_cells(measured.left_out): True,
     }
     return " ".join(text for text, is_said in parts.items() if text and is_said)
 

@@ -53,9 +53,9 @@ def say_missing(measured: Measured, labels: Mapping[str, str]) -> str:
     return f"Not measured: {'; '.join(missing)}." if missing else ""
 
 
-def say_cells(measured: Measured) -> str:
-    """Returns which cells are shown; empty if all are."""
-    if not measured.left_out:
+def say_cells(left_out: int) -> str:
+    """Returns which cells are shown if so many are not; empty if all are."""
+    if not left_out:
         return ""
-    others = f"the first {MOST_CELLS - 1} of {MOST_CELLS - 1 + measured.left_out} other cells"
+    others = f"the first {MOST_CELLS - 1} of {MOST_CELLS - 1 + left_out} other cells"
     return f"Only the baseline and {others} are shown."

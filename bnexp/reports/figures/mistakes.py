@@ -8,7 +8,7 @@ from math import ceil
 from bnexp.analysis.results import Comparison
 from bnexp.reports.figures.classes import (
     Answered,
-    describe_first_runs,
+    describe_choice,
     list_answered,
     write_probability,
 )
@@ -51,7 +51,7 @@ def build_mistakes(comparison: Comparison) -> Chart | None:
         CAPTION,
         "; ".join(map(_describe, answered)),
         lambda is_wide: _draw(answered, is_wide=is_wide),
-        describe_first_runs(comparison),
+        describe_choice(comparison),
     )
 
 

@@ -190,7 +190,11 @@ def build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) ->
     shown = Lines(lowest.words, tuple(lines), is_log)
     mean, axis = ("geometric means", ", on a logarithmic axis") if is_log else ("means", "")
     parts = [f"Band: from the lowest to the highest value of a step, {mean} over {seeds}{axis}."]
-    parts += ["Line: the middle between them.", say_missing(lowest, labels), say_cells(lowest)]
+    parts += [
+        "Line: the middle between them.",
+        say_missing(lowest, labels),
+        say_cells(lowest.left_out),
+    ]
     return Chart(
         lowest.words.capitalize(),
         f"{comparison.experiment}: range of the {lowest.words} over the steps",
@@ -262,7 +266,7 @@ def _caption(
             line.has_gaps for line in lines
         ),
         say_missing(measured, labels): True,
-        say_cells(measured): True,
+        say_cells(measured.left_out): True,
     }
     return " ".join(text for text, is_said in parts.items() if text and is_said)
 

@@ -17,8 +17,8 @@ from bnexp.errors import UsageError
 from bnexp.files import write_bytes_atomically
 from bnexp.foreign_text import shareable, visible_lines
 from bnexp.reports.figures.classes import (
-    ONE_SEED,
     describe_classes,
+    describe_first_runs,
     explain_absence,
     list_answered,
 )
@@ -225,7 +225,7 @@ def _classes(comparison: Comparison, parts: int) -> dict[str, Any] | None:
     answered = list_answered(comparison)
     return {
         "table": build_class_table(answered) if answered else (),
-        "one_seed": ONE_SEED,
+        "runs": describe_first_runs(comparison),
         "left_out": describe_classes(answered) if answered else "",
         "absent": explain_absence(comparison),
         "confusion": build_confusion(comparison),

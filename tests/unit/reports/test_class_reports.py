@@ -128,6 +128,7 @@ def test_a_matrix_fits_whatever_the_names(is_wide):
     assert all(panel.left > 0 and panel.right <= sheet.width for panel in sheet.panels)
     assert min(panel.bottom for panel in sheet.panels) > 0
     assert len(sheet.panels) == 8
+    assert "the first 7 of 9 other cells" in render_html([shown(cells)])
 
 
 def test_turned_names_stay_turned_in_the_page():
