@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bnexp.config.finding import dotted
 from bnexp.doctor.finding import Finding, Severity
-from bnexp.doctor.subjects.setup import Setup
 from bnexp.wording import count, name_some
 
 if TYPE_CHECKING:
@@ -76,14 +74,6 @@ def _adds_up_to_zero(gradient: Tensor | None) -> bool:
     axes = [axis for axis in range(gradient.dim()) if axis != 1]
     values = gradient.double()
     return bool((values.sum(axes).abs() <= _ZERO * values.abs().sum(axes)).all())
-
-
-def check_setup(setup: Setup) -> Iterator[Finding]:
-    """Yields what the config's own check says about biases."""
-    for found in setup.findings:
-        if found.kind == "conv_bias":
-            what = "biases are subtracted by the next norm"
-            yield Finding(what, found.reason, "warning", dotted(found.path))
 
 
 def check_network(network: Network) -> Iterator[Finding]:

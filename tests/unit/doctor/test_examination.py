@@ -110,6 +110,18 @@ def test_without_its_dataset_a_config_is_examined_as_far_as_it_goes(tmp_path):
     assert found["momentum_convention"].severity == "warning"
 
 
+@pytest.mark.parametrize(("bias", "places"), [("true", ["layers.0.conv"]), ("auto", [])])
+def test_biases_that_a_config_gives_to_convolutions_before_a_norm_are_flagged(
+    tmp_path, bias, places
+):
+    cnn = f"model={{name: cnn, layers: [{{conv: 8}}, {{dropout: 0.1}}], norm: batch, bias: {bias}}}"
+
+    found = [one for one in examine(tmp_path, cnn, "train.epochs=4") if one.is_wrong]
+
+    assert [one.place for one in found] == places
+    assert all(one.severity == "warning" for one in found)
+
+
 def test_biases_of_an_mlp_are_a_note(tmp_path):
     mlp = "model={name: mlp, hidden: [8], norm: batch}"
 

@@ -277,8 +277,12 @@ def test_images_are_normalised_by_the_training_images_alone(dataset):
     assert parts.evaluation_sets["val"].gather(torch.arange(20))[0].mean() > 1
 
 
-def test_the_optimiser_spares_exactly_gamma_and_beta(dataset):
-    parts = build_parts(configure(), dataset, CPU)
+@pytest.mark.parametrize("standardization", [False, "scaled"])
+def test_the_optimiser_spares_exactly_gamma_and_beta_and_gains(standardization, dataset):
+    config = configure()
+    update = {"weight_standardization": standardization}
+    config = config.model_copy(update={"model": config.model.model_copy(update=update)})
+    parts = build_parts(config, dataset, CPU)
 
     _, spared = parts.learner.optimizer.param_groups
     names = {
@@ -286,6 +290,5 @@ def test_the_optimiser_spares_exactly_gamma_and_beta(dataset):
         for name, value in parts.learner.model.named_parameters()
         if any(value is other for other in spared["params"])
     }
-    assert names == {
-        f"layers.{index}.norm.{kind}" for index in (0, 1) for kind in ("weight", "bias")
-    }
+    learned = ["norm.weight", "norm.bias", *(["conv.gain"] if standardization else [])]
+    assert names == {f"layers.{index}.{name}" for index in (0, 1) for name in learned}
