@@ -29,6 +29,7 @@ _LENGTHS = ("train.epochs", "optim.schedule")
 """Keys that may differ from the shorter run's."""
 
 _LONGEST_NAME = 80
+"""Characters of an experiment's name."""
 
 
 @dataclass(frozen=True)
@@ -160,18 +161,15 @@ def _find_problem(record: RunRecord, spec: RunSpec) -> str | None:
     if source.epochs >= epochs:
         more = f"-s train.epochs={source.epochs + 5}"
         return f"{path} has {count(source.epochs, 'epoch')} already; ask for more, e.g. {more}"
+    other_version = f"the config of {path} was read by another version of bnexp"
     try:
         optim = _restore_optimizer(record, spec)
     except ValueError:
-        optim = None
-    same = optim and spec.config.model_copy(
-        update={
-            "optim": optim,
-            "train": spec.config.train.model_copy(update={"epochs": source.epochs}),
-        }
-    )
-    if not (optim and same and same.fingerprint() == record.fingerprint):
-        return f"the config of {path} was read by another version of bnexp"
+        return other_version
+    train = spec.config.train.model_copy(update={"epochs": source.epochs})
+    shorter = spec.config.model_copy(update={"optim": optim, "train": train})
+    if shorter.fingerprint() != record.fingerprint:
+        return other_version
     if problem := _find_other_rates(record, spec, optim, source.epochs):
         return problem
     damage = source.find_damage()
@@ -179,7 +177,7 @@ def _find_problem(record: RunRecord, spec: RunSpec) -> str | None:
 
 
 def _restore_optimizer(record: RunRecord, spec: RunSpec) -> OptimizerConfig:
-    """Returns the run's optimiser with the schedule that the record names.
+    """Returns the optimiser of a run, which has that of the spec, but for the schedule.
 
     Raises:
         ValueError: There is no such schedule.

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from run_results import read_results
@@ -10,7 +11,7 @@ from sweeps import train
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
 from bnexp.launch.claims import note_planned_claims
-from bnexp.launch.extension import as_extension
+from bnexp.launch.extension import as_extension, find_source
 from bnexp.launch.notices import describe_late_claims, describe_sources
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.prepare import prepare
@@ -167,6 +168,19 @@ def test_runs_without_a_finished_one_start_at_the_beginning(tmp_path):
         "from epoch 2 of x: 1 run; from the start, with the same results, because x has no such "
         "finished run: 2 runs"
     )
+
+
+def test_a_run_of_other_tuned_values_starts_at_the_beginning(tmp_path):
+    finish(plan(tmp_path)[0])
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    overrides = ("train.epochs=4", "optim.learning_rate=0.1")
+    experiment = as_extension(load_experiment(tmp_path / "c.yaml", overrides))
+    spec = experiment.runs[0]
+
+    with pytest.raises(UsageError, match=r"learning_rate is 0\.05 there"):
+        find_source(spec, tmp_path / "runs")
+    tuned = replace(spec, tuning={"chosen": {"optim.learning_rate": 0.1}})
+    assert find_source(tuned, tmp_path / "runs") is None
 
 
 def test_what_is_extended_already_is_left_alone(tmp_path):
