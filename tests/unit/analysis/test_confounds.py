@@ -49,6 +49,7 @@ def verdict_of(comparison):
         ("data.batch_size", "data.batch_size"),
         ("model.layers.0.conv", "model.layers"),
         ("model.norm.momentum", "model.norm.name"),
+        ("model.sha256", "model.path"),
     ],
 )
 def test_a_swept_key_explains_itself_and_what_lies_below_its_part(key, swept):
@@ -60,6 +61,7 @@ def test_a_swept_key_explains_itself_and_what_lies_below_its_part(key, swept):
     [
         ("data.batch_size_of_eval", "data.batch_size"),
         ("model.norm", "model.norm.eps"),
+        ("model.sha256", "model.class"),
         ("model.normal", "model.norm.name"),
     ],
 )
@@ -108,7 +110,9 @@ def test_a_key_that_one_cell_lacks_differs():
     assert "optim.decay_norm is absent (norm=none), false (norm=batch)" in warning
 
 
-@pytest.mark.parametrize("key", ["name", "train.seed", "sweep.seeds", "data.root", "claim.margin"])
+@pytest.mark.parametrize(
+    "key", ["name", "train.seed", "sweep.seeds", "data.root", "model.path", "claim.margin"]
+)
 def test_labels_and_places_are_no_confounds(key):
     assert compare_configs({key: "a"}, {key: "b"}).caveats == ()
 

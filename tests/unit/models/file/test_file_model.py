@@ -6,8 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+import interrupted_runs
 import pytest
 import torch
+from run_results import read_results
 from sweeps import CONFIG, plan, read_runs, train
 from torch import nn
 from typer.testing import CliRunner
@@ -157,6 +159,19 @@ def test_a_sweep_of_norms_gives_the_same_in_worker_processes(tmp_path):
 
     assert train(planned, jobs=2) == {"finished": 2}
     assert read_runs(tmp_path / "runs") == expected
+
+
+def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    model = f"model={{name: file, path: {write(tmp_path)}}}"
+    run = interrupted_runs.interrupt(tmp_path, 8, model)
+    (run.folder.path / "model.py").unlink()
+
+    whole = interrupted_runs.plan(other, model)
+    assert [interrupted_runs.train(one)[0] for one in (run, whole)] == ["finished"] * 2
+    assert read_results(run.folder.path) == read_results(whole.folder.path)
+    assert (run.folder.path / "model.py").read_text() == NET
 
 
 @pytest.fixture(scope="module")
