@@ -227,7 +227,7 @@ def test_train_leaves_the_same_result_or_says_what_is_wrong(kind, name, trained,
     assert "Traceback" not in done.said
     is_named = (str(path) in done.said and "warning" in done.said) or done.code == 2
     is_same = False
-    read = ("summary.json", "metrics.jsonl", "checkpoint.pt", "checkpoint.json")
+    read = ("summary.json", "metrics.jsonl", "checkpoint.pt", "checkpoint.json", "predictions.npz")
     if all((run / one).is_file() for one in read):  # what is no file might never end
         with contextlib.suppress(Exception):
             is_same = read_results(run) == results
