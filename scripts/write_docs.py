@@ -14,13 +14,15 @@ import re
 import subprocess
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typer.main import get_command
 
+from bnexp.cli.app import build_app
 from bnexp.config.claim.config import ClaimConfig, ReductionConfig
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.optim import OPTIMIZERS, SCHEDULES
@@ -43,23 +45,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
 METRICS_TEMPLATE = Path(__file__).with_name("metrics.md")
 DOCTOR_TEMPLATE = Path(__file__).with_name("doctor.md")
-COMMANDS = (
-    "",
-    "train",
-    "plan",
-    "init",
-    "compare",
-    "show",
-    "tb",
-    "ls",
-    "check",
-    "doctor",
-    "rm",
-    "schema",
-    "data",
-    *(f"data {name}" for name in ("list", "fetch", "import", "info")),
-)
-
 CONFIG_INTRODUCTION = """\
 # The YAML file
 
@@ -285,10 +270,20 @@ def write_cli_page() -> str:
         "Ctrl-C or SIGTERM. A diverged run is a result, not a failure.",
         "",
     ]
-    for command, page in zip(COMMANDS, read_help(COMMANDS), strict=True):
+    commands = ["", *find_commands(get_command(build_app()))]
+    for command, page in zip(commands, read_help(commands), strict=True):
         lines += [f"## `bnexp {command}`".replace(" `", " `").replace(" `\n", "`"), "", "```text"]
         lines += [page, "```", ""]
     return "\n".join(lines).rstrip().replace("`bnexp `", "`bnexp`") + "\n"
+
+
+def find_commands(group: Any, above: str = "") -> Iterator[str]:  # noqa: ANN401 - typer's own
+    """Yields the words of each command, and of each group before its commands."""
+    for name, command in group.commands.items():
+        words = f"{above}{name}"
+        yield words
+        if hasattr(command, "commands"):
+            yield from find_commands(command, f"{words} ")
 
 
 READ_HELP = """
