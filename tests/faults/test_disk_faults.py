@@ -98,7 +98,8 @@ def test_row_06_events_that_cannot_grow_are_a_warning_and_the_run_ends_with_the_
     forks, tmp_path
 ):
     (tmp_path / "c.yaml").write_text(CONFIG)
-    few = ("train", "c.yaml", "-s", "train.epochs=2", "-s", "train.log_every=100")
+    settings = ("train.epochs=2", "train.log_every=100", "evaluate.mistakes=0")
+    few = ("train", "c.yaml", *(word for setting in settings for word in ("-s", setting)))
     run = tmp_path / "runs/disk/base/seed=0"
     limited = tmp_path / "limited/disk/base/seed=0"
     assert forks.run(*few, cwd=tmp_path).code == 0
