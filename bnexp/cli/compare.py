@@ -13,7 +13,8 @@ from bnexp.cli.names import TierOption, add_tier, complete_experiment, complete_
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
-from bnexp.errors import UsageError
+from bnexp.errors import UsageError, did_you_mean
+from bnexp.reports.columns import COLUMNS
 from bnexp.runs.diagnostics import LayerReduction
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import COMPARISON
@@ -82,6 +83,22 @@ Where = Annotated[
     ),
 ]
 Format = Annotated[ReportFormat, typer.Option("--format", help="Format to write to stdout.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help=f"Columns to show beside the settings, in this order, for the formats table, md and "
+        f"latex, e.g. n,mean,difference: of {', '.join(COLUMNS)}. [default: all]",
+    ),
+]
+Caption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Caption of the table, for --format latex. [default: what is compared, and notes on "
+        "how to read it]",
+    ),
+]
 Html = Annotated[
     Path | None,
     typer.Option(
@@ -111,6 +128,8 @@ def compare(
     by: By = None,
     where: Where = None,
     report_format: Format = "table",
+    columns: Columns = None,
+    caption: Caption = None,
     html: Html = None,
     plots: Plots = None,
 ) -> None:
@@ -124,6 +143,9 @@ def compare(
     gc.disable()
     from bnexp.api.report import compare as compare_experiments
 
+    chosen = _choose_columns(columns, report_format)
+    if caption is not None and report_format != "latex":
+        raise UsageError("--caption: only --format latex has one; leave it out")
     named = [add_tier(target, tier, runs_dir) for target in targets or []]
     if tier and not named:
         raise UsageError("--tier: name the experiment too, e.g. bnexp compare quickstart --tier x")
@@ -142,7 +164,7 @@ def compare(
         warn(caveat.text)
     if by and any(record.claims for record in report.runs):
         say("the experiment's claims are only judged without --by")
-    _print(report.comparisons, report_format, report.by)
+    _print(report.comparisons, report_format, report.by, chosen, caption)
     if report.is_whole:
         _write_events(report.comparisons[0], report.every_run)
     if html is None and plots is None:
@@ -156,8 +178,30 @@ def compare(
         _write_figures(shown, plots)
 
 
+def _choose_columns(names: str | None, report_format: ReportFormat) -> list[str] | None:
+    """Returns the names of the columns asked for, or None if none are.
+
+    Raises:
+        UsageError: There is no such column, or the format always has all.
+    """
+    if names is None:
+        return None
+    if report_format in ("csv", "json"):
+        raise UsageError(f"--columns: {report_format} always holds all figures; leave it out")
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in COLUMNS:
+            hint = did_you_mean(name, COLUMNS)
+            raise UsageError(f"--columns: '{name}' is not one of {', '.join(COLUMNS)}{hint}")
+    return list(dict.fromkeys(chosen))
+
+
 def _print(
-    comparisons: Sequence[Comparison], report_format: ReportFormat, by: str | None = None
+    comparisons: Sequence[Comparison],
+    report_format: ReportFormat,
+    by: str | None = None,
+    columns: Sequence[str] | None = None,
+    caption: str | None = None,
 ) -> None:
     """Writes the report to stdout; what a format has no room for goes to stderr."""
     from bnexp.reports.csv import render_csv
@@ -169,9 +213,9 @@ def _print(
     accept_any_text()
     match report_format:
         case "table":
-            show_report(*comparisons)
+            show_report(*comparisons, columns=columns)
         case "md":
-            write(render_markdown(*comparisons))
+            write(render_markdown(*comparisons, columns=columns))
         case "csv":
             write(render_csv(*comparisons, by=by))
             _print_what_csv_lacks(comparisons)
@@ -179,7 +223,7 @@ def _print(
             text = render_json_by(by, *comparisons) if by else render_json(*comparisons)
             write(text)
         case "latex":
-            write(render_latex(*comparisons))
+            write(render_latex(*comparisons, columns=columns, caption=caption))
 
 
 def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:

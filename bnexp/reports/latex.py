@@ -69,23 +69,27 @@ _ACCENTED = re.compile("[À-ÖØ-öø-ÿŁ-ńŐőŒœŚśŠšŹ-ž]")
 """Letters that every LaTeX since 2018 prints without further packages."""
 
 
-def render_latex(*comparisons: Comparison) -> str:
+def render_latex(
+    *comparisons: Comparison, columns: Sequence[str] | None = None, caption: str | None = None
+) -> str:
     r"""Returns a `table` with the results, the costs, and notes, and the claims below it.
 
     It needs `\usepackage{booktabs}` alone. The best mean is bold, verdicts are words, and
-    warnings are comments as well as notes.
+    warnings are comments as well as notes. `columns` chooses columns as `build_table` does; a
+    `caption`, which is text and not LaTeX, takes the place of title and notes.
     """
     warnings = list(dict.fromkeys(found.text for part in comparisons for found in part.caveats))
     notes = describe_notes(comparisons, is_best_marked=True, is_advising=False)
     name = re.sub("[^A-Za-z0-9.]+", "-", f"{comparisons[0].experiment}-{comparisons[0].metric}")
+    caption = caption or f"{describe_title(comparisons)}. {' '.join(notes)}"
     lines = [
         comment(f"{describe_title(comparisons)}; needs \\usepackage{{booktabs}}"),
         *(comment(f"warning: {warning}") for warning in warnings),
         r"\begin{table}[htbp]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape(describe_title(comparisons))}. {escape(' '.join(notes))}}}",
+        rf"\caption{{{escape(caption)}}}",
         rf"\label{{tab:{name.strip('-')}}}\par\medskip",
-        *(line for part in comparisons for line in _part(part, comparisons)),
+        *(line for part in comparisons for line in _part(part, comparisons, columns)),
         *_table_notes(warnings),
         r"\end{table}",
         *_claims([claim for comparison in comparisons for claim in comparison.claims]),
@@ -93,11 +97,16 @@ def render_latex(*comparisons: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> Iterable[str]:
+def _part(
+    comparison: Comparison, comparisons: Sequence[Comparison], columns: Sequence[str] | None
+) -> Iterable[str]:
     heading = describe_part(comparison, comparisons)
     if heading:
         yield rf"\par\medskip\textbf{{{escape(heading)}}}\par\smallskip"
-    view = build_table(comparison)
+    view = build_table(comparison, columns)
+    if view.chosen is not None:
+        yield from _tabular(view, view.chosen)
+        return
     yield from _tabular(view, (*view.results, view.verdicts))
     yield r"\par\medskip"
     yield from _tabular(view, view.costs)

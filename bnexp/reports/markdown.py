@@ -35,10 +35,12 @@ TENSORBOARD = Dialect("    ", has_wide_tables=False)
 """It breaks words if columns are many."""
 
 
-def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
+def render_markdown(
+    *comparisons: Comparison, dialect: Dialect = GITHUB, columns: Sequence[str] | None = None
+) -> str:
     """Returns a section of Markdown: claims, tables with sentences, notes, warnings.
 
-    The best mean is bold.
+    The best mean is bold. `columns` chooses columns as `build_table` does.
     """
     claims = [claim for comparison in comparisons for claim in comparison.claims]
     notes = describe_notes(comparisons, is_best_marked=True)
@@ -47,7 +49,7 @@ def render_markdown(*comparisons: Comparison, dialect: Dialect = GITHUB) -> str:
         f"### {escape(describe_title(comparisons))}",
         _table(None, build_claim_table(claims)),
         "\n".join(_claim(claim, dialect) for claim in claims),
-        *(block for part in comparisons for block in _part(part, comparisons, dialect)),
+        *(block for part in comparisons for block in _part(part, comparisons, dialect, columns)),
         "\n\n".join(map(escape, notes)),
         "\n>\n".join(f"> **Warning:** {escape(warning)}" for warning in warnings),
     ]
@@ -61,22 +63,27 @@ def _claim(claim: ClaimResult, dialect: Dialect) -> str:
 
 
 def _part(
-    comparison: Comparison, comparisons: Sequence[Comparison], dialect: Dialect
+    comparison: Comparison,
+    comparisons: Sequence[Comparison],
+    dialect: Dialect,
+    columns: Sequence[str] | None,
 ) -> Iterable[str]:
     heading = describe_part(comparison, comparisons)
     if heading:
         yield f"#### {escape(heading)}"
-    view = build_table(comparison)
+    view = build_table(comparison, columns)
     results = (*view.names, *view.results, view.verdicts)
-    if dialect.has_wide_tables:
+    if view.chosen is not None:
+        yield _table(view, (*view.names, *view.chosen))
+    elif dialect.has_wide_tables:
         yield _table(view, (*results, *view.costs))
     else:
         yield _table(view, results)
         yield "**Cost**"
         yield _table(view, (*view.names, *view.costs))
-    if columns := build_tuning_table(comparison):
+    if tried := build_tuning_table(comparison):
         yield "Values that tuning tried:"
-        yield _table(None, columns)
+        yield _table(None, tried)
     sentences = (escape(text.join()) for text in describe_cells(comparison))
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bnexp.analysis.metrics import is_accuracy
@@ -36,6 +36,8 @@ class Column:
     header: tuple[str, ...]
     rows: tuple[Lines, ...]
     kind: Kind = "number"
+    key: str = ""
+    """Its name in `bnexp.reports.columns`, if it can be chosen."""
 
     @property
     def is_text(self) -> bool:
@@ -58,24 +60,33 @@ class TableView:
     costs: tuple[Column, ...]
     best: frozenset[int]
     """The rows with the best mean; empty if nobody can say which is best."""
+    chosen: tuple[Column, ...] | None = None
+    """What is shown beside the names instead of all the others, if columns were chosen."""
 
     def is_bold(self, column: Column, row: int) -> bool:
         """Whether it is the best mean."""
         return column.kind == "mean" and row in self.best
 
 
-def build_table(comparison: Comparison) -> TableView:
-    """Returns the table of all cells, in sweep order, with only the settings that differ."""
+def build_table(comparison: Comparison, columns: Sequence[str] | None = None) -> TableView:
+    """Returns the table of all cells, in sweep order, with only the settings that differ.
+
+    `columns` chooses columns by name, in this order; one that the comparison lacks is left out.
+    """
     write = metric_format(comparison)
     differences = (cell.difference for cell in comparison.cells)
     verdicts = ((found.verdict if found else NOTHING,) for found in differences)
-    return TableView(
+    view = TableView(
         names=_name_columns(comparison),
         results=_result_columns(comparison, write),
-        verdicts=_column("verdict", verdicts, "verdict"),
+        verdicts=_column("verdict", verdicts, "verdict", "verdict"),
         costs=_cost_columns(comparison, write),
         best=find_best(comparison),
     )
+    if columns is None:
+        return view
+    known = {column.key: column for column in (*view.results, view.verdicts, *view.costs)}
+    return replace(view, chosen=tuple(known[key] for key in columns if key in known))
 
 
 def describe_runs(cell: CellResult) -> tuple[str, ...]:
@@ -95,9 +106,11 @@ def describe_runs(cell: CellResult) -> tuple[str, ...]:
     return tuple(f"{number} of {cell.runs} {state}" for state, number in found.items())
 
 
-def _column(header: str | tuple[str, ...], phrases: Iterable[Phrase], kind: Kind) -> Column:
+def _column(
+    header: str | tuple[str, ...], phrases: Iterable[Phrase], kind: Kind, key: str = ""
+) -> Column:
     header = (header,) if isinstance(header, str) else header
-    return Column(header, tuple((phrase,) for phrase in phrases), kind)
+    return Column(header, tuple((phrase,) for phrase in phrases), kind, key)
 
 
 def _name_columns(comparison: Comparison) -> tuple[Column, ...]:
@@ -126,10 +139,10 @@ def _result_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column
     )
     ps = (p_phrase(cell.difference.p_holm if cell.difference else None) for cell in cells)
     return (
-        _column("n", ((Figure(cell.n),) for cell in cells), "number"),
-        _column(comparison.metric, (_mean(cell, write) for cell in cells), "mean"),
-        _column(("difference", *unit), differences, "difference"),
-        _column(("p", "(Holm)"), ps, "number"),
+        _column("n", ((Figure(cell.n),) for cell in cells), "number", "n"),
+        _column(comparison.metric, (_mean(cell, write) for cell in cells), "mean", "mean"),
+        _column(("difference", *unit), differences, "difference", "difference"),
+        _column(("p", "(Holm)"), ps, "number", "p"),
     )
 
 
@@ -141,15 +154,19 @@ def _cost_columns(comparison: Comparison, write: MetricFormat) -> tuple[Column, 
     gaps = (_figure(cell.train_test_gap, lambda value: gap.number(value, True)) for cell in cells)
     speeds = (_figure(cell.images_per_second, format_speed) for cell in cells)
     sizes = [cell.training_memory_bytes for cell in cells]
-    memory = _column("memory", (_figure(size, format_bytes) for size in sizes), "cost")
+    memory = _column("memory", (_figure(size, format_bytes) for size in sizes), "cost", "memory")
     runs = tuple(tuple((line,) for line in describe_runs(cell)) for cell in cells)
     has_target = any(cell.epochs_to_target for cell in cells)  # a diagnostic has none
     return (
-        *([_column(("epochs to", target), epochs, "number")] if has_target else []),
-        _column(("train–test", "(points)"), gaps, "number"),
-        _column("images/s", speeds, "cost"),
+        *(
+            [_column(("epochs to", target), epochs, "number", "epochs_to_target")]
+            if has_target
+            else []
+        ),
+        _column(("train–test", "(points)"), gaps, "number", "train_test_gap"),
+        _column("images/s", speeds, "cost", "images_per_second"),
         *([memory] if any(sizes) else []),
-        Column(("runs",), runs, "text"),
+        Column(("runs",), runs, "text", "runs"),
     )
 
 

@@ -50,37 +50,44 @@ _CLAIM_STYLES: dict[ClaimVerdict, str] = {
 }
 
 
-def show_report(*comparisons: Comparison) -> None:
-    """Writes the report to stdout, without trailing blanks if that is no terminal."""
+def show_report(*comparisons: Comparison, columns: Sequence[str] | None = None) -> None:
+    """Writes the report to stdout, without trailing blanks if that is no terminal.
+
+    `columns` chooses columns as `build_table` does.
+    """
     console = open_console()
     if console.is_terminal:
-        print_report(console, *comparisons)
+        print_report(console, *comparisons, columns=columns)
     else:
-        console.file.write(render_text(*comparisons, width=console.width))
+        console.file.write(render_text(*comparisons, width=console.width, columns=columns))
 
 
-def render_text(*comparisons: Comparison, width: int = PLAIN_WIDTH) -> str:
+def render_text(
+    *comparisons: Comparison, width: int = PLAIN_WIDTH, columns: Sequence[str] | None = None
+) -> str:
     """Returns the report as plain text, the tables no wider than `width` characters."""
     console = VisibleConsole(file=io.StringIO(), width=width, force_terminal=False, no_color=True)
     with console.capture() as capture:
-        print_report(console, *comparisons)
+        print_report(console, *comparisons, columns=columns)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def print_report(console: Console, *comparisons: Comparison) -> None:
+def print_report(
+    console: Console, *comparisons: Comparison, columns: Sequence[str] | None = None
+) -> None:
     """Prints claims, tables with a sentence per cell, notes, and warnings.
 
     A table too wide for the console comes in parts.
     """
     console.print(_wrap(describe_title(comparisons), console, "bold"))
     for comparison in comparisons:
-        if columns := build_claim_table(comparison.claims):
+        if verdicts := build_claim_table(comparison.claims):
             console.print()
-            console.print(_draw(columns))
+            console.print(_draw(verdicts))
         for claim in comparison.claims:
             _print_claim(claim, console)
     for comparison in comparisons:
-        _print_part(comparison, comparisons, console)
+        _print_part(comparison, comparisons, console, columns)
     notes = describe_notes(comparisons, is_best_marked=console.is_terminal)
     warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
     _print_paragraph([_wrap(note, console, "dim") for note in notes], console)
@@ -96,18 +103,21 @@ def _print_claim(claim: ClaimResult, console: Console) -> None:
 
 
 def _print_part(
-    comparison: Comparison, comparisons: Sequence[Comparison], console: Console
+    comparison: Comparison,
+    comparisons: Sequence[Comparison],
+    console: Console,
+    columns: Sequence[str] | None,
 ) -> None:
     heading = describe_part(comparison, comparisons)
     if heading:
         _print_paragraph([_wrap(heading, console, "bold")], console)
-    view = build_table(comparison)
+    view = build_table(comparison, columns)
     for table in _tables(comparison, view, console):
         console.print()
         console.print(table)
-    if columns := build_tuning_table(comparison):
+    if tried := build_tuning_table(comparison):
         _print_paragraph([_wrap("Values that tuning tried:", console)], console)
-        console.print(_draw(columns))
+        console.print(_draw(tried))
     _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
 
 
@@ -139,7 +149,8 @@ def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text
 
 def _tables(comparison: Comparison, view: TableView, console: Console) -> list[Table]:
     """Returns one table if it fits, else results and costs apart, each in as many as it takes."""
-    whole = (*view.names, *view.results, *view.costs)
+    groups = (view.results, view.costs) if view.chosen is None else (view.chosen,)
+    whole = (*view.names, *(column for group in groups for column in group))
     # Each alone, since Rich measures every row again for every table.
     widths = {id(column): _measure_alone(comparison, view, column, console) for column in whole}
     if (
@@ -148,7 +159,7 @@ def _tables(comparison: Comparison, view: TableView, console: Console) -> list[T
     ):
         return [_table(comparison, view, whole)]
     parts: list[list[Column]] = []
-    for group in (view.results, view.costs):
+    for group in groups:
         parts.append([*view.names])
         for column in group:
             wider = [*parts[-1], column]

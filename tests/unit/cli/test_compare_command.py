@@ -298,3 +298,23 @@ def test_layers_go_with_a_diagnostic(diagnosed):
     result = compare_diagnosed(diagnosed, "--layers", "median")
 
     assert str(result.exception).startswith("--layers: goes with a diagnostic")
+
+
+def test_chosen_columns_are_all_that_is_shown_beside_the_settings(read):
+    lines = run("--format", "md", "--columns", "verdict, n").stdout.splitlines()
+    headers = [line for line in lines if line.startswith("| ")]
+    assert headers[0] == "| norm | verdict | n |"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--columns", "meen"), "'meen' is not one of n, mean, difference, p, verdict, "),
+        (("--columns", "n", "--format", "csv"), "csv always holds all figures; leave it out"),
+        (("--caption", "x"), "only --format latex has one; leave it out"),
+    ],
+)
+def test_columns_and_captions_that_cannot_be_are_refused(words, said, read):
+    result = run(*words)
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)

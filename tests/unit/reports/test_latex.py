@@ -162,3 +162,15 @@ def test_each_character_is_printed_as_it_is(text, latex):
 def test_a_comment_is_one_line_that_steers_no_terminal():
     assert comment("a\nb\r\nc") == "% a b c"
     assert comment("\x1b[31m\u202e") == r"% \x1b[31m\u202e"
+
+
+def test_chosen_columns_stand_in_their_order_and_a_caption_replaces_the_notes(comparison):
+    text = render_latex(comparison, columns=["mean", "n", "verdict"], caption="5 % of all_nets")
+
+    check_syntax(text)
+    assert text.count(r"\begin{tabular}{") == 1
+    header = next(line for line in text.splitlines() if "test/accuracy" in line and "&" in line)
+    assert [part.strip(" \\") for part in header.split("&")] == [
+        "norm", "test/accuracy", "n", "verdict",
+    ]  # fmt: skip
+    assert r"\caption{5 \% of all\_nets}" in text
