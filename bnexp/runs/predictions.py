@@ -107,8 +107,8 @@ class Predictions:
         if self.classes.ndim != 2 or self.classes.shape != self.probabilities.shape:
             raise ValueError("its classes and probabilities do not go together")
         sides, most = self.pictures.shape, (_MOST_PICTURES, LONGEST_SIDE, LONGEST_SIDE)
-        if not 0 < self.classes.shape[1] <= known or any(map(gt, sides, most)):
-            raise ValueError("it holds more than an evaluation gives")
+        if not 0 < self.classes.shape[1] <= known or any(map(gt, sides, most)) or 0 in sides[1:]:
+            raise ValueError("it holds more, or less, than an evaluation gives")
         for values, end in ((self.labels, known), (self.classes, known), (self.mistakes, number)):
             if values.dtype.kind not in "iu" or not _lie_within(values, 0, end - 1):
                 raise ValueError("it names a class or a picture that does not exist")

@@ -85,6 +85,7 @@ def test_numpy_reads_it_without_pickle():
         {"mistakes": np.array([5, 0])},
         {"pictures": np.zeros((3, 2, 2, 3), np.uint8)},
         {"pictures": np.zeros((2, 200, 2, 3), np.uint8)},
+        {"pictures": np.zeros((2, 0, 2, 3), np.uint8)},
         {"pictures": np.zeros((2, 2, 2, 3))},
         {"class_names": ()},
         {"class_names": ("cat", "dog")},
