@@ -21,6 +21,7 @@ RUN_FILES = {
     "checkpoint.pt",
     "checkpoint.pt.sha256",
     "manifest.json",
+    "predictions.npz",
     "summary.json",
     "log.txt",
 }

@@ -32,7 +32,8 @@ def make_trained(folder, *overrides):
 def trained(tmp_path_factory):
     """A network with batch norm, trained for an epoch, and the images that it was tested on."""
     folder = tmp_path_factory.mktemp("trained")
-    record = make_trained(folder, f"evaluate.population_statistics=[{','.join(KINDS)}]")
+    kinds = f"evaluate.population_statistics=[{','.join(KINDS)}]"
+    record = make_trained(folder, kinds, "data.test_size=null")
     dataset = restore_spec(record).config.data.load(print)
     return SimpleNamespace(
         folder=folder, record=record, network=load_network(record), dataset=dataset
