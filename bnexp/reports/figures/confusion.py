@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from bnexp.reports.figures.sheet import (
     text_width,
     wrap_label,
 )
-from bnexp.reports.figures.style import GRID, MUTED
+from bnexp.reports.figures.style import FONT_SIZE, GRID, MUTED
 from bnexp.wording import format_percent
 
 _RIGHT, _WRONG = "#0a7bc2", "#d55e00"
@@ -40,10 +40,19 @@ _LEVELS = 16
 _STRONGEST = 0.7
 """The opacity of the last one, on which text can still be read."""
 
-_LARGEST_BOX = 34.0
+_LARGEST_BOX, _LARGEST_OF_FEW = 34.0, 72.0
+"""Pixels of a box at most; more if a matrix of few classes would be less than `_ROOMY` wide."""
+_ROOMY = 240.0
+_MOST_FOR_COUNTS = 4
+"""Classes up to which a box also says how many pictures it stands for."""
 _LEAST_FOR_NUMBERS = 21.0
 """Pixels of a box that has room for a number."""
-_BETWEEN = 16.0
+_BETWEEN = 24.0
+_SMALL = 12.0
+"""The font size of what is said beside the matrices."""
+_BESIDE = 18.0
+"""Pixels that the title of an axis takes."""
+_TURNED: dict[str, Any] = {"rotation": 90, "rotation_mode": "anchor", "va": "center"}
 _LONGEST_NAME, _LONGEST_NARROW = 16, 10
 """Characters of a class's name that are shown."""
 
@@ -54,6 +63,8 @@ class _Matrices:
 
     cells: tuple[Answered, ...]
     names: tuple[str, ...]
+    counts: tuple[NDArray[np.int64], ...]
+    """Of each cell: how many pictures of a class (row) were taken for a class (column)."""
     shares: tuple[NDArray[np.float64], ...]
     """Of each cell: of a class's pictures (row), which part was taken for a class (column)."""
     most_wrong: float
@@ -66,16 +77,23 @@ def build_confusion(comparison: Comparison) -> Chart | None:
     if not answered:
         return None
     places = choose_classes(answered)
-    shares = tuple(_find_shares(one)[np.ix_(places, places)] for one in answered)
+    chosen = np.ix_(places, places)
+    all_counts = [np.array(one.predictions.confusion.counts, np.int64) for one in answered]
+    shares = tuple((one / np.maximum(one.sum(1, keepdims=True), 1))[chosen] for one in all_counts)
     wrong = [np.where(np.eye(len(places)), 0.0, found).max() for found in shares]
     names = answered[0].predictions.class_names
     drawn = _Matrices(
-        tuple(answered), tuple(names[place] for place in places), shares, float(max(wrong))
+        tuple(answered),
+        tuple(names[place] for place in places),
+        tuple(one[chosen] for one in all_counts),
+        shares,
+        float(max(wrong)),
     )
+    below = ", and below it how many" if len(places) <= _MOST_FOR_COUNTS else ""
     caption = (
         "Row: the class of the pictures; column: what they were taken for; number: percent of the "
-        "row's pictures. Blue: recognised. Orange: taken for another class, on one scale for all "
-        f"cells, up to {format_percent(drawn.most_wrong)}. {describe_classes(answered)}"
+        f"row's pictures{below}. Blue: recognised. Orange: taken for another class, on one scale "
+        f"for all cells, up to {format_percent(drawn.most_wrong)}. {describe_classes(answered)}"
     )
     return Chart(
         "Confusions",
@@ -87,12 +105,6 @@ def build_confusion(comparison: Comparison) -> Chart | None:
     )
 
 
-def _find_shares(cell: Answered) -> NDArray[np.float64]:
-    counts = np.array(cell.predictions.confusion.counts, np.float64)
-    shares: NDArray[np.float64] = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    return shares
-
-
 def _describe(cell: Answered) -> str:
     found = cell.predictions.confusion.find_confusions()[:3]
     worst = ", ".join(f"{true} as {taken} ({number})" for number, true, taken in found)
@@ -101,14 +113,18 @@ def _describe(cell: Answered) -> str:
 
 def _draw(found: _Matrices, *, is_wide: bool) -> Sheet:
     names = shorten_names(found.names, _LONGEST_NAME if is_wide else _LONGEST_NARROW)
-    left, below = 12 + text_width(names), 14 + text_width(names)
+    left, below = _BESIDE + 12 + text_width(names), 14 + text_width(names) + _BESIDE
     number, classes = len(found.cells), len(names)
+    room = (WIDE if is_wide else NARROW) - left - 4
+    title = text_width(cell.summary for cell in found.cells) * _SMALL / FONT_SIZE
     most = (3 if classes <= 12 else 2) if is_wide else 1
+    most = max(1, min(most, int((room + _BETWEEN) / (title + _BETWEEN))))
     per_row = ceil(number / ceil(number / most))
-    room = (WIDE if is_wide else NARROW) - left - 4 - _BETWEEN * (per_row - 1)
-    box = min(_LARGEST_BOX, room / per_row / classes)
+    largest = max(_LARGEST_BOX, min(_LARGEST_OF_FEW, _ROOMY / classes))
+    box = min(largest, (room - _BETWEEN * (per_row - 1)) / per_row / classes)
     side = box * classes
-    titles = [wrap_label(cell.label, max(8, int((side - 18) / 8))) for cell in found.cells]
+    width = max(side, title)
+    titles = [wrap_label(cell.label, max(8, int((width - 18) / 8))) for cell in found.cells]
     groups = [range(start, min(start + per_row, number)) for start in range(0, number, per_row)]
     above = [(max(len(titles[n]) for n in group) + 1) * LINE_HEIGHT + 8 for group in groups]
     sheet = Sheet(WIDE if is_wide else NARROW, sum(room + side + below + 12 for room in above))
@@ -116,18 +132,21 @@ def _draw(found: _Matrices, *, is_wide: bool) -> Sheet:
     for group, room in zip(groups, above, strict=True):
         bottom = top - room - side
         for place, cell in enumerate(group):
-            start = left + place * (side + _BETWEEN)
+            start = left + place * (width + _BETWEEN)
             panel = sheet.add_panel(start, bottom, start + side, bottom + side)
-            _draw_matrix(panel, found.shares[cell], found.most_wrong, box)
+            _draw_matrix(panel, found, cell, box)
             _write_title(panel, found.cells[cell], titles[cell])
             for column, name in enumerate(names):
-                turned = {"rotation": 90, "rotation_mode": "anchor", "va": "center"}
                 middle = start + box * (column + 0.5)
                 sheet.write([name], middle, bottom - 1.5, color=MUTED, ha="right",
-                            fontsize=12, **turned)  # fmt: skip
+                            fontsize=_SMALL, **_TURNED)  # fmt: skip
+            sheet.write(["taken for"], start + side / 2, bottom - below + _BESIDE / 2, ha="center",
+                        fontsize=_SMALL)  # fmt: skip
         for row, name in enumerate(names):
             middle = bottom + side - box * (row + 0.5)
-            sheet.write([name], left - 8, middle, color=MUTED, ha="right", fontsize=12)
+            sheet.write([name], left - 8, middle, color=MUTED, ha="right", fontsize=_SMALL)
+        sheet.write(["true class"], _BESIDE / 2, bottom + side / 2 + 4.5, ha="center",
+                    fontsize=_SMALL, **_TURNED)  # fmt: skip
         top = bottom - below - 12
     return sheet
 
@@ -136,17 +155,17 @@ def _write_title(panel: Panel, cell: Answered, lines: Sequence[str]) -> None:
     middle = panel.top + 8 + LINE_HEIGHT * (1 + len(lines) / 2)
     panel.sheet.mark(cell.style, panel.left + 6, middle + LINE_HEIGHT * (len(lines) - 1) / 2)
     panel.sheet.write(lines, panel.left + 18, middle)
-    panel.sheet.write([cell.summary], panel.left, panel.top + 14, color=MUTED, fontsize=12)
+    panel.sheet.write([cell.summary], panel.left, panel.top + 14, color=MUTED, fontsize=_SMALL)
 
 
-def _draw_matrix(panel: Panel, shares: NDArray[np.float64], most_wrong: float, box: float) -> None:
-    classes = len(shares)
+def _draw_matrix(panel: Panel, found: _Matrices, cell: int, box: float) -> None:
+    shares, counts, classes = found.shares[cell], found.counts[cell], len(found.names)
     set_frame(panel, classes, classes)
     places = [(row, column) for row in range(classes) for column in range(classes)]
     _fill(panel, places, facecolor=GRID, alpha=0.6)
     by_look: dict[tuple[str, int], list[tuple[int, int]]] = {}
     for row, column in places:
-        colour, most = (_RIGHT, 1.0) if row == column else (_WRONG, most_wrong or 1.0)
+        colour, most = (_RIGHT, 1.0) if row == column else (_WRONG, found.most_wrong or 1.0)
         level = ceil(_LEVELS * shares[row, column] / most - 1e-9)
         if level > 0:
             by_look.setdefault((colour, level), []).append((row, column))
@@ -155,10 +174,13 @@ def _draw_matrix(panel: Panel, shares: NDArray[np.float64], most_wrong: float, b
     if box < _LEAST_FOR_NUMBERS:
         return
     for row, column in places:
-        if shares[row, column] >= 0.005:
-            text = f"{100 * shares[row, column]:.0f}"
-            x, y = panel.left + box * (column + 0.5), panel.top - box * (row + 0.5)
-            panel.sheet.write([text], x, y, ha="center", fontsize=11 if box > 26 else 10)
+        x, y = panel.left + box * (column + 0.5), panel.top - box * (row + 0.5)
+        share = shares[row, column]
+        if classes <= _MOST_FOR_COUNTS and counts[row, column]:
+            panel.sheet.write([format_percent(share)], x, y + 8, ha="center", fontsize=_SMALL)
+            panel.sheet.write([f"{counts[row, column]}"], x, y - 9, ha="center", fontsize=11)
+        elif percent := floor(100 * share + 0.5 + 1e-9):  # a half is rounded up
+            panel.sheet.write([f"{percent}"], x, y, ha="center", fontsize=11 if box > 26 else 10)
 
 
 def _fill(panel: Panel, boxes: Sequence[tuple[int, int]], **look: Any) -> None:  # noqa: ANN401

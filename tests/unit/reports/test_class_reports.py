@@ -4,10 +4,12 @@ import base64
 import io
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 from made_up_runs import make_predictions
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from records import build_run
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
@@ -99,11 +101,35 @@ def test_the_matrix_has_the_percent_of_each_row():
     chart = build_confusion(shown({"norm=none": predict()}))
 
     texts = texts_of(chart.draw(True))
-    assert [text for text in texts if text.isdecimal()] == ["70", "30", "10", "90", "100"]
+    percent = ["70.0 %", "30.0 %", "10.0 %", "90.0 %", "100.0 %"]
+    assert [text for text in texts if re.fullmatch(r"[\d.]+ %", text)] == percent
+    assert [text for text in texts if text.isdecimal()] == ["7", "3", "1", "9", "5"]
+    assert {"true class", "taken for"} < {*texts}
     assert "seed 3: balanced accuracy 86.7 %" in texts
     assert "up to 30.0 %" in chart.caption
     assert "choosing on the test images" in chart.selection
     assert "most often mistaken: cat as dog (3), dog as cat (1)" in chart.description
+
+
+def test_percents_of_many_classes_are_rounded_half_up():
+    # Of the first class's eight pictures one is mistaken, of each other class's none.
+    pairs = [(0, 0)] * 7 + [(0, 1)] + [(n, n) for n in range(1, 5)]
+    chart = build_confusion(shown({"norm=none": predict(pairs, tuple("abcde"))}))
+
+    texts = texts_of(chart.draw(True))
+    assert [text for text in texts if text.isdecimal()] == ["88", "13", *["100"] * 4]
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_titles_of_small_matrices_do_not_overlap(is_wide):
+    pairs, names = [(0, 0)] * 3 + [(1, 0)], ("cat", "ship")
+    cells = {f"norm={letter}": predict(pairs, names) for letter in "abcde"}
+    sheet = build_confusion(shown(cells)).draw(is_wide)
+
+    renderer = FigureCanvasAgg(sheet.figure).get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in sheet.figure.texts]
+    assert all(box.x0 >= 0 and box.x1 <= sheet.width for box in boxes)
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_of_many_classes_those_that_are_recognised_least_are_shown():
@@ -134,8 +160,8 @@ def test_a_matrix_fits_whatever_the_names(is_wide):
 def test_turned_names_stay_turned_in_the_page():
     svg = draw_chart(build_confusion(shown({"norm=none": predict()})), is_wide=True)
 
-    turned = re.findall(r'<text[^>]*transform="rotate\(-90 [^>]*>(\w+)<', svg)
-    assert turned == ["cat", "dog", "frog"]
+    turned = re.findall(r'<text[^>]*transform="rotate\(-90 [^>]*>([\w ]+)<', svg)
+    assert turned == ["cat", "dog", "frog", "true class"]
 
 
 def test_mistakes_are_drawn_with_both_classes_and_the_probability():
@@ -166,7 +192,15 @@ def test_a_page_of_many_cells_shows_fewer_pictures_of_each():
     one, many = ({f"norm={letter}": kept for letter in names} for names in ("a", "abcdefgh"))
 
     assert render_html([shown(one)]).count("<img") == 24
-    assert render_html([shown(many)]).count("<img") == 8 * 12
+    page = render_html([shown(many)])
+    assert page.count("<img") == 8 * 12
+    assert page.count(" open><summary>Most confident mistakes") == 1
+
+
+def test_the_pictures_of_a_few_cells_are_all_open():
+    page = render_html([shown({f"norm={letter}": predict() for letter in "abcd"})])
+
+    assert page.count(" open><summary>Most confident mistakes") == 4
 
 
 def test_names_of_classes_are_escaped():
