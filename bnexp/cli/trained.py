@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -40,8 +41,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Pictures to evaluate on, FOLDER/CLASS/*.jpg or .png. [default: the run's own "
-            "test images]",
+            help="Pictures to evaluate on, FOLDER/CLASS/*.jpg or .png; if it holds test/, those in "
+            "FOLDER/test/CLASS. [default: the run's own test images]",
         ),
     ] = None,
     statistics: Annotated[
@@ -100,6 +101,7 @@ def predict(
     from bnexp.api.runs import find_run
 
     record = find_run(run, runs_dir).record
+    _require_files(images)
     say(LOADING)
     import torch
 
@@ -130,6 +132,18 @@ def predict(
     print_table(("picture", *places), rows)
 
 
+def _require_files(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist") from error
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        if is_folder:
+            raise UsageError(f"{path} is a folder; name the pictures in it, e.g. {path}/*.jpg")
+
+
 def _read_kinds(words: Sequence[str]) -> tuple[PopulationStatistics, ...]:
     from bnexp.config.train import PopulationStatistics
 
@@ -146,9 +160,10 @@ def _print(found: Evaluation) -> None:
     title = (
         f"{format_percent(found.score.accuracy)} of {count(confusion.count, 'picture')} right, "
         f"loss {found.score.loss:.4f}; "
-        f"balanced accuracy {format_percent(confusion.balanced_accuracy)}; "
-        f"{_STATISTICS[found.statistics]} statistics"
+        f"balanced accuracy {format_percent(confusion.balanced_accuracy)}"
     )
+    if found.statistics:
+        title += f"; {_STATISTICS[found.statistics]} statistics"
     rows = [
         (FoldedName(one.name), f"{one.count:,}", "–" if one.accuracy is None else
          format_percent(one.accuracy))

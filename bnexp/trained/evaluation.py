@@ -18,11 +18,12 @@ from bnexp.data.dataset import LabelledImages
 from bnexp.data.image_folder.decoding import decode_pictures
 from bnexp.data.image_folder.layout import list_pictures
 from bnexp.data.split import choose_test_images
-from bnexp.errors import DataError, did_you_mean
+from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunRecord
 from bnexp.runs.confusion import Confusion
 from bnexp.trained.network import load_network
 from bnexp.training.evaluation import Score, ScoreSum
+from bnexp.training.population import tracks_population
 from bnexp.training.saving.progress import NetworkFrame
 from bnexp.training.setup import build_evaluator, choose_training_images, shuffle
 from bnexp.wording import count, name_some
@@ -32,8 +33,8 @@ from bnexp.wording import count, name_some
 class Evaluation:
     """What a network made of labelled pictures."""
 
-    statistics: PopulationStatistics
-    """What batch norm was evaluated with."""
+    statistics: PopulationStatistics | None
+    """What norms with statistics of the population were evaluated with; None if there are none."""
     score: Score
     confusion: Confusion
     """Which class was taken for which, and what follows for each."""
@@ -47,15 +48,20 @@ def evaluate_run(
 ) -> list[Evaluation]:
     """Evaluates a run's network on its test images, or on the pictures in a folder.
 
-    The folder holds a folder per class, named as in the training; pictures of another size are
-    resized.
+    The folder holds a folder per class, named as in the training, or `test/` with these; pictures
+    of another size are resized. A network without statistics of the population is evaluated once.
 
     Raises:
-        UsageError, BnexpError: As for `load_network`.
-        DataError: The dataset or the folder is missing or damaged, or a folder's name is no class.
+        UsageError: The folder is missing, or a folder's name is no class; and as `load_network`.
+        BnexpError: As for `load_network`.
+        DataError: The dataset is missing or damaged, or a picture cannot be used.
     """
     network = load_network(record)
     config, frame, device = network.config, network.frame, torch.device("cpu")
+    has_statistics = any(map(tracks_population, network.network.modules()))
+    if not has_statistics and tuple(kinds) != ("ema",):
+        say("no norm of this network has statistics of the population to choose between")
+    kinds = kinds if has_statistics else ("ema",)
     wanted = config.evaluate.model_copy(update={"population_statistics": tuple(kinds)})
     config = config.model_copy(update={"evaluate": wanted})
     train = None
@@ -72,7 +78,11 @@ def evaluate_run(
     evaluator = build_evaluator(config, sites, train, statistics, device)
     resident = ResidentImages(shuffle(images), statistics, device)
     return [
-        _summarise(kind, frame.class_names, evaluator.classify(network.network, resident, kind))
+        _summarise(
+            kind if has_statistics else None,
+            frame.class_names,
+            evaluator.classify(network.network, resident, kind),
+        )
         for kind in kinds
     ]
 
@@ -80,13 +90,19 @@ def evaluate_run(
 def read_labelled(folder: Path, frame: NetworkFrame, say: Callable[[str], None]) -> LabelledImages:
     """Returns the pictures in a folder of folders, one per class, resized if need be.
 
+    A folder that holds `test/` stands for that.
+
     Raises:
-        DataError: It is not laid out so, a folder's name is no class, or a file cannot be used.
+        UsageError: It is not laid out so, or a folder's name is no class.
+        DataError: A file cannot be used.
     """
+    if "test" not in frame.class_names and (folder / "test").is_dir():
+        folder = folder / "test"
+        say(f"uses {folder}")
     pictures = list_pictures(folder)
     if unknown := [name for name in pictures if name not in frame.class_names]:
         hint = did_you_mean(unknown[0], frame.class_names)
-        raise DataError(
+        raise UsageError(
             f"{folder}: {name_some(unknown)} {'is no class' if len(unknown) == 1 else 'are no'}"
             f"{'' if len(unknown) == 1 else ' classes'} of the network{hint}; name each folder "
             f"after one of its classes: {', '.join(frame.class_names)}"
@@ -115,7 +131,7 @@ def read_pictures(
 
 @torch.no_grad()
 def _summarise(
-    kind: PopulationStatistics,
+    kind: PopulationStatistics | None,
     class_names: tuple[str, ...],
     batches: Iterable[tuple[Tensor, Tensor]],
 ) -> Evaluation:

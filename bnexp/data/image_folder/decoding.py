@@ -28,7 +28,7 @@ from bnexp.data.array_cache import load_or_build
 from bnexp.data.dataset import Dataset, LabelledImages, Say, data_home
 from bnexp.data.image_folder.layout import ImageFolder, scan_image_folder
 from bnexp.errors import DataError
-from bnexp.wording import name_some
+from bnexp.wording import count, name_some
 
 Channels = Literal[1, 3, "auto"]
 Size = tuple[int, int]
@@ -112,9 +112,11 @@ def decode_pictures(
         if finding.problem
     ]
     if problems:
+        is_read = any(finding.problem and not finding.is_unreadable for finding in findings)
+        remedy = "; save them again as 8-bit RGB or grey JPEG or PNG" if is_read else ""
         raise DataError(
-            f"{len(problems):,} of {len(paths):,} pictures cannot be used: {name_some(problems)}; "
-            "save them again as 8-bit RGB or grey JPEG or PNG"
+            f"{len(problems):,} of {count(len(paths), 'picture')} cannot be used: "
+            f"{name_some(problems)}{remedy}"
         )
     return images, resized
 
@@ -129,12 +131,17 @@ class _UnusableError(Exception):
     """An image file cannot be used; the message is the reason."""
 
 
+class _UnreadableError(_UnusableError):
+    """The disk does not give an image file's content."""
+
+
 @dataclass(frozen=True)
 class _Finding:
     """What decoding a file found."""
 
     size: Size | None = None
     problem: str = ""
+    is_unreadable: bool = False
     is_grey: bool = False
 
 
@@ -245,7 +252,7 @@ def _decode(path: str, size: Size, place: NDArray[np.uint8], is_resized: bool) -
                 place[:] = np.asarray(picture).reshape(size[1], size[0], -1)
             return _Finding(picture.size, is_grey=is_grey)
     except _UnusableError as error:
-        return _Finding(problem=str(error))
+        return _Finding(problem=str(error), is_unreadable=isinstance(error, _UnreadableError))
 
 
 def _upright_size(image: Image.Image) -> Size:
@@ -317,7 +324,7 @@ def _open_image(path: str) -> Iterator[Image.Image]:
                 _check_mode(image, start)
                 yield image
     except OSError as error:
-        raise _UnusableError(f"cannot be read: {error.strerror or error}") from error
+        raise _UnreadableError(f"cannot be read: {error.strerror or error}") from error
 
 
 def _check_mode(image: Image.Image, start: bytes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.errors import DataError
+from bnexp.errors import DataError, UsageError
 from bnexp.wording import name_some
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -78,17 +78,23 @@ def scan_image_folder(root: Path) -> ImageFolder:
 def list_pictures(root: Path) -> dict[str, list[Path]]:
     """Returns the pictures below `root` by class, each class a folder of its own.
 
-    A folder that holds `test/` stands for that. Names that begin with a dot are passed over.
+    Names that begin with a dot are passed over.
 
     Raises:
-        DataError: There are no such folders, one is empty, or something in one is not an image.
+        UsageError: There is no such folder, or it holds no class.
+        DataError: A class is empty, or something in one is not an image.
     """
     try:
-        split = root / "test" if (root / "test").is_dir() else root
-        names = tuple(entry.name for entry in _visible(split) if entry.is_dir())
+        names = tuple(entry.name for entry in _visible(root) if entry.is_dir())
         if not names:
-            raise DataError(f"{split} holds no class: put pictures into {split}/<class>/")
-        listing = _list_images(split, names)
+            raise UsageError(f"{root} holds no class: put pictures into {root}/<class>/")
+        listing = _list_images(root, names)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = "does not exist" if isinstance(error, FileNotFoundError) else "is not a folder"
+        raise UsageError(
+            f"{error.filename} {what}: name a folder with one folder of pictures per class, "
+            "FOLDER/<class>/*.jpg"
+        ) from error
     except (OSError, RuntimeError) as error:
         raise _explain(error, root) from error
     return {
