@@ -115,13 +115,13 @@ def _draw(found: _Matrices, *, is_wide: bool) -> Sheet:
     names = shorten_names(found.names, _LONGEST_NAME if is_wide else _LONGEST_NARROW)
     left, below = _BESIDE + 12 + text_width(names), 14 + text_width(names) + _BESIDE
     number, classes = len(found.cells), len(names)
-    room = (WIDE if is_wide else NARROW) - left - 4
+    across = (WIDE if is_wide else NARROW) - left - 4
     title = text_width(cell.summary for cell in found.cells) * _SMALL / FONT_SIZE
     most = (3 if classes <= 12 else 2) if is_wide else 1
-    most = max(1, min(most, int((room + _BETWEEN) / (title + _BETWEEN))))
+    most = max(1, min(most, int((across + _BETWEEN) / (title + _BETWEEN))))
     per_row = ceil(number / ceil(number / most))
     largest = max(_LARGEST_BOX, min(_LARGEST_OF_FEW, _ROOMY / classes))
-    box = min(largest, (room - _BETWEEN * (per_row - 1)) / per_row / classes)
+    box = min(largest, (across - _BETWEEN * (per_row - 1)) / per_row / classes)
     side = box * classes
     width = max(side, title)
     titles = [wrap_label(cell.label, max(8, int((width - 18) / 8))) for cell in found.cells]
