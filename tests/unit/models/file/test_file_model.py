@@ -117,6 +117,15 @@ def test_what_the_network_is_told_goes_by_the_names_of_its_parameters(tmp_path):
     assert network.linear.weight.shape == (7, 6)
 
 
+def test_what_the_file_prints_leaves_stdout_to_results(tmp_path, capsys):
+    lines = NET.replace("super().__init__()", "super().__init__(); print('hello')", 1)
+    build(FileConfig(path=write(tmp_path, f"{lines}\nprint('imported')\n")))
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.split() == ["imported", "hello"]
+
+
 def test_a_function_can_make_the_network(tmp_path):
     source = NET + "\n\ndef narrow(n_classes):\n    return Net(n_classes, width=1)\n"
     network = build(FileConfig(path=write(tmp_path, source), **{"class": "narrow"}))
