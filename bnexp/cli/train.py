@@ -186,6 +186,11 @@ def plan(
             "the network is known only once it is built, so it is not checked here; bnexp show "
             "builds it, and so does bnexp train before it writes anything"
         )
+    if not all(run.spec.config.data.facts() for run in planned):
+        echo(
+            "what the data holds is known only once it is read, so the config is not checked "
+            "against it here; bnexp train does that before it writes anything"
+        )
 
 
 def _write_seeds(seeds: Sequence[int]) -> str:

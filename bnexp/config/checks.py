@@ -24,29 +24,36 @@ def check_experiment(
     """Returns what is impossible or suspicious in a config.
 
     What depends on the dataset is checked only if its facts are known: from the config
-    alone, or given once it is loaded. With `may_build`, a model that cannot say otherwise
-    which layers it normalizes is built, which imports torch.
+    alone, or given once it is loaded. If the config gives only the shape of its images, the
+    network is checked against that. With `may_build`, a model that cannot say otherwise which
+    layers it normalizes is built, which imports torch.
     """
     facts = facts or config.data.facts()
+    shape = facts.image_shape if facts else config.data.find_image_shape()
     findings = [*_check_optimizer(config), *_check_weight_standardization(config)]
     findings += [*_check_biases(config), *_check_threads(config), *_check_classes(config.data)]
-    if facts is None:
+    if facts:
+        findings += _check_split(config.data, facts)
+    if shape is None:
         return findings
-    findings += _check_split(config.data, facts)
     try:
-        if may_build:
-            sites = config.model.find_norm_sites(facts.image_shape, facts.num_classes)
+        if facts and may_build:
+            sites = config.model.find_norm_sites(shape, facts.num_classes)
         else:
-            sites = config.model.norm_sites(facts.image_shape)
+            sites = config.model.norm_sites(shape)
     except ImpossibleModelError as error:
         return [*findings, Finding(("model", *error.path), error.reason)]
     findings += _check_trainable(config, sites, may_build=may_build)
-    if not any(finding.is_error for finding in findings):
+    if any(finding.is_error for finding in findings):
+        return findings
+    if facts:
         findings += _check_batches(config, facts, sites)
         findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
         findings += _check_interval(config, facts)
-        findings += _check_pooling_of_a_norm(config, facts)
+    else:
+        findings += _check_sites(sites, (config.data.batch_size,))
+    findings += _check_pooling_of_a_norm(config, shape)
     return findings
 
 
@@ -96,12 +103,9 @@ def _check_batches(
     batch_size = config.data.batch_size
     images = config.data.count_training_images(facts)
     smallest = min(batch_size, images if config.data.drop_last else images % batch_size or images)
-    for site in sites:
-        for seen in dict.fromkeys((smallest, min(batch_size, images))):
-            reason = site.norm.find_problem(site.shape, seen)
-            if reason:
-                yield Finding(("model", *site.path), reason, kind=_find_kind(site.norm))
-                return
+    if misfits := [*_check_sites(sites, (smallest, min(batch_size, images)))]:
+        yield from misfits
+        return
     normalized = [site.norm for site in sites if site.norm.statistics_batch(batch_size)]
     ghost = normalized and normalized[0].statistics_batch(batch_size) == 1 < batch_size
     if normalized and smallest == 1 and not ghost:
@@ -122,6 +126,21 @@ def _check_batches(
                 "leave one image by itself; set data.drop_last: true or change train_size"
             )
             yield Finding(("data", "batch_size"), reason, is_error=False)
+
+
+def _check_sites(sites: list[NormSite], batch_sizes: tuple[int, ...]) -> Iterator[Finding]:
+    """Finds the first norm that cannot work on what it would see in batches of these sizes."""
+    for site in sites:
+        for seen in dict.fromkeys(batch_sizes):
+            reason = site.norm.find_problem(site.shape, seen)
+            if not reason:
+                continue
+            kind = _find_kind(site.norm)
+            if kind == "groups" and isinstance(site.norm, ChannelGroupsConfig):
+                shapes = [other.shape for other in sites if other.norm == site.norm]
+                reason = site.norm.explain_misfit(site.shape, shapes) or reason
+            yield Finding(("model", *site.path), reason, kind=kind)
+            return
 
 
 def _check_evaluation(
@@ -216,12 +235,14 @@ def _check_doubtful_norms(
     )
 
 
-def _check_pooling_of_a_norm(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+def _check_pooling_of_a_norm(
+    config: ExperimentConfig, image_shape: tuple[int, int, int]
+) -> Iterator[Finding]:
     """Finds a last norm after which global average pooling cannot tell images apart."""
     model = config.model
     if not isinstance(model, NetworkConfig):
         return
-    plan, _ = model.plan(facts.image_shape)
+    plan, _ = model.plan(image_shape)
     site = find_pooled_norm(plan)
     if site and site.norm.fixes_channel_means(site.shape[0], config.data.batch_size):
         flatten = "model.head: flatten or " if isinstance(model, PlainCnnConfig) else ""

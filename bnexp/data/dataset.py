@@ -210,6 +210,11 @@ class DatasetConfig(Part):
         """Returns what is known without touching the disk, or None."""
         return None
 
+    def find_image_shape(self) -> tuple[int, int, int] | None:
+        """Returns height, width and channels if they are known without touching the disk."""
+        facts = self.facts()
+        return facts.image_shape if facts else None
+
     def signature(self) -> str | None:
         """Returns what changes if the files of the data do, found without reading them.
 

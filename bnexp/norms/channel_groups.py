@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -10,7 +12,8 @@ from pydantic_core import PydanticCustomError
 from bnexp.errors import UsageError
 from bnexp.norms.norm import AffineNormConfig
 
-DEFAULT_GROUPS = 32
+PAPERS_SIZES = {"num_groups": 32, "channels_per_group": 16}
+"""The sizes of Wu & He 2018; without any in the config, it is the first."""
 
 
 class ChannelGroupsConfig(AffineNormConfig):
@@ -42,27 +45,78 @@ class ChannelGroupsConfig(AffineNormConfig):
 
     def find_problem(self, shape: tuple[int, int, int], batch_size: int) -> str | None:
         """Returns that the groups do not divide the channels, or that one has a single value."""
-        channels, height, width = shape
+        return self.explain_misfit(shape, [shape])
+
+    def explain_misfit(
+        self, shape: tuple[int, int, int], shapes: Sequence[tuple[int, int, int]]
+    ) -> str | None:
+        """Returns why the groups do not fit one layer, and a size that fits all; None if they fit.
+
+        Args:
+            shape: `(C, H, W)` of the layer.
+            shapes: Those of all layers that have this norm, the layer's own included.
+        """
         key, size = self.find_size()
-        # One value per group: groups of 1×1 pixels of one channel each.
-        lone = {"num_groups": channels, "channels_per_group": 1}[key] if height * width == 1 else 0
-        divisors = (divisor for divisor in range(1, channels + 1) if channels % divisor == 0)
-        possible = [divisor for divisor in divisors if divisor != lone]
-        if size in possible:
+        if _fits(key, size, shape):
             return None
-        if not possible:
+        if shape == (1, 1, 1):
             return (
                 f"{self.name} norm would see one value per group (1 channel of 1×1 pixels); "
                 "use more"
             )
-        nearest = min(possible, key=lambda divisor: abs(divisor - size))
-        fix = f"the nearest possible {key} is {nearest}"
-        if channels % size:
-            return f"{key}: {size} does not divide the {channels} channels; {fix}"
+        fix = _find_fix(key, size, shapes)
+        if shape[0] % size:
+            return f"{key}: {size} does not divide the {shape[0]} channels; {fix}"
         return f"{key}: {size} leaves one value per group (1 channel of 1×1 pixels); {fix}"
 
     def find_size(self) -> tuple[str, int]:
         """Returns the key that sets the groups' size, and its value."""
         if self.channels_per_group:
             return "channels_per_group", self.channels_per_group
-        return "num_groups", self.num_groups or DEFAULT_GROUPS
+        return "num_groups", self.num_groups or PAPERS_SIZES["num_groups"]
+
+
+def _fits(key: str, size: int, shape: tuple[int, int, int]) -> bool:
+    """Whether groups of that size divide the channels and have more than one value each."""
+    channels, height, width = shape
+    return channels % size == 0 and not (
+        height * width == 1 and _count_groups(key, size, channels) == channels
+    )
+
+
+def _count_groups(key: str, size: int, channels: int) -> int:
+    return size if key == "num_groups" else channels // size
+
+
+def _find_fix(key: str, size: int, shapes: Sequence[tuple[int, int, int]]) -> str:
+    """Returns the nearest sizes that fit all layers, those of proper groups if there are any."""
+    wanted = {key: size, **{name: near for name, near in PAPERS_SIZES.items() if name != key}}
+    channels = {shape[0] for shape in shapes}
+    fitting = [
+        (name, candidate)
+        for name, near in wanted.items()
+        for candidate in sorted(range(1, math.gcd(*channels) + 1), key=lambda one: abs(one - near))
+        if all(_fits(name, candidate, shape) for shape in shapes)
+    ]
+    if not fitting:
+        return "no size fits every layer, since one has 1 channel of 1×1 pixels"
+    place = " every layer" if len(shapes) > 1 else ""
+    proper = dict[str, int]()
+    for name, candidate in fitting:
+        if not _name_extreme(name, candidate, channels):
+            proper.setdefault(name, candidate)
+    if proper:
+        first, *rest = (f"{name}: {candidate}" for name, candidate in proper.items())
+        return f"{first} fits{place}" + "".join(f" (or {one})" for one in rest)
+    name, candidate = fitting[0]
+    return f"{name}: {candidate} fits{place} ({_name_extreme(name, candidate, channels)})"
+
+
+def _name_extreme(key: str, size: int, channels: Iterable[int]) -> str:
+    """Returns which other norm has such groups; empty if none has."""
+    groups = {each: _count_groups(key, size, each) for each in channels}
+    if all(number == 1 for number in groups.values()):
+        return "one group, as in layer norm"
+    if any(number == each for each, number in groups.items()):
+        return "one channel per group, as in instance norm"
+    return ""

@@ -55,6 +55,13 @@ class ImageFolderConfig(DatasetConfig):
 
         return load_image_folder(self._folder, say, self.image_size, self.channels)
 
+    def find_image_shape(self) -> tuple[int, int, int] | None:
+        """Returns the height, width and channels that the images are brought to, if given."""
+        if self.image_size is None or self.channels == "auto":
+            return None
+        width, height = self.image_size
+        return height, width, self.channels
+
     def signature(self) -> str | None:
         """Returns a digest of the files' names and sizes; None if they cannot be listed."""
         from bnexp.data.image_folder.layout import scan_image_folder

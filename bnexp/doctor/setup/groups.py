@@ -10,11 +10,11 @@ from bnexp.doctor.subjects.setup import Setup
 
 PROBLEM = "the groups of group norm do not divide a layer's channels"
 CAUSE = "every group holds equally many channels; the default of 32 groups needs wide layers"
-FIX = "use the nearest divisor that the evidence names, or channels_per_group"
+FIX = "use a size that the evidence names"
 
 
 def check_setup(setup: Setup) -> Iterator[Finding]:
-    """Yields what the config's own check says about groups, with the nearest divisor."""
+    """Yields what the config's own check says about groups, with sizes that fit."""
     for found in setup.findings:
         if found.kind == "groups":
             yield Finding(PROBLEM, found.reason, "error", dotted(found.path))

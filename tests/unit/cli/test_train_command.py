@@ -37,6 +37,16 @@ def test_one_finished_run_can_be_compared_also_where_it_is_skipped(run):
     assert run(*settings) == (1, [COMPARE, TENSORBOARD])
 
 
+def test_a_plan_checks_the_network_against_the_image_size_and_says_what_it_cannot_check(run):
+    folder = "data={name: image_folder, root: pics, batch_size: 4, image_size: [64, 64]}"
+    unchecked = "what the data holds is known only once it is read, so the config is not checked"
+
+    code, planned = run(folder, flags=["--dry-run"])
+    assert code == 0
+    assert any(line.startswith(unchecked) for line in planned)
+    assert not any(line.startswith(unchecked) for line in run(flags=["--dry-run"])[1])
+
+
 def test_failed_runs_alone_cannot_be_compared(run):
     assert run(f"model.layers=[{TOO_BIG}]") == (1, [TENSORBOARD])
 

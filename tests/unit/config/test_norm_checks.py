@@ -97,6 +97,29 @@ def test_a_suspicious_norm_is_warned_of_once_at_its_key(load, norm, place, reaso
     assert reason in warning
 
 
+FOLDER = "data={name: image_folder, root: pics, batch_size: BATCH, image_size: [64, 32], channels: "
+
+
+@pytest.mark.parametrize(
+    ("norm", "layers", "batch_size", "said"),
+    [
+        ("group", TWO_LAYERS, 4, "num_groups: 4 fits every layer"),
+        ("instance", "{conv: 8}, {pool: max, size: 32}, {conv: 8, stride: 2}", 4, "1×1 pixels"),
+        ("batch", "{conv: 8}, {pool: max, size: 64}", 4, "gets only 64×32 pixels"),
+        ("batch", "{conv: 8}, {pool: max, size: 32}, {conv: 8, stride: 2}", 1, "batch of 1"),
+    ],
+)
+def test_without_facts_the_network_is_checked_against_the_given_image_size(
+    load, norm, layers, batch_size, said
+):
+    folder = FOLDER.replace("BATCH", str(batch_size))
+
+    with pytest.raises(ConfigError) as caught:
+        load(norm, f"{folder}3}}", layers=layers)
+    assert said in str(caught.value)
+    load(norm, f"{folder}auto}}", layers=layers)
+
+
 def test_a_suspicious_norm_of_a_layer_is_warned_of_there(load):
     layers = "{conv: 8}, {conv: 16, norm: {name: batch, frozen: true}}"
 
@@ -120,8 +143,8 @@ def test_statistics_are_not_cold_where_all_batches_weigh_alike(load):
             "group",
             TWO_LAYERS,
             64,
-            "c.yaml:5:12: model.layers.0: num_groups: 32 does not divide the 8 channels; the "
-            "nearest possible num_groups is 8",
+            "c.yaml:5:12: model.layers.0: num_groups: 32 does not divide the 8 channels; "
+            "num_groups: 4 fits every layer (or channels_per_group: 8)",
         ),
         (
             "instance",

@@ -36,10 +36,10 @@ def refused(tmp_path, monkeypatch):
 
 
 def num_groups(channels):
-    nearest = min(channels, 32)
+    half = channels // 2
     return (
-        f"model.layers.0: num_groups: 32 does not divide the {channels} channels; the nearest "
-        f"possible num_groups is {nearest}"
+        f"model.layers.0: num_groups: 32 does not divide the {channels} channels; "
+        f"num_groups: {half} fits (or channels_per_group: {half})"
     )
 
 

@@ -72,7 +72,7 @@ def test_evaluation_by_batches_is_flagged(tmp_path):
     ("override", "check", "evidence"),
     [
         ("data.train_size=201", "single_image", "201 training images leave a last batch of one"),
-        ("model.norm={name: group}", "groups", "the nearest possible num_groups is 4"),
+        ("model.norm={name: group}", "groups", "num_groups: 2 fits"),
         ("model.norm={name: batch, momentum: 0}", "zero_momentum", "must be more than 0, not 0"),
         ("optim.momentum=-1", "config", "must be at least 0"),
         ("model.nrom=batch", "config", "unknown key"),

@@ -1,5 +1,7 @@
 """Layer, instance and group norm against PyTorch's layers, the formula, and each other."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -117,20 +119,30 @@ def test_groups_are_given_in_one_way():
     ("options", "shape", "said"),
     [
         ({}, (64, 4, 4), None),
-        ({}, (16, 4, 4), "num_groups: 32 does not divide the 16 channels; the nearest .* is 16"),
-        ({}, (16, 1, 1), "num_groups: 32 does not divide the 16 channels; the nearest .* is 8"),
-        ({}, (48, 4, 4), "num_groups: 32 does not divide the 48 channels; the nearest .* is 24"),
+        ({}, (16, 4, 4), "num_groups: 32 does not divide the 16 channels; num_groups: 8 fits "),
+        ({}, (16, 1, 1), "num_groups: 32 does not divide the 16 channels; num_groups: 8 fits "),
+        ({}, (48, 4, 4), "num_groups: 32 does not divide the 48 channels; num_groups: 24 fits "),
         (
             {"num_groups": 8},
             (20, 4, 4),
-            "does not divide .*; the nearest possible num_groups is 10",
+            "does not divide .*; num_groups: 10 fits ",
         ),
-        ({"num_groups": 12}, (12, 1, 1), "num_groups: 12 leaves one value per group .* is 6"),
+        (
+            {"num_groups": 12},
+            (12, 1, 1),
+            "num_groups: 12 leaves one value per group .*; num_groups: 6 fits ",
+        ),
         ({"num_groups": 12}, (12, 1, 2), None),
-        ({"channels_per_group": 16}, (24, 4, 4), "nearest possible channels_per_group is 12"),
-        ({"channels_per_group": 1}, (24, 1, 1), "leaves one value per group .* is 2"),
+        ({"channels_per_group": 16}, (24, 4, 4), "; channels_per_group: 12 fits "),
+        (
+            {"channels_per_group": 1},
+            (24, 1, 1),
+            "leaves one value per group .*; channels_per_group: 2 fits ",
+        ),
         ({"channels_per_group": 8}, (24, 1, 1), None),
         ({"num_groups": 1}, (1, 1, 1), "one value per group"),
+        ({}, (5, 4, 4), r"; num_groups: 5 fits \(one channel per group, as in instance norm\)$"),
+        ({}, (5, 1, 1), r"; num_groups: 1 fits \(one group, as in layer norm\)$"),
     ],
 )
 def test_groups_that_do_not_divide_the_channels_are_told_with_the_nearest_that_do(
@@ -143,6 +155,57 @@ def test_groups_that_do_not_divide_the_channels_are_told_with_the_nearest_that_d
     else:
         with pytest.raises(UsageError, match=said):
             raise UsageError(problem)
+
+
+@pytest.mark.parametrize(
+    ("options", "channels", "fix"),
+    [
+        ({}, (16, 20), "num_groups: 4 fits every layer (or channels_per_group: 4)"),
+        ({}, (16, 16), "num_groups: 8 fits every layer (or channels_per_group: 8)"),
+        ({}, (2, 6), "channels_per_group: 2 fits every layer"),
+        ({}, (3, 4), "num_groups: 1 fits every layer (one group, as in layer norm)"),
+        (
+            {"channels_per_group": 16},
+            (3, 4),
+            "channels_per_group: 1 fits every layer (one channel per group, as in instance norm)",
+        ),
+        ({}, (1, 16), "num_groups: 1 fits every layer (one group, as in layer norm)"),
+    ],
+)
+def test_a_size_is_proposed_that_fits_every_layer(options, channels, fix):
+    shapes = [(each, 4, 4) for each in channels]
+
+    problem = GroupNormConfig(**options).explain_misfit(shapes[0], shapes)
+
+    assert problem.split("; ")[1] == fix
+
+
+@pytest.mark.parametrize("key", ["num_groups", "channels_per_group"])
+@pytest.mark.parametrize("size", [3, 32])
+@pytest.mark.parametrize("pixels", [(1, 1), (4, 4)])
+@pytest.mark.parametrize("channels", [(16, 20), (5, 5, 5), (2, 6), (7, 16), (48, 64, 96)])
+def test_every_proposed_size_can_be_built_and_used(channels, pixels, size, key):
+    shapes = [(each, *pixels) for each in channels]
+    norm = GroupNormConfig(**{key: size})
+    problems = [problem for shape in shapes if (problem := norm.explain_misfit(shape, shapes))]
+
+    proposed = [
+        pair
+        for problem in problems
+        for pair in re.findall(r"(num_groups|channels_per_group): (\d+)", problem.split("; ")[1])
+    ]
+
+    assert len(proposed) >= len(problems)
+    for name, value in proposed:
+        for shape in shapes:
+            layer = GroupNormConfig(**{name: int(value)}).build(shape[0])
+            assert layer(torch.randn(2, *shape)).isfinite().all()
+
+
+def test_no_size_is_proposed_if_a_layer_has_a_single_value():
+    problem = GroupNormConfig().explain_misfit((16, 1, 1), [(16, 1, 1), (1, 1, 1)])
+
+    assert problem.endswith("no size fits every layer, since one has 1 channel of 1×1 pixels")
 
 
 def test_groups_that_do_not_divide_are_not_built():

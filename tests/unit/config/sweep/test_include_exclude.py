@@ -283,8 +283,8 @@ WRONG = {
     "an include that is impossible": (
         [GRID, "include: [{model.norm.name: group, model.norm.num_groups: 3}]"],
         [
-            "c.yaml:3:29: model.layers.0: num_groups: 3 does not divide the 8 channels; the "
-            "nearest possible num_groups is 2 (in cell norm=group,num_groups=3)"
+            "c.yaml:3:29: model.layers.0: num_groups: 3 does not divide the 8 channels; "
+            "num_groups: 2 fits (or channels_per_group: 4) (in cell norm=group,num_groups=3)"
         ],
     ),
     "an include of a cell that is there": (

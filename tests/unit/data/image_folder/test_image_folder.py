@@ -289,3 +289,18 @@ def test_more_images_than_memory_holds_are_refused(folder, monkeypatch):
 def test_pictures_are_resized_to_between_1_and_4096_pixels(size, is_right):
     with contextlib.nullcontext() if is_right else pytest.raises(ValidationError):
         ImageFolderConfig(root="x", image_size=(size, size))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_shape_that_a_config_gives_is_that_of_the_images(folder, channels):
+    config = ImageFolderConfig(root=str(folder), image_size=(6, 4), channels=channels)
+    assert (
+        config.find_image_shape() == load(folder, image_size=(6, 4), channels=channels).image_shape
+    )
+
+
+def test_a_shape_that_the_files_decide_is_unknown():
+    assert ImageFolderConfig(root="x").find_image_shape() is None
+    assert (
+        ImageFolderConfig(root="x", image_size=(6, 4), channels="auto").find_image_shape() is None
+    )

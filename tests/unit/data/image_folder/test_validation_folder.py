@@ -7,6 +7,7 @@ import pytest
 from image_folders import make_image_folder, save
 from toy_training import CPU, configure
 
+from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.array_cache import forget_loaded
 from bnexp.data.image_folder.config import ImageFolderConfig
 from bnexp.errors import DataError
@@ -82,6 +83,20 @@ def test_pictures_that_are_also_training_pictures_are_counted(folder, split, nou
     save(folder / split / "dog/0.png", (0, 0, 7))  # a training picture of a cat
     warnings = check_against_dataset(data(), load(folder))
     assert warnings[0].startswith(f"data: 1 of {noun} are also training images, pixel by pixel")
+
+
+def test_what_was_said_when_the_config_was_read_is_not_said_again(folder):
+    config = {
+        "name": "x",
+        "data": {"name": "image_folder", "root": str(folder), "batch_size": 64},
+        "model": {"name": "cnn", "layers": ({"conv": 8},)},
+        "optim": {"name": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "decay_norm": True},
+    }
+    doubtful = ExperimentConfig.model_validate(config)
+    warnings = check_against_dataset(doubtful, load(folder))
+
+    assert [line for line in warnings if line.startswith("data.batch_size")]
+    assert not [line for line in warnings if line.startswith("optim.")]
 
 
 def test_validation_pictures_taken_from_repeated_training_pictures_are_counted(tmp_path):
