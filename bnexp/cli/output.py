@@ -66,6 +66,11 @@ def print_table(
     console.print(table)
 
 
+def table_width() -> int:
+    """Returns the characters that a line of a table on stdout may have."""
+    return open_console().width
+
+
 def command_on(experiment: str, command: str, runs_dir: Path) -> str:
     """Returns a command on an experiment as it can be pasted: `bnexp compare quickstart`."""
     option = [] if runs_dir == Path("runs") else ["--runs-dir", str(runs_dir)]

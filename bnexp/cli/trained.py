@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption, TrustOption
-from bnexp.cli.output import echo, print_json, print_table, say
+from bnexp.cli.output import echo, print_json, print_table, say, table_width
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.models.file.trust import trusting_files
@@ -20,9 +20,13 @@ from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
     from bnexp.config.train import PopulationStatistics
+    from bnexp.runs.confusion import Confusion
     from bnexp.trained.evaluation import Evaluation
 
 MOST_CONFUSIONS = 5
+MOST_CLASSES = 12
+"""Classes up to which all confusions are printed, as a matrix."""
+MOST_MISTAKES = 20
 _STATISTICS = {"ema": "running", "precise": "precise", "batch": "batch"}
 
 RunArgument = Annotated[
@@ -174,6 +178,40 @@ def _print(found: Evaluation) -> None:
     if confusions:
         words = (f"{true} as {taken} ({number})" for number, true, taken in confusions)
         echo(f"most often mistaken: {', '.join(words)}")
+    if len(confusion.class_names) <= MOST_CLASSES:
+        _print_matrix(confusion)
+    if found.mistakes:
+        shown = found.mistakes[:MOST_MISTAKES]
+        mistakes = count(len(found.mistakes), "mistake")
+        is_whole = len(shown) == len(found.mistakes)
+        most = f"the {len(shown)} most confident of {mistakes}"
+        echo("")
+        print_table(
+            ("picture", "class", "taken for"),
+            [
+                (str(one.path), one.true, f"{one.taken} {format_percent(one.probability)}")
+                for one in shown
+            ],
+            title=f"{mistakes}, the most confident first" if is_whole else most,
+        )
+
+
+def _print_matrix(confusion: Confusion) -> None:
+    """Prints how many pictures of each class (row) were taken for which (column)."""
+    rows, columns = confusion.class_names, confusion.class_names
+    if max(map(len, rows)) + sum(len(name) + 1 for name in columns) > table_width():
+        columns = tuple(str(place) for place in range(1, len(rows) + 1))
+        rows = tuple(f"{place} {name}" for place, name in zip(columns, rows, strict=True))
+    echo("")
+    print_table(
+        ("class", *columns),
+        [
+            (FoldedName(name), *(f"{number:,}" for number in counts))
+            for name, counts in zip(rows, confusion.counts, strict=True)
+        ],
+        columns,
+        "what each class (row) was taken for (column)",
+    )
 
 
 def _describe(found: Evaluation) -> dict[str, object]:
@@ -188,4 +226,14 @@ def _describe(found: Evaluation) -> dict[str, object]:
             for one in found.confusion.classes
         ],
         "confusion": found.confusion.counts,
+        "mistakes": found.mistakes
+        and [
+            {
+                "image": str(one.path),
+                "class": one.true,
+                "taken_for": one.taken,
+                "probability": one.probability,
+            }
+            for one in found.mistakes
+        ],
     }

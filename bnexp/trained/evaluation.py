@@ -25,8 +25,24 @@ from bnexp.trained.network import load_network
 from bnexp.training.evaluation import Score, ScoreSum
 from bnexp.training.population import tracks_population
 from bnexp.training.saving.progress import NetworkFrame
-from bnexp.training.setup import build_evaluator, choose_training_images, shuffle
+from bnexp.training.setup import (
+    build_evaluator,
+    choose_training_images,
+    find_evaluation_order,
+    shuffle,
+)
 from bnexp.wording import count, name_some
+
+
+@dataclass(frozen=True)
+class MistakenFile:
+    """A picture in a file that was taken for another class than its own."""
+
+    path: Path
+    true: str
+    taken: str
+    probability: float
+    """Of the class that it was taken for."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,8 @@ class Evaluation:
     score: Score
     confusion: Confusion
     """Which class was taken for which, and what follows for each."""
+    mistakes: tuple[MistakenFile, ...] | None
+    """The most confident first; None for the run's own test images, which need not be files."""
 
 
 def evaluate_run(
@@ -64,7 +82,7 @@ def evaluate_run(
     kinds = kinds if has_statistics else ("ema",)
     wanted = config.evaluate.model_copy(update={"population_statistics": tuple(kinds)})
     config = config.model_copy(update={"evaluate": wanted})
-    train = None
+    train, paths = None, None
     if folder is None or "precise" in kinds:
         dataset = config.data.load(say)
         if dataset.fingerprint != record.environment.get("dataset.fingerprint"):
@@ -72,7 +90,8 @@ def evaluate_run(
         images = choose_test_images(dataset, config.data.test_size)
         train = choose_training_images(config.data, dataset)
     if folder is not None:
-        images = read_labelled(folder, frame, say)
+        images, paths = read_labelled(folder, frame, say)
+        paths = [paths[place] for place in find_evaluation_order(len(paths))]
     statistics = ChannelStatistics(frame.mean, frame.std)
     sites = config.model.find_norm_sites(frame.image_shape, len(frame.class_names))
     evaluator = build_evaluator(config, sites, train, statistics, device)
@@ -82,13 +101,16 @@ def evaluate_run(
             kind if has_statistics else None,
             frame.class_names,
             evaluator.classify(network.network, resident, kind),
+            paths,
         )
         for kind in kinds
     ]
 
 
-def read_labelled(folder: Path, frame: NetworkFrame, say: Callable[[str], None]) -> LabelledImages:
-    """Returns the pictures in a folder of folders, one per class, resized if need be.
+def read_labelled(
+    folder: Path, frame: NetworkFrame, say: Callable[[str], None]
+) -> tuple[LabelledImages, list[Path]]:
+    """Returns the pictures in a folder of folders, one per class, resized if need be; and files.
 
     A folder that holds `test/` stands for that.
 
@@ -111,7 +133,7 @@ def read_labelled(folder: Path, frame: NetworkFrame, say: Callable[[str], None])
         say(f"{folder} has no pictures of {name_some(missing)}")
     paths = [path for found in pictures.values() for path in found]
     labels = [frame.class_names.index(name) for name, found in pictures.items() for _ in found]
-    return LabelledImages(read_pictures(paths, frame, say), np.array(labels, np.int64))
+    return LabelledImages(read_pictures(paths, frame, say), np.array(labels, np.int64)), paths
 
 
 def read_pictures(
@@ -134,12 +156,26 @@ def _summarise(
     kind: PopulationStatistics | None,
     class_names: tuple[str, ...],
     batches: Iterable[tuple[Tensor, Tensor]],
+    paths: Sequence[Path] | None,
 ) -> Evaluation:
+    """Returns what was found; `paths` are the pictures' files, in the order of the batches."""
     number = len(class_names)
     total, confusion = ScoreSum(torch.device("cpu")), torch.zeros(number, number, dtype=torch.int64)
+    answers: list[tuple[int, int, float]] = []
     for logits, targets in batches:
         total.add(functional.cross_entropy(logits, targets), logits, targets)
-        pairs = targets * number + logits.argmax(1)
+        taken = logits.argmax(1)
+        pairs = targets * number + taken
         confusion += torch.bincount(pairs, minlength=number**2).view(number, number)
+        shares = logits.softmax(1).gather(1, taken[:, None])[:, 0]
+        answers += zip(targets.tolist(), taken.tolist(), shares.tolist(), strict=True)
+    mistakes = None
+    if paths is not None:
+        wrong = [
+            MistakenFile(path, class_names[true], class_names[other], share)
+            for path, (true, other, share) in zip(paths, answers, strict=True)
+            if true != other
+        ]
+        mistakes = tuple(sorted(wrong, key=lambda one: (-one.probability, one.path)))
     rows = tuple(map(tuple, confusion.tolist()))
-    return Evaluation(kind, Score.of(total.read()), Confusion(class_names, rows))
+    return Evaluation(kind, Score.of(total.read()), Confusion(class_names, rows), mistakes)

@@ -145,6 +145,17 @@ def test_own_pictures_in_folders_are_evaluated(trained, pictures):
 
     assert found.confusion.count == 60
     assert sum(one.hits for one in found.confusion.classes) == hits
+    shares, taken = logits.softmax(1).max(1)
+    names, labels = trained.network.class_names, trained.dataset.test.labels[:60].tolist()
+    answers = zip(labels, taken.tolist(), shares.tolist(), strict=True)
+    wrong = {
+        pictures / names[true] / f"{place}.png": (names[true], names[other], pytest.approx(share))
+        for place, (true, other, share) in enumerate(answers)
+        if true != other
+    }
+    assert {one.path: (one.true, one.taken, one.probability) for one in found.mistakes} == wrong
+    sure = [one.probability for one in found.mistakes]
+    assert sure == sorted(sure, reverse=True)
 
 
 def test_pictures_of_another_size_are_resized_and_that_is_said(trained, tmp_path):
@@ -152,7 +163,7 @@ def test_pictures_of_another_size_are_resized_and_that_is_said(trained, tmp_path
     (tmp_path / "test" / name).mkdir(parents=True)
     Image.new("L", (50, 40), 100).save(tmp_path / "test" / name / "a.jpg")
     said = []
-    images = read_labelled(tmp_path, trained.network.frame, said.append)
+    images, _ = read_labelled(tmp_path, trained.network.frame, said.append)
     others = [one for one in trained.network.class_names if one != name]
 
     assert images.images.shape == (1, 32, 32, 3)
@@ -205,6 +216,8 @@ def test_the_commands_print_what_was_found(trained, pictures, bnexp):
 
     assert json.loads(scores.stdout)[0]["loss"] == trained.record.summary.final["test/loss"]
     assert "of 60 pictures right" in table.stdout
+    assert "\nwhat each class (row) was taken for (column)\n" in table.stdout
+    assert "\nthe 20 most confident of " in table.stdout
     (found,) = json.loads(answer.stdout)
     with torch.no_grad():
         pixels = as_tensor(np.asarray(Image.open(picture))[None])
