@@ -36,7 +36,8 @@ ExtendOption = Annotated[
     typer.Option(
         "--extend",
         help="Go on to more epochs from the last checkpoints of finished, shorter runs, which stay "
-        "as they are: the new runs go to <name>.15_epochs.",
+        "as they are: the new runs go to NAME.N_epochs. A cosine schedule, whose learning rates "
+        "depend on the number of epochs, cannot be extended.",
     ),
 ]
 ResumeOption = Annotated[

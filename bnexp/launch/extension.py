@@ -170,7 +170,7 @@ def _find_problem(record: RunRecord, spec: RunSpec) -> str | None:
     shorter = spec.config.model_copy(update={"optim": optim, "train": train})
     if shorter.fingerprint() != record.fingerprint:
         return other_version
-    if problem := _find_other_rates(record, spec, optim, source.epochs):
+    if problem := find_other_rates(record, spec, optim, source.epochs):
         return problem
     damage = source.find_damage()
     return f"{damage}; nothing can go on from {path}" if damage else None
@@ -190,10 +190,13 @@ def _restore_optimizer(record: RunRecord, spec: RunSpec) -> OptimizerConfig:
     return type(optim).model_validate({**optim.model_dump(), "schedule": schedule})
 
 
-def _find_other_rates(
+def find_other_rates(
     record: RunRecord, spec: RunSpec, optim: OptimizerConfig, epochs: int
 ) -> str | None:
-    """Returns from where on the learning rates are other ones than in the shorter run, or None."""
+    """Returns from where on the learning rates are other ones than in the shorter run, or None.
+
+    `optim` and `epochs` are the shorter run's.
+    """
     steps_per_epoch = record.summary and record.summary.steps_per_epoch
     if not steps_per_epoch:
         return f"{record.path} was trained by an earlier version of bnexp, without steps_per_epoch"

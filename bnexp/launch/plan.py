@@ -10,11 +10,12 @@ from typing import Literal
 from bnexp.config.load import Experiment, RunSpec, Tuning
 from bnexp.errors import UsageError
 from bnexp.launch.differences import describe_differences, find_differing_keys
-from bnexp.launch.extension import Source, find_source
+from bnexp.launch.extension import Source, find_other_rates, find_source
 from bnexp.launch.resolved_config import config_text
 from bnexp.locks import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunRecord, read_run
 from bnexp.runs.seal import Seal
+from bnexp.wording import count
 
 Action = Literal["train", "extend", "resume", "retry", "skip"]
 """Train from the start; go on from a shorter run; resume from a checkpoint; restart a run without
@@ -197,10 +198,23 @@ def _tell_by_config(record: RunRecord, spec: RunSpec) -> str:
     is_unsure = record.fingerprint is None or record.is_damaged
     if is_unsure and record.config and not find_differing_keys(record, spec):
         return next(iter(record.problems), f"{record.path}: its status does not name its config")
-    ways = f"ive this experiment another name (-s name=…), {how_to_start_over(record.path)}"
-    is_shorter = _could_extend(record, spec)
-    ways = f"Go on from its last checkpoint with --extend, g{ways}" if is_shorter else f"G{ways}"
+    ways = f"{_suggest(record, spec)} (-s name=…), {how_to_start_over(record.path)}"
     raise UsageError(f"{record.path} holds a run {_describe_other(record, spec)}. {ways}")
+
+
+def _suggest(record: RunRecord, spec: RunSpec) -> str:
+    """Returns how to train what a run on disk is not, up to the new name that this may take."""
+    rename = "ive this experiment another name"
+    if not _is_shorter(record, spec):
+        return f"G{rename}"
+    optim, epochs = spec.config.optim, Source.of(record).epochs
+    if find_other_rates(record, spec, optim, epochs) is None:
+        return f"Go on from its last checkpoint with --extend, g{rename}"
+    total = count(spec.config.train.epochs, "epoch")
+    return (
+        f"It cannot go on to {total}, since the schedule '{optim.schedule.name}' would have given "
+        "it other learning rates. Train from the start under another name"
+    )
 
 
 def how_to_start_over(run: Path) -> str:
@@ -219,7 +233,7 @@ def _describe_other(record: RunRecord, spec: RunSpec) -> str:
     return f"with another config: {describe_differences(record, spec, keys)}"
 
 
-def _could_extend(record: RunRecord, spec: RunSpec) -> bool:
+def _is_shorter(record: RunRecord, spec: RunSpec) -> bool:
     """Whether a run on disk has ended and differs in nothing but in being shorter."""
     epochs = record.config.get("train.epochs")
     is_shorter = isinstance(epochs, int) and epochs < spec.config.train.epochs

@@ -251,6 +251,14 @@ def test_the_refusal_of_a_longer_run_points_to_it(tmp_path):
         plan(tmp_path, "train.epochs=1", "optim.schedule.warmup_epochs=0")
 
 
+def test_the_refusal_of_a_longer_run_does_not_point_to_what_is_refused(tmp_path):
+    cosine = "optim.schedule={name: cosine, warmup_epochs: 0}"
+    finish(plan(tmp_path, cosine)[0])
+
+    with pytest.raises(UsageError, match=r"cannot go on to 4 epochs, since the schedule 'cosine'"):
+        plan(tmp_path, cosine, "train.epochs=4")
+
+
 CLAIMED = (
     "sweep={seeds: 3, grid: {model.norm.name: [batch, none]}}",
     "claim={statement: s, source: t, treatment: {model.norm.name: batch}, control: "
