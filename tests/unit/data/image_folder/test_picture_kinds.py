@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.image_folder.config import ImageFolderConfig
+from bnexp.data.image_folder.decoding import decode_pictures
 from bnexp.errors import DataError
 from bnexp.models.mlp.config import MlpConfig
 from bnexp.training.setup import build_parts
@@ -117,6 +118,14 @@ def test_a_colour_profile_that_cannot_be_read_is_refused(folder):
     add(folder, Image.fromarray(PIXELS), icc_profile=b"no profile")
     with pytest.raises(DataError, match=r"zz\.png has a colour profile that cannot be used"):
         load(folder)
+
+
+def test_only_a_picture_of_another_kind_is_to_be_saved_again(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"is not a JPEG or PNG image; save them again as 8-bit"):
+        decode_pictures([tmp_path / "text.png"], (6, 8, 3))
+    with pytest.raises(DataError, match=r"gone\.png cannot be read: No such file or directory$"):
+        decode_pictures([tmp_path / "gone.png"], (6, 8, 3))
 
 
 @pytest.mark.parametrize(("gamma", "is_refused"), [(100_000, True), (45_455, False)])
