@@ -154,8 +154,10 @@ def test_another_config_in_the_same_folder_is_refused_with_the_difference(sweep,
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == [
         "error: runs/sweep/norm=none/seed=0 holds a run with another config: train.epochs is 2 "
-        "there and 3 here. Give this experiment another name (-s name=…), delete only this run "
-        "(bnexp rm 'runs/sweep/norm=none/seed=0'), or start everything over with --force"
+        "there and 3 here. It cannot go on to 3 epochs, since the schedule 'cosine' would have "
+        "given it other learning rates. Train from the start under another name (-s name=…), "
+        "delete only this run (bnexp rm 'runs/sweep/norm=none/seed=0'), or start everything over "
+        "with --force"
     ]
     assert read_run(first_run(folder)).config["train.epochs"] == 2
 
