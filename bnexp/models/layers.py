@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WEIGHT_EPS = 1e-5
+SCALED_VARIANCE_FLOOR = 1e-4
 
 
 class GlobalAveragePool(nn.Module):
@@ -160,9 +160,10 @@ class WSConv2d(nn.Conv2d):
 class ScaledWSConv2d(nn.Conv2d):
     """`torch.nn.Conv2d` whose standardized filters keep the variance of their inputs, with a gain.
 
-    Formula: ŵ = γ · g · (w − mean) / √(fan_in · (variance + 1e-5)), over the fan_in values of a
+    Formula: ŵ = γ · g · (w − mean) / √max(fan_in · variance, 1e-4), over the fan_in values of a
     filter's (C_in / groups, kH, kW). γ is 1 / std(f(z)) for z from N(0, 1), where f is the
-    activation of the model: 1.71 for relu. g is learned, one per output channel, from 1.
+    activation of the model: 1.71 for relu. g is learned, one per output channel, from 1. A filter
+    of equal values becomes 0.
 
     Training: computed again at every step; gradients flow through it.
 
@@ -182,15 +183,17 @@ class ScaledWSConv2d(nn.Conv2d):
 
     def __init__(self, *sizes: Any, activation: str, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*sizes, **options)
-        self.scale = compute_variance_gain(activation) / math.sqrt(self.weight[0].numel())
+        self.variance_gain = compute_variance_gain(activation)
         self.gain = nn.Parameter(torch.ones(self.out_channels))
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name of it
         """Returns the convolution with the scaled filters."""
-        gain = (self.gain * self.scale).view(-1, 1, 1, 1)
-        outputs: Tensor = self._conv_forward(
-            input, standardize_weight(self.weight) * gain, self.bias
-        )
+        fan_in = self.weight[0].numel()
+        variance, mean = torch.var_mean(self.weight, (1, 2, 3), correction=0, keepdim=True)
+        # A floor, not a summand: filters that weight decay has shrunken keep the variance too.
+        scale = torch.rsqrt((variance * fan_in).clamp(min=SCALED_VARIANCE_FLOOR))
+        gain = (self.gain * self.variance_gain).view(-1, 1, 1, 1)
+        outputs: Tensor = self._conv_forward(input, (self.weight - mean) * scale * gain, self.bias)
         return outputs
 
 

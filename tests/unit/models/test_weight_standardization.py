@@ -127,7 +127,7 @@ def test_scaled_filters_are_those_of_the_papers_formula(groups):
     for channel, w in enumerate(ours.weight.detach().numpy()):
         mean = sum(w.flat) / w.size
         variance = sum((value - mean) ** 2 for value in w.flat) / w.size
-        scale = np.sqrt(2 / (1 - 1 / np.pi)) / np.sqrt(w.size * (variance + 1e-5))
+        scale = np.sqrt(2 / (1 - 1 / np.pi)) / np.sqrt(w.size * variance)
         filters[channel] = ours.gain[channel].item() * scale * (w - mean)
     expected = nn.functional.conv2d(
         inputs, torch.tensor(filters), ours.bias, padding=1, groups=groups
@@ -135,15 +135,27 @@ def test_scaled_filters_are_those_of_the_papers_formula(groups):
     torch.testing.assert_close(ours(inputs), expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("shrunken", [1.0, 0.1])
 @pytest.mark.parametrize("activation", ["ReLU", "SiLU", "Identity"])
-def test_scaled_filters_keep_the_variance_of_activated_normal_inputs(activation):
+def test_scaled_filters_keep_the_variance_of_activated_normal_inputs(activation, shrunken):
     torch.manual_seed(0)
     layer = ScaledWSConv2d(512, 256, 1, bias=False, activation=activation)
+    layer.weight.data *= shrunken
     inputs = getattr(nn, activation)()(torch.randn(64, 512, 2, 2))
 
     variance, mean = torch.var_mean(layer(inputs))
     assert variance.item() == pytest.approx(1, abs=0.1)
     assert mean.item() == pytest.approx(0, abs=0.01)
+
+
+def test_a_scaled_filter_of_equal_values_becomes_0_and_has_finite_gradients():
+    layer = ScaledWSConv2d(2, 3, 3, bias=False, activation="ReLU")
+    nn.init.ones_(layer.weight)
+    outputs = layer(torch.randn(1, 2, 4, 4))
+    outputs.sum().backward()
+
+    assert not outputs.any()
+    assert layer.weight.grad.isfinite().all()
 
 
 def test_a_gain_is_learned_per_channel_from_1_and_its_gradient_is_right():
