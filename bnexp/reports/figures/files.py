@@ -10,11 +10,11 @@ from bnexp.analysis.results import Comparison
 from bnexp.errors import UsageError
 from bnexp.files import open_atomically
 from bnexp.foreign_text import visible
-from bnexp.reports.figures.confusion import build_confusion
+from bnexp.reports.figures.answers.confusion import build_confusion
+from bnexp.reports.figures.answers.mistakes import build_mistakes
 from bnexp.reports.figures.curves import build_curves
-from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.effects import build_effects
-from bnexp.reports.figures.mistakes import build_mistakes
+from bnexp.reports.figures.inside.diagnostics import build_diagnostics
 from bnexp.reports.figures.sensitivity import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings

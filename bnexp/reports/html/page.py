@@ -16,17 +16,17 @@ from bnexp.analysis.results import ClaimVerdict, Comparison, Verdict
 from bnexp.errors import UsageError
 from bnexp.files import write_bytes_atomically
 from bnexp.foreign_text import shareable, visible_lines
-from bnexp.reports.figures.classes import (
+from bnexp.reports.figures.answers.classes import (
     describe_classes,
     describe_first_runs,
     explain_absence,
     list_answered,
 )
-from bnexp.reports.figures.confusion import build_confusion
-from bnexp.reports.figures.diagnostics import build_diagnostics
+from bnexp.reports.figures.answers.confusion import build_confusion
+from bnexp.reports.figures.answers.mistakes import CAPTION
 from bnexp.reports.figures.effects import build_claim_effect
 from bnexp.reports.figures.files import build_charts
-from bnexp.reports.figures.mistakes import CAPTION
+from bnexp.reports.figures.inside.diagnostics import build_diagnostics
 from bnexp.reports.figures.sheet import space_label
 from bnexp.reports.figures.style import cell_styles, figure_settings
 from bnexp.reports.html.charts import draw_chart, draw_mark

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from bnexp.analysis.results import CellResult, Comparison
-from bnexp.reports.figures.classes import Answered, choose_classes
+from bnexp.reports.figures.answers.classes import Answered, choose_classes
 from bnexp.reports.table import Column, Kind
 from bnexp.reports.words.formatting import NOTHING
 from bnexp.reports.words.phrases import Figure

@@ -17,10 +17,10 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.predictions import show_predictions
 from bnexp.errors import BnexpError
-from bnexp.reports.figures.classes import list_answered
-from bnexp.reports.figures.confusion import build_confusion
+from bnexp.reports.figures.answers.classes import list_answered
+from bnexp.reports.figures.answers.confusion import build_confusion
+from bnexp.reports.figures.answers.mistakes import build_mistakes
 from bnexp.reports.figures.files import write_figures
-from bnexp.reports.figures.mistakes import build_mistakes
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.html.charts import draw_chart
 from bnexp.reports.html.page import render_html

@@ -8,9 +8,9 @@ from records import build_run
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.diagnostics import MOST_CELLS, show_diagnostics
-from bnexp.reports.figures.diagnostics import build_diagnostics
 from bnexp.reports.figures.files import write_figures
 from bnexp.reports.figures.heat import ColourScale
+from bnexp.reports.figures.inside.diagnostics import build_diagnostics
 from bnexp.reports.figures.style import GRID, figure_settings
 from bnexp.reports.html.charts import draw_chart
 from bnexp.reports.html.page import render_html

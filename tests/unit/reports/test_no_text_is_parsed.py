@@ -26,9 +26,9 @@ PARSERS = {
 
 ALLOWED = {
     "csv.py": "escapes any text",
-    "figures/diagnostics.py": "tags, which are a contract of quantity and layer",
     "figures/files.py": "makes a file's name of any metric",
-    "figures/layers.py": "paths of layers",
+    "figures/fitting.py": "paths of layers",
+    "figures/inside/diagnostics.py": "tags, which are a contract of quantity and layer",
     "figures/sheet.py": "breaks labels into lines where their words end",
     "words/cell_names.py": "breaks names, which the sweep wrote, into lines and parts with options",
     "words/claims.py": "an author's source may end in a full stop",

@@ -13,14 +13,14 @@ import numpy as np
 
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.reports.aggregates import Curve, aggregate
-from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
-from bnexp.reports.figures.measured import (
+from bnexp.reports.figures.fitting import say_cells
+from bnexp.reports.figures.inside.measured import (
     Measured,
     has_diverged,
-    say_cells,
     say_missing,
     say_seeds,
 )
+from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
 from bnexp.reports.figures.sheet import (
     NARROW,
     WIDE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from math import ceil, isfinite, nan
 from statistics import fmean
 
@@ -12,11 +11,11 @@ import numpy as np
 
 from bnexp.analysis.diagnostics import mean_by_epoch
 from bnexp.analysis.results import Comparison
+from bnexp.reports.figures.fitting import say_cells, shorten_names
 from bnexp.reports.figures.heat import BAR_ROOM, ColourScale, draw_bar, draw_map
-from bnexp.reports.figures.measured import (
+from bnexp.reports.figures.inside.measured import (
     Measured,
     has_diverged,
-    say_cells,
     say_missing,
     say_seeds,
 )
@@ -258,27 +257,3 @@ def _write_epochs(panel: Panel, columns: Sequence[range], *, is_named: bool) -> 
             panel.sheet.write([str(column.start)], x, panel.bottom - 11, color=MUTED, ha="center")
     if is_named:
         panel.sheet.write(["epoch"], panel.left, panel.bottom - 27, color=MUTED)
-
-
-def shorten_names(names: Sequence[str], longest: int) -> list[str]:
-    """Returns names that fit, the numbers in them kept, which tell layers apart.
-
-    If one is too long, what all begin with is left out, and then the ends of long words.
-    """
-    if max(map(len, names)) <= longest:
-        return list(names)
-    words = [name.split(".") for name in names]
-    columns = zip(*words, strict=False)
-    shared = sum(1 for _ in takewhile(lambda column: len({*column}) == 1, columns))
-    words = [own[shared:] or own for own in words]
-    shown = list(names)
-    for most in (16, 8, 5, 3):
-        shown = [".".join(cut_name(word, most) for word in own) for own in words]
-        if max(map(len, shown)) <= longest:
-            break
-    return [cut_name(name, longest) for name in shown]
-
-
-def cut_name(text: str, most: int) -> str:
-    """Returns a name of at most so many characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from bnexp.analysis.diagnostics import MOST_CELLS
 from bnexp.analysis.results import CellResult
 from bnexp.reports.figures.sheet import space_label
 from bnexp.runs.record import Series
@@ -51,11 +50,3 @@ def say_missing(measured: Measured, labels: Mapping[str, str]) -> str:
         if not measured.by_layer[cell.cell].keys() & {*measured.layers}
     ]
     return f"Not measured: {'; '.join(missing)}." if missing else ""
-
-
-def say_cells(left_out: int) -> str:
-    """Returns which cells are shown if so many are not; empty if all are."""
-    if not left_out:
-        return ""
-    others = f"the first {MOST_CELLS - 1} of {MOST_CELLS - 1 + left_out} other cells"
-    return f"Only the baseline and {others} are shown."

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bnexp.analysis.diagnostics import MOST_CELLS, merge_orders
 from bnexp.analysis.results import Comparison
-from bnexp.reports.figures.layers import build_maps
-from bnexp.reports.figures.measured import Measured
+from bnexp.reports.figures.inside.layers import build_maps
+from bnexp.reports.figures.inside.measured import Measured
+from bnexp.reports.figures.inside.steps import build_lines, build_ranges
 from bnexp.reports.figures.sheet import Chart
-from bnexp.reports.figures.steps import build_lines, build_ranges
 from bnexp.runs.diagnostics import WHOLE, split_diagnostic
 
 _LOWEST, _HIGHEST = "_lowest", "_highest"

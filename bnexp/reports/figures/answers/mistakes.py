@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from math import ceil
 
 from bnexp.analysis.results import Comparison
-from bnexp.reports.figures.classes import (
+from bnexp.reports.figures.answers.classes import (
     Answered,
     describe_choice,
     list_answered,
     write_probability,
 )
-from bnexp.reports.figures.layers import cut_name
+from bnexp.reports.figures.fitting import cut_name
 from bnexp.reports.figures.sheet import LINE_HEIGHT, NARROW, WIDE, Chart, Panel, Sheet, wrap_label
 from bnexp.reports.figures.style import MUTED
 from bnexp.runs.predictions import Mistake

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnexp.analysis.results import Comparison
-from bnexp.reports.figures.classes import (
+from bnexp.reports.figures.answers.classes import (
     Answered,
     choose_classes,
     describe_choice,
     describe_classes,
     list_answered,
 )
+from bnexp.reports.figures.fitting import shorten_names
 from bnexp.reports.figures.heat import add_path, set_frame
-from bnexp.reports.figures.layers import shorten_names
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from bnexp.analysis.diagnostics import MOST_CELLS
 from bnexp.analysis.results import Comparison
-from bnexp.reports.figures.measured import say_cells
+from bnexp.reports.figures.fitting import say_cells
 from bnexp.reports.figures.style import Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.headings import describe_selection

@@ -1,0 +1,1 @@
+"""What the networks said of the test pictures: confusion matrices, galleries of mistakes."""

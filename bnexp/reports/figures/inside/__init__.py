@@ -1,0 +1,1 @@
+"""What diagnostics measured inside the networks: heat maps of layers, lines over the steps."""
