@@ -81,7 +81,8 @@ def render_latex(
     warnings = list(dict.fromkeys(found.text for part in comparisons for found in part.caveats))
     notes = describe_notes(comparisons, is_best_marked=True, is_advising=False)
     name = re.sub("[^A-Za-z0-9.]+", "-", f"{comparisons[0].experiment}-{comparisons[0].metric}")
-    caption = caption or f"{describe_title(comparisons)}. {' '.join(notes)}"
+    if caption is None:
+        caption = f"{describe_title(comparisons)}. {' '.join(notes)}"
     lines = [
         comment(f"{describe_title(comparisons)}; needs \\usepackage{{booktabs}}"),
         *(comment(f"warning: {warning}") for warning in warnings),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,16 @@ class Confusion:
     class_names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
     """Pictures of a class (row) that were taken for a class (column)."""
+
+    @classmethod
+    def of(
+        cls, class_names: tuple[str, ...], labels: NDArray[Any], taken: NDArray[Any]
+    ) -> Confusion:
+        """Returns the confusions of pictures of the classes `labels`, taken for `taken`, `(N,)`."""
+        known = len(class_names)
+        pairs = labels.astype(np.int64) * known + taken
+        counts = np.bincount(pairs, minlength=known**2).reshape(known, known)
+        return cls(class_names, tuple(map(tuple, counts.tolist())))
 
     @property
     def count(self) -> int:

@@ -120,10 +120,7 @@ class Predictions:
     @cached_property
     def confusion(self) -> Confusion:
         """Which class was taken for which, and what follows for each."""
-        known = len(self.class_names)
-        pairs = self.labels.astype(np.int64) * known + self.classes[:, 0]
-        counts = np.bincount(pairs, minlength=known**2).reshape(known, known)
-        return Confusion(self.class_names, tuple(map(tuple, counts.tolist())))
+        return Confusion.of(self.class_names, self.labels, self.classes[:, 0])
 
     def list_mistakes(self) -> list[Mistake]:
         """Returns the most confident mistakes whose pictures were kept, the worst first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from bnexp.config.train import PopulationStatistics
 from bnexp.data.batches import ChannelStatistics, ResidentImages
-from bnexp.data.dataset import LabelledImages
+from bnexp.data.dataset import Dataset, DatasetConfig, LabelledImages
 from bnexp.data.image_folder.decoding import decode_pictures
 from bnexp.data.image_folder.layout import list_pictures
 from bnexp.data.split import choose_test_images
@@ -82,16 +83,13 @@ def evaluate_run(
     kinds = kinds if has_statistics else ("ema",)
     wanted = config.evaluate.model_copy(update={"population_statistics": tuple(kinds)})
     config = config.model_copy(update={"evaluate": wanted})
-    train, paths = None, None
-    if folder is None or "precise" in kinds:
-        dataset = config.data.load(say)
-        if dataset.fingerprint != record.environment.get("dataset.fingerprint"):
-            say("warning: the dataset has changed since the run was trained on it")
-        images = choose_test_images(dataset, config.data.test_size)
-        train = choose_training_images(config.data, dataset)
-    if folder is not None:
-        images, paths = read_labelled(folder, frame, say)
-        paths = [paths[place] for place in find_evaluation_order(len(paths))]
+    load = functools.cache(lambda: _load_dataset(record, config.data, say))
+    train = choose_training_images(config.data, load()) if "precise" in kinds else None
+    if folder is None:
+        images, paths = choose_test_images(load(), config.data.test_size), None
+    else:
+        images, files = read_labelled(folder, frame, say)
+        paths = [files[place] for place in find_evaluation_order(len(files))]
     statistics = ChannelStatistics(frame.mean, frame.std)
     sites = config.model.find_norm_sites(frame.image_shape, len(frame.class_names))
     evaluator = build_evaluator(config, sites, train, statistics, device)
@@ -105,6 +103,14 @@ def evaluate_run(
         )
         for kind in kinds
     ]
+
+
+def _load_dataset(record: RunRecord, config: DatasetConfig, say: Callable[[str], None]) -> Dataset:
+    """Returns the dataset of a run, and says so if it is not what the run was trained on."""
+    dataset = config.load(say)
+    if dataset.fingerprint != record.environment.get("dataset.fingerprint"):
+        say("warning: the dataset has changed since the run was trained on it")
+    return dataset
 
 
 def read_labelled(
@@ -159,23 +165,21 @@ def _summarise(
     paths: Sequence[Path] | None,
 ) -> Evaluation:
     """Returns what was found; `paths` are the pictures' files, in the order of the batches."""
-    number = len(class_names)
-    total, confusion = ScoreSum(torch.device("cpu")), torch.zeros(number, number, dtype=torch.int64)
-    answers: list[tuple[int, int, float]] = []
+    total, found = ScoreSum(torch.device("cpu")), []
     for logits, targets in batches:
         total.add(functional.cross_entropy(logits, targets), logits, targets)
-        taken = logits.argmax(1)
-        pairs = targets * number + taken
-        confusion += torch.bincount(pairs, minlength=number**2).view(number, number)
-        shares = logits.softmax(1).gather(1, taken[:, None])[:, 0]
-        answers += zip(targets.tolist(), taken.tolist(), shares.tolist(), strict=True)
+        # The share is that of the class that the accuracy counts: both take the first of the
+        # largest, and the softmax keeps the order.
+        found.append((targets, logits.argmax(1), logits.softmax(1).amax(1)))
+    labels, taken, shares = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
     mistakes = None
     if paths is not None:
-        wrong = [
-            MistakenFile(path, class_names[true], class_names[other], share)
-            for path, (true, other, share) in zip(paths, answers, strict=True)
-            if true != other
-        ]
+        wrong = (
+            MistakenFile(
+                paths[at], class_names[labels[at]], class_names[taken[at]], float(shares[at])
+            )
+            for at in np.flatnonzero(labels != taken).tolist()
+        )
         mistakes = tuple(sorted(wrong, key=lambda one: (-one.probability, one.path)))
-    rows = tuple(map(tuple, confusion.tolist()))
-    return Evaluation(kind, Score.of(total.read()), Confusion(class_names, rows), mistakes)
+    confusion = Confusion.of(class_names, labels, taken)
+    return Evaluation(kind, Score.of(total.read()), confusion, mistakes)
