@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,22 @@ def as_extension(experiment: Experiment) -> Experiment:
     return replace(experiment, name=name, runs=runs, tuning=tuning)
 
 
-def find_source(spec: RunSpec, runs_dir: Path) -> Source | None:
+def list_lengths(base: str, runs_dir: Path) -> list[str]:
+    """Returns the names of an experiment and of its extensions, as far as they are in a folder."""
+    names = [path.name for path in runs_dir.iterdir()] if runs_dir.is_dir() else []
+    return [name for name in names if re.fullmatch(rf"{re.escape(base)}(\.\d+_epochs)?", name)]
+
+
+def find_source(spec: RunSpec, runs_dir: Path, names: Sequence[str]) -> Source | None:
     """Returns the longest run that a run of an extension can go on from; None if none has ended.
+
+    `names` are those of the experiments that it may extend, as `list_lengths` gives them.
 
     Raises:
         UsageError: Runs have ended, but it can go on from none of them; the message says why.
     """
     problem = None
-    ended = _find_ended(spec, runs_dir)
+    ended = _find_ended(spec, runs_dir, names)
     for record in sorted(ended, key=lambda one: -int(one.config.get("train.epochs") or 0)):
         if not record.is_damaged and _is_tuned_otherwise(record, spec):
             continue
@@ -122,13 +130,10 @@ def find_source(spec: RunSpec, runs_dir: Path) -> Source | None:
     return None
 
 
-def _find_ended(spec: RunSpec, runs_dir: Path) -> Iterator[RunRecord]:
-    """Yields the runs of the cell and seed that have ended, in all experiments that count."""
-    assert spec.extends
-    base = re.escape(spec.extends)
-    names = [path.name for path in runs_dir.iterdir()] if runs_dir.is_dir() else []
+def _find_ended(spec: RunSpec, runs_dir: Path, names: Sequence[str]) -> Iterator[RunRecord]:
+    """Yields the runs of the cell and seed that have ended, in the other experiments named."""
     for name in names:
-        if name == spec.config.name or not re.fullmatch(rf"{base}(\.\d+_epochs)?", name):
+        if name == spec.config.name:
             continue
         config = spec.config.model_copy(update={"name": name})
         folder = RunDir.of(runs_dir, replace(spec, config=config).identity)

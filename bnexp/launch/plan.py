@@ -10,7 +10,7 @@ from typing import Literal
 from bnexp.config.load import Experiment, RunSpec, Tuning
 from bnexp.errors import UsageError
 from bnexp.launch.differences import describe_differences, find_differing_keys
-from bnexp.launch.extension import Source, find_other_rates, find_source
+from bnexp.launch.extension import Source, find_other_rates, find_source, list_lengths
 from bnexp.launch.resolved_config import config_text
 from bnexp.locks import describe_holder, is_held
 from bnexp.runs import ENDED, RunDir, RunRecord, read_run
@@ -99,6 +99,8 @@ def _plan(
 ) -> list[PlannedRun]:
     seeds = tuple(dict.fromkeys(spec.seed for spec in specs))
     sweep = (is_forced, may_differ, seeds, looks, len({spec.cell for spec in specs}))
+    extends, is_tuned = specs[0].extends, specs[0].tuning is not None
+    lengths = list_lengths(extends, runs_dir) if extends else []
     planned = []
     for spec in specs:
         known = {key: value for key, value in spec.identity.items() if key != "fingerprint"}
@@ -113,10 +115,9 @@ def _plan(
             )
         source = None
         if spec.extends and is_settled and action in ("train", "retry"):
-            source = find_source(spec, runs_dir)
+            source = find_source(spec, runs_dir, lengths)
         action = "extend" if source else action
         planned.append(PlannedRun(spec, folder, action, damage, *sweep, source=source))
-    extends, is_tuned = specs[0].extends, specs[0].tuning is not None
     if extends and is_settled and not is_tuned and all(run.is_fresh for run in planned):
         raise UsageError(
             f"--extend: there is no finished run of '{extends}' in {runs_dir} to go on from; train "

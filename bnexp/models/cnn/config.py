@@ -134,7 +134,7 @@ class PlainCnnConfig(ConvolutionalConfig):
         return {"layers": layers, "pool": pool, "dropout": self.plan_dropout()}, features
 
     def norm_follows(self, layer: ConvLayer) -> bool:
-        """Returns whether a norm comes right after the convolution, whose β can be its bias."""
+        """Returns whether a norm follows the convolution at once, so that its β acts as a bias."""
         is_next = (layer.placement or self.placement) == "before_activation"
         return is_next and (layer.norm or self.norm).normalizes
 

@@ -138,7 +138,7 @@ def _find_class(config: ModelFile, module: ModuleType) -> Callable[..., Any]:
 
 
 def _list_arguments(image_shape: tuple[int, int, int], num_classes: int) -> dict[str, Any]:
-    """Returns what a network can be told of its task, by the names that people have for it."""
+    """Returns what a network may want to know of its task, under the usual parameter names."""
     height, width, channels = image_shape
     size = height if height == width else (height, width)
     return {

@@ -178,9 +178,9 @@ def test_a_run_of_other_tuned_values_starts_at_the_beginning(tmp_path):
     spec = experiment.runs[0]
 
     with pytest.raises(UsageError, match=r"learning_rate is 0\.05 there"):
-        find_source(spec, tmp_path / "runs")
+        find_source(spec, tmp_path / "runs", [spec.extends])
     tuned = replace(spec, tuning={"chosen": {"optim.learning_rate": 0.1}})
-    assert find_source(tuned, tmp_path / "runs") is None
+    assert find_source(tuned, tmp_path / "runs", [spec.extends]) is None
 
 
 def test_what_is_extended_already_is_left_alone(tmp_path):

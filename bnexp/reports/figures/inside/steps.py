@@ -170,20 +170,14 @@ def build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) ->
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
     is_log = _is_log(values)
     lines = []
-    for cell, low, high in found:
+    for cell, *ends in found:
         label, style = labels[cell.cell], styles[cell.cell]
-        bottom, top = (
-            _build_line(cell, label, style, seeds, is_log=is_log, is_crowded=True)
-            for seeds in (low, high)
+        low, high = (
+            _build_line(cell, label, style, seeds, is_log=is_log, is_crowded=True) for seeds in ends
         )
         # Both ends are measured in the same pass, so at the same steps.
-        if bottom.curve.mean and bottom.steps == top.steps:
-            ends = bottom.curve.mean, top.curve.mean
-            middle = [
-                sqrt(low * high) if is_log else (low + high) / 2
-                for low, high in zip(*ends, strict=True)
-            ]
-            lines.append(replace(bottom, curve=Curve(middle, *ends), seeds=()))
+        if low.curve.mean and low.steps == high.steps:
+            lines.append(_join(low, high, is_log=is_log))
     if not lines:
         return None
     seeds = say_seeds({len(low) for _, low, _ in found})
@@ -203,6 +197,16 @@ def build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) ->
         lambda is_wide: _draw(shown, is_wide=is_wide),
         describe_selection(comparison.where),
     )
+
+
+def _join(low: Line, high: Line, *, is_log: bool) -> Line:
+    """Returns the band between two ends, with a line in the middle."""
+    ends = low.curve.mean, high.curve.mean
+    middle = [
+        sqrt(bottom * top) if is_log else (bottom + top) / 2
+        for bottom, top in zip(*ends, strict=True)
+    ]
+    return replace(low, curve=Curve(middle, *ends), seeds=())
 
 
 def _find_finite(every: Iterable[Series]) -> list[float]:
