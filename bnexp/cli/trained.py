@@ -114,8 +114,8 @@ def predict(
 
     with trusting_files(is_trusted):
         network = load_network(record)
-    pixels = torch.from_numpy(read_pictures(images, network.frame, say)).permute(0, 3, 1, 2)
-    shares, classes = network.predict(pixels).topk(min(top, len(network.class_names)))
+        pixels = torch.from_numpy(read_pictures(images, network.frame, say)).permute(0, 3, 1, 2)
+        shares, classes = network.predict(pixels).topk(min(top, len(network.class_names)))
     answers = [
         [(network.class_names[number], share) for number, share in zip(*row, strict=True)]
         for row in zip(classes.tolist(), shares.tolist(), strict=True)

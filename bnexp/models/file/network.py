@@ -6,7 +6,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -79,8 +78,7 @@ def _import(config: ModelFile) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)
-    # What it prints leaves stdout to the results of a command.
-    vars(module).update(__file__=config.path, print=partial(print, file=sys.stderr))
+    module.__file__ = config.path
     sys.modules[name] = module
     folder = Path(config.path).parent
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 
 from bnexp.errors import UsageError
@@ -13,10 +14,14 @@ _IS_TRUSTED = ContextVar("_IS_TRUSTED", default=False)
 
 @contextmanager
 def trusting_files(is_trusted: bool = True) -> Iterator[None]:
-    """Lets the files of models be run inside the block, or the function that it decorates."""
+    """Lets the files of models be run inside the block, or the function that it decorates.
+
+    What they print goes to stderr: stdout is for the results of a command.
+    """
     token = _IS_TRUSTED.set(is_trusted)
     try:
-        yield
+        with redirect_stdout(sys.stderr) if is_trusted else nullcontext():
+            yield
     finally:
         _IS_TRUSTED.reset(token)
 

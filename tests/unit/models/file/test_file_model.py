@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import interrupted_runs
@@ -118,12 +119,18 @@ def test_what_the_network_is_told_goes_by_the_names_of_its_parameters(tmp_path):
 
 
 def test_what_the_file_prints_leaves_stdout_to_results(tmp_path, capsys):
-    lines = NET.replace("super().__init__()", "super().__init__(); print('hello')", 1)
-    build(FileConfig(path=write(tmp_path, f"{lines}\nprint('imported')\n")))
+    lines = NET.replace("super().__init__()", "super().__init__(); print('made')", 1)
+    lines = lines.replace("        return self.linear", "        sys.stdout.write('used ')\n"
+                          "        return self.linear")  # fmt: skip
+    config = FileConfig(path=write(tmp_path, f"import sys\n{lines}\nprint('imported')\n"))
+
+    with trusting_files():
+        config.build(SMALL, 5)(torch.zeros(2, 3, 8, 8))
+    sys.stdout.write("result\n")
 
     printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.split() == ["imported", "hello"]
+    assert printed.out == "result\n"
+    assert printed.err.split() == ["imported", "made", "used"]
 
 
 def test_a_function_can_make_the_network(tmp_path):
