@@ -32,11 +32,13 @@ children = set()
 
 
 def prepare():
-    """Does once what each command would do again: imports, and drawing `shapes`, a second."""
+    """Does once what each command would do again: imports, and drawing and hashing `shapes`."""
     build_app()
     PIL.Image.preinit()
     describe_own_code()
-    ShapesConfig().load(lambda _: None)
+    shapes = ShapesConfig().load(lambda _: None)
+    assert shapes.fingerprint
+    shapes.find_warnings()
 
 
 def start(job):

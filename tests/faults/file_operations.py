@@ -30,7 +30,7 @@ _AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.trunca
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 SHORT_CONFIG = """\
 name: short
-data: {name: shapes, train_size: 40, val_size: 20, batch_size: 20}
+data: {name: shapes, train_size: 40, val_size: 20, test_size: 20, batch_size: 20}
 model: {name: cnn, layers: [{conv: 4}, {pool: max, size: 4}]}
 optim: {name: sgd, learning_rate: 0.05, momentum: 0.9}
 train: {epochs: 2, device: cpu, threads: 1, log_every: 1, checkpoint_every: 2}

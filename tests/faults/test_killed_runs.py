@@ -12,7 +12,7 @@ from bnexp.locks import is_held
 
 CONFIG = """\
 name: tiny
-data: {name: shapes, train_size: 160, val_size: 40, batch_size: 20,
+data: {name: shapes, train_size: 160, val_size: 40, test_size: 20, batch_size: 20,
   augment: [random_crop], classes_per_batch: 4}
 model:
   name: cnn

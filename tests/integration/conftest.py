@@ -6,7 +6,7 @@ import pytest
 
 SWEEP = """\
 name: sweep
-data: {name: shapes, train_size: 500, val_size: 100, batch_size: 50}
+data: {name: shapes, train_size: 500, val_size: 100, test_size: 500, batch_size: 50}
 model:
   name: cnn
   layers: [{conv: 8}, {pool: max}, {conv: 8}, {pool: max}]
