@@ -15,9 +15,22 @@ from bnexp.runs import RunDir, read_run
 NOTE = "# γ and β of the norms: ≤ 5 %, Ā\n"
 
 
+RUNNER = """
+import sys
+from bnexp.cli.app import main
+
+for words in {commands}:
+    sys.argv = ["bnexp", *words]
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code, words
+"""
+
+
 @pytest.fixture
 def bnexp(tmp_path):
-    """Runs a command in a process without what Windows lacks; returns its end and output."""
+    """Runs commands, one after the other, in a process without what Windows lacks."""
     (tmp_path / "sitecustomize.py").write_text(TAKE_AWAY, encoding="utf-8")
     paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
     environment = {
@@ -28,15 +41,16 @@ def bnexp(tmp_path):
         "COLUMNS": "200",
     }
 
-    def run(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "bnexp", *words],
+    def run(*commands):
+        done = subprocess.run(
+            [sys.executable, "-c", RUNNER.format(commands=commands)],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
             encoding="cp1252",
             timeout=300,
         )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     return run
 
@@ -54,9 +68,7 @@ def test_a_sweep_trains_in_two_processes_and_one_cut_off_continues_to_the_same_b
     with_note(tmp_path)
     words = [word for setting in settings for word in ("-s", setting)]
 
-    for command in (["plan", "c.yaml"], ["train", "c.yaml", "--jobs", "2", *words]):
-        done = bnexp(*command)
-        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    bnexp(["plan", "c.yaml"], ["train", "c.yaml", "--jobs", "2", *words])
     assert [read_run(run.folder.path).state for run in runs] == ["finished", "finished"]
     run, whole = runs[0], read_results(runs[0].folder.path)
 
@@ -64,8 +76,6 @@ def test_a_sweep_trains_in_two_processes_and_one_cut_off_continues_to_the_same_b
     run.folder.summary.unlink()
     RunDir(run.folder.path, run.folder.identity).set_state("running")
     run.folder.checkpoints.discard(run.folder.checkpoints.newest)
-    for command in (["train", "c.yaml", *words], ["compare", "many"]):
-        done = bnexp(*command)
-        assert done.returncode == 0, (command, done.stdout + done.stderr)
+    bnexp(["train", "c.yaml", *words], ["compare", "many"])
     assert "continues after step" in run.folder.log.read_text("utf-8")
     assert read_results(run.folder.path) == whole

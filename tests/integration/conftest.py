@@ -1,8 +1,9 @@
 """A finished sweep on shapes, made once by the real command and looked at by many tests."""
 
-from pathlib import Path
+import os
 
 import pytest
+from filelock import FileLock
 
 SWEEP = """\
 name: sweep
@@ -20,11 +21,18 @@ sweep:
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory, bnexp):
-    """A folder with `sweep.yaml` and `runs/sweep`: three cells with three seeds each."""
-    folder = tmp_path_factory.mktemp("sweep")
-    (folder / "sweep.yaml").write_text(SWEEP)
-    done = bnexp("train", "sweep.yaml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout.txt").write_text(done.stdout)
-    (folder / "stderr.txt").write_text(done.stderr)
-    return Path(folder)
+    """A folder with `sweep.yaml` and `runs/sweep`: three cells with three seeds each.
+
+    The processes of pytest-xdist share it; whoever comes first trains.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sweep"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "stderr.txt").exists():
+            folder.mkdir(exist_ok=True)
+            (folder / "sweep.yaml").write_text(SWEEP)
+            done = bnexp("train", "sweep.yaml", cwd=folder)
+            assert done.returncode == 0, done.stderr
+            (folder / "stdout.txt").write_text(done.stdout)
+            (folder / "stderr.txt").write_text(done.stderr)
+    return folder

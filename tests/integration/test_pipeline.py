@@ -271,14 +271,14 @@ def test_a_diverged_run_is_kept_counted_and_no_failure(bnexp, tmp_path):
     assert cells["norm=none,learning_rate=0.01"]["n"] == 1
 
 
-def test_the_thread_count_of_one_cell_does_not_reach_the_next(started_bnexp, tmp_path):
+def test_the_thread_count_of_one_cell_does_not_reach_the_next(forks, tmp_path):
     config = DIVERGING.partition("sweep:")[0].replace(", threads: 1", "")
     (tmp_path / "c.yaml").write_text(config + "sweep: {grid: {train.threads: [1, null]}}\n")
+    two = "from bnexp.training.machine import device; device.DEFAULT_THREADS = 2"
 
-    done = started_bnexp("train", "c.yaml", "-s", "optim.learning_rate=0.01", cwd=tmp_path,
-                 OMP_NUM_THREADS="2")  # fmt: skip
+    done = forks.run("train", "c.yaml", "-s", "optim.learning_rate=0.01", cwd=tmp_path, before=two)
 
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.said
     threads = [
         json.loads((tmp_path / f"runs/diverging/{cell}/seed=0/environment.json").read_text())
         for cell in ("threads=1", "threads=null")

@@ -59,6 +59,7 @@ def test_looks_seldom_support_what_is_not_there_and_their_intervals_hold(rates, 
     assert found["interval at the end contains the truth"] >= 0.95 - noise(0.05)
 
 
+@pytest.mark.parametrize("experiments", [50, pytest.param(2000, marks=pytest.mark.slow)])
 def test_of_fourteen_claims_without_effect_seldom_any_is_supported(rates, noise):
     found = rates("14 claims without effect, 8 seeds")
     assert found["any claim supported"] <= 0.05 + noise(0.05)
