@@ -69,7 +69,7 @@ def test_what_only_some_systems_have_is_used_in_one_place():
 
 
 def test_text_is_read_and_written_as_utf_8():
-    paths = [*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    paths = [*PACKAGE.rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
     assert [(path, *found) for path in paths for found in find_unnamed_encodings(read(path))] == []
 
 

@@ -1,25 +1,36 @@
-"""What diagnostics cost: measured steps against plain ones, in turns; see benchmark.py."""
+"""What diagnostics cost: measured steps against plain ones.
+
+Each side trains a network of its own and measures every step; the sides take turns step by step.
+All networks must end with the same bits, and each side must have written its rows.
+"""
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import math
 import statistics
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from scipy import stats
 
+from benchmarks.networks import NETWORKS
+from benchmarks.pictures import Pictures
+from benchmarks.report import BenchmarkError, Report, Table
+from benchmarks.sides.bnexp import build_config, train_run, write_config
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import load_experiment
 from bnexp.data.dataset import Dataset
 from bnexp.diagnostics import DIAGNOSTICS, DiagnosticConfig
 from bnexp.parts import part_name
-from bnexp.runs import MetricsLog, read_run
+from bnexp.runs import MetricsLog
 from bnexp.runs.tensorboard import EventWriter
 from bnexp.runs.tensorboard_events import scalars_event
 from bnexp.training.loop import read_measured
@@ -34,34 +45,48 @@ BLOCK = 1
 Diagnostics = Sequence[DiagnosticConfig]
 
 
-def benchmark_diagnostics(
-    config: Path, folder: Path, rounds: int, train: Callable[[Path, Path], Path]
-) -> dict[str, list[float]]:
-    """Returns by round what a measured step of each side costs, in plain steps, and prints a table.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this benchmark."""
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=20)
 
-    `train` trains a config in a folder and returns that of its run. Exits if a side did not do its
-    work, or if the default ones cost more than they may.
+
+def measure(options: argparse.Namespace) -> Report:
+    """Returns by round what a measured step of each side costs, in plain steps.
+
+    Raises:
+        BenchmarkError: A side did not do its work.
     """
-    experiment = load_experiment(config).runs[0].config
+    network = replace(NETWORKS["tutorial"], images=options.images, epochs=1)
+    data = Pictures.load(options.data, network).config
     default: Diagnostics = ExperimentConfig.model_fields["diagnostics"].default
     alone: dict[str, Diagnostics] = {str(part_name(one)): (one(),) for one in DIAGNOSTICS}
-    check_runs(config, folder, train)
-    sides = {"by hand": None, "off": (), "default": default, **alone}
-    found = measure_sides(experiment, sides, rounds, folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = build_config(network, data)
+        check_runs(config, folder)
+        sides = {"by hand": None, "off": (), "default": default, **alone}
+        experiment = load_experiment(write_config(config, folder)).runs[0].config
+        found = measure_sides(experiment, sides, options.rounds, folder, options.say)
     del found["by hand"]
-    steps = -(-experiment.data.train_size // experiment.data.batch_size)
-    print(
-        f"\none thread, torch {torch.__version__}; ± is half a 95 % interval over {rounds} rounds"
-    )
-    print(f"{'diagnostics':<28} {'a measured step':>20} {f'once per epoch of {steps} steps':>30}")
+    rows = []
     for side, ratios in found.items():
         middle, half = describe(ratios)
-        share = f"{(middle - 1) / steps:+.2%} ± {half / steps:.2%}" if side != "off" else ""
+        share = (middle - 1) / network.steps
         name = "off, next to a step by hand" if side == "off" else side
-        print(f"{name:<28} {f'× {middle:.3f} ± {half:.3f}':>20} {share:>30}")
-    if default and (describe(found["default"])[0] - 1) / steps > MOST_SHARE:
-        sys.exit(f"the default diagnostics cost more than {MOST_SHARE:.0%} of training")
-    return found
+        once = "" if side == "off" else f"{share:+.2%} ± {half / network.steps:.2%}"
+        rows.append((name, f"{middle:.3f} ± {half:.3f}", once))
+    costs = (describe(found["default"])[0] - 1) / network.steps
+    header = ("diagnostics", "a measured step takes, in plain steps",
+              f"once per epoch of {network.steps} steps")  # fmt: skip
+    return Report(
+        {"diagnostics": found},
+        [Table(header, rows)],
+        [f"One thread, CPU time; ± is half a 95 % t interval over {options.rounds} rounds."],
+        [f"the default diagnostics cost {costs:.1%}, more than {MOST_SHARE:.0%} of training"]
+        if costs > MOST_SHARE
+        else [],
+    )
 
 
 def describe(ratios: Sequence[float]) -> tuple[float, float]:
@@ -72,29 +97,33 @@ def describe(ratios: Sequence[float]) -> tuple[float, float]:
     return middle, middle * half
 
 
-def check_runs(config: Path, folder: Path, train: Callable[[Path, Path], Path]) -> None:
-    """Trains a run with no diagnostics and one with all; exits if they are not as they should be.
+def check_runs(config: dict[str, Any], folder: Path) -> None:
+    """Trains a run with no diagnostics and one with all.
 
-    Both must have the same final figures, and each diagnostic must have its rows in the second.
+    Raises:
+        BenchmarkError: They have not the same final figures, or a diagnostic has no rows.
     """
-    text = config.read_text(encoding="utf-8")
     finals = []
     for names in ([], [part_name(one) for one in DIAGNOSTICS]):
-        path = folder / "checked.yaml"
-        path.write_text(f"{text}diagnostics: {json.dumps(names)}\n", encoding="utf-8")
-        run = read_run(train(path, folder))
+        run = train_run(write_config({**config, "diagnostics": names}, folder), folder)
         finals.append({tag: one for tag, one in run.summary.final.items() if "perf/" not in tag})
         rows = [json.loads(line) for line in (run.path / "metrics.jsonl").open(encoding="utf-8")]
         tags = {tag for row in rows for tag in row if tag.startswith("diag/")}
         epochs = {row["epoch"] for row in rows if any(tag in tags for tag in row)}
         if bool(tags) != bool(names) or (names and len(epochs) != run.summary.epochs):
-            sys.exit(f"the run with diagnostics {names} has rows of {len(tags)} tags, {epochs}")
+            raise BenchmarkError(
+                f"the run with diagnostics {names} has rows of {len(tags)} tags, {epochs}"
+            )
     if finals[0] != finals[1]:
-        sys.exit(f"diagnostics changed the figures of a run: {finals[0]} became {finals[1]}")
+        raise BenchmarkError(f"diagnostics changed a run: {finals[0]} became {finals[1]}")
 
 
 def measure_sides(
-    config: ExperimentConfig, sides: dict[str, Diagnostics | None], rounds: int, folder: Path
+    config: ExperimentConfig,
+    sides: dict[str, Diagnostics | None],
+    rounds: int,
+    folder: Path,
+    say: Callable[[str], None],
 ) -> dict[str, list[float]]:
     """Returns the CPU time of each side's steps by round, as ratios to the side `off`.
 
@@ -102,7 +131,7 @@ def measure_sides(
     bits. None stands for a step that is written by hand, and is what `off` is compared with.
     """
     torch.set_num_threads(1)
-    dataset = config.data.load(print)
+    dataset = config.data.load(lambda _: None)
     trained = {name: Side(config, dataset, own, folder / name) for name, own in sides.items()}
     batches = itertools.cycle([*trained["off"].parts.batches.epoch(0)])
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -113,12 +142,12 @@ def measure_sides(
             side.train(block)
             if number:  # the first round warms up
                 seconds[name].append(time.process_time() - started)
-        print(f"round {number} of {rounds}", file=sys.stderr)
+        say(f"round {number} of {rounds}")
     for name, side in trained.items():
         if side.read_bits() != trained["off"].read_bits():
-            sys.exit(f"{name}: the network is not what it is without diagnostics")
+            raise BenchmarkError(f"{name}: the network is not what it is without diagnostics")
         if len(side.measured) != (BLOCK * (rounds + 1) if sides[name] else 0):
-            sys.exit(f"{name}: {len(side.measured)} steps were measured")
+            raise BenchmarkError(f"{name}: {len(side.measured)} steps were measured")
     base = {name: seconds["by hand" if name == "off" else "off"] for name in sides}
     return {
         name: [own / other for own, other in zip(seconds[name], base[name], strict=True)]

@@ -1,15 +1,12 @@
-"""Measures what `train.memory_format` does to the accuracy of batch norm, and to speed, on the CPU.
-
-python scripts/measure_memory_format.py [--draws 10] [--rounds 9] [--threads 1]
+"""What `train.memory_format` does to the accuracy of batch norm, and to speed, on the CPU.
 
 Accuracy: batch norm in training mode, in float32, against the formula in float64 of the same
 float32 inputs; the error is ‖y − exact‖ / ‖exact‖ over all values, the same for the gradient
-of the inputs. Printed is the median over the draws, and the largest.
+of the inputs. Shown is the median over the draws, and the largest.
 
 Speed: steps of two of the shipped networks with and without batch norm, the formats in turns.
-Printed is the ratio of images/s in channels-last to that in contiguous memory, the median over
-the rounds, and the least and the largest. Times are those of the processor, not of the clock, so
-that other programs on the machine count little.
+Shown is the ratio of images/s in channels-last to that in contiguous memory. Times are those of
+the processor, not of the clock, so that other programs on the machine count little.
 """
 
 from __future__ import annotations
@@ -23,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.measuring import Interval
+from benchmarks.report import Report, Table
 from bnexp.config.load import load_experiment
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.training.setup import TrainingParts, build_parts
@@ -32,7 +31,7 @@ SHAPE = (128, 32, 16, 16)
 MEANS = (0, 3, 30, 300)
 """In standard deviations."""
 MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-CONFIGS = Path(__file__).parents[1] / "configs" / "cifar10"
+CONFIGS = Path(__file__).parents[2] / "configs" / "cifar10"
 NETWORKS = ("tutorial-cnn", "resnet20")
 STEPS = 4
 """Steps that are timed together."""
@@ -66,10 +65,9 @@ def measure_errors(mean: float, memory_format: torch.memory_format, draw: int) -
     return [float((value - exact).norm() / exact.norm()) for value, exact in pairs]
 
 
-def print_accuracy(draws: int) -> None:
-    """Prints a table of errors."""
-    print("| mean / std | memory | error of the outputs | error of the gradient |")
-    print("|---|---|---|---|")
+def tabulate_errors(draws: int) -> Table:
+    """Returns the errors of the outputs and of the gradient, by mean and format."""
+    rows = []
     for mean in MEANS:
         for name, memory_format in MEMORY_FORMATS.items():
             errors = [measure_errors(mean, memory_format, draw) for draw in range(draws)]
@@ -77,7 +75,9 @@ def print_accuracy(draws: int) -> None:
                 f"{statistics.median(values):.1e} (at most {max(values):.1e})"
                 for values in zip(*errors, strict=True)
             )
-            print(f"| {mean} | {name} | {' | '.join(shown)} |")
+            rows.append((str(mean), name, *shown))
+    header = ("mean / std", "memory", "error of the outputs", "error of the gradient")
+    return Table(header, rows)
 
 
 def build(network: str, norm: str, memory_format: str) -> TrainingParts:
@@ -100,10 +100,9 @@ def build_timer(parts: TrainingParts) -> Callable[[], float]:
     return take_time
 
 
-def print_speed(rounds: int) -> None:
-    """Prints a table of ratios."""
-    print("| network | norm | images/s in channels_last | times those in contiguous |")
-    print("|---|---|---|---|")
+def tabulate_speeds(rounds: int) -> tuple[Table, dict[str, list[float]]]:
+    """Returns the ratios of speeds, as a table and by round."""
+    rows, found = [], {}
     for network in NETWORKS:
         for norm in ("batch", "none"):
             timers = [build_timer(build(network, norm, name)) for name in MEMORY_FORMATS]
@@ -111,25 +110,23 @@ def print_speed(rounds: int) -> None:
                 take_time()
             seconds = [[take_time() for take_time in timers] for _ in range(rounds)]
             speed = STEPS * 128 / statistics.median(first for first, _ in seconds)
-            ratios = sorted(contiguous / last for last, contiguous in seconds)
-            spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
-            print(f"| {network} | {norm} | {speed:,.0f} | {spread} |")
+            ratios = [contiguous / last for last, contiguous in seconds]
+            rows.append((network, norm, f"{speed:,.0f}", f"{Interval.of(ratios):.2f}"))
+            found[f"{network}, {norm}"] = ratios
+    header = ("network", "norm", "images/s in channels_last", "times those in contiguous")
+    return Table(header, rows), found
 
 
-def main() -> None:
-    """Prints both tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this benchmark."""
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Returns errors and speeds."""
+    torch.set_num_threads(1)
+    speeds, found = tabulate_speeds(options.rounds)
     capability = torch.backends.cpu.get_cpu_capability()
-    print(f"PyTorch {torch.__version__}, {capability}, {options.threads} threads\n")
-    print_accuracy(options.draws)
-    print()
-    print_speed(options.rounds)
-
-
-if __name__ == "__main__":
-    main()
+    notes = [f"One thread, {capability}; n = {options.draws} draws, {options.rounds} rounds."]
+    return Report({"memory_format": found}, [tabulate_errors(options.draws), speeds], notes)
