@@ -18,11 +18,15 @@ import filelock  # noqa: F401
 import PIL.Image
 import tensorboard.plugins.hparams.summary_v2
 import tensorboard.summary.writer.event_file_writer  # noqa: F401
+from typer.main import get_command
 
+import bnexp.cli.show_run
 import bnexp.launch.notices
 import bnexp.launch.stages.sweep
 import bnexp.models.network
-import bnexp.norms.batch.layer  # noqa: F401
+import bnexp.norms.batch.layer
+import bnexp.runs.inspection
+import bnexp.runs.removal  # noqa: F401
 from bnexp.cli.app import build_app, main
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.runs.environment import describe_own_code
@@ -33,7 +37,7 @@ children = set()
 
 def prepare():
     """Does once what each command would do again: imports, and drawing and hashing `shapes`."""
-    build_app()
+    dict(get_command(build_app()).commands)
     PIL.Image.preinit()
     describe_own_code()
     shapes = ShapesConfig().load(lambda _: None)

@@ -43,7 +43,7 @@ from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.tuning import group_by_tuning
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.diagnostics import is_diagnostic
+from bnexp.runs.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import STATES, RunRecord, Summary
 
 _DEFAULT = Question()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf, isfinite, nan
 from statistics import mean
 
-from bnexp.runs.diagnostics import is_diagnostic
+from bnexp.runs.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
 from bnexp.analysis.tuning import Tuning
-from bnexp.runs.diagnostics import LayerReduction
+from bnexp.runs.diagnostic_tags import LayerReduction
 from bnexp.runs.record import Scalar, Series, State
 
 if TYPE_CHECKING:

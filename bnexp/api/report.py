@@ -15,13 +15,8 @@ from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Caveat, CellResult, ClaimResult, Comparison, Question
 from bnexp.analysis.where import find_key, select_runs, split_runs
 from bnexp.errors import UsageError
-from bnexp.runs.diagnostics import (
-    LayerReduction,
-    complete_tag,
-    is_diagnostic,
-    read_claimed_diagnostics,
-    read_diagnostics,
-)
+from bnexp.runs.diagnostic_tags import LayerReduction, complete_tag, is_diagnostic
+from bnexp.runs.diagnostics import read_claimed_diagnostics, read_diagnostics
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord
 

@@ -1,23 +1,82 @@
-"""The `bnexp` command: registers all commands, and turns errors into one line and an exit code."""
+"""The `bnexp` command: knows all commands, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.main import get_command
 
 from bnexp.cli.command import Command, Group
 from bnexp.cli.output import echo
 from bnexp.errors import OUT_OF_MEMORY, BnexpError, ConfigError
 from bnexp.launch.screen.output import open_output, print_line
+from bnexp.launch.stop import exiting_at_once
 from bnexp.system import is_out_of_memory
 from bnexp.version import __version__
 from bnexp.wording import wrap_words
 
 EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
+
+
+_HOMES = {
+    "train": "train",
+    "plan": "train",
+    "init": "init",
+    "compare": "compare",
+    "evaluate": "trained",
+    "predict": "trained",
+    "export": "export",
+    "show": "show",
+    "tb": "tb",
+    "ls": "ls",
+    "check": "check",
+    "doctor": "doctor",
+    "rm": "rm",
+    "schema": "schema",
+    "data": "data",
+}
+"""In which module of `bnexp.cli` each command is, in the order of the help page."""
+
+
+class _Commands(Mapping[str, Any]):
+    """Every command by its name; none is imported before it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - typer's own
+        return _build_command(name, _HOMES[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+@functools.cache
+def _build_command(name: str, module: str) -> Any:  # noqa: ANN401 - typer's own
+    with exiting_at_once():
+        found = getattr(import_module(f"bnexp.cli.{module}"), name)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    alone = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+    )
+    alone.command(cls=Command)(found)
+    return get_command(alone)
+
+
+class _AllCommands(Group):
+    """The command of all commands."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of the base class
+        super().__init__(**options)
+        self.commands = _Commands()  # type: ignore[assignment]
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -37,23 +96,9 @@ def _bnexp(
 
 def build_app() -> typer.Typer:
     """Returns the command line with every command."""
-    from bnexp.cli.check import check
-    from bnexp.cli.compare import compare
-    from bnexp.cli.data import app as data_app
-    from bnexp.cli.doctor import doctor
-    from bnexp.cli.export import export
-    from bnexp.cli.init import init
-    from bnexp.cli.ls import ls
-    from bnexp.cli.rm import rm
-    from bnexp.cli.schema import schema
-    from bnexp.cli.show import show
-    from bnexp.cli.tb import tb
-    from bnexp.cli.train import plan, train
-    from bnexp.cli.trained import evaluate, predict
-
     app = typer.Typer(
         name="bnexp",
-        cls=Group,
+        cls=_AllCommands,
         help="What does normalization do to my CNN? Train variants from a YAML file, compare them.",
         no_args_is_help=True,
         epilog=EXAMPLE,
@@ -61,24 +106,6 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_bnexp)
-    for command in (
-        train,
-        plan,
-        init,
-        compare,
-        evaluate,
-        predict,
-        export,
-        show,
-        tb,
-        ls,
-        check,
-        doctor,
-        rm,
-        schema,
-    ):
-        app.command(cls=Command)(command)
-    app.add_typer(data_app, name="data")
     return app
 
 

@@ -11,9 +11,6 @@ from bnexp.cli.names import RunNamesArgument
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import echo, say
 from bnexp.errors import BnexpError
-from bnexp.runs import list_experiments
-from bnexp.runs.inspection import inspect, repair
-from bnexp.runs.reading import find_every_run, find_folder
 from bnexp.wording import count
 
 
@@ -32,6 +29,9 @@ def check(
 
     Example: `bnexp check quickstart`
     """
+    from bnexp.runs.inspection import inspect
+    from bnexp.runs.reading import find_every_run, find_folder, list_experiments
+
     folders = [find_folder(name, runs_dir) for name in names or ()] or list_experiments(runs_dir)
     runs = list(dict.fromkeys(run for folder in folders for run in sorted(find_every_run(folder))))
     left = 0
@@ -51,6 +51,8 @@ def check(
 
 
 def _repair(run: Path) -> None:
+    from bnexp.runs.inspection import repair
+
     try:
         repair(run)
     except OSError as error:

@@ -15,12 +15,11 @@ from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.columns import COLUMNS
-from bnexp.runs.diagnostics import LayerReduction
-from bnexp.runs.record import RunRecord
-from bnexp.runs.run_dir import COMPARISON
+from bnexp.runs.diagnostic_tags import LayerReduction
 
 if TYPE_CHECKING:
     from bnexp.analysis.results import Comparison
+    from bnexp.runs.record import RunRecord
 
 ReportFormat = Literal["table", "md", "csv", "json", "latex"]
 Targets = Annotated[
@@ -241,6 +240,7 @@ def _print_what_csv_lacks(comparisons: Sequence[Comparison]) -> None:
 def _write_events(comparison: Comparison, records: Sequence[RunRecord]) -> None:
     """Puts the comparison of one whole experiment into its folder, for TensorBoard."""
     from bnexp.reports.tensorboard.report import write_to_tensorboard
+    from bnexp.runs.run_dir import COMPARISON
 
     folders = {record.experiment_folder for record in records}
     if len(folders) == 1:

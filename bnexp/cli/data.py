@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 NUMBERS = ("size", "training", "test", "validation", "classes")
 
-app = typer.Typer(cls=Group, help="List, fetch, import and inspect datasets.", no_args_is_help=True)
+data = typer.Typer(
+    name="data",
+    cls=Group,
+    help="List, fetch, import and inspect datasets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
 
 RootOption = Annotated[
     str | None,
@@ -34,12 +42,12 @@ NameArgument = Annotated[
 ]
 
 
-@app.callback()
+@data.callback()
 def _data() -> None:
     accept_any_text()
 
 
-@app.command("list", cls=Command)
+@data.command("list", cls=Command)
 def list_command(as_json: JsonOption = False) -> None:
     """List the datasets: what they contain, where they are, and whether they are there yet.
 
@@ -55,7 +63,7 @@ def list_command(as_json: JsonOption = False) -> None:
     print_table(headers, map(_entry_as_row, entries), numbers=NUMBERS)
 
 
-@app.command("fetch", cls=Command)
+@data.command("fetch", cls=Command)
 def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> None:
     """Download, verify and decode a dataset, unless it is already there.
 
@@ -70,7 +78,7 @@ def fetch_command(name: NameArgument = "cifar10", root: RootOption = None) -> No
     )
 
 
-@app.command("import", cls=Command)
+@data.command("import", cls=Command)
 def import_command(
     path: Annotated[
         Path,
@@ -90,7 +98,7 @@ def import_command(
     echo(f"{name} is ready: imported to {place}")
 
 
-@app.command("info", cls=Command)
+@data.command("info", cls=Command)
 def info_command(name: NameArgument, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Show a dataset's classes, image shape, channel statistics and fingerprint.
 

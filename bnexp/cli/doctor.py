@@ -23,8 +23,6 @@ from bnexp.cli.output import print_json, say
 from bnexp.console import open_console
 from bnexp.errors import UsageError
 from bnexp.foreign_text import visible
-from bnexp.models.file.trust import trusting_files
-from bnexp.runs import read_experiments
 from bnexp.wording import count, wrap_words
 
 if TYPE_CHECKING:
@@ -70,6 +68,8 @@ def doctor(
     Example: `bnexp doctor quickstart`
     """
     from bnexp.doctor.examination import examine_config, examine_machine, examine_run
+    from bnexp.models.file.trust import trusting_files
+    from bnexp.runs import read_experiments
 
     if target is None:
         _refuse_settings(settings, tier)

@@ -12,7 +12,6 @@ from bnexp.cli.names import complete_shipped
 from bnexp.cli.output import print_table, say
 from bnexp.config.shipped import ShippedConfig, find_shipped, list_shipped
 from bnexp.errors import UsageError
-from bnexp.files import write_bytes_atomically
 from bnexp.wording import command_to_paste
 
 
@@ -61,6 +60,7 @@ def _print_shipped() -> None:
 def _copy(shipped: ShippedConfig, target: Path | None, force: bool) -> None:
     from bnexp.config.schema import write_schema
     from bnexp.config.whole import SCHEMA_FILE, write_whole
+    from bnexp.files import write_bytes_atomically
 
     path = target or Path(f"{shipped.short_name}.yaml")
     if path.exists() and not force:

@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
@@ -17,10 +17,10 @@ from bnexp.cli.output import print_json, print_table, say, warn
 from bnexp.cli.run_states import count_states, describe_age, describe_run, name_state
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
-from bnexp.runs import RunRecord, list_experiments, read_experiments
-from bnexp.runs.reading import find_folder, find_runs
-from bnexp.runs.run_dir import TUNING
 from bnexp.wording import format_percent
+
+if TYPE_CHECKING:
+    from bnexp.runs import RunRecord
 
 RUN_HEADERS = ("cell", "seed", "state", "epochs", "test\naccuracy", "last\nactive")
 NUMBERS = ("cells", "runs", "seed", "epochs", "test\naccuracy")
@@ -47,6 +47,9 @@ def ls(
 
     Example: `bnexp ls quickstart`
     """
+    from bnexp.runs.reading import find_folder, list_experiments
+    from bnexp.runs.run_dir import TUNING
+
     gc.disable()  # thousands of runs are many objects, none of them in a cycle
     if name is not None:
         folder = find_folder(name, runs_dir)
@@ -67,6 +70,8 @@ def ls(
 
 def _read(folder: Path) -> tuple[RunRecord, ...]:
     """Returns the runs in a folder, none if there are none."""
+    from bnexp.runs.reading import find_runs, read_experiments
+
     if not any(find_runs(folder)):
         return ()
     return read_experiments([folder.name], folder.parent, with_config=False)
@@ -104,6 +109,8 @@ def _summarise_experiment(
 
 def _summarise_run(record: RunRecord) -> tuple[str, ...]:
     """Returns a run's row, in the order of RUN_HEADERS."""
+    from bnexp.runs.run_dir import TUNING
+
     summary = record.summary
     accuracy = summary.final.get("test/accuracy") if summary else None
     is_tuning = record.experiment_folder.name == TUNING

@@ -7,15 +7,16 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bnexp.cli.output import say
 from bnexp.config.shipped import SUFFIXES, find_config, find_shipped, list_shipped
 from bnexp.errors import BnexpError, UsageError
-from bnexp.runs import RunRecord, list_experiments, read_run
-from bnexp.runs.reading import find_folder, list_run_folders
+
+if TYPE_CHECKING:
+    from bnexp.runs import RunRecord
 
 _MOST_READ = 20
 """Runs that completion reads to find one that has ended."""
@@ -42,6 +43,8 @@ def find_named_config(target: str, run: str, runs_dir: Path) -> Path | None:
     is_file = os.path.isfile(target)  # noqa: PTH113 - False too if the name is too long
     if is_file or target.endswith(SUFFIXES):
         return locate_config(Path(target))
+    from bnexp.runs.reading import find_folder
+
     try:
         find_folder(run, runs_dir)
     except UsageError:
@@ -94,7 +97,8 @@ def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
 
     Of a diagnostic with a figure per layer, all layers together come before each.
     """
-    from bnexp.runs.diagnostics import DIAGNOSTICS, read_diagnostics, split_diagnostic
+    from bnexp.runs.diagnostic_tags import DIAGNOSTICS, split_diagnostic
+    from bnexp.runs.diagnostics import read_diagnostics
 
     run = _find_ended_run(ctx)
     if run is None or run.summary is None:
@@ -107,6 +111,8 @@ def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _find_ended_run(ctx: typer.Context) -> RunRecord | None:
     """Returns a run of the experiment that has ended, if one of its first runs has."""
+    from bnexp.runs.reading import list_run_folders, read_run
+
     runs_dir = _runs_dir(ctx)
     try:
         named = [add_tier(target, ctx.params.get("tier"), runs_dir) for target in ctx.args]
@@ -118,6 +124,8 @@ def _find_ended_run(ctx: typer.Context) -> RunRecord | None:
 
 
 def _list_below(folder: Path, prefix: str, incomplete: str) -> list[str]:
+    from bnexp.runs import list_experiments
+
     names = (f"{prefix}{path.name}" for path in list_experiments(folder))
     return [name for name in names if name.startswith(incomplete)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,10 @@ from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say
 from bnexp.cli.run_states import count_states, describe_state
 from bnexp.errors import UsageError
-from bnexp.runs import read_run
-from bnexp.runs.removal import Removal, plan_removal, remove
 from bnexp.wording import count
+
+if TYPE_CHECKING:
+    from bnexp.runs.removal import Removal
 
 MOST_LISTED = 20
 
@@ -40,6 +41,8 @@ def rm(
 
     Example: `bnexp rm quickstart/norm=batch/seed=3`
     """
+    from bnexp.runs.removal import plan_removal, remove
+
     removals = plan_removal(targets, runs_dir)
     for removal in removals:
         _announce(removal)
@@ -56,6 +59,8 @@ def rm(
 
 
 def _announce(removal: Removal) -> None:
+    from bnexp.runs import read_run
+
     records = [read_run(path, with_config=False) for path in removal.runs]
     say(f"{removal.folder}: {count(len(records), 'run')}, {count_states(records)}")
     for record in records[:MOST_LISTED]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bnexp.runs import STATES, RunRecord
 from bnexp.wording import format_age
+
+if TYPE_CHECKING:
+    from bnexp.runs import RunRecord
 
 CUT_OFF = "cut off"
 
@@ -33,6 +36,8 @@ def describe_state(record: RunRecord) -> str:
 
 def count_states(records: Sequence[RunRecord]) -> str:
     """Returns `1 running, 1 cut off, 3 finished`."""
+    from bnexp.runs import STATES
+
     counts = Counter(name_state(record) for record in records)
     names = [
         name for state in STATES for name in ((state, CUT_OFF) if state == "running" else (state,))

@@ -19,17 +19,15 @@ from bnexp.cli.names import (
 )
 from bnexp.cli.options import JsonOption, RunsDirOption, SetOption, TrustOption
 from bnexp.cli.output import echo, print_json, print_table, say, warn
-from bnexp.cli.show_run import show_run
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.models.file.trust import trusting_files
-from bnexp.runs import RunRecord, read_experiments
 from bnexp.wording import LOADING, count, format_speed
 
 if TYPE_CHECKING:
     from bnexp.config.load import RunSpec
     from bnexp.data.dataset import DatasetFacts
     from bnexp.models.summary import LayerSummary, NetworkSummary
+    from bnexp.runs import RunRecord
 
 
 def show(
@@ -67,6 +65,8 @@ def show(
     run = add_tier(target, tier, runs_dir)
     config = find_named_config(target, run, runs_dir)
     if not (is_network or settings or config):
+        from bnexp.cli.show_run import show_run
+
         show_run(_find_record(run, cell, runs_dir), runs_dir, is_json)
         return
     if config:
@@ -77,6 +77,8 @@ def show(
         spec = restore_spec(_find_record(run, cell, runs_dir), settings or [])
     if "torch" not in sys.modules:
         say(LOADING)
+    from bnexp.models.file.trust import trusting_files
+
     facts = _find_facts(spec)
     with trusting_files(is_trusted):
         summary = _summarize(spec, facts)
@@ -88,6 +90,8 @@ def show(
 
 def _find_record(target: str, cell: str | None, runs_dir: Path) -> RunRecord:
     """Returns the run that is named, or the first one of its cell or experiment."""
+    from bnexp.runs import read_experiments
+
     records = read_experiments([target], runs_dir)
     chosen = _choose(cell, tuple(dict.fromkeys(record.cell for record in records)))
     record = next(record for record in records if record.cell == chosen)

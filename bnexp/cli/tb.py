@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,9 @@ from bnexp.cli.names import RunNamesArgument
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say
 from bnexp.errors import UsageError
-from bnexp.reports.tensorboard.serve import LINE_COLOURS, Links, Shown, link_runs, name_apart, serve
-from bnexp.runs import list_experiments, read_experiments
-from bnexp.runs.reading import find_folder
-from bnexp.runs.run_dir import COMPARISON
+
+if TYPE_CHECKING:
+    from bnexp.reports.tensorboard.serve import Links
 
 
 def tb(
@@ -45,6 +44,9 @@ def tb(
 
     Example: `bnexp tb quickstart --open`
     """
+    from bnexp.reports.tensorboard.serve import LINE_COLOURS, Shown, link_runs, name_apart, serve
+    from bnexp.runs.reading import find_folder, list_experiments
+
     if aggregate:
         comparisons = _find_comparisons(names or [], runs_dir)
         shown = Shown(lambda: comparisons, LINE_COLOURS)
@@ -65,6 +67,10 @@ def _find_comparisons(names: Sequence[str], runs_dir: Path) -> Links:
     Raises:
         UsageError: A named experiment has none, or no experiment has one.
     """
+    from bnexp.reports.tensorboard.serve import name_apart
+    from bnexp.runs.reading import list_experiments, read_experiments
+    from bnexp.runs.run_dir import COMPARISON
+
     experiments = [
         read_experiments([name], runs_dir)[0].path.resolve().parents[1] for name in names
     ]

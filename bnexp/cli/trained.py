@@ -15,7 +15,6 @@ from bnexp.cli.options import JsonOption, RunsDirOption, TrustOption
 from bnexp.cli.output import echo, print_json, print_table, say, table_width
 from bnexp.console import FoldedName
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.models.file.trust import trusting_files
 from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ def evaluate(
     kinds = _read_kinds(statistics or ["ema"])
     record = find_run(run, runs_dir).record
     say(LOADING)
+    from bnexp.models.file.trust import trusting_files
     from bnexp.trained.evaluation import evaluate_run
 
     with trusting_files(is_trusted):
@@ -109,6 +109,7 @@ def predict(
     say(LOADING)
     import torch
 
+    from bnexp.models.file.trust import trusting_files
     from bnexp.trained.evaluation import read_pictures
     from bnexp.trained.network import load_network
 

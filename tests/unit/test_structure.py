@@ -193,6 +193,24 @@ def test_light_commands_do_not_import_the_heavy_libraries():
     assert done.returncode == 0, done.stderr
 
 
+def test_help_pages_import_no_library_but_the_command_lines():
+    code = (
+        "import sys\n"
+        "from bnexp.cli.app import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "assert not {'pydantic_core', 'numpy', 'yaml', 'filelock'} & set(sys.modules)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, cwd=PACKAGE.parent
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 DOORS = {
     "print": {"cli/ls.py"},
     "echo": {"cli/output.py"},

@@ -33,7 +33,7 @@ def served(tmp_path, monkeypatch):
         seen["links"] = seen["find"]()
         return 0
 
-    monkeypatch.setattr("bnexp.cli.tb.serve", serve)
+    monkeypatch.setattr("bnexp.reports.tensorboard.serve.serve", serve)
     return seen
 
 
