@@ -54,6 +54,20 @@ def ready_workers():
         yield
 
 
+@pytest.fixture
+def cuda():
+    """The GPU, with PyTorch set as for a run on it."""
+    import torch
+
+    from bnexp.training.machine.device import make_deterministic, resolve_device
+
+    was = torch.get_deterministic_debug_mode()
+    device = resolve_device("cuda")
+    make_deterministic(device, threads=1, is_compiled=False)
+    yield device
+    torch.set_deterministic_debug_mode(was)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_data_folder(tmp_path_factory):
     """Keeps what tests decode and download out of the user's cache."""

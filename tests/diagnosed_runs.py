@@ -12,12 +12,12 @@ from bnexp.training.saving.progress import CheckpointMetadata
 from bnexp.training.setup import build_parts
 
 
-def train(config, dataset, boundaries=None, saved=None, probes=None):
+def train(config, dataset, boundaries=None, saved=None, probes=None, device=CPU):
     """Returns parts, rows, and the last checkpoint, after so many step boundaries.
 
     Without `probes`, those of the config's diagnostics measure.
     """
-    parts, notes, asked = build_parts(config, dataset, CPU), Notes(), 0
+    parts, notes, asked = build_parts(config, dataset, device), Notes(), 0
     progress = None
     if saved:
         restore(saved[0], parts.learner.model, parts.learner.optimizer)
@@ -53,7 +53,7 @@ def rows_of_diagnostics(rows):
 
 def read_bits(tree):
     if isinstance(tree, torch.Tensor):
-        return tree.numpy().tobytes()
+        return tree.cpu().numpy().tobytes()
     if isinstance(tree, dict):
         return {key: read_bits(value) for key, value in tree.items()}
     return tree

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diagnosed_runs import read_bits, rows_of_diagnostics, train
 from small_models import small_options
-from toy_training import build_dataset, configure
+from toy_training import CPU, build_dataset, configure
 
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.diagnostics.probe import Counts
@@ -44,9 +44,20 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 @every_diagnostic
 def test_it_changes_no_bit_of_a_run(diagnostic, name, dataset):
-    config = CONFIGS[name]
-    plain, plain_rows, _ = train(with_diagnostics(config), dataset)
-    measured, rows, _ = train(with_diagnostics(config, diagnostic(every_steps=2)), dataset)
+    check_it_changes_no_bit(CONFIGS[name], diagnostic, dataset, CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CONFIGS)
+@every_diagnostic
+def test_on_cuda_it_changes_no_bit_of_a_run(diagnostic, name, dataset, cuda):
+    check_it_changes_no_bit(CONFIGS[name], diagnostic, dataset, cuda)
+
+
+def check_it_changes_no_bit(config, diagnostic, dataset, device):
+    plain, plain_rows, _ = train(with_diagnostics(config), dataset, device=device)
+    config = with_diagnostics(config, diagnostic(every_steps=2))
+    measured, rows, _ = train(config, dataset, device=device)
 
     for part in ("model", "optimizer"):
         before, after = (getattr(one.learner, part).state_dict() for one in (plain, measured))
@@ -72,6 +83,18 @@ def test_it_measures_finite_numbers_at_the_middle_step_of_each_epoch(diagnostic,
         assert all(re.fullmatch(r"diag/[a-z0-9_]+/[^/\s]+", tag) for tag in scalars)
         assert all(math.isfinite(value) for value in scalars.values()), scalars
     assert measured[0][1].keys() == measured[1][1].keys()
+
+
+@pytest.mark.gpu
+@every_diagnostic
+def test_on_cuda_it_measures_what_it_does_on_the_cpu(diagnostic, dataset, cuda):
+    config = with_diagnostics(configure(), diagnostic())
+    own, reference = (
+        rows_of_diagnostics(train(config, dataset, device=device)[1]) for device in (cuda, CPU)
+    )
+
+    assert [step for step, _ in own] == [step for step, _ in reference]
+    assert own[0][1] == pytest.approx(reference[0][1], rel=0.02, abs=0.01)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

@@ -16,6 +16,7 @@ from bnexp.norms.group.config import GroupNormConfig
 from bnexp.norms.layer.config import LayerNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
+from bnexp.training.step import may_draw
 
 CHANNELS = 64
 """Two in each of group norm's 32 groups."""
@@ -156,6 +157,28 @@ def test_the_gradient_of_a_norm_is_right(config, dimensions):
     # Of many channels, random sums of the derivatives are compared, not each.
     is_large = small["channels"] == CHANNELS
     assert torch.autograd.gradcheck(forward, (inputs, *parameters.values()), fast_mode=is_large)
+
+
+def run_on(device, config, dimensions):
+    """Returns outputs, gradients and buffers of a training pass and an evaluation there."""
+    layer = config.build(CHANNELS, dimensions).to(device)
+    inputs = make_inputs(dimensions).to(device).requires_grad_()
+    outputs = call(layer, inputs)
+    (outputs * make_inputs(dimensions).sin().to(device)).sum().backward()
+    gradients = [inputs.grad, *(parameter.grad for parameter in layer.parameters())]
+    evaluated = layer.eval()(inputs)
+    found = [outputs, *gradients, *layer.buffers(), evaluated]
+    return [value.detach().cpu() for value in found if value is not None]
+
+
+@pytest.mark.gpu
+@each_form
+def test_on_cuda_a_norm_repeats_its_bits_and_does_what_it_does_on_the_cpu(config, dimensions, cuda):
+    first, second = (run_on(cuda, config, dimensions) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    if not may_draw(config.build(CHANNELS, dimensions)):  # each device draws numbers of its own
+        reference = run_on(torch.device("cpu"), config, dimensions)
+        torch.testing.assert_close(first, reference, rtol=1e-4, atol=1e-4)
 
 
 @each_form

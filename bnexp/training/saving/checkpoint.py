@@ -25,16 +25,20 @@ def write_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
     """Returns the state of a network and its optimiser as `torch.save` writes it.
 
     There is no state of a schedule or of a random generator: both are functions of the seed
-    and the step.
+    and the step. The tensors are written as the CPU's, so that any machine can read them.
     """
     slots: Slots = optimizer.state_dict()["state"]
     content = {
-        "model": dict(model.state_dict()),
-        "optimizer": {number: dict(slot) for number, slot in slots.items()},
+        "model": _bring_to_cpu(model.state_dict()),
+        "optimizer": {number: _bring_to_cpu(slot) for number, slot in slots.items()},
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
+
+
+def _bring_to_cpu(state: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+    return {name: None if value is None else value.cpu() for name, value in state.items()}
 
 
 def restore(content: bytes, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -19,6 +19,7 @@ from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
 from bnexp.training.initialization import initialize
+from bnexp.training.step import train_step
 
 PLACEMENTS = ("before_activation", "after_activation")
 VARIANTS = [
@@ -114,6 +115,23 @@ def test_two_steps_change_every_weight_and_leave_all_finite(network):
     after = weights_of(network)
     unchanged = [name for name, value in before.items() if torch.equal(value, after[name])]
     assert unchanged == []
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_cuda_two_steps_repeat_bit_for_bit(built, precision, cuda):
+    def train():
+        network = copy.deepcopy(built).to(cuda, memory_format=torch.channels_last)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
+        torch.manual_seed(0)
+        images, targets = draw_images(IMAGES_IN_BATCH).to(cuda), torch.arange(IMAGES_IN_BATCH) % 5
+        for _ in range(2):
+            train_step(network, optimizer, (images, targets.to(cuda)), precision)
+        return network.state_dict()
+
+    first, second = train(), train()
+    assert all(value.isfinite().all() for value in first.values())
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_evaluation_repeats_and_does_not_depend_on_the_batch(network):

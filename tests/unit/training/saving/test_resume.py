@@ -29,15 +29,15 @@ def dataset():
 class Run:
     """One run in as many attempts as it takes, each with new parts and a checkpoint's bytes."""
 
-    def __init__(self, config, dataset):
-        self.config, self.dataset = config, dataset
+    def __init__(self, config, dataset, device=CPU):
+        self.config, self.dataset, self.device = config, dataset, device
         self.saved = None
         self.rows = []
         self.summary = None
 
     def attempt(self, boundaries=None):
         """Trains until the given number of step boundaries, or to the end."""
-        parts = build_parts(self.config, self.dataset, CPU)
+        parts = build_parts(self.config, self.dataset, self.device)
         progress, notes, asked = None, Notes(), 0
         if self.saved is not None:
             restore(self.saved[0], parts.learner.model, parts.learner.optimizer)
@@ -132,6 +132,18 @@ def test_stopped_at_any_boundary_a_run_ends_with_the_same_bits(name, dataset):
         if run.summary is None:
             run.attempt()
         assert run.results() == expected, boundaries
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CONFIGS)
+def test_on_cuda_a_stopped_run_ends_with_the_bits_of_one_that_never_stopped(name, dataset, cuda):
+    whole, run = (Run(CONFIGS[name], dataset, cuda) for _ in range(2))
+    whole.attempt()
+    while run.summary is None and len(run.rows) < 100:
+        run.attempt(5)
+
+    assert run.results() == whole.results()
+    assert {value.device.type for value in run.tensors["model"].values()} == {"cpu"}
 
 
 def test_stopped_every_few_boundaries_a_run_ends_with_the_same_bits(dataset):
