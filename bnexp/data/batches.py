@@ -6,11 +6,13 @@ The order of the images is a function of (seed, epoch), the augmentation of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bnexp.data.class_order import order_by_class
@@ -52,7 +54,8 @@ class ResidentImages:
     """A labelled set on the device, from which batches are gathered.
 
     Inputs are float32 `(N, C, H, W)` in channels-last memory, normalised to mean 0 and
-    standard deviation 1 per channel; targets are int64 `(N,)`.
+    standard deviation 1 per channel; targets are int64 `(N,)`. Crops reach up to `padding` black
+    pixels beyond an image. Images that can be mirrored take twice the memory.
     """
 
     def __init__(
@@ -61,22 +64,22 @@ class ResidentImages:
         statistics: ChannelStatistics,
         device: torch.device,
         padding: int = 0,
+        *,
+        can_mirror: bool = False,
     ) -> None:
         self.device = device
-        self.height, self.width = images.images.shape[1:3]
-        widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-        padded = np.pad(images.images, widths) if padding else images.images
-        self._row_length = padded.shape[2]
-        self._pixels_per_image = padded.shape[1] * padded.shape[2]
-        # One row per pixel, so that crop and mirror are a choice of rows.
-        flat = np.ascontiguousarray(padded).reshape(-1, padded.shape[3])
-        self._pixels = _to_device(flat, device)
+        count, self.height, self.width, _ = images.images.shape
+        self._padding = padding
+        self._row_length = self.width + padding
+        self._pixels_per_image = (self.height + padding) * self._row_length
+        self._pixels_before_mirrored = count * self._pixels_per_image
+        self._pixels = _to_device(_lay_out(images.images, padding, can_mirror), device)
         self._labels = _to_device(images.labels, device)
+        # One value per value of an image, although they repeat: short rows add slowly.
         std = torch.tensor(statistics.std, device=device)
-        self._scale = 1 / (255 * std)
-        self._shift = -torch.tensor(statistics.mean, device=device) / std
-        self._rows = torch.arange(self.height, device=device)
-        self._columns = torch.arange(self.width, device=device)
+        pixels = self.height * self.width
+        self._scale = (1 / (255 * std)).repeat(pixels)
+        self._shift = (-torch.tensor(statistics.mean, device=device) / std).repeat(pixels)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -84,28 +87,59 @@ class ResidentImages:
     def gather(
         self, indices: Tensor, offsets: Tensor | None = None, is_mirrored: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Returns inputs and targets of the images at `indices` `(B,)`.
+        """Returns inputs and targets of the images at `indices` `(B,)`; the rest as in `locate`."""
+        return self.cut(indices, self.locate(indices, offsets, is_mirrored))
+
+    def locate(
+        self, indices: Tensor, offsets: Tensor | None = None, is_mirrored: Tensor | None = None
+    ) -> Tensor:
+        """Returns the places `(B,)` where the images at `indices` `(B,)` are to be cut out.
 
         `offsets` `(B, 2)` are the top and left pixel of each crop in the padded image,
         `is_mirrored` `(B,)` says which images are mirrored left to right.
         """
-        columns = self._columns.expand(len(indices), -1)
+        places = indices * self._pixels_per_image
+        if offsets is None:
+            offsets = torch.full((1, 2), self._padding, device=indices.device)
+        top, left = offsets.unbind(1)
         if is_mirrored is not None:
-            columns = torch.where(is_mirrored[:, None], self.width - 1 - columns, columns)
-        start = indices * self._pixels_per_image
-        if offsets is not None:
-            start = start + offsets[:, 0] * self._row_length + offsets[:, 1]
-        places = start[:, None, None] + (self._rows * self._row_length)[:, None]
-        places = places + columns[:, None, :]
-        pixels = self._pixels.index_select(0, places.flatten())
-        normalised = torch.addcmul(self._shift, pixels.to(torch.float32), self._scale)
-        inputs = normalised.view(len(indices), self.height, self.width, -1).permute(0, 3, 1, 2)
-        return inputs, self._labels[indices]
+            places = places + is_mirrored * self._pixels_before_mirrored
+            left = torch.where(is_mirrored, 2 * self._padding - left, left)
+        found: Tensor = places + top * self._row_length + left
+        return found
+
+    def cut(self, indices: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns inputs and targets of the images at `indices`, for which `locate` gave `places`.
+
+        To locate all images of an epoch at once takes less time than batch by batch.
+        """
+        pixels = self._take_pixels(places).to(torch.float32)
+        # In place: fresh memory for the result would take longer than computing it.
+        normalised = torch.addcmul(self._shift, pixels, self._scale, out=pixels)
+        inputs = normalised.view(len(places), self.height, self.width, -1).permute(0, 3, 1, 2)
+        return inputs, self._labels.index_select(0, indices)
+
+    def _take_pixels(self, places: Tensor) -> Tensor:
+        """Returns the crops as rows of values."""
+        if self.device.type == "mps":  # it would copy the view below, which repeats each pixel
+            rows = torch.arange(self.height, device=places.device) * self._row_length
+            columns = torch.arange(self.width, device=places.device)
+            every = places[:, None, None] + rows[:, None] + columns
+            return self._pixels.index_select(0, every.flatten()).view(len(places), -1)
+        # A crop begins at every pixel, so that taking one copies whole lines.
+        channels = self._pixels.shape[1]
+        length = self._row_length * channels
+        begun = len(self._pixels) - (self.height - 1) * self._row_length - self.width + 1
+        crops = self._pixels.as_strided(
+            (begun, self.height, self.width * channels), (channels, length, 1)
+        )
+        return crops.index_select(0, places).view(len(places), -1)
 
     def restore(self, inputs: Tensor) -> Tensor:
         """Returns inputs as the pixels that they were: uint8 `(N, H, W, C)`."""
-        pixels = (inputs.permute(0, 2, 3, 1) - self._shift) / self._scale
-        return pixels.round().clamp(0, 255).to(torch.uint8)
+        values = inputs.permute(0, 2, 3, 1)
+        pixels = (values.flatten(1) - self._shift) / self._scale
+        return pixels.round().clamp(0, 255).to(torch.uint8).view(values.shape)
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields all images once, in their own order, for evaluation."""
@@ -128,7 +162,9 @@ class TrainingBatches:
         self._is_cropped = "random_crop" in config.augment
         self._is_mirrored = "horizontal_flip" in config.augment
         padding = CROP_PADDING if self._is_cropped else 0
-        self._images = ResidentImages(images, statistics, device, padding)
+        self._images = ResidentImages(
+            images, statistics, device, padding, can_mirror=self._is_mirrored
+        )
         self._labels = torch.from_numpy(images.labels.copy())
         self._classes_per_batch = config.classes_per_batch
         self._batch_size = config.batch_size
@@ -148,18 +184,16 @@ class TrainingBatches:
         """Yields the batches of an epoch (counted from 0), from step `first_step` on."""
         count = len(self._images)
         order = self._draw_order(epoch).to(self._device)
+        taken = len(order)  # without what ordering by class leaves for no batch
         offsets = mirrored = None
         if self._is_cropped:
-            offsets = self._draw("crop", epoch, 2 * CROP_PADDING + 1, (count, 2))
+            offsets = self._draw("crop", epoch, 2 * CROP_PADDING + 1, (count, 2))[:taken]
         if self._is_mirrored:
-            mirrored = self._draw("flip", epoch, 2, (count,)).bool()
+            mirrored = self._draw("flip", epoch, 2, (count,))[:taken].bool()
+        places = self._images.locate(order, offsets, mirrored)
         for step in range(first_step, len(self)):
             part = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            yield self._images.gather(
-                order[part],
-                None if offsets is None else offsets[part],
-                None if mirrored is None else mirrored[part],
-            )
+            yield self._images.cut(order[part], places[part])
 
     def _draw_order(self, epoch: int) -> Tensor:
         """Returns the indices of an epoch's images, batch after batch."""
@@ -176,6 +210,25 @@ class TrainingBatches:
 
     def _generator(self, purpose: str, epoch: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self._seed, purpose, epoch))
+
+
+def _lay_out(
+    images: NDArray[np.uint8], padding: int, can_mirror: bool
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Returns the pixels `(P, C)` of all images, then of the mirrored ones, with black between.
+
+    The black at the left of a line is also that at the right of the line before, and the black
+    above an image also that below the image before.
+    """
+    count, height, width, channels = images.shape
+    copies = (images, images[:, :, ::-1]) if can_mirror else (images,)
+    shape = (len(copies) * count, height + padding, width + padding)
+    number = math.prod(shape)
+    pixels = np.zeros((number + padding * (shape[2] + 1), channels), np.uint8)
+    padded = pixels[:number].reshape(*shape, channels)
+    for place, copy in enumerate(copies):
+        padded[place * count : (place + 1) * count, padding:, padding:] = copy
+    return pixels
 
 
 def _to_device(

@@ -165,7 +165,7 @@ def _summarise(
     paths: Sequence[Path] | None,
 ) -> Evaluation:
     """Returns what was found; `paths` are the pictures' files, in the order of the batches."""
-    total, found = ScoreSum(torch.device("cpu")), []
+    total, found = ScoreSum(), []
     for logits, targets in batches:
         total.add(functional.cross_entropy(logits, targets), logits, targets)
         # The share is that of the class that the accuracy counts: both take the first of the

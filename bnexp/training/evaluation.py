@@ -54,28 +54,36 @@ class Score:
 
 
 class ScoreSum:
-    """Sums loss and hits over batches on the device; reading it waits for the device.
+    """Sums loss and hits over batches; only reading the sums waits for the device.
 
-    `count` is the number of images summed over.
+    Until then it keeps each batch's loss, and a class and a target per image.
     """
 
-    def __init__(self, device: torch.device, totals: ScoreTotals = (0.0, 0.0, 0)) -> None:
-        # float64 holds the sum of an epoch without loss; MPS has float32 alone.
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._sums = torch.tensor(totals[:2], dtype=dtype, device=device)
-        self.count = totals[2]
+    def __init__(self, totals: ScoreTotals = (0.0, 0.0, 0)) -> None:
+        self._totals = totals
+        self._losses: list[Tensor] = []
+        self._classes: list[Tensor] = []
+        self._targets: list[Tensor] = []
 
     def add(self, mean_loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Adds a batch: its mean loss and its logits `(N, num_classes)`."""
-        hits = (logits.argmax(1) == targets).sum()
-        batch = torch.stack((mean_loss * len(targets), hits.to(mean_loss.dtype)))
-        self._sums += batch.to(self._sums.dtype)
-        self.count += len(targets)
+        self._losses.append(mean_loss)
+        self._classes.append(logits.argmax(1))
+        self._targets.append(targets)
 
     def read(self) -> ScoreTotals:
         """Returns the sums of loss and hits and the count, exactly."""
-        loss, hits = self._sums.tolist()
-        return loss, hits, self.count
+        if self._losses:
+            loss, hits, count = self._totals
+            sizes = torch.tensor([len(targets) for targets in self._targets])
+            losses = torch.stack(self._losses).cpu() * sizes
+            # One after the other, so that it makes no difference where a resume divides them.
+            for batch_loss in losses.tolist():
+                loss += batch_loss
+            are_hits = torch.cat(self._classes) == torch.cat(self._targets)
+            self._totals = loss, hits + float(are_hits.sum()), count + len(are_hits)
+            self._losses, self._classes, self._targets = [], [], []
+        return self._totals
 
 
 def evaluate(
@@ -89,7 +97,7 @@ def evaluate(
 
     If an image's scores depend on its batch, `shared_batch_size` is how many images share one.
     """
-    total = ScoreSum(images.device)
+    total = ScoreSum()
     for logits, targets in classify(model, images, precision, shared_batch_size):
         total.add(functional.cross_entropy(logits, targets), logits, targets)
         if look:

@@ -87,7 +87,7 @@ class Training:
         self._reporter = reporter
         self._should_stop = should_stop
         self._save_progress = save
-        self._window = Window(self.progress, config.train.divergence_loss, parts.device)
+        self._window = Window(self.progress, config.train.divergence_loss)
         self._evaluate_every = config.evaluate.every_steps
         self._saves = SaveSchedule(config.train.checkpoint_interval, self.progress.step)
         self._seconds_before = self.progress.elapsed_seconds
@@ -105,7 +105,7 @@ class Training:
         try:
             # A run that had diverged when it was saved has nothing left to do. Within a window
             # nothing has been decided yet: its end does that, whether the run was cut off or not.
-            if not self._window.count:
+            if not self.progress.window_totals[2]:
                 self._check_losses()
             while self.progress.epoch < self.config.train.epochs:
                 self._run_epoch()
@@ -218,7 +218,7 @@ class Training:
         progress, started = self.progress, time.perf_counter()
         self._window.write_to(progress)
         progress.elapsed_seconds = self._elapsed()
-        progress.window_seconds = started - self._window_start if self._window.count else 0.0
+        progress.window_seconds = started - self._window_start if progress.window_totals[2] else 0.0
         progress.peak_memory_bytes = self._peak_memory()
         self._save_progress(progress)
         seconds = time.perf_counter() - started

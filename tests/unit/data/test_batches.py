@@ -78,7 +78,7 @@ def test_inputs_are_normalised_images_in_channels_last_memory(images):
 @pytest.mark.parametrize("is_mirrored", [False, True])
 def test_crop_and_mirror_are_torchvisions(images, is_mirrored):
     statistics = ChannelStatistics.of(images)
-    resident = ResidentImages(images, statistics, CPU, padding=4)
+    resident = ResidentImages(images, statistics, CPU, padding=4, can_mirror=True)
     offsets = torch.tensor([[0, 0], [8, 8], [3, 5]])
 
     inputs, _ = resident.gather(torch.arange(3), offsets, torch.tensor([is_mirrored] * 3))
@@ -89,6 +89,45 @@ def test_crop_and_mirror_are_torchvisions(images, is_mirrored):
         image = functional.hflip(image) if is_mirrored else image
         expected = functional.normalize(image, statistics.mean, statistics.std)
         torch.testing.assert_close(inputs[index], expected, rtol=1e-5, atol=1e-5)
+
+
+def gather_pixel_by_pixel(images, statistics, padding, indices, offsets, is_mirrored):
+    """Does what `gather` does, with an index per pixel."""
+    widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    padded = torch.from_numpy(np.pad(images.images, widths))
+    rows = offsets[:, :1] + torch.arange(images.images.shape[1])
+    columns = torch.arange(images.images.shape[2]).expand(len(indices), -1)
+    columns = torch.where(is_mirrored[:, None], columns.flip(1), columns) + offsets[:, 1:]
+    pixels = padded[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
+    std = torch.tensor(statistics.std)
+    shift = -torch.tensor(statistics.mean) / std
+    return torch.addcmul(shift, pixels.to(torch.float32), 1 / (255 * std)).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("way", ["cpu", "mps", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("padding", [0, 1, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_gathered_batch_is_bitwise_that_of_an_index_per_pixel(channels, padding, way):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (50, 12, 10, channels), dtype=np.uint8)
+    images = LabelledImages(pixels, rng.integers(0, 10, 50))
+    statistics = ChannelStatistics.of(images)
+    device = torch.device("cuda" if way == "cuda" else "cpu")
+    resident = ResidentImages(images, statistics, device, padding, can_mirror=True)
+    resident.device = torch.device(way)  # MPS's way gives the same on a CPU
+    # Every offset, of every image in turn, so also of the first and the last one.
+    offsets = torch.cartesian_prod(*[torch.arange(2 * padding + 1)] * 2).repeat(100, 1)
+    indices = torch.arange(len(offsets)) // (len(offsets) // 50)
+    is_mirrored = torch.arange(len(offsets)) % 2 > 0
+
+    choice = (indices, offsets, is_mirrored)
+    inputs, targets = resident.gather(*(one.to(device) for one in choice))
+
+    expected = gather_pixel_by_pixel(images, statistics, padding, *choice)
+    assert torch.equal(inputs.cpu(), expected)
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(targets.cpu(), torch.from_numpy(images.labels)[indices])
+    assert torch.equal(resident.restore(inputs)[0].cpu(), resident.restore(inputs[:1])[0].cpu())
 
 
 def test_an_epoch_holds_every_image_once(images):

@@ -225,7 +225,7 @@ def test_bf16_trains_to_about_the_loss_of_fp32(dataset):
 
 
 def test_sums_over_batches_of_unequal_size_are_means_over_images():
-    total = ScoreSum(CPU)
+    total = ScoreSum()
     torch.manual_seed(0)
     batches = [(torch.randn(size, 10), torch.randint(10, (size,))) for size in (5, 3, 1)]
     for logits, targets in batches:
