@@ -24,7 +24,16 @@ from benchmarks.report import (
     write_section,
 )
 
-SUBJECTS = ("training", "diagnostics", "reading", "memory_format")
+SUBJECTS = (
+    "training",
+    "steps",
+    "norms",
+    "diagnostics",
+    "limit",
+    "startup",
+    "reading",
+    "memory_format",
+)
 
 
 def main() -> None:

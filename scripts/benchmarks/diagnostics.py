@@ -32,7 +32,7 @@ from bnexp.diagnostics import DIAGNOSTICS, DiagnosticConfig
 from bnexp.parts import part_name
 from bnexp.runs import MetricsLog
 from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import scalars_event
+from bnexp.runs.tensorboard_events import histograms_event, scalars_event
 from bnexp.training.loop import read_measured
 from bnexp.training.setup import build_parts
 from bnexp.training.step import Batch, compute_loss
@@ -107,7 +107,8 @@ def check_runs(config: dict[str, Any], folder: Path) -> None:
     for names in ([], [part_name(one) for one in DIAGNOSTICS]):
         run = train_run(write_config({**config, "diagnostics": names}, folder), folder)
         finals.append({tag: one for tag, one in run.summary.final.items() if "perf/" not in tag})
-        rows = [json.loads(line) for line in (run.path / "metrics.jsonl").open(encoding="utf-8")]
+        text = (run.path / "metrics.jsonl").read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in text.splitlines()]
         tags = {tag for row in rows for tag in row if tag.startswith("diag/")}
         epochs = {row["epoch"] for row in rows if any(tag in tags for tag in row)}
         if bool(tags) != bool(names) or (names and len(epochs) != run.summary.epochs):
@@ -144,6 +145,7 @@ def measure_sides(
                 seconds[name].append(time.process_time() - started)
         say(f"round {number} of {rounds}")
     for name, side in trained.items():
+        side.close()
         if side.read_bits() != trained["off"].read_bits():
             raise BenchmarkError(f"{name}: the network is not what it is without diagnostics")
         if len(side.measured) != (BLOCK * (rounds + 1) if sides[name] else 0):
@@ -184,9 +186,10 @@ class Side:
                 continue
             result = self.parts.learner.step(self._number, batch, self.parts.probes)
             if result.measured:
-                values = read_measured(result.measured)
-                self._rows.write(self._number, 1, 0.0, values)
+                values, histograms = read_measured(result.measured)
+                self._rows.write(self._number, 1, 0.0, values, histograms)
                 self._events.write(scalars_event, self._number, 0.0, values)
+                self._events.write(histograms_event, self._number, 0.0, histograms)
                 self.measured.append(self._number)
 
     def _step_by_hand(self, batch: Batch) -> None:
@@ -197,6 +200,11 @@ class Side:
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         learner.optimizer.step()
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._rows.close()
+        self._events.close()
 
     def read_bits(self) -> list[bytes]:
         """Returns what the network has become."""

@@ -42,7 +42,11 @@ def divide(values: Sequence[float], base: Sequence[float]) -> Interval:
 
 
 def in_turns(
-    sides: Mapping[str, Callable[[int], T]], rounds: int, seed: int, say: Callable[[str], None]
+    sides: Mapping[str, Callable[[int], T]],
+    rounds: int,
+    seed: int,
+    say: Callable[[str], None],
+    threads: int = THREADS,
 ) -> dict[str, list[T]]:
     """Returns what each side returned in each round; the order within a round is random.
 
@@ -54,16 +58,16 @@ def in_turns(
         order = list(enumerate(sides))
         shuffled.shuffle(order)
         for place, name in order:
-            reset_torch()
+            reset_torch(threads)
             found[name].append(sides[name](1000 * number + place))
             say(f"round {number} of {rounds}: {name}")
     return found
 
 
-def reset_torch() -> None:
+def reset_torch(threads: int) -> None:
     """Undoes what bnexp sets for repeatable runs, so that it slows no other side."""
     torch.use_deterministic_algorithms(False)
     torch.utils.deterministic.fill_uninitialized_memory = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = False
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)

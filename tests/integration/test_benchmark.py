@@ -22,17 +22,33 @@ def training():
 
 
 @pytest.fixture
-def run(training, monkeypatch):
-    """Runs the command without Lightning, which the tests do not need."""
+def start(training, monkeypatch):
+    """Runs the command in this process."""
     import benchmark
 
-    monkeypatch.setattr(training, "find_spec", lambda name: None)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchmark.py", *SHORT, *map(str, arguments)])
+    def start(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
         benchmark.main()
 
-    return run
+    return start
+
+
+@pytest.fixture
+def run(start, training, monkeypatch):
+    """Runs a short round without Lightning, which the tests do not need."""
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    return lambda *arguments: start(*SHORT, *arguments)
+
+
+@pytest.fixture
+def find_figures(start, tmp_path):
+    """Runs a subject, and returns its figures."""
+
+    def find(*arguments):
+        start(*arguments, "--json", tmp_path / "out.json")
+        return json.loads((tmp_path / "out.json").read_text("utf-8"))
+
+    return find
 
 
 def test_a_short_round_passes_its_own_checks(run, tmp_path, capsys):
@@ -128,3 +144,34 @@ def test_plain_networks_are_those_of_the_configs(training):
             for model in (network.build(), config.model.build((32, 32, 3), 10))
         ]
         assert shapes[0] == shapes[1]
+
+
+def test_every_part_of_a_step_takes_time(find_figures):
+    steps = find_figures("steps", "--images", 200, "--rounds", 1)["steps"]
+    assert all(seconds > 0 for own in steps.values() for seconds in own), steps
+
+
+@pytest.mark.slow
+def test_flops_are_counted_by_hand(find_figures):
+    found = find_figures("limit", "--networks", "tutorial", "--rounds", 1)["limit"]
+    # Forward, and the gradients of weights and inputs; the pictures have none.
+    first, second, linear = 1024 * 16 * 27, 256 * 32 * 144, 2048 * 10
+    assert found["flops"]["tutorial"] == 2 * (2 * first + 3 * second + 3 * linear)
+
+
+@pytest.mark.slow
+def test_each_norm_has_a_price(find_figures):
+    assert len(find_figures("norms", "--rounds", 1)["norms"]) == 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["startup", "--rounds", 1], "startup"),
+        (["reading", "--runs", 10, "--rows", 2, "--many", 100, "--rounds", 1], "many"),
+        (["diagnostics", "--images", 5000, "--rounds", 2], "diagnostics"),
+    ],
+)
+def test_every_side_has_its_figures(find_figures, arguments, key):
+    assert all(value > 0 for own in find_figures(*arguments)[key].values() for value in own)

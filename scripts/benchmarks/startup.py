@@ -1,0 +1,68 @@
+"""How much CPU time the start of a command takes, from the shell to its end.
+
+The commands take turns in random order; what they read is in the system's cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measuring import Interval, in_turns
+from benchmarks.reading import make_runs
+from benchmarks.report import Report, Table
+
+GOALS = {
+    "`bnexp --help`": 0.3,
+    "`bnexp ls`": 0.6,
+    "`bnexp show RUN`": 0.6,
+    "`bnexp plan CONFIG`": 0.8,
+    "`bnexp show CONFIG`": 2.0,
+}
+"""The most seconds that each command is to take."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this benchmark."""
+    parser.add_argument("--rounds", type=int, default=9)
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Returns the CPU seconds of each command in each round."""
+    with tempfile.TemporaryDirectory() as name:
+        experiment = make_runs(Path(name), runs=20, rows=100)
+        run = next(experiment.glob("[!_]*/seed=*"))
+        commands = {
+            "`python -c pass`": ["-c", "pass"],
+            "`import torch`": ["-c", "import torch"],
+            "`bnexp --help`": ["-m", "bnexp", "--help"],
+            "`bnexp ls`": ["-m", "bnexp", "ls", "--runs-dir", name],
+            "`bnexp show RUN`": ["-m", "bnexp", "show", str(run)],
+            "`bnexp compare`": ["-m", "bnexp", "compare", "--runs-dir", name],
+            "`bnexp plan CONFIG`": ["-m", "bnexp", "plan", "quickstart", "--runs-dir", name],
+            "`bnexp show CONFIG`": ["-m", "bnexp", "show", "quickstart"],
+        }
+        sides = {side: partial(time_command, words) for side, words in commands.items()}
+        for take_time in sides.values():
+            take_time(0)
+        found = in_turns(sides, options.rounds, options.seed, options.say)
+    rows = []
+    for side, seconds in found.items():
+        interval, goal = Interval.of(seconds), GOALS.get(side)
+        result = "" if goal is None else "met" if interval.median <= goal else "**missed**"
+        rows.append((side, f"{interval:.2f}", "" if goal is None else f"{goal:g}", result))
+    table = Table(("command", "CPU seconds", "goal", ""), rows)
+    return Report({"startup": found}, [table], [f"n = {options.rounds}; medians [95 % intervals]."])
+
+
+def time_command(arguments: list[str], _: int) -> float:
+    """Returns the CPU seconds of a Python process, children included, however busy the machine."""
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
