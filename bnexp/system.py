@@ -9,6 +9,7 @@ import pickle
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -90,7 +91,7 @@ def map_on_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     There is one fork per usable core, but for this process's own; it does the work of one that
     dies, and all of it on a system that cannot fork. What they return is pickled.
     """
-    number = count_usable_cores() if sys.platform == "linux" else 1
+    number = count_usable_cores() if can_fork() else 1
     size = -(-len(items) // number) or 1
     own, *others = [items[start : start + size] for start in range(0, len(items), size)] or [items]
     forks = [(_fork(function, part), part) for part in others]
@@ -108,17 +109,50 @@ def map_on_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
 def _fork(function: Callable[[T], R], items: Sequence[T]) -> tuple[int, BinaryIO]:
     """Starts a process that writes what it found to a pipe, and returns its id and the pipe."""
     reading, writing = os.pipe()
-    process = os.fork()
-    if process:
-        os.close(writing)
-        return process, os.fdopen(reading, "rb")
-    status = 1
-    try:
+
+    def write() -> None:
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump([*map(function, items)], pipe, pickle.HIGHEST_PROTOCOL)
+
+    process = fork(write)
+    os.close(writing)
+    return process, os.fdopen(reading, "rb")
+
+
+def can_fork() -> bool:
+    """Returns whether a process can start as a copy of this one, safely."""
+    return sys.platform == "linux" and hasattr(os, "fork")
+
+
+def fork(run: Callable[[], None]) -> int:
+    """Starts a copy of this process that calls a function and ends; returns its id.
+
+    It ends with 0, or with 1 after an error, and does nothing that this process does at its end.
+    """
+    process = os.fork()
+    if process:
+        return process
+    status = 1
+    try:
+        run()
         status = 0
     finally:
         os._exit(status)
+
+
+def reap(process: int, seconds: float) -> int:
+    """Waits for a fork of this process, and kills it after `seconds`.
+
+    Returns its exit code, which is negative if a signal ended it.
+    """
+    deadline = time.monotonic() + seconds
+    while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+        if time.monotonic() >= deadline:
+            kill(process)
+            ended = os.waitpid(process, 0)
+            break
+        time.sleep(0.005)
+    return os.waitstatus_to_exitcode(ended[1])
 
 
 def read_cpu_limit() -> float | None:

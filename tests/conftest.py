@@ -7,7 +7,6 @@ import sys
 import pytest
 from forks import Forks
 from hypothesis import settings
-from ready_workers import use_ready_workers
 
 # A test's time says how busy the machine is, and nothing of the code.
 settings.register_profile("bnexp", deadline=None)
@@ -44,14 +43,6 @@ def forks():
 def bnexp(forks):
     """Runs a command in a process that has everything imported already."""
     return forks.complete
-
-
-@pytest.fixture(scope="module")
-def ready_workers():
-    """Lets sweeps in this process have workers that have everything imported already."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_ready_workers(patch)
-        yield
 
 
 @pytest.fixture

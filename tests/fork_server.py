@@ -22,11 +22,12 @@ from typer.main import get_command
 
 import bnexp.cli.show_run
 import bnexp.launch.notices
+import bnexp.launch.stages.experiment
 import bnexp.launch.stages.sweep
 import bnexp.models.network
 import bnexp.norms.batch.layer
 import bnexp.runs.inspection
-import bnexp.runs.removal  # noqa: F401
+import bnexp.runs.removal
 from bnexp.cli.app import build_app, main
 from bnexp.data.shapes.config import ShapesConfig
 from bnexp.runs.environment import describe_own_code
@@ -76,6 +77,8 @@ def prepare_process(job):
     for descriptor, name in ((1, "printed"), (2, "said")):
         os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     sys.argv = ["bnexp", *job["words"]]
+    # Nothing has been, by PyTorch.
+    bnexp.launch.stages.experiment.has_computed_nothing = lambda: True
     # As with `python -m bnexp`: workers that `spawn` starts do not run the main file again.
     vars(sys.modules["__main__"]).pop("__file__", None)
 

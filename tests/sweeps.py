@@ -1,5 +1,7 @@
 """Real sweeps of short runs on `shapes`, and what is left of them without what clocks say."""
 
+from contextlib import closing
+
 from run_results import read_results
 
 from bnexp.config.load import load_experiment
@@ -49,7 +51,8 @@ def train(runs, listener=None, jobs=1, is_failing_fast=False):
     """Trains the runs on this machine, and returns how many ended in which state."""
     show, stop = (listener or Listener()).show, StopSignal()
     ledger = Ledger(runs, show, stop.is_set, is_failing_fast)
-    LocalLauncher(jobs).train(ledger, stop)
+    with closing(LocalLauncher(jobs, can_fork=True)) as launcher:
+        launcher.train(ledger, stop)
     return dict(ledger.ended)
 
 

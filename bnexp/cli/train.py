@@ -48,15 +48,30 @@ ResumeOption = Annotated[
         "cut off, and record it; by default they are refused.",
     ),
 ]
+
+
+def read_jobs(text: str) -> int | None:
+    """Returns the number of runs at a time; None for `auto`.
+
+    Raises:
+        BadParameter: It is neither.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"'{text}' is neither auto nor a number from 1 on")
+    return int(text)
+
+
 JobsOption = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         "-j",
         metavar="N",
-        min=1,
+        parser=read_jobs,
         help="Number of runs to train at a time, each in a process with its share of the CPU "
-        "threads. [default: 1]",
+        "threads; auto finds out what is fastest. [default: auto]",
     ),
 ]
 FailFastOption = Annotated[
@@ -136,7 +151,7 @@ def train(
     _warn(heal_ended(found.every))
     if starts := describe_sources(found.settled):
         say(starts)
-    if is_about_time(found.runs) and not (launcher == "local" and jobs in (None, 1)):
+    if is_about_time(found.runs) and not (launcher == "local" and jobs == 1):
         jobs = 1
         say("a claim is about time, so the runs are trained one at a time")
     stages = find_stages(found, runs_dir, find_progress)

@@ -83,7 +83,8 @@ class TrainConfig(Part):
     compile: bool = False
     """Compile the network with torch.compile: a slow start, faster steps on a GPU."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads; null takes PyTorch's choice. The count changes the last bits of a result."""
+    """CPU threads; null leaves them to `--jobs` (docs/launching.md). The count changes the last
+    bits of a result."""
     log_every: int = Field(default=50, ge=1)
     """Steps from one row of training metrics to the next; each epoch ends with a row."""
     divergence_loss: float = Field(default=1000.0, gt=0)

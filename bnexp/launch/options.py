@@ -15,7 +15,7 @@ class LaunchOptions:
     launcher: LauncherName = "local"
     """In processes of this machine, or by Ray."""
     jobs: int | None = None
-    """The most runs at a time; None is one on this machine, and as many as fit with Ray."""
+    """The most runs at a time; None finds out what is fastest here, and how many fit with Ray."""
     is_failing_fast: bool = False
     """Whether the first failed run stops the others."""
     address: str | None = None

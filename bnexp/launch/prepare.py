@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +12,15 @@ from bnexp.config.train import SLOW_BF16
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.run.one_run import describe_planned_conditions, prepare_device
+from bnexp.launch.run.one_run import describe_planned_conditions
 from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
 from bnexp.locks import hold_lock
 from bnexp.models.file.trust import trusting_files
-from bnexp.runs.record import list_evaluated_steps
 from bnexp.training.machine.device import resolve_device
 from bnexp.training.machine.precision import measure_bf16_slowdown
-from bnexp.training.setup import build_parts, check_against_dataset, find_facts
-from bnexp.training.step import train_step
+from bnexp.training.setup import check_against_dataset, find_facts
 from bnexp.wording import count
-
-TRIAL_STEPS = 6
 
 
 @trusting_files()
@@ -33,12 +28,11 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
     """Checks device, data and folder of every run, so that nothing starts that must fail.
 
     Cells may have equal warnings, so that `say` should drop what it has said before. Runs that
-    train on other machines (not `is_here`) check device and conditions themselves.
+    train on other machines (not `is_here`) check their devices themselves.
 
     Raises:
         UsageError: There is no such device, a config is impossible with its dataset, there are no
-            images to tune by, the runs' folder cannot be written, or a run would continue under
-            other conditions.
+            images to tune by, or the runs' folder cannot be written.
         DataError: A dataset is missing or damaged.
     """
     if is_here:
@@ -56,7 +50,17 @@ def prepare(runs: Sequence[PlannedRun], say: Callable[[str], None], is_here: boo
                 say(f"warning: {warning}")
     for run in runs:
         _check_writable(run.folder.path)
-        if is_here and run.action in ("resume", "extend"):
+
+
+@trusting_files()
+def check_conditions(runs: Sequence[PlannedRun]) -> None:
+    """Checks that every run that continues does so under the conditions that it began with.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for run in runs:
+        if run.action in ("resume", "extend"):
             find_resume_point(run, describe_planned_conditions(run), say_nothing)
 
 
@@ -97,41 +101,6 @@ def _check_writable(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(f"{nearest} cannot be written; choose another --runs-dir")
-
-
-@trusting_files()
-def estimate_seconds(run: PlannedRun) -> float | None:
-    """Returns about how long a run's steps and evaluations take, from a few trial steps.
-
-    None if the run cannot work; it says why when its turn comes.
-    """
-    try:
-        return _estimate(run)
-    except Exception:  # noqa: BLE001 - an estimate must not end the sweep
-        return None
-
-
-def _estimate(run: PlannedRun) -> float:
-    config = run.spec.config
-    device = prepare_device(run)
-    dataset = config.data.load(say_nothing)
-    parts = build_parts(config, dataset, device)
-    model, optimizer = parts.learner.model, parts.learner.optimizer
-    batches = parts.batches.epoch(0)
-    seconds = []
-    for _ in range(min(TRIAL_STEPS, len(parts.batches))):
-        started = time.perf_counter()
-        float(train_step(model, optimizer, next(batches), config.train.precision).loss)
-        seconds.append(time.perf_counter() - started)
-    step_seconds = sorted(seconds)[len(seconds) // 2]
-    images = next(iter(parts.evaluation_sets.values()))
-    started = time.perf_counter()
-    parts.evaluator.score(model, images)
-    image_seconds = (time.perf_counter() - started) / len(images)
-    evaluated = sum(len(images) for images in parts.evaluation_sets.values())
-    steps, epochs = len(parts.batches), run.epochs_left
-    evaluations = len(list_evaluated_steps(config.evaluate.every_steps, steps, epochs))
-    return epochs * steps * step_seconds + evaluations * evaluated * image_seconds
 
 
 def count_planned_steps(run: PlannedRun) -> int:

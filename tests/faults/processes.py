@@ -1,5 +1,6 @@
 """Commands that train several runs at a time, each in a worker: processes as users start them."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -29,25 +30,30 @@ def start(cwd, *arguments):
         signal.signal(signal.SIGHUP, before)
 
 
-def start_sweep(cwd, seeds):
+def start_sweep(forks, cwd, seeds):
     """Starts hours of training with two workers."""
     settings = [word for setting in (f"sweep.seeds={seeds}", *LONG) for word in ("-s", setting)]
-    return start(cwd, "--jobs", "2", *settings)
+    return forks.start("train", "c.yaml", "--jobs", "2", *settings, cwd=cwd)
 
 
 def read_status(run):
     return json.loads(run.folder.status.read_text())
 
 
-def find_workers(process, runs):
-    """Returns the processes of a command that train the runs, once all of them do."""
-
-    def are_all_trained():
-        assert process.poll() is None, process.communicate()
-        return all(run.folder.checkpoints.find() for run in runs)
-
-    wait_until(are_all_trained)
+def find_workers(runs):
+    """Returns the processes that train the runs, once all of them do."""
+    wait_until(lambda: all(run.folder.checkpoints.find() for run in runs))
     return [read_status(run)["pid"] for run in runs]
+
+
+def find_group(leader):
+    """Returns the living processes of a process group."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if path.read_text().rpartition(")")[2].split()[2] == str(leader):
+                found.add(int(path.parent.name))
+    return {process for process in found if is_alive(process)}
 
 
 def is_alive(process):

@@ -72,7 +72,7 @@ def test_row_09_of_two_to_eight_processes_one_trains_and_is_named(count, forks, 
     check_one_trains(forks, tmp_path, count)
 
 
-def test_row_09_of_two_workers_with_the_same_run_one_trains_it(ready_workers, tmp_path):
+def test_row_09_of_two_workers_with_the_same_run_one_trains_it(tmp_path):
     (run,) = plan(tmp_path, "train.epochs=40", "train.checkpoint_every=40")
     listener = Listener()
 

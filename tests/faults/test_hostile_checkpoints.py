@@ -12,7 +12,7 @@ from interrupted_runs import interrupt, plan, train
 from run_results import read_results
 
 from bnexp.errors import UsageError
-from bnexp.launch.prepare import prepare
+from bnexp.launch.prepare import check_conditions
 from bnexp.runs import read_run as read_record
 
 
@@ -147,7 +147,7 @@ def test_row_13_foreign_metadata_is_refused_before_any_run_is_begun(name, tmp_pa
         files.save(tensors, metadata)
 
     with pytest.raises(UsageError, match=r"checkpoint\.pt (has|was) .*; move it away.*--force"):
-        prepare([plan(tmp_path)], lambda _: None)
+        check_conditions([plan(tmp_path)])
     assert train(run)[0] == "failed"
     assert files.read_metadata(files.newest) == metadata
 
@@ -173,7 +173,7 @@ def test_row_13_a_checkpoint_of_an_earlier_version_is_refused_before_any_run_is_
         path.with_suffix(".json").unlink()
 
     with pytest.raises(UsageError, match=r"checkpoint\.pt was written by an earlier version"):
-        prepare([plan(tmp_path)], lambda _: None)
+        check_conditions([plan(tmp_path)])
     assert train(run)[0] == "failed"
 
 

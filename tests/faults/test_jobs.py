@@ -13,8 +13,6 @@ from sweeps import Listener, plan, train
 from bnexp.launch.screen.events import RunEnded, RunProgressed
 from bnexp.runs import read_run
 
-pytestmark = pytest.mark.usefixtures("ready_workers")
-
 
 def train_in_pool(runs, jobs=2, react=lambda event: None, is_failing_fast=False):
     listener = Listener(react)
@@ -22,7 +20,7 @@ def train_in_pool(runs, jobs=2, react=lambda event: None, is_failing_fast=False)
 
 
 @pytest.fixture(scope="module")
-def disturbed(ready_workers, tmp_path_factory):
+def disturbed(tmp_path_factory):
     """Four runs: the worker of the second is killed once, that of the first each time."""
     folder = tmp_path_factory.mktemp("disturbed")
     runs, killed = plan(folder, "sweep.seeds=4"), []

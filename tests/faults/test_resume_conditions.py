@@ -8,7 +8,7 @@ from interrupted_runs import interrupt, plan, train
 
 import bnexp
 from bnexp.errors import UsageError
-from bnexp.launch.prepare import prepare
+from bnexp.launch.prepare import check_conditions
 from bnexp.launch.run import one_run
 from bnexp.launch.run.resume import find_differences
 from bnexp.runs import read_run
@@ -41,7 +41,7 @@ def test_row_15_other_conditions_are_refused_with_both_ways_out(
     change_conditions(monkeypatch, **changes)
 
     with pytest.raises(UsageError) as caught:
-        prepare([run], lambda _: None)
+        check_conditions([run])
 
     assert said in str(caught.value)
     assert "--force" in str(caught.value)
@@ -53,7 +53,7 @@ def test_row_15_going_on_anyway_is_recorded_with_what_differs(tmp_path, monkeypa
     interrupt(tmp_path, 3)
     change_conditions(monkeypatch, torch="1.0")
     run = plan(tmp_path, may_differ=True)
-    prepare([run], lambda _: None)
+    check_conditions([run])
 
     # Stopped again: the next attempt meets the conditions that it was last saved under.
     assert train(run, 4)[0] == "interrupted"
@@ -111,7 +111,7 @@ def test_a_forced_run_starts_over_whatever_its_checkpoint_says(tmp_path, monkeyp
     interrupt(tmp_path, 3)
     change_conditions(monkeypatch, torch="1.0")
     run = plan(tmp_path, is_forced=True)
-    prepare([run], lambda _: None)
+    check_conditions([run])
 
     assert train(run)[0] == "finished"
     assert "resumes" not in json.loads(run.folder.environment.read_text())

@@ -4,11 +4,10 @@ import io
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 from forks import wait_until
-from processes import LONG, find_workers, is_alive, start_sweep
+from processes import LONG, find_group, find_workers, is_alive, start_sweep
 from rich.console import Console
 from sweeps import plan
 
@@ -106,19 +105,19 @@ def test_row_03_a_second_signal_leaves_in_the_middle_of_a_step_and_saves_nothing
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        (signal.SIGHUP, 129),
+        (signal.SIGTERM, 143),
     ],
 )
-def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp_path):
+def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, forks, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3", *LONG)
-    process = start_sweep(tmp_path, 3)
-    workers = find_workers(process, runs[:2])
+    process = start_sweep(forks, tmp_path, 3)
+    workers = find_workers(runs[:2])
 
     os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=120)
 
-    assert process.returncode == code
+    assert process.wait() == code
+    said = process.said
     assert said.count("saving; press Ctrl-C again to exit at once") == 1
     assert "2 interrupted" in said
     assert "the same command continues with the remaining runs" in said
@@ -129,21 +128,20 @@ def test_row_03_a_signal_to_the_whole_terminal_saves_every_run(number, code, tmp
     assert not any(map(is_alive, workers))
 
 
-def test_row_03_a_second_signal_leaves_nobody_behind(tmp_path):
+def test_row_03_a_second_signal_leaves_nobody_behind(forks, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=2", *LONG)
-    process = start_sweep(tmp_path, 2)
-    workers = find_workers(process, runs)
+    process = start_sweep(forks, tmp_path, 2)
+    workers = find_workers(runs)
     for worker in workers:  # they cannot save, as in a step that never ends
         os.kill(worker, signal.SIGSTOP)
     before = list(map(read_files, runs))
 
     process.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.communicate(timeout=0.5)
+    with pytest.raises(AssertionError, match="still there"):
+        process.wait(seconds=0.5)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
 
-    assert process.returncode == 130
+    assert process.wait(seconds=10) == 130
     wait_until(lambda: not any(map(is_alive, workers)))
     assert list(map(read_files, runs)) == before
 
@@ -178,14 +176,16 @@ def test_row_03_under_nohup_a_closed_terminal_stops_nothing():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_workers_whose_parent_is_killed_save_their_runs_and_leave(tmp_path):
+def test_workers_whose_parent_is_killed_save_their_runs_and_leave(forks, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=2", *LONG)
-    process = start_sweep(tmp_path, 2)
-    workers = find_workers(process, runs)
+    process = start_sweep(forks, tmp_path, 2)
+    workers = find_workers(runs)
+    family = find_group(process.pid)
+    assert {process.pid, *workers} < family
 
-    process.kill()
-    process.communicate(timeout=30)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
 
-    wait_until(lambda: not any(map(is_alive, workers)))
+    wait_until(lambda: not any(map(is_alive, family)))
     assert [read_run(run.folder.path).state for run in runs] == ["interrupted"] * 2
     assert not any(is_held(run.folder.lock) for run in runs)

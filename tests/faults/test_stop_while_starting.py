@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from forks import wait_until
+from processes import LONG, is_alive
 from sweeps import plan
 
 from bnexp.locks import is_held
@@ -21,9 +22,6 @@ class EndlessImport:
     def find_spec(self, name, *_):
         if name == os.environ.get("ENDLESS", "torch"):
             folder = Path(os.environ["IMPORTS"])
-            if (folder / "one-is-free").exists():
-                (folder / "one-is-free").rename(folder / f"free-{os.getpid()}")
-                return None
             (folder / f"waiting-{os.getpid()}").touch()
             time.sleep(3600)
         return None
@@ -32,60 +30,56 @@ class EndlessImport:
 if "ENDLESS" in os.environ or "--multiprocessing-fork" in sys.orig_argv:
     sys.meta_path.insert(0, EndlessImport())
 """
-"""A sitecustomize.py: the workers' import of PyTorch takes an hour, except a free one's.
+"""A sitecustomize.py: the import of PyTorch by workers in fresh processes takes an hour.
 
 With ENDLESS, the command's own import of that module does."""
 
-LONG = ("sweep.seeds=2", "train.epochs=2000", "train.checkpoint_every=20")
+IN_FRESH_PROCESSES = """
+import bnexp.launch.stages.experiment
+bnexp.launch.stages.experiment.has_computed_nothing = lambda: False
+"""
+
+ONE_NEVER_READY = """
+import os, time
+from pathlib import Path
+from bnexp.launch.engines import processes
+work, started = processes.work, []
+
+def work_or_wait(connection):
+    if started[1:]:
+        Path(os.environ["IMPORTS"], f"waiting-{os.getpid()}").touch()
+        time.sleep(3600)
+    work(connection)
+
+fork_worker = processes._fork_worker
+
+def count_and_fork(requests):
+    started.append(1)
+    return fork_worker(requests)
+
+processes.work, processes._fork_worker = work_or_wait, count_and_fork
+"""
+
+COMMAND = ["train", "c.yaml", "--jobs", "2", "-s", "sweep.seeds=2"]
+COMMAND += [word for setting in LONG for word in ("-s", setting)]
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Starts `bnexp train --jobs 2`, in a process group of its own, on two long runs."""
+def environment(tmp_path):
+    """Has workers that import PyTorch take an hour for it, and note that they do."""
     (tmp_path / "sitecustomize.py").write_text(ENDLESS_IMPORT)
-    processes = []
-
-    def run(**environment):
-        paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
-        settings = [word for setting in LONG for word in ("-s", setting)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bnexp", "train", "c.yaml", "--jobs", "2", *settings],
-            cwd=tmp_path,
-            env={**os.environ, "IMPORTS": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
-            | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    return {"IMPORTS": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def wait_until(is_true, process):
-    deadline = time.monotonic() + 120
-    while not is_true():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+@pytest.fixture
+def start(forks, environment, tmp_path):
+    """Starts `bnexp train --jobs 2` on two long runs, after this code."""
+    return lambda before: forks.start(*COMMAND, cwd=tmp_path, before=before, **environment)
 
 
 def find_importing(folder):
     return [int(path.name.partition("-")[2]) for path in folder.glob("waiting-*")]
-
-
-def is_alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
@@ -97,13 +91,16 @@ def test_row_03_a_signal_while_the_workers_import_pytorch_is_heeded_at_once(
     number, code, send, start, tmp_path
 ):
     plan(tmp_path)
-    process = start()
-    wait_until(lambda: len(find_importing(tmp_path)) == 2, process)
+    process = start(IN_FRESH_PROCESSES)
+    wait_until(lambda: len(find_importing(tmp_path)) == 2)
+    assert process.said.splitlines()[-1] == (
+        "starting 2 processes; loading PyTorch takes a few seconds"
+    )
 
     send(process.pid, number)
-    _, said = process.communicate(timeout=30)  # the import takes an hour
 
-    assert process.returncode == code
+    assert process.wait(seconds=30) == code  # the import takes an hour
+    said = process.said
     assert " not started\n" in said
     assert "the same command continues with the remaining runs" in said
     assert "saving" not in said
@@ -114,14 +111,24 @@ def test_row_03_a_signal_while_the_workers_import_pytorch_is_heeded_at_once(
 
 @pytest.mark.parametrize(("module", "said"), [("typer", ""), ("torch", "loading PyTorch…\n")])
 def test_row_03_ctrl_c_while_the_command_imports_exits_without_a_traceback(
-    module, said, start, tmp_path
+    module, said, environment, tmp_path
 ):
     plan(tmp_path)
-    process = start(ENDLESS=module)
-    wait_until(lambda: find_importing(tmp_path), process)
-
-    os.killpg(process.pid, signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bnexp", *COMMAND],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "ENDLESS": module},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: find_importing(tmp_path))
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
 
     assert process.returncode == 130
     assert (stdout, stderr) == ("", said)
@@ -131,31 +138,18 @@ def test_row_03_ctrl_c_while_the_command_imports_exits_without_a_traceback(
 def test_row_03_a_signal_saves_the_run_that_trains_beside_a_worker_that_still_starts(
     start, tmp_path
 ):
-    runs = plan(tmp_path, *LONG)
-    (tmp_path / "one-is-free").touch()
-    process = start()
+    runs = plan(tmp_path, "sweep.seeds=2", *LONG)
+    process = start(ONE_NEVER_READY)
     folders = [run.folder for run in runs]
-    wait_until(lambda: any(folder.checkpoints.find() for folder in folders), process)
-    wait_until(lambda: find_importing(tmp_path), process)
+    wait_until(lambda: any(folder.checkpoints.find() for folder in folders))
+    wait_until(lambda: find_importing(tmp_path))
 
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
 
-    assert process.returncode == 130
-    assert said.count("saving; press Ctrl-C again to exit at once") == 1
-    assert "many: 1 interrupted" in said
+    assert process.wait(seconds=60) == 130
+    assert process.said.count("saving; press Ctrl-C again to exit at once") == 1
+    assert "many: 1 interrupted" in process.said
     (begun,) = [folder for folder in folders if folder.path.exists()]
     assert read_run(begun.path).state == "interrupted"
     assert not is_held(begun.lock)
     assert not any(map(is_alive, find_importing(tmp_path)))
-
-
-def test_that_processes_are_starting_is_said_before_they_have_imported_pytorch(start, tmp_path):
-    plan(tmp_path)
-    process = start()
-    wait_until(lambda: len(find_importing(tmp_path)) == 2, process)
-
-    os.killpg(process.pid, signal.SIGKILL)
-    _, said = process.communicate()
-
-    assert said.splitlines()[-1] == "starting 2 processes; loading PyTorch takes a few seconds"

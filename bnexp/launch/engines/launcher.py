@@ -4,36 +4,85 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
+from bnexp.launch.engines.auto import choose_jobs, describe_network
 from bnexp.launch.engines.ledger import Ledger
-from bnexp.launch.engines.placement import choose_device, give_threads, split_threads
+from bnexp.launch.engines.placement import (
+    choose_device,
+    find_experiment_threads,
+    give_threads,
+    split_threads,
+)
 from bnexp.launch.engines.pool import Pool
+from bnexp.launch.pace import Pace, measure_pace
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.prepare import estimate_seconds
 from bnexp.launch.run.one_run import train_one
 from bnexp.launch.stop import StopSignal
-from bnexp.training.machine.device import DEFAULT_THREADS, free_memory, resolve_device
+from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
 from bnexp.wording import count
 
 
 class LocalLauncher:
-    """One run after the other in this process, or several at a time in a pool of processes."""
+    """One run after the other in this process, or several at a time in a pool of processes.
 
-    def __init__(self, jobs: int = 1) -> None:
-        self.jobs = jobs
-        self._share = split_threads(jobs)
+    `jobs` is how many; None finds it out: by what the experiment's runs began with, or by the
+    first steps of one of them. With `can_fork`, this process must have computed nothing yet.
+    """
 
-    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Returns the runs with their threads; the devices are dealt out run by run."""
+    def __init__(self, jobs: int | None = 1, can_fork: bool = False) -> None:
+        self.jobs = jobs or 1
+        self._is_auto = jobs is None
+        self._pool = None if jobs == 1 else Pool(can_fork)
+        self._share: int | None = None
+        self._note: str | None = None
+        self._pace: tuple[dict[str, Any], Pace | None] | None = None
+        self._slowdown = 1.0
+
+    def place(self, runs: Sequence[PlannedRun], now: int) -> list[PlannedRun]:
+        """Returns the runs with their threads; the first `now` of them are trained next.
+
+        The devices are dealt out run by run.
+
+        Raises:
+            UsageError: A folder holds checkpoints of another run.
+        """
+        is_cpu = resolve_device(runs[0].spec.config.train.device).type == "cpu"
+        kept = find_experiment_threads(runs) if is_cpu else None
+        if self._pool and self._is_auto:
+            began = give_threads(runs, kept)
+            choice = choose_jobs(began, now, kept, self._measure, self._pool.time_steps)
+            self.jobs, self._share, self._slowdown = choice.jobs, choice.threads, choice.slowdown
+            self._note = choice.reason and f"--jobs auto: {choice.reason}"
+        else:
+            self._share, self._note = kept or split_threads(self.jobs), None
+        if is_cpu and any(run.spec.config.train.threads is None for run in runs):
+            self._note = self._note or self._explain_share(kept)
         return give_threads(runs, self._share)
 
+    def _explain_share(self, kept: int | None) -> str | None:
+        usual = split_threads(self.jobs) or DEFAULT_THREADS
+        if kept and kept != usual:
+            return (
+                f"each run gets {count(kept, 'thread')}, as the experiment's earlier runs had: "
+                "the count changes the last bits of a result"
+            )
+        if kept or not self._share:
+            return None
+        return (
+            f"--jobs {self.jobs} gives each run {count(self._share, 'thread')} of "
+            f"{DEFAULT_THREADS}; the count changes the last bits of a result; set "
+            "train.threads for the same bits under any --jobs"
+        )
+
     def estimate(self, runs: Sequence[PlannedRun]) -> float | None:
-        """Returns the time as if all runs were like the first, and none in another's way."""
-        seconds = estimate_seconds(runs[0])
-        free_memory()
-        return None if seconds is None else max(1.0, seconds * math.ceil(len(runs) / self.jobs))
+        """Returns the time as if all runs were like the first; None if that one cannot work."""
+        if (pace := self._measure(runs[0])) is None:
+            return None
+        seconds = pace.estimate_seconds(runs[0]) * self._slowdown
+        return max(1.0, seconds * math.ceil(len(runs) / self.jobs))
 
     def describe(self, runs: Sequence[PlannedRun]) -> str:
         """Returns the devices and, for several runs at a time, their number and threads."""
@@ -48,22 +97,13 @@ class LocalLauncher:
         return f"{words}, {self.jobs} at a time with {threads} each"
 
     def explain(self, runs: Sequence[PlannedRun]) -> list[str]:
-        """Returns what the bits depend on, unless every config sets its thread count."""
-        free = [run for run in runs if run.spec.config.train.threads is None]
-        if not free or resolve_device(free[0].spec.config.train.device).type != "cpu":
-            return []
-        lines = []
-        if self._share:
-            lines.append(
-                f"--jobs {self.jobs} gives each run {count(self._share, 'thread')} of "
-                f"{DEFAULT_THREADS}; the count changes the last bits of a result; set "
-                "train.threads for the same bits under any --jobs"
-            )
+        """Returns what was chosen and why, and what the bits depend on if configs leave it open."""
+        lines = [self._note] if self._note else []
         usual = self._share or DEFAULT_THREADS
-        kept = [run.threads for run in free if run.threads and run.threads != usual]
-        if kept:
-            counts = " or ".join(str(count) for count in sorted(set(kept)))
-            begun = count(len(kept), "run")
+        others = [run.threads for run in runs if run.threads and run.threads != usual]
+        if others:
+            counts = " or ".join(str(count) for count in sorted(set(others)))
+            begun = count(len(others), "run")
             lines.append(
                 f"{begun} that were cut off continue with their own thread count, {counts}"
             )
@@ -75,15 +115,23 @@ class LocalLauncher:
         After a stop signal the runs in progress are saved and marked interrupted, and no other
         is begun.
         """
-        if self.jobs > 1:
-            Pool(ledger, stop, self.jobs).train()
+        if self._pool and self.jobs > 1:
+            self._pool.train(ledger, stop, self.jobs)
             return
         while order := ledger.take():
             index, run = order
             train_one(run, index, ledger.notice_stop, ledger.show)
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Ends the processes that it has started."""
+        if self._pool:
+            self._pool.close()
+
+    def _measure(self, run: PlannedRun) -> Pace | None:
+        network = describe_network(run)
+        if self._pace is None or self._pace[0] != network:
+            self._pace = network, measure_pace(run)
+        return self._pace[1]
 
     def _name_device(self, run: PlannedRun, slot: int) -> str:
         chosen = choose_device(run, slot) if self.jobs > 1 else None

@@ -11,6 +11,8 @@ import torch
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
+from bnexp.runs import read_run
+from bnexp.runs.reading import find_every_run
 from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
 
 
@@ -20,9 +22,14 @@ def split_threads(jobs: int) -> int | None:
     It depends on `jobs` and the machine alone, not on how many runs are left: the count changes
     the last bits of a result. If OMP_NUM_THREADS is set, it decides.
     """
-    if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
+    if jobs == 1 or is_count_set():
         return None
     return max(1, DEFAULT_THREADS // jobs)
+
+
+def is_count_set() -> bool:
+    """Returns whether the user has set the thread count of all programs."""
+    return "OMP_NUM_THREADS" in os.environ
 
 
 def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedRun]:
@@ -34,7 +41,26 @@ def give_threads(runs: Sequence[PlannedRun], share: int | None) -> list[PlannedR
     Raises:
         UsageError: A folder holds checkpoints of another run.
     """
-    return [replace(run, threads=_find_threads(run) or share) for run in runs]
+    return [replace(run, threads=_find_begun_threads(run) or share) for run in runs]
+
+
+def find_experiment_threads(runs: Sequence[PlannedRun]) -> int | None:
+    """Returns on how many threads the experiment's earlier runs, or those extended, trained.
+
+    None if there are none, if they did not train on the CPU, or if OMP_NUM_THREADS is set.
+
+    Raises:
+        UsageError: A folder holds checkpoints of another run.
+    """
+    if is_count_set() or any(run.is_forced for run in runs):
+        return None
+    folder = runs[0].folder
+    for path in find_every_run(folder.runs_dir / folder.identity["experiment"]):
+        environment = read_run(path).environment
+        threads = environment.get("threads")
+        if environment.get("device.type") == "cpu" and isinstance(threads, int):
+            return threads
+    return next(filter(None, map(_find_begun_threads, runs)), None)
 
 
 def choose_device(run: PlannedRun, slot: int) -> str | None:
@@ -48,8 +74,8 @@ def choose_device(run: PlannedRun, slot: int) -> str | None:
     return f"cuda:{slot % torch.cuda.device_count()}"
 
 
-def _find_threads(run: PlannedRun) -> int | None:
-    is_free = run.spec.config.train.threads is None and "OMP_NUM_THREADS" not in os.environ
+def _find_begun_threads(run: PlannedRun) -> int | None:
+    is_free = run.spec.config.train.threads is None and not is_count_set()
     if run.action not in ("resume", "extend") or not is_free:
         return None
     # Whether the other conditions fit is checked later.

@@ -2,46 +2,54 @@
 
 This process only hands out runs, shows what happens and handles signals. A worker trains many
 runs; one that dies takes no other with it. It gets its first run once it has imported PyTorch,
-which takes seconds: until then it can be killed and nothing is lost.
+which takes seconds unless it is a fork: until then it can be killed and nothing is lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing import connection
+from statistics import fmean
 
+from bnexp.launch.engines.auto import Split
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device
-from bnexp.launch.engines.worker import Order, Ready, work
-from bnexp.launch.screen.events import RunEnded, Said
+from bnexp.launch.engines.processes import Forks, FreshProcesses
+from bnexp.launch.engines.worker import Message, Order, Ready, Timed, Trial
+from bnexp.launch.plan import PlannedRun
+from bnexp.launch.screen.events import Event, RunEnded, Said
 from bnexp.launch.stop import StopSignal
-from bnexp.system import is_kill, no_terminal_signals
+from bnexp.system import is_kill, kill
 from bnexp.wording import count
 
 POLL_SECONDS = 0.2
 """How soon a stop signal is passed on."""
 LEAVING_SECONDS = 30.0
 """How long a worker may take to leave once it has nothing left to do."""
+TRIAL_SECONDS = 120.0
+"""How long a worker may take to start and to time a few steps."""
+ROUNDS = 2
+"""How often the splits are tried out, one after the other, after a round that warms up."""
 
 
 class _Worker:
     """A process that trains runs, seen from its parent."""
 
-    def __init__(self, slot: int) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, slot: int, processes: Forks | FreshProcesses) -> None:
         self.slot = slot
-        self.connection, other_end = context.Pipe()
-        self.process = context.Process(target=work, args=(other_end,), daemon=True)
-        self.order: Order | None = None
-        """The run that it trains, or will train once it is ready."""
+        self._processes = processes
+        self.connection, other_end = multiprocessing.Pipe()
+        # While this process holds the other end, the death of the worker would not be seen.
+        with other_end:
+            self.process = processes.start(other_end)
+        self.order: Order | Trial | None = None
+        """What it works on, or will once it is ready."""
         self.is_ready = False
-        with no_terminal_signals():
-            self.process.start()
-        # While this process holds it open, the death of the other would not be seen.
-        other_end.close()
 
-    def send(self, message: object) -> bool:
+    def send(self, message: Message) -> bool:
         """Returns whether the worker was there to take it."""
         try:
             self.connection.send(message)
@@ -49,121 +57,180 @@ class _Worker:
             return False
         return True
 
-    def give(self, order: Order) -> bool:
-        """Gives it a run, as soon as it is ready; returns whether the worker is still there."""
+    def give(self, order: Order | Trial) -> bool:
+        """Gives it an order, as soon as it is ready; returns whether the worker is still there."""
         self.order = order
         return self.send(order) if self.is_ready else True
+
+    def take_message(self) -> Event | Timed | None:
+        """Returns what it says next; None if it says that it is ready.
+
+        Raises:
+            EOFError: It is gone.
+            OSError: The same.
+        """
+        message: Event | Timed | Ready = self.connection.recv()
+        if not isinstance(message, Ready):
+            return message
+        self.is_ready = True
+        if self.order:
+            self.send(self.order)
+        return None
 
     def leave(self) -> int:
         """Waits until the process is gone, which its closed pipe tells it to be, and says how."""
         self.connection.close()
-        self.process.join(LEAVING_SECONDS)
-        if self.process.exitcode is None:
-            self.process.kill()
-            self.process.join()
-        return self.process.exitcode or 0
+        return self._processes.reap(self.process, LEAVING_SECONDS)
 
 
 class Pool:
-    """Trains the runs of a ledger, up to `jobs` at a time.
+    """Workers that train the runs of one ledger after the other.
 
     A run whose process dies is tried once more, from its last checkpoint; then it has failed. If
-    the ledger stops, every run in progress saves itself, marked interrupted, and no other starts.
+    a ledger stops, every run in progress saves itself, marked interrupted, and no other starts.
     """
 
-    def __init__(self, ledger: Ledger, stop: StopSignal, jobs: int) -> None:
-        self._ledger = ledger
-        self._stop = stop
-        self._jobs = jobs
+    def __init__(self, can_fork: bool) -> None:
+        self._processes: Forks | FreshProcesses = FreshProcesses()
+        if can_fork:
+            with contextlib.suppress(OSError):  # no memory for a second process
+                self._processes = Forks()
         self._workers: dict[int, _Worker] = {}
-        self._is_told = False
+        self._children: set[int] = set()
 
-    def train(self) -> None:
-        """Trains the runs until none is left, or the ledger stops."""
-        processes = count(min(self._jobs, len(self._ledger.runs)), "process")
-        line = f"starting {processes}; loading PyTorch takes a few seconds"
-        self._ledger.show(Said(line))
+    def time_steps(self, run: PlannedRun, splits: Sequence[Split]) -> dict[Split, float]:
+        """Returns how many seconds a step of a run takes under each split; nothing if it fails."""
+        times: dict[Split, list[float]] = {split: [] for split in splits}
+        is_done = False
         try:
-            while True:
-                self._tell_to_stop()
-                for slot in range(self._jobs):
-                    self._hand_out(slot)
-                busy = {w.connection: w for w in self._workers.values() if w.order}
-                if not busy:
-                    return
-                for ready in connection.wait(list(busy), POLL_SECONDS):
-                    self._read(busy[ready])  # type: ignore[index]
+            with contextlib.suppress(EOFError, OSError):
+                self._time(run, Split(max(split.jobs for split in splits), 1))
+                for split in [*splits] * ROUNDS:
+                    times[split] += self._time(run, split)
+                is_done = True
         finally:
-            self._close()
+            if not is_done:  # nothing is lost with them, and a step may take long
+                for process in self._children:
+                    kill(process)
+                self.close_workers()
+        return {split: fmean(times[split]) for split in splits} if is_done else {}
 
-    def _close(self) -> None:
+    def _time(self, run: PlannedRun, split: Split) -> list[float]:
+        """Returns the time of a step of each of several equal runs.
+
+        Raises:
+            EOFError: A worker is gone.
+            OSError: The same, or the run cannot work, or takes too long.
+        """
+        for slot in range(split.jobs):
+            worker = self._workers.get(slot) or self._engage(slot)
+            device = choose_device(run, slot)
+            worker.give(Trial(replace(run, device=device), split.threads))
+        return [self._wait_for_time(self._workers[slot]) for slot in range(split.jobs)]
+
+    def _wait_for_time(self, worker: _Worker) -> float:
+        while worker.connection.poll(TRIAL_SECONDS):
+            if isinstance(message := worker.take_message(), Timed):
+                worker.order = None
+                if message.seconds is None:
+                    break
+                return message.seconds
+        raise TimeoutError
+
+    def train(self, ledger: Ledger, stop: StopSignal, jobs: int) -> None:
+        """Trains the runs, up to `jobs` at a time, until none is left, or the ledger stops."""
+        stop.children = self._children
+        for slot in [slot for slot in self._workers if slot >= jobs]:
+            self._dismiss(self._workers[slot])
+        if isinstance(self._processes, FreshProcesses) and not self._workers:
+            processes = count(min(jobs, len(ledger.runs)), "process")
+            ledger.show(Said(f"starting {processes}; loading PyTorch takes a few seconds"))
+        is_told = False
+        while True:
+            if ledger.is_stopping and not is_told:
+                is_told = True
+                self._tell_to_stop(ledger)
+            for slot in range(jobs):
+                self._hand_out(slot, ledger, jobs)
+            busy = {w.connection: w for w in self._workers.values() if w.order}
+            if not busy:
+                return
+            for ready in connection.wait(list(busy), POLL_SECONDS):
+                self._read(busy[ready], ledger)  # type: ignore[index]
+
+    def close(self) -> None:
+        """Lets the workers go; those that have never been ready are killed."""
+        self.close_workers()
+        self._processes.close()
+
+    def close_workers(self) -> None:
+        """Lets the workers go, and waits until they are gone."""
         for worker in self._workers.values():
             worker.connection.close()
             if not worker.is_ready:
-                worker.process.kill()
+                kill(worker.process)
         for worker in list(self._workers.values()):
             self._dismiss(worker)
 
-    def _tell_to_stop(self) -> None:
-        if self._is_told or not self._ledger.is_stopping:
-            return
-        self._is_told = True
+    def _tell_to_stop(self, ledger: Ledger) -> None:
         for worker in [worker for worker in self._workers.values() if not worker.is_ready]:
-            worker.process.kill()
-            self._lose(worker)
+            kill(worker.process)
+            self._lose(worker, ledger)
         if any(worker.order for worker in self._workers.values()):
-            self._ledger.notice_stop()
+            ledger.notice_stop()
         for worker in self._workers.values():
             worker.send(None)
 
-    def _hand_out(self, slot: int) -> None:
+    def _hand_out(self, slot: int, ledger: Ledger, jobs: int) -> None:
         worker = self._workers.get(slot)
         if worker and worker.order:
             return
-        if (taken := self._ledger.take()) is None:
+        if (taken := ledger.take()) is None:
             return
         index, run = taken
-        device = choose_device(run, slot) if self._jobs > 1 else None
-        order = (index, replace(run, device=device))
+        order = Order(index, replace(run, device=choose_device(run, slot) if jobs > 1 else None))
         if worker is None or not worker.give(order):
             if worker is not None:  # it died between two runs
                 self._dismiss(worker)
             self._engage(slot).give(order)
 
-    def _read(self, worker: _Worker) -> None:
+    def _read(self, worker: _Worker, ledger: Ledger) -> None:
         try:
-            event = worker.connection.recv()
+            event = worker.take_message()
         except (EOFError, OSError):
-            self._lose(worker)
-            return
-        if isinstance(event, Ready):
-            worker.is_ready = True
-            worker.send(worker.order)
+            self._lose(worker, ledger)
             return
         if isinstance(event, RunEnded):
             worker.order = None
-            if event.state == "interrupted" and not self._ledger.is_stopping:
+            if event.state == "interrupted" and not ledger.is_stopping:
                 self._dismiss(worker)
-                self._ledger.lose(event.index, "its process was told to stop")
+                ledger.lose(event.index, "its process was told to stop")
                 return
-        self._ledger.show(event)
+        if event and not isinstance(event, Timed):
+            ledger.show(event)
 
-    def _lose(self, worker: _Worker) -> None:
+    def _lose(self, worker: _Worker, ledger: Ledger) -> None:
         code = self._dismiss(worker)
-        if worker.order:
-            index, _ = worker.order
-            self._ledger.lose(index, _describe_death(code))
+        if isinstance(worker.order, Order):
+            ledger.lose(worker.order.index, _describe_death(code))
 
     def _engage(self, slot: int) -> _Worker:
-        worker = self._workers[slot] = _Worker(slot)
-        if worker.process.pid:
-            self._stop.children.add(worker.process.pid)
+        try:
+            worker = _Worker(slot, self._processes)
+        except (EOFError, OSError):
+            if isinstance(self._processes, FreshProcesses):
+                raise
+            self._processes.close()
+            self._processes = FreshProcesses()
+            worker = _Worker(slot, self._processes)
+        self._workers[slot] = worker
+        self._children.add(worker.process)
         return worker
 
     def _dismiss(self, worker: _Worker) -> int:
         del self._workers[worker.slot]
         code = worker.leave()
-        self._stop.children.discard(worker.process.pid or 0)
+        self._children.discard(worker.process)
         return code
 
 

@@ -51,7 +51,7 @@ class RayLauncher:
         self.cpus, self.gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
         self.jobs = jobs or max(self.cpus, self.gpus, 1)
 
-    def place(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    def place(self, runs: Sequence[PlannedRun], now: int) -> list[PlannedRun]:
         """Returns the runs with the device that they get, and folders that hold everywhere.
 
         Raises:

@@ -16,16 +16,41 @@ from bnexp.launch.plan import PlannedRun
 from bnexp.launch.screen.events import Event
 from bnexp.system import ignore_terminal
 
-Order = tuple[int, PlannedRun]
+
+@dataclass(frozen=True)
+class Order:
+    """A run to train, with its place in the list of runs."""
+
+    index: int
+    run: PlannedRun
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run of which a few steps are to be timed, with so many threads."""
+
+    run: PlannedRun
+    threads: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What a step took in seconds; None if the run cannot work."""
+
+    seconds: float | None
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The process has imported PyTorch and takes runs; it has written nothing before."""
+    """The process has imported PyTorch and takes orders; it has written nothing before."""
+
+
+Message = Order | Trial | None
+"""What a worker is told; None is to stop."""
 
 
 def work(connection: Connection) -> None:
-    """Trains the runs that come, until it is told to stop or the sender is gone.
+    """Does what comes, until it is told to stop or the sender is gone.
 
     Says first that it is ready. When it is to stop, the run in progress is saved at its next step
     boundary and marked interrupted.
@@ -35,17 +60,26 @@ def work(connection: Connection) -> None:
     ignore_terminal()
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
+    from bnexp.launch.pace import StepTimer
     from bnexp.launch.run.one_run import train_one
 
-    def send(event: Event | Ready) -> None:
+    def send(event: Event | Ready | Timed) -> None:
         # If the parent is gone, the inbox notices; the run must be saved first.
         with contextlib.suppress(OSError):
             connection.send(event)
 
     send(Ready())
-    while (order := inbox.next()) is not None:
-        index, run = order
-        train_one(run, index, inbox.stop.is_set, send)
+    timer = None
+    while (message := inbox.next()) is not None:
+        if isinstance(message, Trial):
+            try:
+                timer = timer or StepTimer(message.run)  # the same run each time
+                send(Timed(timer.time_step(message.threads)))
+            except Exception:  # noqa: BLE001 - the run says why when its turn comes
+                send(Timed(None))
+        else:
+            timer = None
+            train_one(message.run, message.index, inbox.stop.is_set, send)
 
 
 class _Inbox:
@@ -54,16 +88,16 @@ class _Inbox:
     def __init__(self, connection: Connection) -> None:
         self.stop = threading.Event()
         """Set when told to stop, or when the parent is gone."""
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(connection,), daemon=True).start()
 
-    def next(self) -> Order | None:
-        """Waits for the next run; None if none will come."""
-        return None if self.stop.is_set() else self._orders.get()
+    def next(self) -> Message:
+        """Waits for the next message; None if none will come."""
+        return None if self.stop.is_set() else self._messages.get()
 
     def _read(self, connection: Connection) -> None:
         with contextlib.suppress(EOFError, OSError):
-            while (order := connection.recv()) is not None:
-                self._orders.put(order)
+            while (message := connection.recv()) is not None:
+                self._messages.put(message)
         self.stop.set()
-        self._orders.put(None)
+        self._messages.put(None)

@@ -15,7 +15,7 @@ from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.ray import RayLauncher
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.prepare import count_planned_steps, prepare, start_over
+from bnexp.launch.prepare import check_conditions, count_planned_steps, prepare, start_over
 from bnexp.launch.screen.display import open_display
 from bnexp.launch.screen.output import print_line
 from bnexp.launch.screen.progress import RunSize, SweepProgress
@@ -28,11 +28,13 @@ from bnexp.wording import command_to_paste, count, format_duration
 class SweepTrainer:
     """Trains the stages of an experiment, one after the other, with one launcher.
 
-    From the first run to its exit, a signal saves the runs in progress and ends the stage.
+    From the first run to its exit, a signal saves the runs in progress and ends the stage. With
+    `can_fork`, this process must not have computed anything yet.
     """
 
-    def __init__(self, options: LaunchOptions, console: Console) -> None:
+    def __init__(self, options: LaunchOptions, console: Console, can_fork: bool = False) -> None:
         self._options = options
+        self._can_fork = can_fork
         self._console = console
         self._is_here = options.launcher == "local"
         self._stack = contextlib.ExitStack()
@@ -41,7 +43,9 @@ class SweepTrainer:
 
     def __enter__(self) -> SweepTrainer:
         jobs, address = self._options.jobs, self._options.address
-        launcher = LocalLauncher(jobs or 1) if self._is_here else RayLauncher(jobs, address)
+        launcher = (
+            LocalLauncher(jobs, self._can_fork) if self._is_here else RayLauncher(jobs, address)
+        )
         self._launcher = self._stack.enter_context(contextlib.closing(launcher))
         return self
 
@@ -62,8 +66,11 @@ class SweepTrainer:
         if self._stop and self._stop.is_set():  # while the next stage was decided on
             return _conclude({}, self._stop, len(left), self._console)
         graph = self._options.with_graph
-        placed = self._launcher.place([replace(run, with_graph=graph) for run in [*left, *ahead]])
-        prepare(placed, self._say, self._is_here)
+        runs = [replace(run, with_graph=graph) for run in [*left, *ahead]]
+        prepare(runs, self._say, self._is_here)
+        placed = self._launcher.place(runs, len(left))
+        if self._is_here:
+            check_conditions(placed)
         to_do = placed[: len(left)]
         for line in _announce(stage, done, to_do, self._launcher):
             print_line(self._console, line)

@@ -37,6 +37,11 @@ def test_one_finished_run_can_be_compared_also_where_it_is_skipped(run):
     assert run(*settings) == (1, [COMPARE, TENSORBOARD])
 
 
+@pytest.mark.parametrize(("jobs", "code"), [("auto", 0), ("1", 0), ("0", 2), ("-1", 2), ("two", 2)])
+def test_jobs_are_a_number_or_auto(jobs, code, run):
+    assert run(flags=("--jobs", jobs))[0] == code
+
+
 def test_a_plan_checks_the_network_against_the_image_size_and_says_what_it_cannot_check(run):
     folder = "data={name: image_folder, root: pics, batch_size: 4, image_size: [64, 64]}"
     unchecked = "what the data holds is known only once it is read, so the config is not checked"

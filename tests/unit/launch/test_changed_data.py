@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bnexp.cli.app import build_app
 from bnexp.errors import UsageError
-from bnexp.launch.prepare import prepare
+from bnexp.launch.prepare import check_conditions
 
 CONFIG = """
 name: pictures
@@ -148,4 +148,4 @@ def test_a_run_that_was_cut_off_does_not_continue_on_other_data(tmp_path):
     add(pics)
     run = interrupted_runs.plan(tmp_path, *settings)
     with pytest.raises(UsageError, match=r"cut off under other conditions: dataset is \w+ there"):
-        prepare([run], print)
+        check_conditions([run])

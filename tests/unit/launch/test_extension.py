@@ -14,7 +14,7 @@ from bnexp.launch.claims import note_planned_claims
 from bnexp.launch.extension import as_extension, find_source
 from bnexp.launch.notices import describe_late_claims, describe_sources
 from bnexp.launch.plan import plan_runs
-from bnexp.launch.prepare import prepare
+from bnexp.launch.prepare import check_conditions
 from bnexp.launch.run.one_run import train_one
 from bnexp.runs import Summary, read_run
 from bnexp.runs.record import list_evaluated_steps
@@ -137,9 +137,9 @@ def test_it_starts_under_the_conditions_of_the_shorter_run_or_not_at_all(source)
     (run,) = extend(source.parents[3], "train.epochs=3", "train.threads=2")
 
     with pytest.raises(UsageError, match="was trained under other conditions: threads is 1 there"):
-        prepare([run], print)
+        check_conditions([run])
     (anyway,) = extend(source.parents[3], "train.epochs=3", "train.threads=2", may_differ=True)
-    prepare([anyway], print)
+    check_conditions([anyway])
 
 
 def test_a_file_that_is_not_what_the_run_wrote_is_noticed(source):

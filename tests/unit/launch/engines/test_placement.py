@@ -2,16 +2,23 @@
 
 import pytest
 import torch
-from interrupted_runs import interrupt, plan
+from interrupted_runs import interrupt, plan, train
 
-from bnexp.launch.engines import placement
-from bnexp.launch.engines.placement import choose_device, give_threads, split_threads
+from bnexp.launch.engines import auto, launcher, placement
+from bnexp.launch.engines.launcher import LocalLauncher
+from bnexp.launch.engines.placement import (
+    choose_device,
+    find_experiment_threads,
+    give_threads,
+    split_threads,
+)
 
 
 @pytest.fixture
 def eight_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(placement, "DEFAULT_THREADS", 8)
+    for module in (auto, launcher, placement):
+        monkeypatch.setattr(module, "DEFAULT_THREADS", 8)
 
 
 @pytest.mark.parametrize(("jobs", "threads"), [(1, None), (2, 4), (3, 2), (8, 1), (20, 1)])
@@ -36,6 +43,31 @@ def test_a_run_that_goes_on_keeps_the_threads_that_it_was_begun_with(
     assert [run.threads for run in give_threads([run], 5)] == [torch.get_num_threads()]
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert [run.threads for run in give_threads([run], None)] == [None]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, None])
+def test_runs_added_to_an_experiment_get_the_threads_of_its_earlier_runs(
+    jobs, tmp_path, eight_cores
+):
+    train(plan(tmp_path, "train.threads=1"))
+    new = plan(tmp_path, "train.threads=null", "train.seed=1")
+    local = LocalLauncher(jobs)
+
+    placed = local.place([new], now=1)
+
+    assert [run.threads for run in placed] == [1]
+    said = "each run gets 1 thread, as the experiment's earlier runs had: the count changes the"
+    assert [line.startswith(said) for line in local.explain(placed)] == [True]
+
+
+def test_runs_that_are_to_be_deleted_decide_on_no_threads(tmp_path, eight_cores, monkeypatch):
+    free = ("train.threads=null", "train.seed=1")
+    assert find_experiment_threads([plan(tmp_path, *free)]) is None
+    train(plan(tmp_path, "train.threads=3"))
+    assert find_experiment_threads([plan(tmp_path, *free)]) == 3
+    assert find_experiment_threads([plan(tmp_path, *free, is_forced=True)]) is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert find_experiment_threads([plan(tmp_path, *free)]) is None
 
 
 @pytest.mark.parametrize(

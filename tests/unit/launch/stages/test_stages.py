@@ -13,6 +13,7 @@ from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.config.load import load_experiment
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.run import one_run
+from bnexp.launch.stages import experiment as deciding
 from bnexp.launch.stages.durations import describe_durations
 from bnexp.launch.stages.experiment import train_stages
 from bnexp.launch.stages.stages import find_stages, leave_out_unneeded, plan_experiment
@@ -131,8 +132,9 @@ def test_a_look_sees_no_seed_beyond_it(train, tmp_path):
 
 @pytest.mark.parametrize("jobs", [None, 2])
 def test_what_was_cut_off_between_stages_ends_with_the_same_runs(
-    jobs, ready_workers, train, tmp_path
+    jobs, train, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(deciding, "has_computed_nothing", lambda: True)
     train("whole", Judge(decided_at=4), jobs=jobs)
 
     def die(records):

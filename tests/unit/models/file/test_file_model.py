@@ -161,7 +161,6 @@ def test_a_network_is_trained_as_ours_of_the_same_layers(tmp_path):
     assert read_runs(tmp_path / "file/runs") == read_runs(tmp_path / "cnn/runs")
 
 
-@pytest.mark.usefixtures("ready_workers")
 def test_a_sweep_of_norms_gives_the_same_in_worker_processes(tmp_path):
     write(tmp_path)
     settings = ("sweep.grid={model.norm.name: [own, none]}", "data.train_size=60")
