@@ -59,8 +59,11 @@ def test_row_12_a_name_that_is_no_plain_folder_is_refused(number, names):
 
 def test_row_12_an_override_cannot_give_such_a_name_either(tmp_path):
     (tmp_path / "c.yaml").write_text(HEAD)
-    for name in ("-rf", "_compare", "CON", "x."):
-        ((code, said, _),) = run_all([["train", "c.yaml", "-s", f"name={name}"]], tmp_path)
+    names = ("-rf", "_compare", "CON", "x.")
+
+    ends = run_all([["train", "c.yaml", "-s", f"name={name}"] for name in names], tmp_path)
+
+    for name, (code, said, _) in zip(names, ends, strict=True):
         assert code == 2
         assert said.startswith(f"-s name={name}:1:6: name: ")
 
