@@ -1,7 +1,5 @@
 """Row 6 of the fault matrix: a disk that is full, a runs folder that cannot be written."""
 
-import os
-import subprocess
 import sys
 
 import pytest
@@ -22,11 +20,28 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
-TRAIN = [sys.executable, "-m", "bnexp", "train", "c.yaml", "--runs-dir", "disk/runs"]
+TRAIN = ("train", "c.yaml", "--runs-dir", "disk/runs")
+ENTER = """
+import ctypes, os, subprocess
+user, group = os.getuid(), os.getgid()
+new_user, new_mounts = 0x10000000, 0x00020000
+if ctypes.CDLL(None, use_errno=True).unshare(new_user | new_mounts):
+    os._exit(99)
+for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    with open(f"/proc/self/{name}", "w") as file:
+        file.write(text)
+if subprocess.call(["sh", "-ec", MOUNT]):
+    os._exit(99)
+if child := os.fork():
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    subprocess.check_call(["sh", "-ec", LOOK])
+    os._exit(code)
+"""
+"""Code that a process runs first: it mounts what it alone sees, and looks at it in the end."""
 
 
 FILL = """
-import errno
+import errno, sys
 from pathlib import Path
 from bnexp.launch.run import one_run
 from bnexp.runs import RunDir
@@ -48,22 +63,17 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])
 one_run._report_failure(Run, print, full)
+sys.exit()
 """
 
 
-def in_a_namespace(folder, script):
-    """Runs a script where it may mount what this test alone sees; skips where nobody may."""
-    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+def run_with_mount(forks, folder, mount, look="", *words, before=""):
+    """Trains where `mount` may mount what this test alone sees; skips where nobody may."""
+    before = f"MOUNT, LOOK = {mount!r}, {look!r}\n{ENTER}\n{before}"
+    done = forks.run(*TRAIN, *words, cwd=folder, before=before)
+    if done.code == 99:
         pytest.skip("mounting needs namespaces of one's own (unshare -rm)")
-    return subprocess.run(
-        ["unshare", "-rm", "sh", "-ec", script, "sh", *TRAIN],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return done
 
 
 def describe_files(folder):
@@ -119,38 +129,36 @@ def test_row_06_events_that_cannot_grow_are_a_warning_and_the_run_ends_with_the_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
-def test_row_06_a_full_disk_leaves_the_failure_in_the_status(tmp_path):
+def test_row_06_a_full_disk_leaves_the_failure_in_the_status(forks, tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
     (tmp_path / "disk").mkdir()
 
-    done = in_a_namespace(
-        tmp_path,
-        "mount -t tmpfs -o size=48k tmpfs disk\n"
-        'code=0; "$@" || code=$?\n'
-        "cp -r disk/runs left; exit $code\n",
+    done = run_with_mount(
+        forks, tmp_path, "mount -t tmpfs -o size=48k tmpfs disk", "cp -r disk/runs left"
     )
 
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "failed: base seed=0: No space left on device: disk/runs/disk/base/seed=0" in done.stderr
+    assert done.code == 1, done.said
+    assert "Traceback" not in done.said
+    assert "failed: base seed=0: No space left on device: disk/runs/disk/base/seed=0" in done.said
     run = tmp_path / "left/disk/base/seed=0"
     assert read_run(run).state == "failed"
     assert "No space left on device" in read_status(run)["reason"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small disk")
-def test_row_06_on_a_disk_without_a_page_left_the_events_make_room_for_the_status(tmp_path):
-    (tmp_path / "fill.py").write_text(FILL)
+def test_row_06_on_a_disk_without_a_page_left_the_events_make_room_for_the_status(forks, tmp_path):
     (tmp_path / "disk").mkdir()
 
-    done = in_a_namespace(
+    done = run_with_mount(
+        forks,
         tmp_path,
-        "mount -t tmpfs -o size=64k tmpfs disk\n"
-        f"'{sys.executable}' fill.py; cp -r disk/seed=0 seed=0\n",
+        "mount -t tmpfs -o size=64k tmpfs disk",
+        "cp -r disk/seed=0 seed=0",
+        before=FILL,
     )
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("ENOSPC\n")
+    assert done.code == 0, done.said
+    assert done.said.startswith("ENOSPC\n")
     run = tmp_path / "seed=0"
     assert read_run(run).state == "failed"
     assert "No space left on device" in read_status(run)["reason"]
@@ -168,13 +176,10 @@ def test_row_06_a_read_only_runs_folder_is_named_and_nothing_in_it_changes(forks
     old = tmp_path / "disk/runs/disk/base/seed=0"
     before = describe_files(old)
 
-    done = in_a_namespace(
-        tmp_path,
-        "mount --bind disk disk\nmount -o remount,ro,bind disk\n"
-        '"$@" -s train.epochs=2 -s sweep.seeds=2\n',
-    )
+    mount = "mount --bind disk disk; mount -o remount,ro,bind disk"
+    done = run_with_mount(forks, tmp_path, mount, "", *few, "-s", "sweep.seeds=2")
 
-    assert done.returncode == 2, done.stderr
-    assert "disk/runs/disk/base cannot be written; choose another --runs-dir\n" in done.stderr
+    assert done.code == 2, done.said
+    assert "disk/runs/disk/base cannot be written; choose another --runs-dir\n" in done.said
     assert describe_files(old) == before
     assert read_run(old).state == "finished"
