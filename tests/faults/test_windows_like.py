@@ -1,10 +1,9 @@
 """What Windows lacks is missed by nothing: no POSIX name, no /proc, no UTF-8 by default."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+from one_process import run_in_one_process
 from run_results import read_results
 from sweeps import plan
 from windows_like import TAKE_AWAY
@@ -15,44 +14,16 @@ from bnexp.runs import RunDir, read_run
 NOTE = "# γ and β of the norms: ≤ 5 %, Ā\n"
 
 
-RUNNER = """
-import sys
-from bnexp.cli.app import main
-
-for words in {commands}:
-    sys.argv = ["bnexp", *words]
-    try:
-        main()
-    except SystemExit as stop:
-        assert not stop.code, words
-"""
-
-
 @pytest.fixture
 def bnexp(tmp_path):
     """Runs commands, one after the other, in a process without what Windows lacks."""
     (tmp_path / "sitecustomize.py").write_text(TAKE_AWAY, encoding="utf-8")
-    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
     environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
         "PYTHONUTF8": "0",
         "PYTHONIOENCODING": "cp1252",
-        "COLUMNS": "200",
     }
-
-    def run(*commands):
-        done = subprocess.run(
-            [sys.executable, "-c", RUNNER.format(commands=commands)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            encoding="cp1252",
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return run
+    return lambda *commands: run_in_one_process(commands, tmp_path, **environment)
 
 
 def with_note(folder):

@@ -1,7 +1,6 @@
 """What people get who install with pip: every command works, away from the repository."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from one_process import run_in_one_process
 
 ROOT = Path(__file__).parents[2]
 TINY = ["-s", "data.train_size=100", "-s", "train.epochs=1", "-s", "sweep.seeds=1"]
@@ -46,36 +46,15 @@ COMMANDS = [
     ["compare", "quickstart"],
     ["schema"],
 ]
-RUNNER = """
-import json, sys
-from bnexp.cli.app import main
-
-for words in json.load(sys.stdin):
-    sys.argv = ["bnexp", *words]
-    try:
-        main()
-    except SystemExit as stop:
-        assert not stop.code, words
-    print("\\f")
-"""
-"""Runs commands one after the other, with a form feed after what each prints."""
 
 
 def check_commands(installed, folder):
-    done = subprocess.run(
-        [sys.executable, "-c", RUNNER],
-        env={**os.environ, "PYTHONPATH": str(installed)},
-        cwd=folder,
-        input=json.dumps(COMMANDS),
-        capture_output=True,
-        text=True,
-    )
+    done = run_in_one_process(COMMANDS, folder, PYTHONPATH=str(installed))
 
-    assert done.returncode == 0, done.stderr
-    unfolded = "".join(done.stderr.split())
+    unfolded = "".join(done.said.split())
     assert f"{installed}/bnexp/configs/quickstart.yaml" in unfolded
-    schema = done.stdout.split("\f\n")[len(COMMANDS) - 1]
-    assert json.loads(schema) == json.loads((folder / "bnexp.schema.json").read_text("utf-8"))
+    schema = json.loads(done.printed[-1])
+    assert schema == json.loads((folder / "bnexp.schema.json").read_text("utf-8"))
 
 
 def test_it_works_from_the_package_alone(as_installed, tmp_path):
