@@ -12,7 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+if TYPE_CHECKING:
+    import ctypes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -262,3 +265,35 @@ def read_peak_memory() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+_MOST_KEPT = 2**31 - 1
+_LARGEST_PIECE = 32 * 2**20
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_memory() -> None:
+    """Makes this process keep the memory that it frees, and use it again, if its C library can.
+
+    By default glibc gives large pieces back, and the system then fills every page with zeros
+    before it is used again: of a training step on the CPU that took a fifth of the time.
+    Only pieces above 32 MiB, the most that glibc allows, still come and go.
+    """
+    if library := _load_glibc():
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST_PIECE)
+        library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+def give_freed_memory_back() -> None:
+    """Gives the system what `keep_freed_memory` has kept."""
+    if library := _load_glibc():
+        library.malloc_trim(0)
+
+
+def _load_glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

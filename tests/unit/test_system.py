@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -58,3 +59,37 @@ def test_the_work_of_a_process_that_dies_is_done_by_this_one(three_cores, moment
         return item
 
     assert map_on_cores(work, range(10)) == [*range(10)]
+
+
+USES_MEMORY_AGAIN = """
+import ctypes, resource, sys
+import numpy as np
+from bnexp.system import give_freed_memory_back, keep_freed_memory
+
+def count_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    pieces = [np.ones(2**18) for _ in range(32)]
+    del pieces
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+[count_faults() for _ in range(3)]
+faults = [count_faults()]
+keep_freed_memory()
+count_faults()
+faults.append(count_faults())
+give_freed_memory_back()
+faults.append(count_faults())
+print(*faults)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's memory")
+def test_memory_that_is_freed_is_used_again_without_asking_the_system_until_it_is_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", USES_MEMORY_AGAIN], capture_output=True, text=True, check=True
+    )
+
+    by_default, kept, given_back = map(int, done.stdout.split())
+    pages = 32 * 8 * 2**18 // os.sysconf("SC_PAGE_SIZE")
+    assert min(by_default, given_back) > pages / 2
+    assert kept < pages / 20

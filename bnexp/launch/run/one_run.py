@@ -29,7 +29,7 @@ from bnexp.models.file.trust import trusting_files
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.predictions import MOST_CLASSES_OF_A_DATASET
-from bnexp.system import is_out_of_memory
+from bnexp.system import is_out_of_memory, keep_freed_memory
 from bnexp.training.answers import Answers
 from bnexp.training.loop import StoppedError, Training
 from bnexp.training.machine.conditions import describe_conditions
@@ -271,7 +271,7 @@ class _Attempt:
 
 
 def prepare_device(run: PlannedRun) -> torch.device:
-    """Sets PyTorch for a run, its thread count among it, and returns the run's device.
+    """Sets PyTorch and this process's memory for a run, and returns the run's device.
 
     Raises:
         UsageError: This machine has no such device.
@@ -279,6 +279,8 @@ def prepare_device(run: PlannedRun) -> torch.device:
     train = run.spec.config.train
     device = resolve_device(run.device or train.device)
     make_deterministic(device, train.threads or run.threads, train.compile)
+    if device.type == "cpu":
+        keep_freed_memory()
     return device
 
 

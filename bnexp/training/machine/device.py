@@ -87,6 +87,7 @@ def read_peak_memory(device: torch.device) -> int:
 
 
 def free_memory() -> None:
-    """Gives the GPU memory that is not in use back, for other processes on the same GPU."""
+    """Gives the memory that is not in use back, the GPU's too, for other processes."""
+    system.give_freed_memory_back()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
