@@ -66,6 +66,8 @@ TESTS = {
         "tests/integration/test_data_commands.py",
     ],
 }
+TABLE_STEP = 500
+"""Of the mutants of a large table, one in so many is listed; else nothing but it would be drawn."""
 COMPARISONS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -215,7 +217,13 @@ def list_mutants(file: Path) -> list[Mutant]:
         starts.append(starts[-1] + len(line))
     original = compile(text, str(file), "exec")
     found = {}
-    for node, function, variant in walk(ast.parse(text)):
+    tree = ast.parse(text)
+    thinned, seen = find_tables(tree), 0
+    for node, function, variant in walk(tree):
+        if any(node.lineno in lines for lines in thinned):  # type: ignore[attr-defined]
+            seen += 1
+            if seen % TABLE_STEP:
+                continue
         begin = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         new = ast.unparse(ast.fix_missing_locations(variant))
@@ -233,6 +241,16 @@ def list_mutants(file: Path) -> list[Mutant]:
         line = text.splitlines()[node.lineno - 1].strip()  # type: ignore[attr-defined]
         found[begin, end, new] = Mutant(name, *lines, function, line, old, new, changed)
     return list(found.values())
+
+
+def find_tables(tree: ast.Module) -> list[range]:
+    """Returns the lines of large tables: statements of over a thousand constants."""
+    return [
+        range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        and sum(isinstance(node, ast.Constant) for node in ast.walk(statement)) > 1000
+    ]
 
 
 def code_of(code: CodeType) -> tuple[object, ...]:

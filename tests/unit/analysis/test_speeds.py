@@ -73,8 +73,9 @@ def test_runs_that_do_not_say_when_they_started_took_no_turns(created):
     assert compare_runs(runs).cells[1].speed_obstacle == "out of turn"
 
 
-def test_one_run_of_each_is_too_few():
-    assert obstacle("a0 b0") == "few runs"
+@pytest.mark.parametrize("order", ["a0 b0", "a0 b0 a1", "a0 b0 b1"])
+def test_one_run_of_either_is_too_few(order):
+    assert obstacle(order) == "few runs"
 
 
 @pytest.mark.parametrize("speeds", [(1000, 500, 1199, 500), (1000, 500, 1000, 599)])

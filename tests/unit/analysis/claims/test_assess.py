@@ -496,3 +496,22 @@ def test_runs_without_the_metric_are_neither_stable_nor_unstable():
 
     assert result.verdict == "inconclusive"
     assert "no seed of the treatment has a figure" in result.obstacle.text
+
+
+@pytest.mark.parametrize(
+    ("known", "images"),
+    [
+        ({"dataset.train_images": 9000, "dataset.test_images": 2000}, (8500, 2000)),
+        ({"dataset.train_images": 9000}, None),
+        ({"dataset.test_images": 2000}, None),
+    ],
+)
+def test_the_pictures_are_counted_if_both_numbers_are_known(known, images):
+    claims, settings = (claim(),), {"data.val_size": 500}
+    records = [
+        replace(run, environment={**run.environment, **known})
+        for name, values in (("norm=none", NONE), ("norm=batch", shifted(0.05)))
+        for run in cell(name, values, claims, settings={**settings, "model.norm": name[5:]})
+    ]
+
+    assert only(compare_runs(records)).images == images

@@ -4,11 +4,13 @@ import random
 from math import sqrt
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtr
 
+from bnexp.analysis.stats.look_levels import NOMINAL
 from bnexp.analysis.stats.looks import LEVELS, nominal_level, overall_p
 from bnexp.config.sweep.looks import planned_looks
 
@@ -109,3 +111,14 @@ def test_levels_and_p_values_are_each_others_inverse(test, level):
 
 def test_looks_that_are_not_in_the_table_are_paid_for_one_by_one():
     assert overall_p(0.001, (3, 7, 19), "paired") == pytest.approx(0.003)
+
+
+def test_each_number_of_the_table_continues_its_row():
+    steps = np.log(LEVELS)
+    for design, levels in NOMINAL.items():
+        row = np.log(levels)
+        for place in range(len(row)):
+            others = sorted(set(range(len(row))) - {place}, key=lambda one: abs(one - place))[:3]
+            expected = np.polyval(np.polyfit(steps[others], row[others], 2), steps[place])
+            # A wrong digit in a first place is a factor of 2 or more; 0.21 is chance at 1 in 2,000.
+            assert abs(row[place] - expected) < 0.3, (design, place)
