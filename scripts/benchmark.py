@@ -26,6 +26,7 @@ from benchmarks.report import (
 
 SUBJECTS = (
     "training",
+    "verdict",
     "steps",
     "norms",
     "diagnostics",

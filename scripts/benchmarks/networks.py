@@ -147,8 +147,8 @@ TUTORIAL_CONFIG = {
 NETWORKS = {
     network.name: network
     for network in (
-        Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.05, 6000, 2000, 3),
-        Network("vgg", {"name": "vgg", "depth": 11, "norm": "batch"}, build_vgg, 0.02, 640, 200, 2),
+        Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.005, 6000, 2000, 3),
+        Network("vgg", {"name": "vgg", "depth": 11, "norm": "batch"}, build_vgg, 0.01, 640, 200, 2),
         Network("resnet20", {"name": "resnet", "depth": 20, "norm": "batch"}, build_resnet20, 0.05,
                 1280, 400, 2),
     )

@@ -1,5 +1,6 @@
 """A short round of scripts/benchmark.py, for its checks and not for its times."""
 
+import argparse
 import json
 import sys
 from dataclasses import replace
@@ -149,6 +150,60 @@ def test_plain_networks_are_those_of_the_configs(training):
 def test_every_part_of_a_step_takes_time(find_figures):
     steps = find_figures("steps", "--images", 200, "--rounds", 1)["steps"]
     assert all(seconds > 0 for own in steps.values() for seconds in own), steps
+
+
+@pytest.fixture
+def verdict(training):
+    from benchmarks import verdict
+
+    return verdict
+
+
+def test_planned_looks_have_the_power_of_the_fixed_seeds(verdict):
+    fixed, planned, seeds = verdict.compare_designs()
+    assert planned == pytest.approx(fixed, abs=0.01)
+    assert verdict.FEWEST < seeds < verdict.FIXED
+
+
+@pytest.fixture
+def decided(verdict):
+    """What a side decided after so many seconds and seeds."""
+
+    def decide(seconds, seeds=8, shift=0.0, ending="supported"):
+        control = [0.3 + shift + 0.01 * (seed % 3) for seed in range(seeds)]
+        treatment = [value + 0.01 + 0.005 * (seed % 2) for seed, value in enumerate(control)]
+        accuracies = {"control": control, "treatment": treatment}
+        return [verdict.Decided(seconds, ending, accuracies)]
+
+    return decide
+
+
+@pytest.fixture
+def report(verdict):
+    network = verdict.build_network(5000, 2000, 4)
+    options = argparse.Namespace(jobs="auto", rounds=1)
+    return lambda found: verdict.report(network, found, [], options)
+
+
+def test_the_factors_of_a_verdict_multiply(report, decided):
+    found = report({"usual": decided(120.0), "one": decided(40.0), "cores": decided(30.0),
+                    "looks": decided(20.0, 5)})  # fmt: skip
+    assert [row[1].split()[0] for row in found.tables[1].rows] == ["3.00", "1.33", "1.50", "6.00"]
+    assert "Goal: 5 times as fast as the usual loop: met." in found.notes
+    assert found.problems == []
+
+
+def test_a_verdict_that_stays_open_is_a_problem(report, decided):
+    found = report({"usual": decided(120.0), "one": decided(40.0), "cores": decided(30.0),
+                    "looks": decided(20.0, 10, ending="inconclusive")})  # fmt: skip
+    assert found.problems == ["looks ended undecided: inconclusive"]
+
+
+def test_sides_that_decide_about_other_networks_are_a_problem(report, decided):
+    found = report({"usual": decided(120.0, shift=0.1), "one": decided(40.0),
+                    "cores": decided(30.0), "looks": decided(20.0, 5)})  # fmt: skip
+    assert all("differ by more than noise" in problem for problem in found.problems)
+    assert len(found.problems) == 2
 
 
 @pytest.mark.slow
