@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from forks import wait_until
@@ -94,55 +95,49 @@ def test_with_fail_fast_a_failure_saves_the_runs_in_progress_and_begins_no_other
     assert not runs[3].folder.path.exists()
 
 
-BROKEN_NORM = '''
-from typing import Literal
-from bnexp.norms import NormConfig
+BROKEN_NORM = """
+from bnexp.norms.rms.layer import RmsNorm
 
-class BrokenConfig(NormConfig):
-    """Fails in the forward pass.
+def fail(*_):
+    raise RuntimeError("the norm is broken")
 
-    Formula: none.
-
-    Training: raises an error.
-
-    Evaluation: as in training.
-
-    Shapes: any, kept.
-
-    Parameters: none.
-
-    Variance: none.
-
-    Source: none.
-    """
-    name: Literal["broken"] = "broken"
-
-    def build(self, num_features, dimensions=2):
-        import torch
-        class Broken(torch.nn.Module):
-            def forward(self, inputs):
-                raise RuntimeError("the norm is broken")
-        return Broken()
-'''
+RmsNorm.forward = fail
+"""
 
 
-def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(started_bnexp, tmp_path):
-    (tmp_path / "broken_norm.py").write_text(BROKEN_NORM)
-    info = tmp_path / "broken_norm-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-norm\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[bnexp.norms]\nbroken = broken_norm:BrokenConfig\n")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_fails_is_told_logged_and_does_not_stop_the_others(jobs, forks, tmp_path):
     plan(tmp_path)
-    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    grid = "sweep.grid={model.norm.name: [broken, none, batch]}"
+    grid = "sweep.grid={model.norm.name: [rms, none, batch]}"
+    words = ("train", "c.yaml", "--jobs", jobs, "-s", grid)
 
-    done = started_bnexp("train", "c.yaml", "-s", grid, cwd=tmp_path, PYTHONPATH=paths)
+    done = forks.run(*words, cwd=tmp_path, before=BROKEN_NORM)
 
-    assert done.returncode == 1
-    log = tmp_path / "runs/many/norm=broken/seed=0/log.txt"
-    assert "failed: norm=broken seed=0: RuntimeError: the norm is broken" in done.stderr
-    assert str(log.relative_to(tmp_path)) in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 1
+    log = tmp_path / "runs/many/norm=rms/seed=0/log.txt"
+    assert "failed: norm=rms seed=0: RuntimeError: the norm is broken" in done.said
+    assert str(log.relative_to(tmp_path)) in done.said
+    assert "Traceback" not in done.said
     assert "Traceback" in log.read_text()
-    assert "1 failed, 2 finished" in done.stderr
-    assert "1 failed" in started_bnexp("compare", cwd=tmp_path).stdout
+    assert "1 failed, 2 finished" in done.said or "2 finished, 1 failed" in done.said
+    assert "1 failed" in forks.complete("compare", cwd=tmp_path).stdout
+
+
+def test_a_worker_holds_no_pipe_and_no_lock_of_another(tmp_path):
+    runs = plan(tmp_path, "sweep.seeds=2", "train.epochs=5", "train.checkpoint_every=null")
+    held = {}
+
+    def look(event):
+        if isinstance(event, RunProgressed) and len(held) < 2:
+            process = read_status(runs[event.index])["pid"]
+            with contextlib.suppress(OSError):
+                files = Path(f"/proc/{process}/fd").iterdir()
+                held[event.index] = {str(path.readlink()) for path in files}
+
+    assert train_in_pool(runs, react=look)[0] == {"finished": 2}
+    first, second = held[0], held[1]
+    own = [Path(name).parent for name in first ^ second if name.startswith(str(tmp_path))]
+    assert {*own} <= {run.folder.path for run in runs}
+    sockets = [{name for name in files if name.startswith("socket:")} for files in (first, second)]
+    assert len(sockets[0] - sockets[1]) == len(sockets[1] - sockets[0]) == 1
+    assert not {str(run.folder.lock) for run in runs} & first & second
