@@ -81,6 +81,14 @@ FailFastOption = Annotated[
         help="Stop as soon as a run fails; runs in progress are saved, as with Ctrl-C.",
     ),
 ]
+ProfileOption = Annotated[
+    bool,
+    typer.Option(
+        "--profile",
+        help="Say what the time of the first run goes to, and record a few of its steps for "
+        "Perfetto or TensorBoard; its results stay the same.",
+    ),
+]
 LauncherOption = Annotated[
     LauncherName,
     typer.Option(help="local, or ray for a cluster (needs the extra bnexp[ray])."),
@@ -118,6 +126,7 @@ def train(
     graph: Annotated[
         bool, typer.Option("--graph", help="Also write each network's graph for TensorBoard.")
     ] = False,
+    profile: ProfileOption = False,
 ) -> None:
     """Train one run, or every cell and seed of a sweep.
 
@@ -154,12 +163,25 @@ def train(
     if is_about_time(found.runs) and not (launcher == "local" and jobs == 1):
         jobs = 1
         say("a claim is about time, so the runs are trained one at a time")
+    if profile:
+        _check_profiling(found, is_about_time(found.runs))
     stages = find_stages(found, runs_dir, find_progress)
-    name, options = found.experiment.name, LaunchOptions(launcher, jobs, fail_fast, address, graph)
+    name = found.experiment.name
+    options = LaunchOptions(launcher, jobs, fail_fast, address, graph, profile)
     code = train_stages(name, stages, options, open_output(sys.stderr))
     _print_next(name, found.runs, runs_dir)
     if code:
         raise typer.Exit(code)
+
+
+def _check_profiling(found: Plan, has_claim_about_time: bool) -> None:
+    if has_claim_about_time:
+        raise UsageError(
+            "--profile slows a few steps down, and a claim is about time; profile a config "
+            "without that claim"
+        )
+    if all(run.action == "skip" for run in found.every):
+        say("--profile has nothing to measure: every run is done; --force trains them again")
 
 
 def plan(

@@ -22,3 +22,5 @@ class LaunchOptions:
     """Ray's address; None takes a cluster that runs, else starts one on this machine."""
     with_graph: bool = False
     """Whether each run also writes its network's graph for TensorBoard."""
+    is_profiling: bool = False
+    """Whether the first run says what its time goes to, and records a few steps."""

@@ -47,6 +47,8 @@ class PlannedRun:
     """The device that a launcher chose for it; None means `train.device`."""
     with_graph: bool = False
     """Whether to write its network's graph for TensorBoard."""
+    is_profiled: bool = False
+    """Whether to say what its time goes to, and to record a few steps."""
     source: Source | None = None
     """The run from whose last checkpoint it starts, if it extends one."""
 

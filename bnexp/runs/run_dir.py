@@ -29,7 +29,7 @@ from bnexp.runs.checkpoint_files import (
 )
 from bnexp.runs.claim_record import note_result
 from bnexp.runs.record import Scalar, State, Summary
-from bnexp.runs.seal import MANIFEST, MODEL, PREDICTIONS, Seal, write_seal
+from bnexp.runs.seal import MANIFEST, MODEL, PREDICTIONS, TRACE, Seal, write_seal
 from bnexp.runs.tensorboard_events import EVENTS
 
 STATUS = "status.json"
@@ -81,6 +81,9 @@ class RunDir:
     """What the run measured; present once it is finished or diverged."""
     predictions = _File(PREDICTIONS)
     """What the last evaluation said of each test picture; not of a diverged run."""
+    trace = _File(TRACE)
+    """A few steps operator by operator, if the run was profiled; TensorBoard's profiler asks for
+    this name."""
     manifest = _File(MANIFEST)
     """SHA-256 of the others, once the run has ended."""
     log = _File("log.txt")
@@ -151,7 +154,7 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        kept = (self.environment, self.metrics, self.predictions, self.manifest)
+        kept = (self.environment, self.metrics, self.predictions, self.trace, self.manifest)
         for path in (self.config, self.model, *kept):
             remove_or_set_aside(path)
         for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
@@ -201,6 +204,11 @@ class RunDir:
         """Writes what the last evaluation said of each test picture, before the run is sealed."""
         self.check()
         write_bytes_atomically(self.predictions, content)
+
+    def write_trace(self, content: bytes) -> None:
+        """Writes the trace of some steps, before the run is sealed."""
+        self.check()
+        write_bytes_atomically(self.trace, content)
 
     def write_summary(self, summary: Summary) -> None:
         """Seals the files, then writes the summary, whose presence means that the run ended."""

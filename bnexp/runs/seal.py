@@ -25,10 +25,11 @@ from bnexp.files import (
 MANIFEST = "manifest.json"
 PREDICTIONS = "predictions.npz"
 MODEL = "model.py"
+TRACE = "profile.pt.trace.json.gz"
 
 _SEALED = (
     "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.json", "checkpoint.pt",
-    PREDICTIONS, MODEL,
+    PREDICTIONS, MODEL, TRACE,
 )  # fmt: skip
 """Besides the summary: the others may change after the run has ended, or can be made again."""
 

@@ -14,6 +14,7 @@ from bnexp.seeding import derive_seed
 from bnexp.training.memory import count_training_bytes
 from bnexp.training.optimization.trainable import Trained
 from bnexp.training.optimization.update import build_update
+from bnexp.training.profile import UNPROFILED, Unprofiled
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
 
 
@@ -42,7 +43,13 @@ class Learner:
         self._seeders = find_seeders(model, device)
         self._update = build_update(config.optim, model, optimizer, trained)
 
-    def step(self, number: int, batch: Batch, probes: Sequence[Probe] = ()) -> StepResult:
+    def step(
+        self,
+        number: int,
+        batch: Batch,
+        probes: Sequence[Probe] = (),
+        profile: Unprofiled = UNPROFILED,
+    ) -> StepResult:
         """Does the step of this number, counted from 1, which `probes` measure."""
         self._seed(number)
         learning_rate = self.learning_rate(number)
@@ -50,7 +57,15 @@ class Learner:
             group["lr"] = learning_rate
         precision, seed = self._config.train.precision, partial(self._seed, number)
         return train_step(
-            self.model, self.optimizer, batch, precision, number, probes, self._update, seed
+            self.model,
+            self.optimizer,
+            batch,
+            precision,
+            number,
+            probes,
+            self._update,
+            seed,
+            profile,
         )
 
     def _seed(self, number: int, part: int | None = None) -> None:

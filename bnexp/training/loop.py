@@ -17,6 +17,7 @@ from bnexp.runs.metrics_log import Histogram
 from bnexp.training.answers import Answers
 from bnexp.training.evaluation import Score
 from bnexp.training.machine.device import read_peak_memory, reset_peak_memory
+from bnexp.training.profile import UNPROFILED, Unprofiled
 from bnexp.training.saving.progress import Progress
 from bnexp.training.saving.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
@@ -77,6 +78,7 @@ class Training:
         should_stop: Callable[[], bool],
         save: Callable[[Progress], None] = lambda _: None,
         progress: Progress | None = None,
+        profile: Unprofiled = UNPROFILED,
     ) -> None:
         self.config = config
         self.parts = parts
@@ -87,6 +89,7 @@ class Training:
         self._reporter = reporter
         self._should_stop = should_stop
         self._save_progress = save
+        self._profile = profile
         self._window = Window(self.progress, config.train.divergence_loss)
         self._evaluate_every = config.evaluate.every_steps
         self._saves = SaveSchedule(config.train.checkpoint_interval, self.progress.step)
@@ -135,13 +138,15 @@ class Training:
         }
         self._record(progress.epoch + 1, evaluated)
         progress.end_epoch(scalars)
-        self._reporter.epoch_done(progress.epoch, self.config.train.epochs, scalars)
+        with self._profile.part("logging"):
+            self._reporter.epoch_done(progress.epoch, self.config.train.epochs, scalars)
 
     def _train_epoch(self) -> None:
         progress, every = self.progress, self.config.train.log_every
         steps = len(self.parts.batches)
         self._window_start = time.perf_counter() - progress.window_seconds
-        for batch in self.parts.batches.epoch(progress.epoch, progress.step_in_epoch):
+        batches = self.parts.batches.epoch(progress.epoch, progress.step_in_epoch)
+        for batch in self._profile.input(batches):
             self._at_step_boundary()
             if self._is_evaluation_due():
                 self._evaluate_within_epoch()
@@ -168,17 +173,22 @@ class Training:
     def _train_step(self, batch: Batch) -> None:
         progress, number = self.progress, self.progress.step + 1
         due = [probe for probe in self.parts.probes if probe.is_due(number)]
-        result = self._learner.step(number, batch, due)
-        self._window.add(number, result, batch[1])
+        result = self._learner.step(number, batch, due, self._profile)
+        with self._profile.part("metrics"):
+            self._window.add(number, result, batch[1])
         progress.step = number
         progress.step_in_epoch += 1
         if result.measured:
-            self._record(progress.epoch + 1, *read_measured(result.measured))
-        self._reporter.progress(number, self._learner.total_steps)
+            with self._profile.part("diagnostics"):
+                measured = read_measured(result.measured)
+            self._record(progress.epoch + 1, *measured)
+        with self._profile.part("logging"):
+            self._reporter.progress(number, self._learner.total_steps)
 
     def _end_window(self) -> None:
         progress = self.progress
-        self._window.write_to(progress)
+        with self._profile.part("metrics"):
+            self._window.write_to(progress)
         self._window.clear()
         totals = progress.window_totals
         now = time.perf_counter()
@@ -204,7 +214,8 @@ class Training:
         histograms: Mapping[str, Histogram] | None = None,
     ) -> None:
         elapsed = self._elapsed()
-        self._reporter.record(self.progress.step, epoch, elapsed, scalars, histograms or {})
+        with self._profile.part("logging"):
+            self._reporter.record(self.progress.step, epoch, elapsed, scalars, histograms or {})
         self.progress.rows += 1
 
     def _at_step_boundary(self) -> None:
@@ -215,6 +226,10 @@ class Training:
             self._save()
 
     def _save(self) -> None:
+        with self._profile.part("checkpoint"):
+            self._save_now()
+
+    def _save_now(self) -> None:
         progress, started = self.progress, time.perf_counter()
         self._window.write_to(progress)
         progress.elapsed_seconds = self._elapsed()
@@ -258,7 +273,8 @@ class Training:
         is_last = prefix == "test" and self.progress.step == self._learner.total_steps
         answers = Answers() if is_last else None
         look = answers.add if answers else None
-        score = self.parts.evaluator.score(self._learner.model, images, kind, look)
+        with self._profile.part("evaluation"):
+            score = self.parts.evaluator.score(self._learner.model, images, kind, look)
         if score.loss - score.loss != 0:  # NaN or infinite
             step = self.progress.step
             raise DivergedError(step, f"the {prefix} loss was {score.loss} after step {step}")

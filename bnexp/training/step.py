@@ -16,6 +16,7 @@ from torch.nn import functional
 from bnexp.diagnostics.probe import LossOfBatch, Measured, Probe, ProbedStep, leaving_no_trace
 from bnexp.training.machine.precision import autocast
 from bnexp.training.optimization.update import Update
+from bnexp.training.profile import UNPROFILED, Unprofiled
 
 Batch = tuple[Tensor, Tensor]
 """Inputs `(N, C, H, W)` and targets `(N,)`."""
@@ -44,6 +45,7 @@ def train_step(
     probes: Sequence[Probe] = (),
     update: Update | None = None,
     seed: Callable[[int | None], None] = lambda _: None,
+    profile: Unprofiled = UNPROFILED,
 ) -> StepResult:
     """Does one optimiser step, which the given probes measure; they do not change it.
 
@@ -58,18 +60,24 @@ def train_step(
         return compute_loss(model, (batch[0][images], batch[1][images]), precision)[0]
 
     with _hooked(model, probes, compute_again) if probes else contextlib.nullcontext():
-        loss, logits = compute_loss(model, batch, precision)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with profile.part("forward"):
+            loss, logits = compute_loss(model, batch, precision)
+        with profile.part("backward"):
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
     loss, logits = loss.detach(), logits.detach()
     if not probes:
-        return StepResult(loss, logits, clipped=update())
+        with profile.part("update"):
+            return StepResult(loss, logits, clipped=update())
     learning_rate = optimizer.param_groups[0]["lr"]
     step = ProbedStep(number, model, *batch, loss, logits, learning_rate, compute_again)
-    for probe in probes:
-        probe.before_update(step)
-    clipped = update()
-    measured = {tag: value for probe in probes for tag, value in probe.after_update(step)}
+    with profile.part("diagnostics"):
+        for probe in probes:
+            probe.before_update(step)
+    with profile.part("update"):
+        clipped = update()
+    with profile.part("diagnostics"):
+        measured = {tag: value for probe in probes for tag, value in probe.after_update(step)}
     return StepResult(loss, logits, measured, clipped)
 
 

@@ -42,6 +42,25 @@ def test_row_14_the_same_command_in_another_fresh_folder_gives_the_same_bits(
     assert read_points(tmp_path / "others/many/base/seed=0") == whole[1]
 
 
+def test_a_profiled_sweep_has_the_same_bits_and_a_trace_of_its_first_run_alone(
+    forks, tmp_path, whole
+):
+    plan(tmp_path)
+
+    done = forks.run(*SWEEP, "--profile", cwd=tmp_path)
+
+    assert done.code == 0, done.said
+    assert "--profile measures the first run, base seed=0\n" in done.said
+    assert "profile of base seed=0: " in done.said
+    assert "profiler_start" not in done.said  # as PyTorch's library says
+    assert read_runs(tmp_path / "runs") == whole[0]
+    assert read_points(tmp_path / "runs/many/base/seed=0") == whole[1]
+    traces = [path.parent.name for path in tmp_path.glob("runs/**/profile.pt.trace.json.gz")]
+    assert traces == ["seed=0"]
+    assert forks.run("check", cwd=tmp_path).code == 0
+    assert "nothing to measure" in forks.run(*SWEEP, "--profile", cwd=tmp_path).said
+
+
 STOP_IN_SECOND_EPOCH = """
 import os, signal
 from bnexp.training import learner

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.run.first_look import show_first_look
+from bnexp.launch.run.profile_summary import describe_profile
 from bnexp.launch.run.recorder import RunRecorder
 from bnexp.launch.run.resume import Conditions, ResumePoint, copy_start, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
@@ -39,6 +40,7 @@ from bnexp.training.machine.device import (
     make_deterministic,
     resolve_device,
 )
+from bnexp.training.profile import UNPROFILED, Profile, Unprofiled
 from bnexp.training.saving.checkpoint import restore, write_tensors
 from bnexp.training.saving.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts, find_facts
@@ -156,8 +158,9 @@ class _Attempt:
             for warning in find_idle(config.diagnostics, learner.model, learner.total_steps):
                 recorder.say(f"warning: {warning}")
             show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
-            training = Training(config, parts, recorder, should_stop, save, progress)
-            summary = training.run()
+            with self._profiling() as profile:
+                training = Training(config, parts, recorder, should_stop, save, progress, profile)
+                summary = training.run()
             state = summary.status
         except StoppedError as error:
             state = "interrupted"
@@ -173,6 +176,33 @@ class _Attempt:
         if summary.reason:
             recorder.conclude(f"diverged: {summary.reason}")
         return state
+
+    @contextlib.contextmanager
+    def _profiling(self) -> Iterator[Unprofiled]:
+        """Gives what profiles the run, if it is to be, and says what it found, however it ends."""
+        if not self.run.is_profiled:
+            yield UNPROFILED
+            return
+        profile = Profile(self.device)
+        try:
+            yield profile
+        finally:
+            profile.stop()
+            for line in describe_profile(profile, self.run.spec.name):
+                self.recorder.say(line)
+            self._write_trace(profile)
+
+    def _write_trace(self, profile: Profile) -> None:
+        folder, say = self.run.folder, self.recorder.say
+        try:
+            if trace := profile.read_trace():
+                folder.write_trace(trace)
+                say(
+                    f"the recorded steps: {folder.trace} (open it at https://ui.perfetto.dev, or "
+                    "with TensorBoard's profiler plug-in)"
+                )
+        except OSError as error:  # the results matter more
+            say(f"warning: the recorded steps cannot be written: {error.strerror or error}")
 
     def _keep(self, answers: Answers) -> None:
         config = self.run.spec.config

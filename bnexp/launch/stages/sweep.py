@@ -36,6 +36,8 @@ class SweepTrainer:
         self._options = options
         self._can_fork = can_fork
         self._console = console
+        self._is_profiling = options.is_profiling
+        """Whether the first run is to be profiled and has not begun."""
         self._is_here = options.launcher == "local"
         self._stack = contextlib.ExitStack()
         self._stop: StopSignal | None = None
@@ -67,6 +69,8 @@ class SweepTrainer:
             return _conclude({}, self._stop, len(left), self._console)
         graph = self._options.with_graph
         runs = [replace(run, with_graph=graph) for run in [*left, *ahead]]
+        if self._is_profiling and left:
+            runs[0] = replace(runs[0], is_profiled=True)
         prepare(runs, self._say, self._is_here)
         placed = self._launcher.place(runs, len(left))
         if self._is_here:
@@ -74,6 +78,9 @@ class SweepTrainer:
         to_do = placed[: len(left)]
         for line in _announce(stage, done, to_do, self._launcher):
             print_line(self._console, line)
+        if self._is_profiling:
+            self._is_profiling = False
+            print_line(self._console, f"--profile measures the first run, {to_do[0].spec.name}")
         to_do = start_over(placed, self._say)[: len(left)]
         note_planned_claims(to_do)
         sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
