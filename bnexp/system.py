@@ -88,34 +88,63 @@ def count_usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_on_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Returns what a function returns for each item, computed by forks of this process.
+def map_on_cores(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> list[R]:
+    """Returns what a function returns for each item, computed by this process and forks of it.
 
-    There is one fork per usable core, but for this process's own; it does the work of one that
-    dies, and all of it on a system that cannot fork. What they return is pickled.
+    There is a process per usable core; each takes the next items when it is done with its last,
+    this one after it has called `meanwhile`. This process does the work of a fork that dies, and
+    all of it on a system that cannot fork. What forks return is pickled.
     """
     number = count_usable_cores() if can_fork() else 1
-    size = -(-len(items) // number) or 1
-    own, *others = [items[start : start + size] for start in range(0, len(items), size)] or [items]
-    forks = [(_fork(function, part), part) for part in others]
-    found = [*map(function, own)]
-    for (process, pipe), part in forks:
-        with pipe:
-            try:
-                found += pickle.load(pipe)
-            except (EOFError, pickle.UnpicklingError):
-                found += map(function, part)
+    size = -(-len(items) // (number * _PARTS)) or 1
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    taking, giving = os.pipe()
+    os.write(giving, b"".join(place.to_bytes(_DIGITS) for place in range(len(parts))))
+    os.close(giving)
+    forks = [_fork(function, parts, taking) for _ in range(number - 1)]
+    meanwhile()
+    found = _take_parts(function, parts, taking)
+    os.close(taking)
+    for process, pipe in forks:
+        with pipe, contextlib.suppress(EOFError, pickle.UnpicklingError):
+            found |= pickle.load(pipe)
         os.waitpid(process, 0)
+    for place, part in enumerate(parts):
+        if place not in found:
+            found[place] = [*map(function, part)]
+    return [result for place in range(len(parts)) for result in found[place]]
+
+
+_PARTS = 32
+"""Parts of the work per process: as many as keep all busy to the end."""
+_DIGITS = 4
+"""Bytes of a part's number in the pipe from which the processes take the next."""
+
+
+def _take_parts(
+    function: Callable[[T], R], parts: Sequence[Sequence[T]], taking: int
+) -> dict[int, list[R]]:
+    """Returns the results of the parts that this process was the first to take, by their number."""
+    found = {}
+    while taken := os.read(taking, _DIGITS):
+        place = int.from_bytes(taken)
+        found[place] = [*map(function, parts[place])]
     return found
 
 
-def _fork(function: Callable[[T], R], items: Sequence[T]) -> tuple[int, BinaryIO]:
+def _fork(
+    function: Callable[[T], R], parts: Sequence[Sequence[T]], taking: int
+) -> tuple[int, BinaryIO]:
     """Starts a process that writes what it found to a pipe, and returns its id and the pipe."""
     reading, writing = os.pipe()
 
     def write() -> None:
         with os.fdopen(writing, "wb") as pipe:
-            pickle.dump([*map(function, items)], pipe, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(_take_parts(function, parts, taking), pipe, pickle.HIGHEST_PROTOCOL)
 
     process = fork(write)
     os.close(writing)

@@ -5,19 +5,30 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from bnexp.runs.record import Scalar
+from bnexp.runs.record import Scalar, SharedMapping
 
 T = TypeVar("T")
 _NUMBERS = itertools.count()
+_ABSENT: Any = object()
 
 
 def differing_keys(mappings: Iterable[Mapping[str, Scalar]]) -> tuple[str, ...]:
     """Returns the keys whose values are not the same in all mappings, or missing in some."""
     mappings = distinct(mappings)
+    if len(mappings) < 2:
+        return ()
+    first, *others = mappings
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
-    return tuple(key for key in keys if len({_token(mapping, key) for mapping in mappings}) > 1)
+    return tuple(key for key in keys if any(_differs(first, other, key) for other in others))
+
+
+def _differs(one: Mapping[str, Scalar], other: Mapping[str, Scalar], key: str) -> bool:
+    mine, its = one.get(key, _ABSENT), other.get(key, _ABSENT)
+    if type(mine) is type(its):  # nearly always
+        return mine is not its and mine != its
+    return _token(one, key) != _token(other, key)
 
 
 def _token(mapping: Mapping[str, Scalar], key: str) -> tuple[bool, bool, Hashable]:
@@ -34,7 +45,16 @@ def distinct(
     Two of a kind may be left, if the keys stand in another order.
     """
     left_out = tuple(without)
-    return [*dict(_find_kind(Reference(mapping), left_out) for mapping in mappings).values()]
+    roots = [_find_root(mapping, left_out) for mapping in mappings]
+    kinds = {id(root): root for root in roots}.values()
+    return [*dict(_find_kind(Reference(kind), left_out) for kind in kinds).values()]
+
+
+def _find_root(mapping: Mapping[str, Scalar], without: tuple[str, ...]) -> Mapping[str, Scalar]:
+    """Returns what a mapping shares with others, if what it does not is left out anyway."""
+    if isinstance(mapping, SharedMapping) and mapping.own in without:
+        return mapping.shared
+    return mapping
 
 
 class Reference(Generic[T]):

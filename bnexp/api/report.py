@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,9 @@ def compare(
         UsageError: There are no such runs, cells, tags or keys.
     """
     metric = complete_tag(metric, layers)
-    every: tuple[RunRecord, ...] = read_experiments(names, Path(runs_dir))
+    every = read_experiments(
+        names, Path(runs_dir), meanwhile=lambda: import_module("scipy.special")
+    )
     if is_diagnostic(metric):
         every = measure_diagnostic([*map(read_diagnostics, every)], Question(metric, layers=layers))
     elif layers is not None:

@@ -20,6 +20,7 @@ from bnexp.runs.record import (
     STATES,
     RunRecord,
     Scalar,
+    SharedMapping,
     State,
     Summary,
     find_contradiction,
@@ -64,12 +65,17 @@ def list_experiments(runs_dir: Path) -> list[Path]:
 
 
 def read_experiments(
-    targets: Sequence[str], runs_dir: Path, *, with_config: bool = True
+    targets: Sequence[str],
+    runs_dir: Path,
+    *,
+    with_config: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[RunRecord, ...]:
     """Returns the runs of the named experiments (or paths), or of the newest one.
 
     Runs come in the order in which their cells were planned, seeds rising. Without
-    `with_config` their config and environment are not read, which takes most of the time.
+    `with_config` their config and environment are not read, which takes most of the time. If
+    there are so many that other processes help to read them, this one calls `meanwhile` first.
 
     Tuning runs are an experiment of their own, `<name>/_tune`.
 
@@ -79,7 +85,8 @@ def read_experiments(
     found = list_run_folders(targets, runs_dir)
     find_record = functools.cache(_find_claim_record)
     read = functools.partial(read_run, with_config=with_config, find_record=find_record)
-    records = map_on_cores(read, found) if len(found) > _MANY else [*map(read, found)]
+    is_many = len(found) > _MANY
+    records = map_on_cores(read, found, meanwhile) if is_many else [*map(read, found)]
     return tuple(
         sorted(records, key=lambda run: (run.experiment, run.cell_index, run.cell, run.seed))
     )
@@ -99,16 +106,16 @@ def list_run_folders(targets: Sequence[str], runs_dir: Path) -> tuple[Path, ...]
     return tuple(found)
 
 
-def _find_claim_record(cell: Path) -> ClaimRecord:
+def _find_claim_record(cell: str) -> ClaimRecord:
     """Returns the record of claims of the runs folder that holds a cell's folder."""
-    return read_record(RunDir(cell / "seed").runs_dir)
+    return read_record(RunDir(Path(cell, "seed")).runs_dir)
 
 
 def read_run(
     path: Path,
     *,
     with_config: bool = True,
-    find_record: Callable[[Path], ClaimRecord] = _find_claim_record,
+    find_record: Callable[[str], ClaimRecord] = _find_claim_record,
 ) -> RunRecord:
     """Returns the record of a run's folder; `with_config`, also its config, environment and claims.
 
@@ -116,7 +123,11 @@ def read_run(
     """
     problems: list[str] = []
     # Texts, since thousands of paths take longer than the files they lead to.
-    status_path, summary_path = f"{path}{os.sep}{STATUS}", f"{path}{os.sep}{SUMMARY}"
+    folder = str(path)
+    above, name = os.path.split(folder)
+    experiment, cell = os.path.split(above)
+    names = (os.path.split(experiment)[1], cell, name)
+    status_path, summary_path = f"{folder}{os.sep}{STATUS}", f"{folder}{os.sep}{SUMMARY}"
     status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
@@ -126,16 +137,16 @@ def read_run(
     summary = _parse_summary(summary_path, contents[SUMMARY], faults)
     if summary is None and not faults and status.get("state") in ENDED:
         faults.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
-    seal = Seal(path) if summary else None
-    known = _take_known(path, status or (seal.identity if seal else {}), problems)
+    seal = Seal(folder) if summary else None
+    known = _take_known(names, status or (seal.identity if seal else {}), status_path, problems)
     conditions: dict[str, Any] = {}
     if with_config:
         found = [] if seal else faults  # what a seal reveals is named once
-        environment_path = f"{path}{os.sep}{ENVIRONMENT}"
+        environment_path = f"{folder}{os.sep}{ENVIRONMENT}"
         contents[ENVIRONMENT] = _read(environment_path, found)
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
         conditions |= _find_later_tuning(path, known["cell"], conditions)
-        on_record, fingerprint = find_record(path.parent), known.get("fingerprint")
+        on_record, fingerprint = find_record(above), known.get("fingerprint")
         conditions["claims_on_record"] = on_record.find_claims(
             fingerprint, has_ended=summary is not None
         )
@@ -153,7 +164,7 @@ def read_run(
         is_damaged=bool(faults),
         is_silent=state == "running" and not is_held(RunDir(path).lock),
         is_outdated=state in ENDED and status.get("state") != state,
-        problems=(*problems, *faults, *_find_misplacement(path, known["seed"], known["cell"])),
+        problems=(*problems, *faults, *_find_misplacement(folder, names, known)),
         **known,
         **conditions,
     )
@@ -164,12 +175,15 @@ def _find_contradiction(path: Path, summary: Summary, config: Mapping[str, Scala
     return contradiction and f"{path / SUMMARY} contradicts itself: {contradiction}"
 
 
-def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Returns what a run says it is; the rest is taken from its folders' names."""
-    cell, digits = path.parent, path.name.removeprefix("seed=")
+def _take_known(
+    names: tuple[str, str, str], status: Mapping[str, Any], status_path: str, problems: list[str]
+) -> dict[str, Any]:
+    """Returns what a run says it is; the rest is taken from the names of its three folders."""
+    experiment, cell, run = names
+    digits = run.removeprefix("seed=")
     known: dict[str, Any] = {
-        "experiment": cell.parent.name,
-        "cell": cell.name,
+        "experiment": experiment,
+        "cell": cell,
         "seed": int(digits) if digits.isdecimal() else -1,
     }
     for key, (kind, word) in _KINDS.items():
@@ -177,17 +191,19 @@ def _take_known(path: Path, status: Mapping[str, Any], problems: list[str]) -> d
             continue
         value = status[key]
         if isinstance(value, kind) and not isinstance(value, bool):
-            known[key] = flatten(value) if value and key == "settings" else value
+            known[key] = _flatten_alike(value) if value and isinstance(value, dict) else value
         else:
-            problems.append(f"{path / STATUS}: {key} must be {word}")
+            problems.append(f"{status_path}: {key} must be {word}")
     return known
 
 
-def _find_misplacement(path: Path, seed: int, cell: str) -> Iterator[str]:
+def _find_misplacement(
+    folder: str, names: tuple[str, str, str], known: Mapping[str, Any]
+) -> Iterator[str]:
     """Yields what a run says about itself that its folders' names contradict, e.g. after a copy."""
-    for said, folder in ((f"seed={seed}", path.name), (cell, path.parent.name)):
-        if folder not in ("", "..", said):  # a relative path may not say
-            yield f"{path} holds a run whose status names it '{said}': was it copied or renamed?"
+    for said, name in ((f"seed={known['seed']}", names[2]), (known["cell"], names[1])):
+        if name not in ("", ".", "..", said):  # a relative path may not say
+            yield f"{folder} holds a run whose status names it '{said}': was it copied or renamed?"
 
 
 def _find_state(path: Path, status: Mapping[str, Any], summary: Summary | None) -> State:
@@ -328,7 +344,7 @@ def _parse_environment(path: str, content: bytes | None, problems: list[str]) ->
     }
 
 
-def _flatten(tree: dict[str, Any], own: str, holder: Any) -> dict[str, Scalar]:  # noqa: ANN401
+def _flatten(tree: dict[str, Any], own: str, holder: Any) -> Mapping[str, Scalar]:  # noqa: ANN401
     """Returns the flattened tree; what thousands of runs share is flattened once.
 
     Args:
@@ -340,12 +356,17 @@ def _flatten(tree: dict[str, Any], own: str, holder: Any) -> dict[str, Scalar]: 
     if not (isinstance(holder, dict) and type(holder.get(key)) in (int, str)):
         return flatten(tree) if tree else {}
     value, holder[key] = holder[key], None
+    return SharedMapping(_flatten_alike(tree), own, value)
+
+
+def _flatten_alike(tree: dict[str, Any]) -> dict[str, Scalar]:
+    """Returns the flattened tree, the same one for equal trees."""
     # The version of the format in which equal values, and no others, have equal bytes.
-    return {**_flatten_shared(marshal.dumps(tree, 2)), own: value}
+    return _flatten_marshalled(marshal.dumps(tree, 2))
 
 
 @functools.lru_cache(maxsize=4096)
-def _flatten_shared(tree: bytes) -> dict[str, Scalar]:
+def _flatten_marshalled(tree: bytes) -> dict[str, Scalar]:
     return flatten(marshal.loads(tree))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -167,13 +168,22 @@ class RunRecord:
 
     @functools.cached_property
     def experiment_folder(self) -> Path:
-        """The folder that holds the folder of its cell."""
-        return self.path.parent.parent
+        """The folder that holds the folder of its cell; one object for all runs in it."""
+        return _find_folder_above(os.path.split(self.path)[0])
 
     @property
     def is_running(self) -> bool:
         """Whether a process is at work on it."""
         return self.state == "running" and not self.is_silent
+
+
+@functools.lru_cache(maxsize=4096)
+def _find_folder_above(cell: str) -> Path:
+    """Returns the folder that holds a cell's folder, the same object for all cells in it."""
+    return _as_path(str(Path(cell).parent))
+
+
+_as_path = functools.lru_cache(maxsize=4096)(Path)
 
 
 def find_value(key: str, *mappings: Mapping[str, Scalar], default: Scalar = None) -> Scalar:
@@ -186,6 +196,41 @@ def find_value(key: str, *mappings: Mapping[str, Scalar], default: Scalar = None
             if name in mapping:
                 return mapping[name]
     return default
+
+
+class SharedMapping(Mapping[str, Scalar]):
+    """A flattened tree that shares all but one of its values with those of other runs.
+
+    The configs of thousands of runs differ in the seed alone: then they take hardly more memory,
+    and hardly longer to compare, than one.
+    """
+
+    __slots__ = ("_value", "own", "shared")
+
+    def __init__(self, shared: Mapping[str, Scalar], own: str, value: Scalar) -> None:
+        self.shared = shared
+        """All keys; the value of the own one is not to be used."""
+        self.own = own
+        self._value = value
+
+    def __getitem__(self, key: str) -> Scalar:
+        return self._value if key == self.own else self.shared[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shared)
+
+    def __len__(self) -> int:
+        return len(self.shared)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.shared
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SharedMapping, (self.shared, self.own, self._value)
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - as `Mapping` has it
+        """Returns the value of a key, or the default."""
+        return self._value if key == self.own else self.shared.get(key, default)
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Scalar]:  # noqa: ANN401 - any YAML or JSON

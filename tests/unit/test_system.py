@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -38,10 +39,21 @@ def three_cores(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 def test_work_is_done_by_a_process_per_core_and_comes_in_order(three_cores):
-    found = map_on_cores(lambda item: (item, os.getpid()), range(10))
+    def work(item):
+        time.sleep(0.05)  # longer than it takes to fork
+        return item, os.getpid()
+
+    found = map_on_cores(work, range(10))
 
     assert [item for item, _ in found] == [*range(10)]
     assert len({process for _, process in found}) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+def test_other_processes_work_while_this_one_does_something_else(three_cores):
+    found = map_on_cores(lambda _: os.getpid(), range(10), lambda: time.sleep(0.5))
+
+    assert os.getpid() not in found
 
 
 def test_fewer_items_than_cores_are_worked_on_too(three_cores):
@@ -54,7 +66,9 @@ def test_the_work_of_a_process_that_dies_is_done_by_this_one(three_cores, moment
     own = os.getpid()
 
     def work(item):
-        if os.getpid() != own and item == {"at first": 4, "at last": 9}[moment]:
+        if os.getpid() == own:
+            time.sleep(0.05)  # so that the others get most of the work
+        elif item == {"at first": 4, "at last": 9}[moment]:
             os.kill(os.getpid(), signal.SIGTERM)
         return item
 
