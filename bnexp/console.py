@@ -96,10 +96,14 @@ class FoldedName:
     def __init__(self, name: str, style: str = "") -> None:
         self._name, self._style = visible(name), style
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+    def measure(self) -> Measurement:
         """Returns how narrow and how wide it may be."""
         widths = [max(map(len, fold_name(self._name, width))) for width in (1, _LONGEST_NAME)]
-        return Measurement(*widths).with_maximum(options.max_width)
+        return Measurement(*widths)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Returns how narrow and how wide it may be in this console."""
+        return self.measure().with_maximum(options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields its lines."""

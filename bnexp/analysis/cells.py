@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.analysis.confounds import differing_config_keys, is_explained
+from bnexp.analysis.confounds import differing_config_keys, is_explained, unchecked_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar, Summary, find_value
 
@@ -38,6 +38,11 @@ class Cell:
         """The runs that finished or diverged, one per seed: those that a comparison stands on."""
         ended = (run for run in self.runs if run.state in ("finished", "diverged"))
         return tuple({run.seed: run for run in ended}.values())
+
+    @functools.cached_property
+    def unchecked(self) -> tuple[RunRecord, ...]:
+        """The measured runs of which nobody can tell whether they were made like the others."""
+        return unchecked_runs(self.measured)
 
 
 def group_cells(records: Sequence[RunRecord]) -> tuple[Cell, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
+from bnexp.analysis.confounds import confounding_keys, is_explained
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import Difference, Divergence, Question, Verdict
 from bnexp.analysis.stats.equivalence import equivalence_p
@@ -34,7 +34,7 @@ def contrast_with_baseline(
         **vars(found),
         p_holm=found.p,
         confounds=confounding_keys(cell.measured, baseline.measured, swept, question.metric),
-        unchecked=len(unchecked_runs((*cell.measured, *baseline.measured))),
+        unchecked=len(cell.unchecked) + len(baseline.unchecked),
         changed=_changed_keys(cell, baseline),
         p_equivalence=None if margin is None else equivalence_p(found, margin),
     )

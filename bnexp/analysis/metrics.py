@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite, nan
 from statistics import mean
 
@@ -78,8 +79,10 @@ def final_value(run: RunRecord, metric: str) -> float | None:
     summary = run.summary
     if summary is None:
         return None
-    figure = getattr(summary, metric) if metric in SUMMARY_METRICS else None
-    value = as_number(summary.final.get(metric, figure))
+    value = summary.final.get(metric)
+    if value is None and metric in SUMMARY_METRICS:
+        value = getattr(summary, metric)
+    value = as_number(value)
     if value is not None and is_accuracy(metric) and not 0 <= value <= 1:
         return None
     return value
@@ -93,8 +96,8 @@ def epoch_values(summary: Summary, metric: str) -> tuple[float, ...]:
     return _as_measured(metric, summary.history.get(metric, ()))
 
 
-def evaluated_values(summary: Summary, metric: str) -> list[tuple[float, float]]:
-    """Returns the metric at each evaluation, in order, with the time of it in epochs.
+def evaluated_values(summary: Summary, metric: str) -> Iterator[tuple[float, float]]:
+    """Yields the metric at each evaluation, in order, with the time of it in epochs.
 
     That is after each epoch, or more often if the run was evaluated every so many steps.
     """
@@ -102,12 +105,13 @@ def evaluated_values(summary: Summary, metric: str) -> list[tuple[float, float]]
     values = (summary.evaluations or {}).get(metric)
     if steps and values and length:
         times = (step / length for step in steps)
-        return list(zip(times, _as_measured(metric, values), strict=True))
-    return [(float(n), value) for n, value in enumerate(epoch_values(summary, metric), start=1)]
+        return zip(times, _as_measured(metric, values), strict=True)
+    return zip(itertools.count(1.0), epoch_values(summary, metric), strict=False)
 
 
 def _as_measured(metric: str, values: tuple[float, ...]) -> tuple[float, ...]:
-    if not ({*map(type, values)} <= {float} and all(map(isfinite, values))):
+    # A sum is finite only if all of them are, and is found faster than looking at each.
+    if not ({*map(type, values)} <= {float} and isfinite(sum(values))):
         numbers = map(as_number, values)
         values = tuple(nan if number is None else number for number in numbers)
     if values and is_accuracy(metric) and not (min(values) >= 0 and max(values) <= 1):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.confounds import differing_machine
+from bnexp.analysis.differing_keys import Reference
 from bnexp.analysis.metrics import final_value
 from bnexp.analysis.results import SpeedObstacle
 from bnexp.runs.record import RunRecord
+
+Runs = Reference[tuple[RunRecord, ...]]
+"""Those of a cell; the baseline's are looked at with every other cell's."""
 
 LARGEST_SPREAD = 1.2
 """The fastest run's images/s over the slowest's, beyond which a cell's speed says nothing."""
@@ -30,9 +33,10 @@ def find_speed_obstacle(cell: Cell, baseline: Cell, swept: Collection[str]) -> S
         return "few runs"
     if differing_machine((cell.finished, baseline.finished), swept):
         return "other machine"
-    if not _took_turns(cell.finished, baseline.finished):
+    sides = Reference(cell.finished), Reference(baseline.finished)
+    if not _took_turns(*sides):
         return "out of turn"
-    return "unsteady" if _is_unsteady(cell) or _is_unsteady(baseline) else None
+    return "unsteady" if any(map(_are_unsteady, sides)) else None
 
 
 def were_beside_others(runs: Sequence[RunRecord]) -> bool:
@@ -42,41 +46,45 @@ def were_beside_others(runs: Sequence[RunRecord]) -> bool:
     return overlap or any(run.was_beside_others for run in runs)
 
 
-def _is_unsteady(cell: Cell) -> bool:
-    speeds = [final_value(run, "images_per_second") or 0.0 for run in cell.finished]
+@functools.lru_cache(maxsize=4096)
+def _are_unsteady(runs: Runs) -> bool:
+    speeds = [final_value(run, "images_per_second") or 0.0 for run in runs.thing]
     return max(speeds) > LARGEST_SPREAD * min(speeds)
 
 
-def _took_turns(runs: Sequence[RunRecord], others: Sequence[RunRecord]) -> bool:
+def _took_turns(runs: Runs, others: Runs) -> bool:
     """Returns whether no run of either came between two that share a seed.
 
     Runs that trained at the same time did not. A run whose start is unknown took no turn.
     """
-    sides = [{run.seed: _find_span(run) for run in side} for side in (runs, others)]
-    known = sorted(span for spans in sides for span in spans.values() if span)
-    common = sides[0].keys() & sides[1].keys()
-    if not common or len(known) < sum(map(len, sides)):
+    sides = (_find_spans(runs), _find_spans(others))
+    known = sorted((*span, seed) for side in sides for seed, span in side.items() if span)
+    if len(known) < sum(map(len, sides)):
         return False
-    starts = [sorted(span[0] for spans in sides if (span := spans[seed])) for seed in common]
-    begun = [start for start, _ in known]
-    return not any(
-        end < second
-        for first, second in starts
-        for _, end in known[bisect_right(begun, first) : bisect_left(begun, second)]
-    )
+    places: dict[int, list[int]] = {}
+    for place, (_, _, seed) in enumerate(known):
+        places.setdefault(seed, []).append(place)
+    turns = [pair for pair in places.values() if len(pair) > 1]
+    return bool(turns) and not any(_came_between(known, *pair) for pair in turns)
+
+
+def _came_between(known: Sequence[tuple[datetime, datetime, int]], first: int, second: int) -> bool:
+    """Returns whether a run began after the first and ended before the second one began."""
+    start, end = known[first][0], known[second][0]
+    return any(start < begun and ended < end for begun, ended, _ in known[first + 1 : second])
+
+
+@functools.lru_cache(maxsize=4096)
+def _find_spans(runs: Runs) -> dict[int, tuple[datetime, datetime] | None]:
+    return {run.seed: _find_span(run) for run in runs.thing}
 
 
 def _find_span(run: RunRecord) -> tuple[datetime, datetime] | None:
     """Returns when a run began and about when it ended, if it says so."""
     inherited = run.environment.get("extends.elapsed_seconds")
     seconds = (final_value(run, "elapsed_seconds") or 0.0) - float(inherited or 0.0)
-    return _compute_span(str(run.environment.get("created")), seconds)
-
-
-@functools.lru_cache(maxsize=4096)  # the baseline's runs are asked with every cell
-def _compute_span(created: str, seconds: float) -> tuple[datetime, datetime] | None:
     try:
-        begun = datetime.fromisoformat(created).astimezone()
+        begun = datetime.fromisoformat(str(run.environment.get("created"))).astimezone()
         return begun, begun + timedelta(seconds=seconds)
     except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return None

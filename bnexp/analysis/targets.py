@@ -121,9 +121,10 @@ def _first_epoch(summary: Summary, metric: str, target: float) -> float | None:
 def _find_arrival(summary: Summary, metric: str, target: float) -> Interval | None:
     """Returns the evaluation before the first that reaches the target, and that one, in epochs."""
     sign = better_direction(metric) or 1
+    goal = sign * target
     before = 0.0
     for epoch, value in evaluated_values(summary, metric):
-        if sign * value >= sign * target:
+        if sign * value >= goal:
             return Interval(before, epoch)
         before = epoch
     return None

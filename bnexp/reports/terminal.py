@@ -29,9 +29,6 @@ from bnexp.reports.words.notes import describe_notes
 from bnexp.reports.words.phrases import plain
 from bnexp.reports.words.sentences import describe_cells
 
-_NO_LIMIT = 10_000
-"""Characters that hold any table, to see how many it would take."""
-
 _GAP = 2
 """Characters between two columns: the padding of one, and the box."""
 
@@ -151,8 +148,7 @@ def _tables(comparison: Comparison, view: TableView, console: Console) -> list[T
     """Returns one table if it fits, else results and costs apart, each in as many as it takes."""
     groups = (view.results, view.costs) if view.chosen is None else (view.chosen,)
     whole = (*view.names, *(column for group in groups for column in group))
-    # Each alone, since Rich measures every row again for every table.
-    widths = {id(column): _measure_alone(comparison, view, column, console) for column in whole}
+    widths = {id(column): _measure(column) for column in whole}
     if (
         sum(widths[id(column)].maximum for column in whole) + _GAP * (len(whole) - 1)
         <= console.width
@@ -168,13 +164,6 @@ def _tables(comparison: Comparison, view: TableView, console: Console) -> list[T
                 parts.append([*view.names])
             parts[-1].append(column)
     return [_table(comparison, view, columns) for columns in parts]
-
-
-def _measure_alone(
-    comparison: Comparison, view: TableView, column: Column, console: Console
-) -> Measurement:
-    room = console.options.update(width=_NO_LIMIT)
-    return console.measure(_table(comparison, view, [column]), options=room)
 
 
 def _draw(columns: Sequence[Column]) -> Table:
@@ -198,17 +187,22 @@ def _table(comparison: Comparison, view: TableView, columns: Sequence[Column]) -
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=not is_name,
-            min_width=None if is_name else _measure(column),
+            min_width=None if is_name else _measure(column).minimum,
         )
     for row in range(len(comparison.cells)):
         table.add_row(*(_content(comparison, view, column, row) for column in columns))
     return table
 
 
-def _measure(column: Column) -> int:
-    """Returns the characters of the longest line of a column that is never broken."""
+def _measure(column: Column) -> Measurement:
+    """Returns how narrow and how wide a column may be: names are broken, other lines never."""
+    if column.kind == "name":
+        rows = (column.text(row, "") for row in range(len(column.rows)))
+        found = [FoldedName(text).measure() for text in ("\n".join(column.header), *rows)]
+        return Measurement(max(one.minimum for one in found), max(one.maximum for one in found))
     lines = (plain(phrase) for row in column.rows for phrase in row)
-    return max(map(cell_len, (*column.header, *lines)))
+    width = max(map(cell_len, (*column.header, *lines)))
+    return Measurement(width, width)
 
 
 def _content(
