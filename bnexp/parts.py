@@ -7,13 +7,16 @@ through entry points.
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -37,7 +40,7 @@ class Part(BaseModel):
         strict=True,
         allow_inf_nan=False,
         validate_default=True,
-        use_attribute_docstrings=True,
+        defer_build=True,  # the whole config's validators hold those of its parts
     )
 
     docstring_headings: ClassVar[tuple[str, ...]] = ()
@@ -61,6 +64,10 @@ class Part(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - pydantic's
         super().__pydantic_init_subclass__(**kwargs)
+        # Pydantic would read and parse the source of each class by itself, which takes a second.
+        for name, text in (_read_field_docs(cls) or {}).items():
+            if field := cls.model_fields.get(name):
+                field.description = field.description or text
         if lacks := "; ".join(_find_lacks(cls)):
             raise UsageError(f"the class {cls.__module__}.{cls.__qualname__} lacks {lacks}")
 
@@ -130,7 +137,7 @@ def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
         UsageError: A registered object cannot be imported, or is not a part of the group's kind.
     """
     members = []
-    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+    for entry in sorted(list_entry_points(group), key=lambda entry: entry.name):
         plugin, fix = f"plug-in '{entry.value}' in '{group}'", "fix or uninstall that package"
         try:
             member = entry.load()
@@ -144,6 +151,17 @@ def load_plugins(group: str, base: type[P]) -> tuple[type[P], ...]:
             raise UsageError(f"{plugin} is not a {kind} with a `name: Literal[...]` field; {fix}")
         members.append(member)
     return tuple(members)
+
+
+def list_entry_points(group: str) -> EntryPoints:
+    """Returns what installed packages registered under a group."""
+    found: EntryPoints = _read_entry_points().select(group=group)
+    return found
+
+
+@functools.cache
+def _read_entry_points() -> Any:  # noqa: ANN401 - of another type in each version of Python
+    return entry_points()  # those of every group, since it reads a file of every package
 
 
 def part_name(member: type[Part]) -> str | None:
@@ -167,7 +185,7 @@ def _find_lacks(member: type[Part]) -> Iterator[str]:
         yield "a docstring"
     fields = member.model_fields.items()
     undocumented = [key for key, field in fields if key != "name" and not field.description]
-    if undocumented and _has_source(member):
+    if undocumented and _read_field_docs(member) is not None:
         yield f"a docstring under {_join(undocumented)}"
     headings = [
         f"{heading}:"
@@ -195,12 +213,42 @@ def _find_other_forms(member: type[Part]) -> Iterator[str]:
                 yield f"the form `{name}({', '.join(words)})`"
 
 
-def _has_source(member: type[Part]) -> bool:
-    """Returns whether docstrings of fields can be read: not from a class typed at a prompt."""
+def _read_field_docs(member: type[Part]) -> Mapping[str, str] | None:
+    """Returns the docstring under each field of a class; None if its source cannot be read.
+
+    That is so if it was typed at a prompt.
+    """
+    file = getattr(sys.modules.get(member.__module__), "__file__", None)
+    return _read_class_docs(file).get(member.__qualname__) if file else None
+
+
+@functools.cache
+def _read_class_docs(file: str) -> Mapping[str, Mapping[str, str]]:
+    """Returns the docstrings under the fields of all classes in a file, by their qualified name."""
     try:
-        return bool(inspect.getsource(member))
-    except (OSError, TypeError):
-        return False
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError):
+        return {}
+    return dict(_find_class_docs(tree, ""))
+
+
+def _find_class_docs(node: ast.AST, above: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    if isinstance(node, ast.ClassDef):
+        yield f"{above}{node.name}", dict(_find_docs_below(node.body))
+        above += f"{node.name}."
+    elif isinstance(node, ast.FunctionDef):
+        above += f"{node.name}.<locals>."
+    for child in getattr(node, "body", ()):
+        yield from _find_class_docs(child, above)
+
+
+def _find_docs_below(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for statement, text in pairwise(body):
+        match statement, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(doc))
+            ):
+                yield name, inspect.cleandoc(doc)
 
 
 def _join(names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ def test_a_plug_in_that_is_no_config_class_is_named(monkeypatch):
         def load(self):
             return object
 
-    monkeypatch.setattr("bnexp.parts.entry_points", lambda group: [Entry()])
+    monkeypatch.setattr("bnexp.parts.list_entry_points", lambda group: [Entry()])
     load_plugins.cache_clear()
     try:
         with pytest.raises(
