@@ -124,8 +124,7 @@ class Pool:
         """
         for slot in range(split.jobs):
             worker = self._workers.get(slot) or self._engage(slot)
-            device = choose_device(run, slot)
-            worker.give(Trial(replace(run, device=device), split.threads))
+            worker.give(Trial(replace(run, device=choose_device(run, slot)), split.threads))
         return [self._wait_for_time(self._workers[slot]) for slot in range(split.jobs)]
 
     def _wait_for_time(self, worker: _Worker) -> float:
@@ -151,7 +150,7 @@ class Pool:
                 is_told = True
                 self._tell_to_stop(ledger)
             for slot in range(jobs):
-                self._hand_out(slot, ledger, jobs)
+                self._hand_out(slot, ledger)
             busy = {w.connection: w for w in self._workers.values() if w.order}
             if not busy:
                 return
@@ -181,18 +180,17 @@ class Pool:
         for worker in self._workers.values():
             worker.send(None)
 
-    def _hand_out(self, slot: int, ledger: Ledger, jobs: int) -> None:
+    def _hand_out(self, slot: int, ledger: Ledger) -> None:
         worker = self._workers.get(slot)
-        if worker and worker.order:
-            return
-        if (taken := ledger.take()) is None:
+        if (worker and worker.order) or (taken := ledger.take()) is None:
             return
         index, run = taken
-        order = Order(index, replace(run, device=choose_device(run, slot) if jobs > 1 else None))
-        if worker is None or not worker.give(order):
-            if worker is not None:  # it died between two runs
-                self._dismiss(worker)
-            self._engage(slot).give(order)
+        order = Order(index, replace(run, device=choose_device(run, slot)))
+        if worker and worker.give(order):
+            return
+        if worker:  # it died between two runs
+            self._dismiss(worker)
+        self._engage(slot).give(order)
 
     def _read(self, worker: _Worker, ledger: Ledger) -> None:
         try:

@@ -12,6 +12,7 @@ from bnexp.launch import pace as pacing
 from bnexp.launch.engines import auto
 from bnexp.launch.engines.auto import Split, choose_jobs, choose_split, list_splits
 from bnexp.launch.engines.pool import Pool
+from bnexp.launch.engines.processes import FreshProcesses
 from bnexp.launch.pace import Pace, measure_pace
 
 ALONE, PAIR, FOUR = Split(1, 4), Split(2, 2), Split(4, 1)
@@ -207,6 +208,21 @@ def test_a_worker_that_dies_while_steps_are_timed_ends_the_trial(tmp_path, monke
     monkeypatch.setattr(pacing.StepTimer, "time_step", die)
     with closing(Pool(can_fork=True)) as pool:
         assert pool.time_steps(run, [Split(2, 1)]) == {}
+
+
+def test_if_the_server_of_forks_is_gone_workers_start_without_it(tmp_path, monkeypatch):
+    started = []
+
+    def start(processes, connection):
+        started.append(connection)
+        raise OSError
+
+    monkeypatch.setattr(FreshProcesses, "start", start)
+    (run,) = plan(tmp_path)
+    with closing(Pool(can_fork=True)) as pool:
+        os.kill(pool._processes._server, signal.SIGKILL)
+        assert pool.time_steps(run, [Split(2, 1)]) == {}
+    assert len(started) == 1
 
 
 def test_a_run_that_cannot_work_ends_the_trial(tmp_path, monkeypatch):
