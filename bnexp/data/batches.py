@@ -68,18 +68,23 @@ class ResidentImages:
         can_mirror: bool = False,
     ) -> None:
         self.device = device
-        count, self.height, self.width, _ = images.images.shape
+        count, self.height, self.width, channels = images.images.shape
         self._padding = padding
         self._row_length = self.width + padding
         self._pixels_per_image = (self.height + padding) * self._row_length
         self._pixels_before_mirrored = count * self._pixels_per_image
         self._pixels = _to_device(_lay_out(images.images, padding, can_mirror), device)
         self._labels = _to_device(images.labels, device)
+        # A crop begins at every pixel, so that taking one copies whole lines.
+        begun = len(self._pixels) - (self.height - 1) * self._row_length - self.width + 1
+        self._crops = self._pixels.as_strided(
+            (begun, self.height, self.width * channels), (channels, self._row_length * channels, 1)
+        )
         # One value per value of an image, although they repeat: short rows add slowly.
         std = torch.tensor(statistics.std, device=device)
-        pixels = self.height * self.width
-        self._scale = (1 / (255 * std)).repeat(pixels)
-        self._shift = (-torch.tensor(statistics.mean, device=device) / std).repeat(pixels)
+        mean = torch.tensor(statistics.mean, device=device)
+        self._scale = (1 / (255 * std)).repeat(self.height, self.width)
+        self._shift = (-mean / std).repeat(self.height, self.width)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -113,32 +118,27 @@ class ResidentImages:
 
         To locate all images of an epoch at once takes less time than batch by batch.
         """
-        pixels = self._take_pixels(places).to(torch.float32)
+        values = self._take(places).to(torch.float32)
         # In place: fresh memory for the result would take longer than computing it.
-        normalised = torch.addcmul(self._shift, pixels, self._scale, out=pixels)
-        inputs = normalised.view(len(places), self.height, self.width, -1).permute(0, 3, 1, 2)
+        torch.addcmul(self._shift, values, self._scale, out=values)
+        inputs = values.view(len(places), self.height, self.width, -1).permute(0, 3, 1, 2)
         return inputs, self._labels.index_select(0, indices)
 
-    def _take_pixels(self, places: Tensor) -> Tensor:
-        """Returns the crops as rows of values."""
-        if self.device.type == "mps":  # it would copy the view below, which repeats each pixel
-            rows = torch.arange(self.height, device=places.device) * self._row_length
-            columns = torch.arange(self.width, device=places.device)
-            every = places[:, None, None] + rows[:, None] + columns
-            return self._pixels.index_select(0, every.flatten()).view(len(places), -1)
-        # A crop begins at every pixel, so that taking one copies whole lines.
-        channels = self._pixels.shape[1]
-        length = self._row_length * channels
-        begun = len(self._pixels) - (self.height - 1) * self._row_length - self.width + 1
-        crops = self._pixels.as_strided(
-            (begun, self.height, self.width * channels), (channels, length, 1)
-        )
-        return crops.index_select(0, places).view(len(places), -1)
+    def _take(self, places: Tensor) -> Tensor:
+        """Returns the crops as lines: uint8 `(B, H, W·C)`."""
+        if self.device.type != "mps":
+            return self._crops.index_select(0, places)
+        # It would copy all crops before it takes some.
+        rows = torch.arange(self.height, device=places.device) * self._row_length
+        columns = torch.arange(self.width, device=places.device)
+        every = places[:, None, None] + rows[:, None] + columns
+        pixels = self._pixels.index_select(0, every.flatten())
+        return pixels.view(len(places), self.height, -1)
 
     def restore(self, inputs: Tensor) -> Tensor:
         """Returns inputs as the pixels that they were: uint8 `(N, H, W, C)`."""
         values = inputs.permute(0, 2, 3, 1)
-        pixels = (values.flatten(1) - self._shift) / self._scale
+        pixels = (values.flatten(2) - self._shift) / self._scale
         return pixels.round().clamp(0, 255).to(torch.uint8).view(values.shape)
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -190,10 +190,10 @@ class TrainingBatches:
             offsets = self._draw("crop", epoch, 2 * CROP_PADDING + 1, (count, 2))[:taken]
         if self._is_mirrored:
             mirrored = self._draw("flip", epoch, 2, (count,))[:taken].bool()
-        places = self._images.locate(order, offsets, mirrored)
+        places = torch.split(self._images.locate(order, offsets, mirrored), self._batch_size)
+        indices = torch.split(order, self._batch_size)
         for step in range(first_step, len(self)):
-            part = slice(step * self._batch_size, (step + 1) * self._batch_size)
-            yield self._images.cut(order[part], places[part])
+            yield self._images.cut(indices[step], places[step])
 
     def _draw_order(self, epoch: int) -> Tensor:
         """Returns the indices of an epoch's images, batch after batch."""
