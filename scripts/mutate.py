@@ -68,6 +68,8 @@ TESTS = {
 }
 TABLE_STEP = 500
 """Of the mutants of a large table, one in so many is listed; else nothing but it would be drawn."""
+FOR_CHECKERS = ("@dataclass(frozen=True", "if TYPE_CHECKING:")
+"""Lines that change nothing that runs as long as the type checker has nothing to say."""
 COMPARISONS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -239,6 +241,8 @@ def list_mutants(file: Path) -> list[Mutant]:
         old = ast.unparse(node)
         lines = (node.lineno, node.end_lineno)  # type: ignore[attr-defined]
         line = text.splitlines()[node.lineno - 1].strip()  # type: ignore[attr-defined]
+        if line.startswith(FOR_CHECKERS):
+            continue
         found[begin, end, new] = Mutant(name, *lines, function, line, old, new, changed)
     return list(found.values())
 

@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import stdev
@@ -363,9 +364,12 @@ def test_without_a_history_there_is_no_epoch_to_count():
     assert compare_runs(both(), Question("images_per_second")).cells[0].epochs_to_target is None
 
 
-def test_percent_as_a_target_is_refused():
-    with pytest.raises(UsageError, match=r"write 0\.7"):
-        compare_runs(both(), Question(target=70))
+@pytest.mark.parametrize(
+    ("target", "right"), [(70, "0.7"), (1.5, "0.015"), (100, "1"), (101, "0.7"), (-3, "0.7")]
+)
+def test_percent_as_a_target_is_refused(target, right):
+    with pytest.raises(UsageError, match=rf"write {re.escape(right)}$"):
+        compare_runs(both(), Question(target=target))
 
 
 def test_a_target_that_is_no_number_is_refused():

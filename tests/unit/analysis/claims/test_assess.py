@@ -515,3 +515,21 @@ def test_the_pictures_are_counted_if_both_numbers_are_known(known, images):
     ]
 
     assert only(compare_runs(records)).images == images
+
+
+@pytest.mark.parametrize("direction", ["equal", "not_lower", "not_higher"])
+def test_a_p_that_counts_two_sides_is_at_most_one(direction):
+    test = assess(shifted(0.0), direction=direction, margin=0.05).test
+
+    assert max(test.p_for, test.p_against) == 1.0
+
+
+def test_an_axis_of_two_values_has_ends():
+    claims = (
+        claim(margin=0.3, reduction=reduction("largest_stable", scale="log10", threshold=0.2)),
+    )
+    tables = {"none": {0.01: 0.5, 0.1: 0.15}, "batch": {0.01: 0.5, 0.1: 0.6}}
+
+    result = only(compare_runs(sweep(claims, tables)))
+
+    assert result.treatment.remarks == ("at the top of the axis in 6 of 6 seeds",)

@@ -180,8 +180,9 @@ def test_up_to_a_hundred_thousand_seeds_are_named(n, needed):
     assert Design((1.0,), (2,)).seeds_needed(effect) == needed
 
 
-@pytest.mark.parametrize("spread", [1e-300, 1e-320])
-def test_the_smallest_detectable_effect_scales_with_a_spread_near_the_smallest_float(spread):
+# Near the smallest float, and 2, with which four pairs have a standard error of 1.
+@pytest.mark.parametrize("spread", [2.0, 1e-300, 1e-320])
+def test_the_smallest_detectable_effect_scales_with_the_spread(spread):
     for smallest, unit in (
         (Design((spread,), (4,)).smallest_detectable(), Design((1.0,), (4,)).smallest_detectable()),
         (
