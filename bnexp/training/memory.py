@@ -44,7 +44,8 @@ class _Saved:
         self._boxes: weakref.WeakSet[_Box] = weakref.WeakSet()
 
     def pack(self, tensor: Tensor) -> _Box:
-        box = _Box(tensor)
+        # Detached, or the box would hold the graph that holds the box, and all of it for ever.
+        box = _Box(tensor.detach())
         self._boxes.add(box)
         return box
 

@@ -1,5 +1,7 @@
 """The bytes that training holds, against counts by hand."""
 
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -137,3 +139,22 @@ def test_batch_norm_holds_more_than_no_norm_and_adamw_more_than_sgd():
 def test_bf16_holds_less():
     half = train(configure(precision="bf16")).training_memory_bytes
     assert half < train(configure()).training_memory_bytes
+
+
+def list_tensors():
+    gc.collect()
+    return {id(one) for one in gc.get_objects() if issubclass(type(one), torch.Tensor)}
+
+
+def test_counting_leaves_no_tensor_behind():
+    model = Tiny()
+    optimizer = sgd(model, momentum=0.9)
+    count(model, optimizer, torch.randn(8, 2, 6, 6), 5)
+    optimizer.zero_grad()
+    before = list_tensors()
+
+    for _ in range(3):
+        count(model, optimizer, torch.randn(8, 2, 6, 6), 5)
+
+    optimizer.zero_grad()
+    assert list_tensors() == before
