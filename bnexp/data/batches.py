@@ -21,6 +21,8 @@ from bnexp.seeding import derive_seed
 
 CROP_PADDING = 4
 PIXELS_AT_ONCE = 1_000_000
+IMAGES_AT_ONCE = 256
+"""A float32 holds the sum of so many squares of 255 exactly."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class ChannelStatistics:
     @classmethod
     def of(cls, images: LabelledImages) -> ChannelStatistics:
         """Computes them from exact sums, so that no order of summing changes a bit."""
-        pixels = images.images.reshape(-1, images.images.shape[3])
-        count = len(pixels)
-        sums, squares = [0] * pixels.shape[1], [0] * pixels.shape[1]
-        for start in range(0, count, PIXELS_AT_ONCE):
-            part = pixels[start : start + PIXELS_AT_ONCE].astype(np.uint32)
-            for channel, values in enumerate(part.T):
-                sums[channel] += int(values.sum(dtype=np.int64))
-                squares[channel] += int((values * values).sum(dtype=np.int64))
+        count, height, width, channels = images.images.shape
+        values = images.images.reshape(count, -1)
+        sums, squares = np.zeros((2, values.shape[1]), np.int64)
+        size = max(1, min(IMAGES_AT_ONCE, PIXELS_AT_ONCE // (height * width)))
+        for start in range(0, count, size):
+            part = values[start : start + size].astype(np.float32)
+            sums += part.sum(0).astype(np.int64)
+            squares += np.square(part, out=part).sum(0).astype(np.int64)
+        count *= height * width
+        sums, squares = (one.reshape(-1, channels).sum(0).tolist() for one in (sums, squares))
         means = [total / (255 * count) for total in sums]
         variances = [
             (count * square - total * total) / (255 * count) ** 2
@@ -221,13 +225,17 @@ def _lay_out(
     above an image also that below the image before.
     """
     count, height, width, channels = images.shape
-    copies = (images, images[:, :, ::-1]) if can_mirror else (images,)
-    shape = (len(copies) * count, height + padding, width + padding)
+    if not padding and not can_mirror:
+        return np.ascontiguousarray(images).reshape(-1, channels)
+    shape = ((1 + can_mirror) * count, height + padding, width + padding)
     number = math.prod(shape)
     pixels = np.zeros((number + padding * (shape[2] + 1), channels), np.uint8)
-    padded = pixels[:number].reshape(*shape, channels)
-    for place, copy in enumerate(copies):
-        padded[place * count : (place + 1) * count, padding:, padding:] = copy
+    inside = pixels[:number].reshape(*shape[:2], -1)[:, padding:, padding * channels :]
+    lines = images.reshape(count, height, -1)
+    inside[:count] = lines
+    if can_mirror:
+        places = np.arange(lines.shape[2]).reshape(width, channels)
+        inside[count:] = lines.take(places[::-1].ravel(), axis=2)
     return pixels
 
 

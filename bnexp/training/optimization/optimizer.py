@@ -67,4 +67,5 @@ def _without_compiler(kind: type[AnyOptimizer]) -> type[AnyOptimizer]:
         plain = inspect.unwrap(getattr(kind, method))
         plain.__dict__.setdefault("__dynamo_disable", plain)
     step = torch.no_grad()(inspect.unwrap(kind.step))
+    step.hooked = True  # so that PyTorch does not wrap it in calls of hooks, of which we have none
     return cast("type[AnyOptimizer]", type(kind.__name__, (kind,), {"step": step}))

@@ -48,6 +48,19 @@ def test_statistics_are_numpys_mean_and_standard_deviation(images):
     assert statistics.std == pytest.approx(pixels.std((0, 1, 2)))
 
 
+def test_the_statistics_of_many_bright_images_are_exact():
+    pixels = np.full((1000, 4, 4, 1), 255, np.uint8)
+    pixels[1::2] = 0
+    pixels[0, 0, 0] = 254
+
+    statistics = ChannelStatistics.of(LabelledImages(pixels, np.zeros(1000, np.int64)))
+
+    total = 500 * 16 * 255 - 1
+    squares = (500 * 16 - 1) * 255**2 + 254**2
+    variance = (16_000 * squares - total**2) / (255 * 16_000) ** 2
+    assert statistics == ChannelStatistics((total / (255 * 16_000),), (variance**0.5,))
+
+
 def test_a_constant_channel_is_normalised_to_zero():
     constant = LabelledImages(np.full((4, 2, 2, 3), 7, np.uint8), np.zeros(4, np.int64))
     resident = ResidentImages(constant, ChannelStatistics.of(constant), CPU)
