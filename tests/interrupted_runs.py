@@ -3,7 +3,7 @@
 from bnexp.config.load import load_experiment
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.prepare import start_over
-from bnexp.launch.run.one_run import train_one
+from bnexp.launch.run.pack import train_one
 from bnexp.launch.screen.events import Said
 
 CONFIG = """\

@@ -29,6 +29,7 @@ _IGNORED = (
     "claim",
     "train.seed",
     "train.device",
+    "train.pack",
     "train.checkpoint_every",
     "evaluate.mistakes",
     "data.root",
@@ -61,12 +62,13 @@ _CODE = (*_GIT, "versions.torch", "versions.bnexp")
 _MACHINE = {
     "device": "train.device",
     "threads": "train.threads",
+    "pack": "train.pack",
     "processor": "processor",
     "platform": "platform",
 }
 """What decides how fast a run is and what it takes, each with the key that sets it on purpose."""
 
-_CIRCUMSTANCES = (*_GIT, "versions", *_MACHINE)
+_CIRCUMSTANCES = (*_GIT, "versions", *(key for key in _MACHINE if key != "pack"))
 """Keys of the environment that should not change a result, but might."""
 
 _OWN = ("created", "command", "extends")

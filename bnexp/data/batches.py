@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy as copy_shallowly
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,6 +176,12 @@ class TrainingBatches:
         self._steps = config.count_steps(len(images))
         self._seed = seed
         self._device = device
+
+    def with_seed(self, seed: int) -> TrainingBatches:
+        """Returns the batches of another seed, made from the same images in memory."""
+        other = copy_shallowly(self)
+        other._seed = seed
+        return other
 
     def __len__(self) -> int:
         """Steps of an epoch."""

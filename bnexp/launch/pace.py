@@ -16,9 +16,13 @@ from bnexp.launch.run.one_run import prepare_device
 from bnexp.launch.screen.events import say_nothing
 from bnexp.models.file.trust import trusting_files
 from bnexp.runs.record import list_evaluated_steps
-from bnexp.training.machine.device import free_memory, read_peak_memory, resolve_device
+from bnexp.training.machine.device import (
+    free_memory,
+    read_peak_memory,
+    reset_peak_memory,
+    resolve_device,
+)
 from bnexp.training.setup import build_parts
-from bnexp.training.step import train_step
 
 TRIAL_SECONDS = 0.4
 """After how long no further step is timed; the first, which warms up, does not count."""
@@ -43,7 +47,9 @@ class Pace:
     process_bytes: int
     """Memory of the process: PyTorch, the data, and what training holds; 0 if unknown."""
     device_bytes: int = 0
-    """Memory of the GPU, if it trains on one."""
+    """Memory of the GPU that a run holds, if it trains on one; not what its process takes there."""
+    has_graph: bool = False
+    """Whether the steps are repeated from a CUDA graph."""
 
     def estimate_seconds(self, run: PlannedRun) -> float:
         """Returns about how long the steps and evaluations of a run with this pace take."""
@@ -59,8 +65,11 @@ class StepTimer:
     @trusting_files()
     def __init__(self, run: PlannedRun) -> None:
         config = run.spec.config
-        self._precision = config.train.precision
         device = prepare_device(run)
+        self._bytes_before = 0
+        if device.type == "cuda":  # what other runs have left there is not its own
+            reset_peak_memory(device)
+            self._bytes_before = read_peak_memory(device)
         self.parts = build_parts(config, config.data.load(say_nothing), device)
 
     @trusting_files()
@@ -69,11 +78,10 @@ class StepTimer:
         if threads:
             torch.set_num_threads(threads)
         batches = itertools.chain.from_iterable(map(self.parts.batches.epoch, itertools.count()))
-        model, optimizer = self.parts.learner.model, self.parts.learner.optimizer
         times: list[float] = []
         for batch in itertools.islice(batches, 1 + most_steps):
             started = time.perf_counter()
-            float(train_step(model, optimizer, batch, self._precision).loss)
+            float(self.parts.learner.step(1, batch).loss)
             times.append(time.perf_counter() - started)
             if len(times) > LEAST_STEPS and sum(times[1:]) > TRIAL_SECONDS:
                 break
@@ -88,6 +96,11 @@ class StepTimer:
         seen = sum(len(logits) for logits, _ in itertools.islice(batches, EVALUATED_BATCHES))
         return (time.perf_counter() - started) / seen
 
+    def read_device_bytes(self) -> int:
+        """Returns the most memory of the GPU that its work has held at once; 0 without a GPU."""
+        device = self.parts.device
+        return read_peak_memory(device) - self._bytes_before if device.type == "cuda" else 0
+
 
 def measure_pace(run: PlannedRun) -> Pace | None:
     """Returns the pace of a run in this process.
@@ -101,14 +114,14 @@ def measure_pace(run: PlannedRun) -> Pace | None:
     except Exception:  # noqa: BLE001 - an estimate must not end the sweep
         return None
     parts = timer.parts
-    is_cuda = parts.device.type == "cuda"
     pace = Pace(
         step_seconds,
         image_seconds,
         len(parts.batches),
         sum(len(images) for images in parts.evaluation_sets.values()),
         system.read_peak_memory(),
-        read_peak_memory(parts.device) + CONTEXT_BYTES if is_cuda else 0,
+        timer.read_device_bytes(),
+        parts.learner.has_graph,
     )
     del timer, parts
     free_memory()
@@ -121,5 +134,7 @@ def count_rooms(pace: Pace, device: str) -> int:
     rooms = [size // pace.process_bytes for size in free if size and pace.process_bytes]
     if resolve_device(device).type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info()
-        rooms.append(torch.cuda.device_count() * (free_bytes // pace.device_bytes))
+        rooms.append(
+            torch.cuda.device_count() * (free_bytes // (pace.device_bytes + CONTEXT_BYTES))
+        )
     return max(1, min(rooms, default=sys.maxsize))

@@ -45,6 +45,8 @@ class PlannedRun:
     """CPU threads if `train.threads` gives no number; None means PyTorch's choice."""
     device: str | None = None
     """The device that a launcher chose for it; None means `train.device`."""
+    pack: int = 1
+    """How many runs of its cell a launcher trains at once in one process, it among them."""
     with_graph: bool = False
     """Whether to write its network's graph for TensorBoard."""
     is_profiled: bool = False

@@ -30,6 +30,7 @@ from bnexp.training.setup import (
     build_evaluator,
     choose_training_images,
     find_evaluation_order,
+    place_recalibration_images,
     shuffle,
 )
 from bnexp.wording import count, name_some
@@ -84,7 +85,6 @@ def evaluate_run(
     wanted = config.evaluate.model_copy(update={"population_statistics": tuple(kinds)})
     config = config.model_copy(update={"evaluate": wanted})
     load = functools.cache(lambda: _load_dataset(record, config.data, say))
-    train = choose_training_images(config.data, load()) if "precise" in kinds else None
     if folder is None:
         images, paths = choose_test_images(load(), config.data.test_size), None
     else:
@@ -92,7 +92,11 @@ def evaluate_run(
         paths = [files[place] for place in find_evaluation_order(len(files))]
     statistics = ChannelStatistics(frame.mean, frame.std)
     sites = config.model.find_norm_sites(frame.image_shape, len(frame.class_names))
-    evaluator = build_evaluator(config, sites, train, statistics, device)
+    recalibration = None
+    if "precise" in kinds:
+        train = choose_training_images(config.data, load())
+        recalibration = place_recalibration_images(config, train, statistics, device)
+    evaluator = build_evaluator(config, sites, recalibration)
     resident = ResidentImages(shuffle(images), statistics, device)
     return [
         _summarise(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.diagnostics.probe import Probe
 from bnexp.seeding import derive_seed
+from bnexp.training.graph import StepGraph
 from bnexp.training.memory import count_training_bytes
 from bnexp.training.optimization.trainable import Trained
 from bnexp.training.optimization.update import build_update
 from bnexp.training.profile import UNPROFILED, Unprofiled
 from bnexp.training.step import Batch, StepResult, find_seeders, train_step
+
+WARM_STEPS = 3
+"""The steps on batches of one size after which one is recorded: by then the libraries have chosen
+their kernels, and the optimiser's state is there."""
 
 
 class Learner:
@@ -42,6 +48,14 @@ class Learner:
         """How many values are trained."""
         self._seeders = find_seeders(model, device)
         self._update = build_update(config.optim, model, optimizer, trained)
+        is_cuda = device.type == "cuda"
+        self._device_rate = torch.zeros((), device=device) if is_cuda else None
+        self._is_recordable = is_cuda and not config.train.compile and not self._seeders
+        self._eager_steps: Counter[int] = Counter()
+        self._graphs: dict[int, StepGraph] = {}
+        """Both by the size of the batch: the last of an epoch may be smaller."""
+        self.graph_problem: str | None = None
+        """Why no CUDA graph can hold a step, once that was tried."""
 
     def step(
         self,
@@ -50,13 +64,18 @@ class Learner:
         probes: Sequence[Probe] = (),
         profile: Unprofiled = UNPROFILED,
     ) -> StepResult:
-        """Does the step of this number, counted from 1, which `probes` measure."""
+        """Does the step of this number, counted from 1, which `probes` measure.
+
+        The logits hold until the next step.
+        """
         self._seed(number)
-        learning_rate = self.learning_rate(number)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        self._set_learning_rate(number)
+        size = len(batch[1])
+        if size in self._graphs and not probes:
+            with profile.part("graph"):
+                return self._graphs[size].repeat(batch)
         precision, seed = self._config.train.precision, partial(self._seed, number)
-        return train_step(
+        result = train_step(
             self.model,
             self.optimizer,
             batch,
@@ -67,6 +86,35 @@ class Learner:
             seed,
             profile,
         )
+        self._eager_steps[size] += 1
+        if self._is_recordable and self._eager_steps[size] == WARM_STEPS:
+            self._record(batch)
+        return result
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether steps are repeated from a CUDA graph, but for those that probes measure."""
+        return bool(self._graphs)
+
+    def _record(self, batch: Batch) -> None:
+        """Makes a graph of the step; if that is impossible, the steps stay as they are."""
+        precision, update = self._config.train.precision, self._update
+
+        def step(batch: Batch) -> StepResult:
+            return train_step(self.model, self.optimizer, batch, precision, update=update)
+
+        try:
+            self._graphs[len(batch[1])] = StepGraph(step, batch)
+        except RuntimeError as error:  # the network may do what no graph can hold
+            self._is_recordable, self.graph_problem = False, str(error)
+            self.optimizer.zero_grad(set_to_none=True)  # they have never been computed
+
+    def _set_learning_rate(self, number: int) -> None:
+        rate: float | Tensor = self.learning_rate(number)
+        if self._device_rate is not None:  # where a graph finds it
+            rate = self._device_rate.fill_(rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def _seed(self, number: int, part: int | None = None) -> None:
         """Makes what a step draws a function of seed, number and part of the batch alone."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,20 @@ from bnexp.training.saving.save_schedule import SaveSchedule
 from bnexp.training.setup import TrainingParts
 from bnexp.training.step import Batch
 from bnexp.training.window import Window
+
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""Work that comes to a halt after each training step, with a result at its end."""
+
+
+def finish(steps: Steps[Result]) -> Result:
+    """Does the work to its end without a halt, and returns its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 class Reporter(Protocol):
@@ -102,6 +116,10 @@ class Training:
         Raises:
             StoppedError: `should_stop` said so; the run has been saved.
         """
+        return finish(self.steps())
+
+    def steps(self) -> Steps[Summary]:
+        """Does what `run` does, but yields after each step, so that other runs can do theirs."""
         reset_peak_memory(self.parts.device)
         self._start = time.perf_counter()
         diverged = None
@@ -111,7 +129,7 @@ class Training:
             if not self.progress.window_totals[2]:
                 self._check_losses()
             while self.progress.epoch < self.config.train.epochs:
-                self._run_epoch()
+                yield from self._run_epoch()
             if not self.progress.final:
                 self._evaluate_on_training_images()
             if self.answers is None:  # it was cut off after its last evaluation
@@ -121,9 +139,9 @@ class Training:
         self._save()
         return self._summarise(diverged)
 
-    def _run_epoch(self) -> None:
+    def _run_epoch(self) -> Steps[None]:
         progress = self.progress
-        self._train_epoch()
+        yield from self._train_epoch()
         self._at_step_boundary()
         self._check_buffers()
         evaluated = self._evaluate_all()
@@ -141,7 +159,7 @@ class Training:
         with self._profile.part("logging"):
             self._reporter.epoch_done(progress.epoch, self.config.train.epochs, scalars)
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self) -> Steps[None]:
         progress, every = self.progress, self.config.train.log_every
         steps = len(self.parts.batches)
         self._window_start = time.perf_counter() - progress.window_seconds
@@ -155,6 +173,7 @@ class Training:
             # A few remaining steps join the row before them: alone they would be mostly noise.
             if left == 0 or (progress.step_in_epoch % every == 0 and left >= every / 2):
                 self._end_window()
+            yield
 
     def _is_evaluation_due(self) -> bool:
         """Returns whether to evaluate before the next step; after an epoch that has been done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -28,6 +29,22 @@ from bnexp.training.population import Evaluator
 from bnexp.training.saving.progress import NetworkFrame
 
 
+@dataclass(frozen=True, eq=False)
+class RunImages:
+    """The images that a run works with; none of it changes while it trains."""
+
+    statistics: ChannelStatistics
+    """Of the training images used."""
+    batches: TrainingBatches
+    """Those of any seed."""
+    evaluation_sets: dict[str, ResidentImages]
+    """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
+    plain_training: ResidentImages
+    """As many training images as there are test images, evenly chosen, without augmentation."""
+    recalibration: ResidentImages | None
+    """Training images without augmentation, for `precise` statistics; None without them."""
+
+
 @dataclass(frozen=True)
 class TrainingParts:
     """What a run works with; all of it is on `device`."""
@@ -37,12 +54,19 @@ class TrainingParts:
     batches: TrainingBatches
     frame: NetworkFrame
     evaluator: Evaluator
-    evaluation_sets: dict[str, ResidentImages]
-    """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
-    plain_training_images: ResidentImages
-    """As many training images as there are test images, evenly chosen, without augmentation."""
+    images: RunImages
     probes: tuple[Probe, ...]
     """The config's diagnostics, in its order."""
+
+    @property
+    def evaluation_sets(self) -> dict[str, ResidentImages]:
+        """By tag prefix: `val` (if there is one) and `test`, evaluated after each epoch."""
+        return self.images.evaluation_sets
+
+    @property
+    def plain_training_images(self) -> ResidentImages:
+        """As many training images as there are test images, without augmentation."""
+        return self.images.plain_training
 
 
 def check_against_dataset(config: ExperimentConfig, dataset: Dataset) -> list[str]:
@@ -97,13 +121,51 @@ def check_against_facts(config: ExperimentConfig, facts: DatasetFacts) -> list[s
 
 
 def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> TrainingParts:
-    """Builds everything that the loop needs.
+    """Builds everything that the loop needs; runs of a cell at the same time share the images.
 
     Images are normalised with the mean and standard deviation of the training images used.
 
     Raises:
         DataError: The dataset has fewer images than the config asks for, or too few of a class.
     """
+    images = _share_images(config, dataset, device)
+    sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
+    model = _build_model(config, dataset, device)
+    trained = choose_trained(model, config.train, sites)
+    spared = _find_norm_parameters(model)
+    optimizer = build_optimizer(config.optim, model, spared, trained.parameters)
+    batches = images.batches.with_seed(config.train.seed)
+    frame = NetworkFrame(
+        image_shape=dataset.image_shape,
+        class_names=dataset.class_names,
+        mean=images.statistics.mean,
+        std=images.statistics.std,
+    )
+    return TrainingParts(
+        device=device,
+        learner=Learner(config, model, optimizer, device, len(batches), trained),
+        batches=batches,
+        frame=frame,
+        evaluator=build_evaluator(config, sites, images.recalibration),
+        images=images,
+        probes=tuple(one.build(model, len(batches)) for one in config.diagnostics),
+    )
+
+
+_SHARED: WeakValueDictionary[tuple[object, ...], RunImages] = WeakValueDictionary()
+
+
+def _share_images(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> RunImages:
+    """Returns the images of a run, which depend on no seed, as another run has them now if any."""
+    key = (dataset.fingerprint, config.data, config.evaluate, device)
+    if (images := _SHARED.get(key)) is None:
+        images = _SHARED[key] = _place_images(config, dataset, device)
+        if device.type == "cuda":  # others use them on other streams
+            torch.cuda.current_stream(device).synchronize()
+    return images
+
+
+def _place_images(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> RunImages:
     data = config.data
     train_indices, val_indices = choose_images(dataset, data.train_size, data.val_size)
     train = dataset.train.subset(train_indices)
@@ -113,30 +175,17 @@ def build_parts(config: ExperimentConfig, dataset: Dataset, device: torch.device
     evaluation = {**({"val": dataset.val} if dataset.val else {}), "test": test}
     if len(val_indices):
         evaluation = {"val": dataset.train.subset(val_indices), **evaluation}
-    sites = config.model.find_norm_sites(dataset.image_shape, len(dataset.class_names))
-    model = _build_model(config, dataset, device)
-    trained = choose_trained(model, config.train, sites)
-    spared = _find_norm_parameters(model)
-    optimizer = build_optimizer(config.optim, model, spared, trained.parameters)
-    batches = TrainingBatches(train, statistics, data, config.train.seed, device)
-    frame = NetworkFrame(
-        image_shape=dataset.image_shape,
-        class_names=dataset.class_names,
-        mean=statistics.mean,
-        std=statistics.std,
-    )
-    return TrainingParts(
-        device=device,
-        learner=Learner(config, model, optimizer, device, len(batches), trained),
-        batches=batches,
-        frame=frame,
-        evaluator=build_evaluator(config, sites, train, statistics, device),
+    return RunImages(
+        statistics=statistics,
+        batches=TrainingBatches(train, statistics, data, config.train.seed, device),
         evaluation_sets={
             prefix: ResidentImages(shuffle(images), statistics, device)
             for prefix, images in evaluation.items()
         },
-        plain_training_images=ResidentImages(shuffle(train.subset(chosen)), statistics, device),
-        probes=tuple(one.build(model, len(batches)) for one in config.diagnostics),
+        plain_training=ResidentImages(shuffle(train.subset(chosen)), statistics, device),
+        recalibration=place_recalibration_images(config, train, statistics, device)
+        if "precise" in config.evaluate.population_statistics
+        else None,
     )
 
 
@@ -145,18 +194,20 @@ def choose_training_images(data: DatasetConfig, dataset: Dataset) -> LabelledIma
     return dataset.train.subset(choose_images(dataset, data.train_size, data.val_size)[0])
 
 
-def build_evaluator(
+def place_recalibration_images(
     config: ExperimentConfig,
-    sites: Sequence[NormSite],
-    train: LabelledImages | None,
+    train: LabelledImages,
     statistics: ChannelStatistics,
     device: torch.device,
+) -> ResidentImages:
+    """Returns the training images that `precise` statistics are taken from."""
+    return ResidentImages(shuffle(train, config.evaluate.precise_images), statistics, device)
+
+
+def build_evaluator(
+    config: ExperimentConfig, sites: Sequence[NormSite], recalibration: ResidentImages | None
 ) -> Evaluator:
-    """Returns what scores a network with these norms; without training images, not `precise`."""
-    recalibration = None
-    if train is not None and "precise" in config.evaluate.population_statistics:
-        chosen = shuffle(train, config.evaluate.precise_images)
-        recalibration = ResidentImages(chosen, statistics, device)
+    """Returns what scores a network with these norms; `precise` only with images for it."""
     is_alone = all(site.norm.evaluates_images_alone for site in sites)
     return Evaluator(
         precision=config.train.precision,

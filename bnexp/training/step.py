@@ -69,7 +69,7 @@ def train_step(
     if not probes:
         with profile.part("update"):
             return StepResult(loss, logits, clipped=update())
-    learning_rate = optimizer.param_groups[0]["lr"]
+    learning_rate = float(optimizer.param_groups[0]["lr"])
     step = ProbedStep(number, model, *batch, loss, logits, learning_rate, compute_again)
     with profile.part("diagnostics"):
         for probe in probes:

@@ -10,6 +10,7 @@ import torch
 
 from bnexp.launch.engines.auto import choose_jobs, describe_network
 from bnexp.launch.engines.ledger import Ledger
+from bnexp.launch.engines.packing import choose_pack, find_most, gains_by_packs
 from bnexp.launch.engines.placement import (
     choose_device,
     find_experiment_threads,
@@ -19,7 +20,7 @@ from bnexp.launch.engines.placement import (
 from bnexp.launch.engines.pool import Pool
 from bnexp.launch.pace import Pace, measure_pace
 from bnexp.launch.plan import PlannedRun
-from bnexp.launch.run.one_run import train_one
+from bnexp.launch.run.pack import train_pack
 from bnexp.launch.stop import StopSignal
 from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
 from bnexp.wording import count
@@ -35,6 +36,7 @@ class LocalLauncher:
     def __init__(self, jobs: int | None = 1, can_fork: bool = False) -> None:
         self.jobs = jobs or 1
         self._is_auto = jobs is None
+        self._may_pack = False
         self._pool = None if jobs == 1 else Pool(can_fork)
         self._share: int | None = None
         self._note: str | None = None
@@ -51,7 +53,10 @@ class LocalLauncher:
         """
         is_cpu = resolve_device(runs[0].spec.config.train.device).type == "cpu"
         kept = find_experiment_threads(runs) if is_cpu else None
-        if self._pool and self._is_auto:
+        self._may_pack = self._is_auto and gains_by_packs(runs[0], self._measure)
+        if self._may_pack:
+            self.jobs, self._share, self._note = 1, kept, None
+        elif self._pool and self._is_auto:
             began = give_threads(runs, kept)
             choice = choose_jobs(began, now, kept, self._measure, self._pool.time_steps)
             self.jobs, self._share, self._slowdown = choice.jobs, choice.threads, choice.slowdown
@@ -84,13 +89,20 @@ class LocalLauncher:
         seconds = pace.estimate_seconds(runs[0]) * self._slowdown
         return max(1.0, seconds * math.ceil(len(runs) / self.jobs))
 
+    def count_at_once(self, runs: Sequence[PlannedRun]) -> int:
+        """Returns how many of these runs train at once at most."""
+        if self.jobs > 1:
+            return self.jobs
+        return min(len(runs), max(find_most(run, self._may_pack) for run in runs))
+
     def describe(self, runs: Sequence[PlannedRun]) -> str:
         """Returns the devices and, for several runs at a time, their number and threads."""
         slots = range(self.jobs if torch.cuda.is_available() else 1)
         devices = dict.fromkeys(self._name_device(run, slot) for run in runs for slot in slots)
         words = f"on {' '.join(devices)}"
         if self.jobs == 1:
-            return words
+            most = self.count_at_once(runs)
+            return f"{words}, up to {most} seeds of a cell at once" if most > 1 else words
         counts = {run.spec.config.train.threads or run.threads or DEFAULT_THREADS for run in runs}
         least, most = min(counts), max(counts)
         threads = count(most, "thread") if least == most else f"{least} to {most} threads"
@@ -119,8 +131,8 @@ class LocalLauncher:
             self._pool.train(ledger, stop, self.jobs)
             return
         while order := ledger.take():
-            index, run = order
-            train_one(run, index, ledger.notice_stop, ledger.show)
+            orders = choose_pack(order, ledger, self._may_pack, self._measure)
+            train_pack(orders, ledger.notice_stop, ledger.show)
 
     def close(self) -> None:
         """Ends the processes that it has started."""

@@ -56,6 +56,22 @@ class Ledger:
         index = self._waiting.popleft()
         return index, self.runs[index]
 
+    def find_like(self, run: PlannedRun) -> list[int]:
+        """Returns which waiting runs can train in one process with this one: those of its cell."""
+        cell, threads = run.folder.path.parent, run.threads
+        found = ((index, self.runs[index]) for index in self._waiting)
+        return [
+            index
+            for index, other in found
+            if (other.folder.path.parent, other.threads) == (cell, threads)
+        ]
+
+    def take_those(self, indices: Sequence[int]) -> list[tuple[int, PlannedRun]]:
+        """Returns these waiting runs, each with its index."""
+        for index in indices:
+            self._waiting.remove(index)
+        return [(index, self.runs[index]) for index in indices]
+
     def show(self, event: Event) -> None:
         """Counts an event and shows it."""
         if isinstance(event, RunStarted):

@@ -77,6 +77,10 @@ class RayLauncher:
         """Returns None: the machines need not be like this one."""
         return None
 
+    def count_at_once(self, _: Sequence[PlannedRun]) -> int:
+        """Returns how many runs train at once at most."""
+        return self.jobs
+
     def describe(self, runs: Sequence[PlannedRun]) -> str:
         """Returns what the cluster has, and how many runs train at a time."""
         has = f"{count(self.cpus, 'CPU')} and {count(self.gpus, 'GPU')}"

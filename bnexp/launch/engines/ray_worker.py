@@ -62,7 +62,7 @@ def train_remotely(channel: Any, index: int, run: PlannedRun, origin: Origin) ->
     try:
         if link.stop.is_set():
             return
-        from bnexp.launch.run.one_run import train_one
+        from bnexp.launch.run.pack import train_one
 
         train_one(run, index, link.stop.is_set, link.send)
     finally:

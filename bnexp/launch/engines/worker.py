@@ -61,7 +61,7 @@ def work(connection: Connection) -> None:
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.pace import StepTimer
-    from bnexp.launch.run.one_run import train_one
+    from bnexp.launch.run.pack import train_one
 
     def send(event: Event | Ready | Timed) -> None:
         # If the parent is gone, the inbox notices; the run must be saved first.

@@ -26,13 +26,12 @@ from bnexp.launch.run.recorder import RunRecorder
 from bnexp.launch.run.resume import Conditions, ResumePoint, copy_start, find_resume_point
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_nothing
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
-from bnexp.models.file.trust import trusting_files
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
 from bnexp.runs.predictions import MOST_CLASSES_OF_A_DATASET
 from bnexp.system import is_out_of_memory, keep_freed_memory
 from bnexp.training.answers import Answers
-from bnexp.training.loop import StoppedError, Training
+from bnexp.training.loop import Steps, StoppedError, Training
 from bnexp.training.machine.conditions import describe_conditions
 from bnexp.training.machine.device import (
     describe_device,
@@ -46,15 +45,14 @@ from bnexp.training.saving.progress import CheckpointMetadata, Progress
 from bnexp.training.setup import TrainingParts, build_parts, find_facts
 
 
-@trusting_files()
-def train_one(
+def train_in_steps(
     run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
-) -> State:
-    """Trains a run while no other process can, and returns how it ended.
+) -> Steps[State]:
+    """Trains a run while no other process can, with a halt after each step; its result is the end.
 
     A run that another process has finished in the meantime is left as it is. A failure is shown,
     logged and written into the run's status. `send` takes what happens, from the start of the
-    run with this `index` to its end.
+    run with this `index` to its end. Must be called within `trusting_files`.
     """
     send(RunStarted(index))
     state: State = "pending"
@@ -67,7 +65,7 @@ def train_one(
         with hold_lock(run.folder.lock, say, should_stop) as hold:
             folder = RunDir(run.folder.path, run.folder.identity, hold.check)
             recorder = RunRecorder(folder, index, send)
-            state = _train_held(replace(run, folder=folder), recorder, should_stop, say)
+            state = yield from _train_held(replace(run, folder=folder), recorder, should_stop, say)
     except GivenUpError:
         pass
     except LostLockError as error:
@@ -85,7 +83,7 @@ def _train_held(
     recorder: RunRecorder,
     should_stop: Callable[[], bool],
     say: Callable[[str], None],
-) -> State:
+) -> Steps[State]:
     """Trains a run whose folder this process holds, unless another has finished it meanwhile."""
     try:
         # Decided again: another process may have worked on it since it was planned.
@@ -100,7 +98,8 @@ def _train_held(
             return read_run(run.folder.path).state
         if action == "resume":
             run = replace(run, source=None)
-        return _Attempt(run, recorder, action == "resume").train(should_stop)
+        attempt = _Attempt(run, recorder, action == "resume")
+        return (yield from attempt.train(should_stop))
     except LostLockError:
         raise
     except Exception as error:  # noqa: BLE001 - one run's failure must not end the sweep
@@ -129,7 +128,7 @@ class _Attempt:
             # From here on it is a run that was cut off where the shorter one has ended.
             self.is_resumed, self.run = True, replace(run, source=None)
 
-    def train(self, should_stop: Callable[[], bool]) -> State:
+    def train(self, should_stop: Callable[[], bool]) -> Steps[State]:
         """Trains to the end, or until it is stopped, and returns the state it is left in."""
         run, config = self.run, self.run.spec.config
         parts = build_parts(config, self.dataset, self.device)
@@ -160,8 +159,10 @@ class _Attempt:
             show_first_look(recorder, parts, self.dataset.class_names, run.with_graph)
             with self._profiling() as profile:
                 training = Training(config, parts, recorder, should_stop, save, progress, profile)
-                summary = training.run()
+                summary = yield from training.steps()
             state = summary.status
+            if problem := parts.learner.graph_problem:
+                run.folder.say(f"the steps did without a CUDA graph: {problem}")
         except StoppedError as error:
             state = "interrupted"
             run.folder.set_state(state, step=error.step)
@@ -278,6 +279,7 @@ class _Attempt:
         return {
             **describe_environment(),
             **describe_device(self.device),
+            **({"pack": self.run.pack} if self.run.pack > 1 else {}),
             "dataset": {
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
@@ -324,7 +326,8 @@ def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exceptio
     """Says why a run failed, and records it as far as the disk allows; returns its state."""
     reason = str(error) if isinstance(error, BnexpError) else f"{type(error).__name__}: {error}"
     if is_out_of_memory(error):
-        reason = "out of memory; try a smaller data.batch_size, fewer channels or fewer --jobs"
+        fewer = "a smaller train.pack" if run.pack > 1 else "fewer --jobs"
+        reason = f"out of memory; try a smaller data.batch_size, fewer channels or {fewer}"
     elif isinstance(error, OSError):
         reason = f"{error.strerror or error}: {error.filename or run.folder.path}"
     # What fails before the folder is opened leaves its status, of whatever run, as it was.

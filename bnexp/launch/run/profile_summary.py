@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from bnexp.training.profile import REST, Profile
 from bnexp.wording import format_duration, format_percent, format_speed
 
-PARTS_OF_STEP = ("input", "forward", "backward", "update", "metrics", "diagnostics", "logging")
+GRAPH = "graph"
+"""Forward, backward and update of steps that are repeated from a CUDA graph."""
+STEP = ("forward", "backward", "update")
+PARTS_OF_STEP = ("input", GRAPH, *STEP, "metrics", "diagnostics", "logging")
 PARTS = (*PARTS_OF_STEP, "evaluation", "checkpoint", REST)
 SHOWN_OPERATORS = 8
 
@@ -30,6 +33,8 @@ def describe_profile(profile: Profile, name: str) -> Iterator[str]:
     yield f"  {'part':<12} {'share':>7} {'seconds':>9} {'per step':>11}"
     for part in PARTS:
         seconds = profile.seconds[part]
+        if part == GRAPH and not seconds:
+            continue
         per_step = f"{1e3 * seconds / steps:8.2f} ms" if part in PARTS_OF_STEP and steps else ""
         line = f"  {part:<12} {format_percent(seconds / total):>7} {seconds:9.2f} {per_step:>11}"
         yield line.rstrip()

@@ -71,6 +71,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
 def reset_peak_memory(device: torch.device) -> None:
     """Starts a new count of the peak memory, if the system can."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.reset_peak_memory_stats(device)
     else:
         system.reset_peak_memory()

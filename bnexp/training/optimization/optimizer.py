@@ -46,6 +46,7 @@ def build_optimizer(
             betas=(config.beta1, config.beta2),
             eps=config.eps,
             fused=fused,
+            capturable=devices == {"cuda"},
         )
     assert isinstance(config, SgdConfig)
     return _without_compiler(torch.optim.SGD)(

@@ -15,7 +15,7 @@ from bnexp.launch.extension import as_extension, find_source
 from bnexp.launch.notices import describe_late_claims, describe_sources
 from bnexp.launch.plan import plan_runs
 from bnexp.launch.prepare import check_conditions
-from bnexp.launch.run.one_run import train_one
+from bnexp.launch.run.pack import train_one
 from bnexp.runs import Summary, read_run
 from bnexp.runs.record import list_evaluated_steps
 from bnexp.runs.seal import Seal

@@ -18,8 +18,9 @@ from bnexp.norms import NORMS
 from bnexp.norms.batch.config import BatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
+from bnexp.training.graph import StepGraph
 from bnexp.training.initialization import initialize
-from bnexp.training.step import train_step
+from bnexp.training.step import may_draw, train_step
 
 PLACEMENTS = ("before_activation", "after_activation")
 VARIANTS = [
@@ -132,6 +133,34 @@ def test_on_cuda_two_steps_repeat_bit_for_bit(built, precision, cuda):
     first, second = train(), train()
     assert all(value.isfinite().all() for value in first.values())
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+@pytest.mark.gpu
+def test_on_cuda_a_graph_ends_with_the_bits_of_steps_without(built, cuda):
+    if any(may_draw(module) for module in built.modules()):
+        pytest.skip("no graph is made of a network that draws, or might")
+    torch.manual_seed(0)
+    batches = [
+        (draw_images(IMAGES_IN_BATCH), torch.randperm(IMAGES_IN_BATCH) % 5) for _ in range(6)
+    ]
+
+    def train(first_repeated):
+        network = copy.deepcopy(built).to(cuda, memory_format=torch.channels_last)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
+        optimizer.param_groups[0]["lr"] = torch.tensor(0.01, device=cuda)
+
+        def step(batch):
+            return train_step(network, optimizer, batch, "bf16")
+
+        for number, (images, targets) in enumerate(batches):
+            batch = images.to(cuda), targets.to(cuda)
+            if number == first_repeated:
+                step = StepGraph(step, batch).repeat
+            step(batch)
+        return network.state_dict()
+
+    graphed, eager = train(3), train(None)
+    assert all(torch.equal(value, eager[name]) for name, value in graphed.items())
 
 
 def test_evaluation_repeats_and_does_not_depend_on_the_batch(network):

@@ -176,7 +176,7 @@ def test_on_a_gpu_its_memory_and_the_trial_decide_on_the_number_of_processes(tmp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6 * 2**30, 8 * 2**30))
-    machine = Machine(device_bytes=2 * 2**30, times={ALONE: 1.0, PAIR: 1.5, Split(3, 1): 2.3})
+    machine = Machine(device_bytes=3 * 2**29, times={ALONE: 1.0, PAIR: 1.5, Split(3, 1): 2.3})
 
     choice = machine.choose(plan(tmp_path, *FREE, "train.device=cuda"))
 
