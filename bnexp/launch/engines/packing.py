@@ -6,7 +6,7 @@ evaluations and files. The first column does without CUDA graphs.
 | runs at once | 1, eager | 1 | 4 | 8 | 16 |
 |---|---|---|---|---|---|
 | CNN of two convolutions | 256 | 831 | 850 | | 1,346 |
-| ResNet-20 | 60 | 200 | 270 | 297 | |
+| ResNet-20 | 60 | 200 | 270 | 297 | 311 |
 
 In fp32, one run fills the GPU: 420 and 99 alone, 464 and 98 with 4 at once.
 """

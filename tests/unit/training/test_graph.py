@@ -7,7 +7,6 @@ from toy_training import Notes, build_dataset, configure
 from bnexp.config.optim import AdamWConfig, CosineScheduleConfig, SgdConfig
 from bnexp.diagnostics.gradient_norm.config import GradientNormConfig
 from bnexp.norms.batch.config import BatchNormConfig
-from bnexp.norms.batch.layer import BatchNorm
 from bnexp.training import learner
 from bnexp.training.loop import Training
 from bnexp.training.setup import build_parts
@@ -94,7 +93,7 @@ def test_what_no_graph_should_hold_is_trained_without(changes, cuda):
 
 
 def test_a_network_that_waits_for_the_device_is_trained_without_a_graph(cuda, monkeypatch):
-    forward = BatchNorm.forward
+    forward = torch.nn.BatchNorm2d.forward
 
     def wait(layer, inputs):
         assert inputs.sum().isfinite()  # reads it
@@ -102,7 +101,7 @@ def test_a_network_that_waits_for_the_device_is_trained_without_a_graph(cuda, mo
 
     _, _, expected = run(cuda, epochs=4)
     with monkeypatch.context() as patch:
-        patch.setattr(BatchNorm, "forward", wait)
+        patch.setattr(torch.nn.BatchNorm2d, "forward", wait)
         waiting, _, weights = run(cuda, epochs=4)
 
     assert not waiting.learner.has_graph
