@@ -58,15 +58,15 @@ def _find_least(claim: ClaimConfig) -> Callable[[int], float] | None:
 
 
 def _find_least_share_p(claim: ClaimConfig, runs: int) -> float:
-    """Returns the smallest p that shares of so many runs per side can have."""
+    """Returns the smallest p that shares of so many runs per side can have; above 1 for 1."""
     none, every, margin = Count(0, runs), Count(runs, runs), claim.margin
     match claim.direction:
         case "equal":
             return max(share_p(none, none, -margin, 1), share_p(none, none, margin, -1))
         case "not_lower":
-            return min(1.0, 2 * share_p(every, none, -margin, 1))
+            return 2 * share_p(every, none, -margin, 1)
         case "not_higher":
-            return min(1.0, 2 * share_p(none, every, margin, -1))
+            return 2 * share_p(none, every, margin, -1)
         case _:
             return fisher_least(runs)
 

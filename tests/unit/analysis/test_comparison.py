@@ -9,6 +9,7 @@ from records import build_cell, build_run, build_summary
 from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.metrics import has_epochs
 from bnexp.analysis.results import Question
 from bnexp.analysis.stats.power import Design
 from bnexp.errors import UsageError
@@ -604,3 +605,11 @@ def test_an_unknown_metric_is_refused_where_everything_diverged(history):
 def test_where_none_was_evaluated_a_loss_may_be_asked_for():
     records = [build_run("norm=none", state="diverged", history=())]
     assert compare_runs(records, Question("test/loss")).cells[0].n == 0
+
+
+def test_a_run_that_got_nowhere_says_nothing_of_what_is_measured_per_epoch():
+    begun = [build_run("norm=batch", 0, history=(0.5,)), build_run("norm=batch", 1, history=())]
+
+    assert has_epochs(begun, "test/accuracy")
+    assert not has_epochs(begun, "val/loss")
+    assert has_epochs(begun[1:], "val/loss")

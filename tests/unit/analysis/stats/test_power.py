@@ -234,3 +234,9 @@ def test_a_spread_below_zero_is_refused(spread):
         Design((spread,), (5,)).power(1.0)
     with pytest.raises(ValueError, match="standard deviation"):
         Design((1.0, spread), (5, 5)).smallest_detectable()
+
+
+def test_the_power_does_not_depend_on_which_arm_comes_first():
+    for effect in (0.5, 1.5, 3.0):
+        power = Design((1.0, 2.0), (4, 7)).power(effect)
+        assert Design((2.0, 1.0), (7, 4)).power(effect) == pytest.approx(power, rel=1e-9)
