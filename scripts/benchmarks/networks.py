@@ -144,12 +144,13 @@ TUTORIAL_CONFIG = {
     "head": "flatten",
     "norm": "batch",
 }
+VGG_CONFIG = {"name": "vgg", "depth": 11, "norm": "batch"}
+RESNET_CONFIG = {"name": "resnet", "depth": 20, "norm": "batch"}
 NETWORKS = {
     network.name: network
     for network in (
         Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.005, 6000, 2000, 3),
-        Network("vgg", {"name": "vgg", "depth": 11, "norm": "batch"}, build_vgg, 0.01, 640, 200, 2),
-        Network("resnet20", {"name": "resnet", "depth": 20, "norm": "batch"}, build_resnet20, 0.05,
-                1280, 400, 2),
+        Network("vgg", VGG_CONFIG, build_vgg, 0.01, 512, 200, 1),
+        Network("resnet20", RESNET_CONFIG, build_resnet20, 0.05, 1536, 400, 1),
     )
-}  # fmt: skip
+}

@@ -93,8 +93,13 @@ def describe_versions() -> dict[str, str | None]:
 
 
 def describe_command() -> str:
-    """Returns the command that runs this benchmark again."""
-    return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    """Returns the command that measures this again, without where it keeps the figures."""
+    words = sys.argv[1:]
+    for option in ("--json", "--into"):
+        if option in words:
+            place = words.index(option)
+            del words[place : place + 2]
+    return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *words])
 
 
 def describe_origin() -> str:

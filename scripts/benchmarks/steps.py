@@ -11,7 +11,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import wraps
@@ -45,6 +45,8 @@ METHODS: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("evaluation", Evaluator, ("score",)),
 )
 """What is timed, by part; the optimiser, the probes and the batches come on top."""
+GENERATORS = (("input", TrainingBatches, "epoch"), ("the loop", Training, "steps"))
+"""Likewise, of what works whenever the next value is asked for."""
 PARTS = ("input", "forward", "backward", "update", "metrics", "logging", "checkpoint",
          "diagnostics", "evaluation", "the loop", "before and after")  # fmt: skip
 
@@ -118,12 +120,30 @@ class Clock:
 
         return timed
 
+    def wrap_generator(
+        self, name: str, function: Callable[..., Generator[Any, None, Any]]
+    ) -> Callable[..., Generator[Any, None, Any]]:
+        """Returns a generator whose time counts for a part, that between its values apart."""
+
+        @wraps(function)
+        def timed(*arguments: Any) -> Generator[Any, None, Any]:  # noqa: ANN401
+            values = function(*arguments)
+            while True:
+                try:
+                    with self.part(name):
+                        value = next(values)
+                except StopIteration as end:
+                    return end.value
+                yield value
+
+        return timed
+
 
 @contextmanager
 def timing() -> Iterator[Clock]:
     """Puts clocks around the parts of every run inside."""
     clock = Clock()
-    build, draw = one_run.build_parts, TrainingBatches.epoch
+    build = one_run.build_parts
 
     def build_timed(*arguments: Any) -> TrainingParts:  # noqa: ANN401
         parts = build(*arguments)
@@ -132,24 +152,15 @@ def timing() -> Iterator[Clock]:
             setattr(parts.learner.optimizer, method, clock.wrap("update", original))
         return replace(parts, probes=tuple(TimedProbe(probe, clock) for probe in parts.probes))
 
-    def draw_timed(*arguments: Any) -> Iterator[Any]:  # noqa: ANN401
-        batches = draw(*arguments)
-        while True:
-            with clock.part("input"):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
-
     with ExitStack() as patches:
         for part, owner, names in METHODS:
             for name in names:
                 timed = clock.wrap(part, getattr(owner, name))
                 patches.enter_context(mock.patch.object(owner, name, timed))
         patches.enter_context(mock.patch.object(one_run, "build_parts", build_timed))
-        patches.enter_context(mock.patch.object(TrainingBatches, "epoch", draw_timed))
-        run = clock.wrap("the loop", Training.run)
-        patches.enter_context(mock.patch.object(Training, "run", run))
+        for part, owner, name in GENERATORS:
+            timed = clock.wrap_generator(part, getattr(owner, name))
+            patches.enter_context(mock.patch.object(owner, name, timed))
         yield clock
         clock.switch()
 

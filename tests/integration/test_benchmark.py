@@ -152,6 +152,19 @@ def test_every_part_of_a_step_takes_time(find_figures):
     assert all(seconds > 0 for own in steps.values() for seconds in own), steps
 
 
+@pytest.mark.parametrize(
+    ("asked", "slowdown", "precisions"),
+    [(None, 1.0, ["fp32", "bf16"]), (None, 10.0, ["fp32"]), ("bf16", 10.0, ["fp32", "bf16"])],
+)
+def test_bf16_is_measured_if_it_is_fast_or_asked_for(
+    training, monkeypatch, asked, slowdown, precisions
+):
+    monkeypatch.setattr(training, "measure_bf16_slowdown", lambda: slowdown)
+    found, notes = training.choose_precisions(asked)
+    assert [*found] == precisions
+    assert len(notes) == (precisions == ["fp32"])
+
+
 @pytest.fixture
 def verdict(training):
     from benchmarks import verdict
