@@ -14,6 +14,9 @@ turns in random order within each round.
   evaluations of bnexp.
 - bnexp fp32 again: bnexp fp32 once more. That their ratio is not 1 is noise.
 
+The C library keeps freed memory for all sides, as it does in bnexp's processes: a step of the
+usual loop by itself takes longer.
+
 The benchmark checks itself: each side must have trained the pictures that its time is divided
 by, the accuracies must agree, and no side may be faster than the floor.
 """
@@ -41,6 +44,7 @@ from benchmarks.sides.floor import floor_side
 from benchmarks.sides.outcome import Outcome, Side, time_run
 from benchmarks.sides.usual import usual_side
 from bnexp.config.train import SLOW_BF16
+from bnexp.system import keep_freed_memory
 from bnexp.training.machine.precision import measure_bf16_slowdown
 from bnexp.wording import count
 
@@ -77,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> Report:
     """Trains all sides in turns, and checks them."""
+    # bnexp sets it for its process, and it cannot be undone: all sides have it, from the start.
+    keep_freed_memory()
     precisions, notes = choose_precisions(options.precision)
     if find_spec("lightning") is None:
         notes.append("Without Lightning, which is not installed: `pip install 'bnexp[bench]'`.")
