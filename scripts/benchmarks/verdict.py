@@ -79,8 +79,8 @@ class Decided:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this benchmark."""
-    parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--test-images", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=2500)
+    parser.add_argument("--test-images", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--jobs", default="auto", help="what bnexp is given on every core")
     parser.add_argument("--rounds", type=int, default=1)
@@ -268,7 +268,7 @@ def build_verdict_config(
         "sweep": {"seeds": seeds, "grid": {key: [*RATES.values()]}},
         "claim": {
             "statement": "the larger learning rate gives another accuracy",
-            "source": "a pilot of this benchmark",
+            "source": "16 seeds of a pilot: 0.84 points, 1.5 standard deviations",
             **{arm: {key: rate} for arm, rate in RATES.items()},
             "direction": "higher",
             "margin": MARGIN,
