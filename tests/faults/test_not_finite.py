@@ -72,6 +72,8 @@ def test_row_07_what_is_not_finite_ends_its_run_as_diverged_there_and_no_other(
         return (spoil if steps == SPOILED else TRAIN_STEP)(*arguments)
 
     monkeypatch.setattr(learner, "train_step", train_step)
+    # Its steps are no run's.
+    monkeypatch.setattr("bnexp.launch.engines.launcher.measure_pace", lambda run: None)
     (tmp_path / "c.yaml").write_text(CONFIG)
     experiment = load_experiment(tmp_path / "c.yaml", ["sweep.seeds=2"])
     planned = plan_runs(experiment, tmp_path / "runs", is_forced=False)

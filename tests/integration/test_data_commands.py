@@ -9,7 +9,7 @@ from cifar10_files import CLASS_NAMES, PER_BATCH, write_archive
 from PIL import Image
 from typer.testing import CliRunner
 
-from bnexp.cli.data import app
+from bnexp.cli.data import data
 from bnexp.data import DATASETS
 from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.data.image_folder.config import ImageFolderConfig
@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(data, [str(argument) for argument in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.stderr
@@ -180,8 +180,8 @@ def test_info_shows_every_class_with_its_counts(archive):
 
 def test_help_imports_neither_torch_nor_numpy():
     code = (
-        "import sys\nfrom bnexp.cli.data import app\n"
-        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom bnexp.cli.data import data\n"
+        "try:\n    data(['--help'])\nexcept SystemExit:\n    pass\n"
         "print({'torch', 'torchvision', 'numpy', 'PIL'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -34,7 +34,7 @@ def read(monkeypatch):
     """Gives the made-up runs to the command, and keeps what it asked for."""
     asked = []
 
-    def read_experiments(targets, runs_dir):
+    def read_experiments(targets, runs_dir, **_):
         asked.append((list(targets), str(runs_dir)))
         return RECORDS
 
@@ -121,7 +121,7 @@ def test_plots_are_named_on_stderr(read, tmp_path):
 
 def test_without_data_for_a_figure_the_command_says_so(monkeypatch, tmp_path):
     records = (build_run(state="running"),)
-    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_: records)
+    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_, **__: records)
     assert "no figures" in run("--plots", str(tmp_path)).stderr
 
 
@@ -170,7 +170,7 @@ GRID = tuple(
 
 @pytest.fixture
 def read_grid(monkeypatch):
-    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_: GRID)
+    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_, **__: GRID)
 
 
 def document_of(*arguments):
@@ -213,7 +213,7 @@ def test_claims_are_assessed_on_all_runs_whatever_is_chosen(read_grid):
 
 def test_claims_of_runs_that_are_not_chosen_are_assessed_too(monkeypatch):
     unclaimed = [replace(run, claims=()) if "norm=none" in run.cell else run for run in GRID]
-    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_: unclaimed)
+    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_, **__: unclaimed)
 
     (claim,) = document_of("--where", "norm=none")["claims"]
 
@@ -254,7 +254,7 @@ def test_a_part_of_an_experiment_does_not_replace_the_whole_in_tensorboard(read,
 
 def test_several_experiments_have_no_folder_in_common(monkeypatch, events):
     records = (build_run(), build_run("norm=batch", experiment="other"))
-    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_: records)
+    monkeypatch.setattr("bnexp.api.report.read_experiments", lambda *_, **__: records)
     assert run().exit_code == 0
     assert events == []
 

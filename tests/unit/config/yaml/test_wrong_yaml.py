@@ -55,8 +55,8 @@ WRONG = {
         replaced("epochs: 2", "epochs: 2, zzz: 1"),
         [
             "c.yaml:7:20: train.zzz: unknown key; the keys here are checkpoint_every, compile, "
-            "device, divergence_loss, epochs, log_every, memory_format, precision, seed, threads, "
-            "train_output_layer, trainable"
+            "device, divergence_loss, epochs, log_every, memory_format, pack, precision, seed, "
+            "threads, train_output_layer, trainable"
         ],
     ),
     "an unknown key of a layer": (
