@@ -26,6 +26,9 @@ GOALS = {
 }
 """The most seconds that each command is to take."""
 
+CONFIG = str(Path(__file__).parents[2] / "configs/quickstart.yaml")
+"""A path, since a mere name would mean the runs of that name if there are any."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this benchmark."""
@@ -44,8 +47,8 @@ def measure(options: argparse.Namespace) -> Report:
             "`bnexp ls`": ["-m", "bnexp", "ls", "--runs-dir", name],
             "`bnexp show RUN`": ["-m", "bnexp", "show", str(run)],
             "`bnexp compare`": ["-m", "bnexp", "compare", "--runs-dir", name],
-            "`bnexp plan CONFIG`": ["-m", "bnexp", "plan", "quickstart", "--runs-dir", name],
-            "`bnexp show CONFIG`": ["-m", "bnexp", "show", "quickstart"],
+            "`bnexp plan CONFIG`": ["-m", "bnexp", "plan", CONFIG, "--runs-dir", name],
+            "`bnexp show CONFIG`": ["-m", "bnexp", "show", CONFIG],
         }
         sides = {side: partial(time_command, words) for side, words in commands.items()}
         for take_time in sides.values():
