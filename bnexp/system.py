@@ -95,11 +95,11 @@ def map_on_cores(
 ) -> list[R]:
     """Returns what a function returns for each item, computed by this process and forks of it.
 
-    There is a process per usable core; each takes the next items when it is done with its last,
+    There is a process per usable core, up to 16; each takes the next items when it is done with its last,
     this one after it has called `meanwhile`. This process does the work of a fork that dies, and
     all of it on a system that cannot fork. What forks return is pickled.
     """
-    number = count_usable_cores() if can_fork() else 1
+    number = min(count_usable_cores(), _MOST_PROCESSES) if can_fork() else 1
     size = -(-len(items) // (number * _PARTS)) or 1
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     taking, giving = os.pipe()
@@ -121,6 +121,8 @@ def map_on_cores(
 
 _PARTS = 32
 """Parts of the work per process: as many as keep all busy to the end."""
+_MOST_PROCESSES = 16
+"""More hardly gain, and the numbers of their parts must fit a pipe that nobody reads yet."""
 _DIGITS = 4
 """Bytes of a part's number in the pipe from which the processes take the next."""
 

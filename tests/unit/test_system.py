@@ -1,6 +1,7 @@
 """What differs between operating systems, and between the devices of PyTorch."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 import pytest
 import torch
 
+from bnexp import system
 from bnexp.system import is_out_of_memory, map_on_cores
 
 
@@ -107,3 +109,24 @@ def test_memory_that_is_freed_is_used_again_without_asking_the_system_until_it_i
     pages = 32 * 8 * 2**18 // os.sysconf("SC_PAGE_SIZE")
     assert min(by_default, given_back) > pages / 2
     assert kept < pages / 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+def test_on_a_machine_with_a_thousand_cores_a_few_processes_do(monkeypatch):
+    forks = []
+    monkeypatch.setattr("bnexp.system.count_usable_cores", lambda: 1000)
+    fork = system.fork
+    monkeypatch.setattr("bnexp.system.fork", lambda run: forks.append(fork(run)) or forks[-1])
+    # A pipe that holds no more than a page, as those of a user who has many.
+    pipes, open_pipe = [], os.pipe
+
+    def open_small_pipe():
+        pipes.append(open_pipe())
+        fcntl.fcntl(pipes[-1][0], fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(pipes[-1][1], len(pipes) > 1)  # what is to be done must not wait
+        return pipes[-1]
+
+    monkeypatch.setattr("bnexp.system.os.pipe", open_small_pipe)
+
+    assert map_on_cores(str, range(5000)) == [*map(str, range(5000))]
+    assert len(forks) < 16
