@@ -95,9 +95,9 @@ def map_on_cores(
 ) -> list[R]:
     """Returns what a function returns for each item, computed by this process and forks of it.
 
-    There is a process per usable core, up to 16; each takes the next items when it is done with its last,
-    this one after it has called `meanwhile`. This process does the work of a fork that dies, and
-    all of it on a system that cannot fork. What forks return is pickled.
+    There is a process per usable core, up to 16; each takes the next items when it is done with
+    its last, this one after it has called `meanwhile`. This process does the work of a fork that
+    dies, and all of it on a system that cannot fork. What forks return is pickled.
     """
     number = min(count_usable_cores(), _MOST_PROCESSES) if can_fork() else 1
     size = -(-len(items) // (number * _PARTS)) or 1

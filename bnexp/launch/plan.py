@@ -70,6 +70,14 @@ class PlannedRun:
         return self.spec.config.train.epochs - (self.source.epochs if self.source else 0)
 
 
+@dataclass(frozen=True)
+class Order:
+    """A run to train, with its place in the list of runs to do."""
+
+    index: int
+    run: PlannedRun
+
+
 def plan_runs(
     experiment: Experiment, runs_dir: Path, is_forced: bool, may_differ: bool = False
 ) -> list[PlannedRun]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.plan import Order, PlannedRun
 from bnexp.launch.run.one_run import mark_lost
 from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said
 from bnexp.runs import State
@@ -49,12 +49,12 @@ class Ledger:
             self.show(Said("saving; press Ctrl-C again to exit at once"))
         return self.is_stopping
 
-    def take(self) -> tuple[int, PlannedRun] | None:
-        """Returns the next run with its index; None if none is left or all must stop."""
+    def take(self) -> Order | None:
+        """Returns the next run; None if none is left or all must stop."""
         if self.is_stopping or not self._waiting:
             return None
         index = self._waiting.popleft()
-        return index, self.runs[index]
+        return Order(index, self.runs[index])
 
     def find_like(self, run: PlannedRun) -> list[int]:
         """Returns which waiting runs can train in one process with this one: those of its cell."""
@@ -66,11 +66,11 @@ class Ledger:
             if (other.folder.path.parent, other.threads) == (cell, threads)
         ]
 
-    def take_those(self, indices: Sequence[int]) -> list[tuple[int, PlannedRun]]:
-        """Returns these waiting runs, each with its index."""
+    def take_those(self, indices: Sequence[int]) -> list[Order]:
+        """Returns these waiting runs."""
         for index in indices:
             self._waiting.remove(index)
-        return [(index, self.runs[index]) for index in indices]
+        return [Order(index, self.runs[index]) for index in indices]
 
     def show(self, event: Event) -> None:
         """Counts an event and shows it."""

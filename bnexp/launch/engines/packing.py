@@ -21,8 +21,7 @@ import torch
 
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.pace import Pace
-from bnexp.launch.plan import PlannedRun
-from bnexp.launch.run.pack import Order
+from bnexp.launch.plan import Order, PlannedRun
 from bnexp.training.machine.device import resolve_device
 
 AUTO_PACK = 16
@@ -59,7 +58,7 @@ def choose_pack(order: Order, ledger: Ledger, is_auto: bool, measure: Measure) -
 
     The runs of the cell that wait are divided into packs of about equal size.
     """
-    _, run = order
+    run = order.run
     others = ledger.find_like(run)
     is_auto = is_auto and gains_by_packs(run, measure)
     most = min(find_most(run, is_auto), 1 + len(others))
@@ -68,7 +67,7 @@ def choose_pack(order: Order, ledger: Ledger, is_auto: bool, measure: Measure) -
     packs = math.ceil((1 + len(others)) / most)
     size = math.ceil((1 + len(others)) / packs)
     taken = [order, *ledger.take_those(others[: size - 1])]
-    return [(index, replace(run, pack=size)) for index, run in taken]
+    return [replace(one, run=replace(one.run, pack=size)) for one in taken]
 
 
 def _is_on_gpu(run: PlannedRun) -> bool:

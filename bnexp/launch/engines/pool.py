@@ -18,8 +18,8 @@ from bnexp.launch.engines.auto import Split
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.placement import choose_device
 from bnexp.launch.engines.processes import Forks, FreshProcesses
-from bnexp.launch.engines.worker import Message, Order, Ready, Timed, Trial
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.engines.worker import Message, Ready, Timed, Trial
+from bnexp.launch.plan import Order, PlannedRun
 from bnexp.launch.screen.events import Event, RunEnded, Said
 from bnexp.launch.stop import StopSignal
 from bnexp.system import is_kill, kill
@@ -184,8 +184,7 @@ class Pool:
         worker = self._workers.get(slot)
         if (worker and worker.order) or (taken := ledger.take()) is None:
             return
-        index, run = taken
-        order = Order(index, replace(run, device=choose_device(run, slot)))
+        order = replace(taken, run=replace(taken.run, device=choose_device(taken.run, slot)))
         if worker and worker.give(order):
             return
         if worker:  # it died between two runs

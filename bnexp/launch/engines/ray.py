@@ -122,7 +122,7 @@ class _Session:
     def train(self) -> None:
         while True:
             while len(self._running) < self._jobs and (order := self._ledger.take()):
-                self._submit(*order)
+                self._submit(order.index, order.run)
             if not self._running:
                 return
             done, _ = self._ray.wait(list(self._running), timeout=POLL_SECONDS)

@@ -12,17 +12,9 @@ import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.plan import Order, PlannedRun
 from bnexp.launch.screen.events import Event
 from bnexp.system import ignore_terminal
-
-
-@dataclass(frozen=True)
-class Order:
-    """A run to train, with its place in the list of runs."""
-
-    index: int
-    run: PlannedRun
 
 
 @dataclass(frozen=True)

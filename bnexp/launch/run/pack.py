@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from bnexp.errors import UsageError
-from bnexp.launch.plan import PlannedRun
+from bnexp.launch.plan import Order, PlannedRun
 from bnexp.launch.run.one_run import train_in_steps
 from bnexp.launch.screen.events import Event
 from bnexp.models.file.trust import trusting_files
@@ -20,15 +20,12 @@ from bnexp.runs import State
 from bnexp.training.loop import Steps
 from bnexp.training.machine.device import resolve_device
 
-Order = tuple[int, PlannedRun]
-"""A run with its place in the list of runs to do."""
-
 
 def train_one(
     run: PlannedRun, index: int, should_stop: Callable[[], bool], send: Callable[[Event], None]
 ) -> State:
     """Trains a run, as `train_in_steps` does, and returns how it ended."""
-    return train_pack([(index, run)], should_stop, send)[0]
+    return train_pack([Order(index, run)], should_stop, send)[0]
 
 
 @trusting_files()
@@ -41,8 +38,10 @@ def train_pack(
     """
     ends: dict[int, State] = {}
     lanes = {
-        index: _on_stream(_choose_stream(run, lane), train_in_steps(run, index, should_stop, send))
-        for lane, (index, run) in enumerate(orders)
+        one.index: _on_stream(
+            _choose_stream(one.run, lane), train_in_steps(one.run, one.index, should_stop, send)
+        )
+        for lane, one in enumerate(orders)
     }
     while lanes:
         for index in list(lanes):
@@ -51,7 +50,7 @@ def train_pack(
             except StopIteration as end:
                 ends[index] = end.value
                 del lanes[index]
-    return [ends[index] for index, _ in orders]
+    return [ends[one.index] for one in orders]
 
 
 def _on_stream(stream: torch.cuda.Stream | None, steps: Steps[State]) -> Steps[State]:
