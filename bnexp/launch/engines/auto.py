@@ -29,7 +29,7 @@ from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
 from bnexp.wording import count
 
 WORTH_SECONDS = 20.0
-"""Training that takes less is not worth more processes than one, nor finding out."""
+"""A new experiment that takes less is not worth more processes than one, nor finding out."""
 MOST_RUNS_PER_GPU = 8
 TIE = 1.05
 """A split that takes at most this many times as long as the fastest counts as equally fast."""
@@ -84,7 +84,9 @@ def choose_jobs(
         return alone
     memory = _Memory(run, fixed)
     known = memory.read() or memory.write(_Known(step=pace.step_seconds))
-    if known.step * pace.steps_per_epoch * run.epochs_left * len(runs) < WORTH_SECONDS:
+    seconds = known.step * pace.steps_per_epoch * run.epochs_left * len(runs)
+    # What earlier runs began with leaves cores idle if one run trains at a time, however short.
+    if seconds < WORTH_SECONDS and not kept:
         return alone
     rooms = count_rooms(pace, run.spec.config.train.device)
     jobs = min(wanted, rooms)

@@ -69,7 +69,7 @@ class SweepTrainer:
             return _conclude({}, self._stop, len(left), self._console)
         graph = self._options.with_graph
         runs = [replace(run, with_graph=graph) for run in [*left, *ahead]]
-        if self._is_profiling and left:
+        if self._is_profiling:
             runs[0] = replace(runs[0], is_profiled=True)
         prepare(runs, self._say, self._is_here)
         placed = self._launcher.place(runs, len(left))

@@ -144,6 +144,13 @@ def test_earlier_runs_decide_on_the_threads_and_later_ones_only_on_their_number(
     assert (choice.jobs, choice.threads or threads, machine.tried) == (jobs, threads, 0)
 
 
+def test_a_short_rest_of_an_experiment_that_was_split_uses_all_cores_too(tmp_path):
+    machine = Machine(step=0.1)
+    choice = machine.choose(plan(tmp_path, *FREE), now=2, kept=1)
+
+    assert (choice.jobs, choice.threads, machine.tried) == (2, 1, 0)
+
+
 def test_a_thread_count_in_the_config_is_not_tried_out(tmp_path):
     machine = Machine()
     choice = machine.choose(plan(tmp_path, "sweep.seeds=8", "train.threads=2"))
