@@ -38,14 +38,15 @@ class Evidence:
         )
 
 
-def correct(evidence: Sequence[Evidence | None]) -> list[Evidence | None]:
+def correct(evidence: Sequence[Evidence | None], others: int = 0) -> list[Evidence | None]:
     """Returns each claim's p-values, adjusted over all claims by Holm's method.
 
     The p-values for one verdict are one family, whatever the claims predict: of all claims, any
     is wrongly supported in at most 5 %, and likewise contradicted, and called equivalent. A claim
-    that cannot be tested yet counts as not shown.
+    that cannot be tested yet counts as not shown, and so do the `others`, of which nothing is
+    known.
     """
-    size = len(evidence)
+    size = len(evidence) + others
     fors = holm([one.p_for if one else None for one in evidence], size)
     againsts = holm([one.p_against if one else None for one in evidence], size)
     equivalences = holm([one.p_equivalence if one else None for one in evidence], size)

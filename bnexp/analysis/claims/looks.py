@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnexp.analysis.cells import group_cells
-from bnexp.analysis.claims.assess import decide, find_attempts
+from bnexp.analysis.claims.assess import find_attempts
+from bnexp.analysis.claims.family import decide
 from bnexp.runs.record import RunRecord
 
 
@@ -20,14 +21,15 @@ class ClaimProgress:
     """The cells that a claim without a verdict is about."""
 
 
-def find_progress(records: Sequence[RunRecord]) -> ClaimProgress:
+def find_progress(records: Sequence[RunRecord], others: int = 0) -> ClaimProgress:
     """Returns which claims of an experiment's runs are decided by the looks so far.
 
-    A claim that was planned several times, with more seeds each time, is decided if any of
+    `others` is how many claims of other experiments belong to their family; they count as not
+    shown. A claim that was planned several times, with more seeds each time, is decided if any of
     its plans has decided it; only a plan with looks to come needs more runs.
     """
     attempts = list(find_attempts(group_cells(records)))
-    judged = list(zip(attempts, decide(attempts), strict=True))
+    judged = list(zip(attempts, decide(attempts, others), strict=True))
     claims = {attempt.claim.model_dump_json() for attempt in attempts}
     decided = {
         attempt.claim.model_dump_json()
@@ -35,12 +37,9 @@ def find_progress(records: Sequence[RunRecord]) -> ClaimProgress:
         if decision.verdict != "inconclusive"
     }
     needed = frozenset(
-        run.cell
+        cell
         for attempt, decision in judged
         if decision.verdict == "inconclusive" and attempt.has_looks_to_come
-        for sides in attempt.sides
-        for cells in sides.values()
-        for cell in cells
-        for run in cell.runs
+        for cell in attempt.cells
     )
     return ClaimProgress(len(decided), len(claims), needed)

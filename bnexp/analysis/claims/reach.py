@@ -16,12 +16,18 @@ _MOST = 200
 """Seeds that are looked for at most."""
 
 
-def describe_undecidable(claims: Sequence[ClaimConfig], num_seeds: int) -> Iterator[str]:
-    """Yields a warning for each claim that so many seeds cannot decide, even if all agree."""
+def describe_undecidable(
+    claims: Sequence[ClaimConfig], num_seeds: int, others: int = 0
+) -> Iterator[str]:
+    """Yields a warning for each claim that so many seeds cannot decide, even if all agree.
+
+    `others` is how many claims of other experiments are corrected for together with these.
+    """
+    whole = len(claims) + others
     for claim in claims:
         # Of a claim about several cases, p is that many times the largest of those needed.
         at_least = claim.num_cases if claim.at_least is None else claim.at_least
-        least, family = _find_least(claim), len(claims) * (claim.num_cases - at_least + 1)
+        least, family = _find_least(claim), whole * (claim.num_cases - at_least + 1)
         tuning = _count_tuning(claim)
         measured = max(0, num_seeds - tuning)
         if claim.metric in EXACT or _is_enough(measured, least, family):
