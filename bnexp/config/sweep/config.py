@@ -41,6 +41,8 @@ class LooksConfig(Part):
     """Seeds of every cell before claims are first looked at."""
     max: int = Field(ge=FEWEST, le=MOST)
     """Seeds after which no more are added, whatever is decided."""
+    first: int = Field(default=0, ge=0, le=MAX_SEED + 1 - MOST)
+    """The first seed; the others follow it: 100 leaves alone the seeds that a pilot used."""
 
     @field_validator("max")
     @classmethod
@@ -54,6 +56,11 @@ class LooksConfig(Part):
     def looks(self) -> tuple[int, ...]:
         """The numbers of seeds after which claims are looked at."""
         return planned_looks(self.min, self.max)
+
+    @property
+    def seeds(self) -> range:
+        """All of them, in the order in which they are trained."""
+        return range(self.first, self.first + self.max)
 
 
 def _name_kind(seeds: object) -> str:

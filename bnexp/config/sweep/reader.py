@@ -102,7 +102,7 @@ def _read_seeds(tree: Node, sweep: SweepConfig) -> Sequence[int]:
         own = tree.child("train", "seed")
         return (own.value,) if own and isinstance(own.value, int) else (0,)
     if isinstance(sweep.seeds, LooksConfig):
-        return range(sweep.seeds.max)
+        return sweep.seeds.seeds
     return range(sweep.seeds) if isinstance(sweep.seeds, int) else sweep.seeds
 
 

@@ -179,3 +179,15 @@ def test_a_mistake_is_reported_where_it_stands(old, new, expected, load):
 def test_a_tuned_key_cannot_be_overridden(load):
     with pytest.raises(ConfigError, match=r"sweep\.tune\.over sets this key; change it there"):
         load(CONFIG + TUNE, "optim.learning_rate=0.3")
+
+
+def test_planned_seeds_begin_with_the_first(load):
+    experiment = load(CONFIG.replace("seeds: 2", "seeds: {min: 3, max: 5, first: 200}") + TUNE)
+
+    assert [run.seed for run in experiment.runs][:5] == [200, 201, 202, 203, 204]
+    assert experiment.looks == (3, 4, 5)
+
+
+def test_a_tuning_seed_among_the_planned_ones_is_refused(load):
+    with pytest.raises(ConfigError, match=r"sweep\.tune\.seeds"):
+        load(CONFIG.replace("seeds: 2", "seeds: {min: 3, max: 5, first: 98}") + TUNE)
