@@ -18,8 +18,12 @@ _MOST_NAMED = 5
 
 
 def count(number: int, noun: str) -> str:
-    """Returns `1 seed` or `3,000 seeds`; with a noun in -s, `1 class` or `3 classes`."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+    """Returns `1 seed` or `3,000 seeds`; also `3 classes` of a class and `3 studies` of a study."""
+    if number == 1:
+        return f"{number} {noun}"
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def write_value(value: str | float | bool | None) -> str:

@@ -30,6 +30,7 @@ _HOMES = {
     "plan": "train",
     "init": "init",
     "compare": "compare",
+    "study": "study",
     "evaluate": "trained",
     "predict": "trained",
     "export": "export",

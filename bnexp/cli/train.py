@@ -254,10 +254,9 @@ def _load(
     measure: Measure | None = None,
 ) -> Plan:
     """Returns what to do for each run of the experiment; prints what is suspicious."""
-    from bnexp.analysis.claims.reach import describe_undecidable
     from bnexp.config.load import load_experiment
     from bnexp.launch.extension import as_extension
-    from bnexp.launch.notices import describe_folder, describe_same_cells
+    from bnexp.launch.notices import describe_plan
     from bnexp.launch.stages.stages import plan_experiment
 
     overrides = [*(settings or []), *([f"train.device={device}"] if device else [])]
@@ -267,11 +266,7 @@ def _load(
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"--runs-dir {runs_dir} is a file; name a folder")
     plan = plan_experiment(experiment, runs_dir, force, resume_anyway)
-    same = describe_same_cells(experiment.runs)
-    damages = [run.damage for run in plan.tuning if run.damage]
-    claims, seeds = experiment.runs[0].config.claim, {run.seed for run in experiment.runs}
-    found = [*same, *describe_undecidable(claims, len(seeds)), *damages]
-    _warn([*experiment.warnings, *found, *describe_folder(plan.runs, measure)])
+    _warn(describe_plan(plan, measure))
     return plan
 
 

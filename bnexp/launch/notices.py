@@ -8,16 +8,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bnexp.analysis.changed_data import Measure, find_changed_data
+from bnexp.analysis.claims.reach import describe_undecidable
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.errors import BnexpError
 from bnexp.launch.claims import digest_claims
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.resolved_config import config_text
+from bnexp.launch.stages.stages import Plan
 from bnexp.locks import GivenUpError, hold_lock
 from bnexp.runs import RunRecord, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.wording import count
+
+
+def describe_plan(plan: Plan, measure: Measure | None = None, others: int = 0) -> list[str]:
+    """Returns a warning for each thing that is suspicious in a config or in its runs' folder.
+
+    `measure` is that of `describe_folder`; `others` is how many claims of other experiments are
+    corrected for together with these.
+    """
+    runs = plan.experiment.runs
+    claims, seeds = runs[0].config.claim, {run.seed for run in runs}
+    return [
+        *plan.experiment.warnings,
+        *describe_same_cells(runs),
+        *describe_undecidable(claims, len(seeds), others),
+        *(run.damage for run in plan.tuning if run.damage),
+        *describe_folder(plan.runs, measure),
+    ]
 
 
 def describe_folder(planned: Sequence[PlannedRun], measure: Measure | None = None) -> list[str]:

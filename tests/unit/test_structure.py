@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "bnexp"
 LAYERS = [
     {"cli"},
     {"api"},
-    {"doctor"},
+    {"doctor", "studies"},
     {"launch", "reports", "trained"},
     {"training", "analysis"},
     {"config"},
@@ -165,6 +165,9 @@ LIGHT_COMMANDS = [
     ["data", "--help"],
     ["doctor", "--help"],
     ["doctor", "nothing-here"],
+    ["study", "--help"],
+    ["study", "list"],
+    ["study", "nothing-here"],
 ]
 
 

@@ -28,6 +28,8 @@ def test_values_look_as_in_yaml(value, text):
         (0, "run", "0 runs"),
         (3000, "seed", "3,000 seeds"),
         (2, "class", "2 classes"),
+        (2, "study", "2 studies"),
+        (2, "day", "2 days"),
     ],
 )
 def test_counts_agree_with_their_noun(number, noun, text):

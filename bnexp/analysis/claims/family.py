@@ -10,7 +10,7 @@ from bnexp.analysis.claims.plans import ClaimPlan
 from bnexp.analysis.claims.tests import count_seeds_needed
 from bnexp.analysis.results import Caveat, ClaimLook, ClaimPart, ClaimResult, ClaimVerdict
 from bnexp.analysis.stats.power import SIGNIFICANCE
-from bnexp.config.claim.config import ClaimConfig
+from bnexp.config.claim.config import ClaimConfig, RecordedClaim
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Attempt:
     It is all that a verdict on the claim takes, whatever else is in its family.
     """
 
-    claim: ClaimConfig
+    claim: RecordedClaim
     plan: ClaimPlan
     looks: tuple[Look, ...]
     """Those that have all their results, or, if none has, the first one."""

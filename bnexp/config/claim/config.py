@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
@@ -326,15 +326,19 @@ class ClaimConfig(Part):
         return None
 
 
+def _with_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(child) for key, child in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+RecordedClaim = Annotated[ClaimConfig, BeforeValidator(_with_tuples)]
+"""A claim that is read back from JSON, which has lists where a config has tuples."""
+
+
 def read_claim(raw: Mapping[str, Any]) -> ClaimConfig | None:
     """Returns a claim as it was recorded, or None if this version cannot read it."""
     try:
         return ClaimConfig.model_validate(_with_tuples(raw))
     except ValueError:  # of a lone surrogate, or pydantic's
         return None
-
-
-def _with_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, Mapping):
-        return {key: _with_tuples(child) for key, child in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,160 @@
+"""`bnexp study`: trains studies and reports the verdicts on their claims as one family."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bnexp.cli.options import RunsDirOption, SetOption
+from bnexp.cli.output import echo, print_table, say
+from bnexp.cli.train import DeviceOption, JobsOption
+from bnexp.errors import UsageError
+from bnexp.launch.options import LaunchOptions
+from bnexp.launch.screen.output import open_output
+from bnexp.wording import count
+
+if TYPE_CHECKING:
+    from bnexp.studies.catalogue import Study
+    from bnexp.studies.report import StudyReport
+    from bnexp.studies.results_folder import ResultsFolder
+
+LIST = "list"
+STUDIES = "_studies"
+"""The folder of results in the runs folder; no experiment's name begins like that."""
+
+TierName = Annotated[
+    str, typer.Option(metavar="NAME", help="Tier of the studies: smoke, cpu or full.")
+]
+
+
+def _complete(incomplete: str) -> list[str]:
+    from bnexp.studies.catalogue import list_studies
+
+    names = [LIST, *(one.name for one in list_studies())]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def study(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="list|NAME",
+            help="list, or studies: by number, by name, or a YAML file with claims.",
+            autocompletion=_complete,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All studies that come with bnexp.")] = False,
+    tier: TierName = "cpu",
+    settings: SetOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where results and the list of the report's studies are kept. "
+            "[default: RUNS_DIR/_studies/TIER]",
+        ),
+    ] = None,
+    jobs: JobsOption = None,
+    device: DeviceOption = None,
+    declare: Annotated[
+        bool,
+        typer.Option(
+            "--declare",
+            help="Only settle which studies the report is about, and show what would be trained; "
+            "replaces an earlier list.",
+        ),
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Train nothing; report what there is.")
+    ] = False,
+) -> None:
+    """Train studies, and report the verdicts on all their claims, corrected as one family.
+
+    The first command settles which studies the report is about; later ones may train some of them.
+    To continue after an interruption, run the same command again.
+
+    Example: `bnexp study list`, then `bnexp study --all --tier smoke`
+    """
+    from bnexp.studies.report import build_report
+    from bnexp.studies.results_folder import ResultsFolder
+
+    if names == [LIST]:
+        _print_list()
+        return
+    folder = ResultsFolder(results or runs_dir / STUDIES / tier)
+    code = 0
+    if report:
+        _refuse_names(names, every)
+    else:
+        chosen = _choose(names, every)
+        code = _train(chosen, folder, tier, settings or [], runs_dir, jobs, device, declare)
+    if not declare:
+        _print_report(build_report(folder))
+    if code:
+        raise typer.Exit(code)
+
+
+def _refuse_names(names: Sequence[str] | None, every: bool) -> None:
+    if names or every:
+        raise UsageError("--report is about all studies that were declared; name none")
+
+
+def _choose(names: Sequence[str] | None, every: bool) -> list[Study]:
+    from bnexp.studies.catalogue import find_study, list_studies
+
+    if every == bool(names):
+        raise UsageError("name studies, or give --all; `bnexp study list` lists them")
+    return list_studies() if every else [find_study(name) for name in names or []]
+
+
+def _train(
+    chosen: Sequence[Study],
+    folder: ResultsFolder,
+    tier: str,
+    settings: list[str],
+    runs_dir: Path,
+    jobs: int | None,
+    device: str | None,
+    is_declaring: bool,
+) -> int:
+    from bnexp.studies.declaring import declare, find_family
+    from bnexp.studies.training import StudyTrainer, prepare_studies
+
+    prepared = prepare_studies(chosen, tier, settings, device)
+    setups = [one.setup for one in prepared]
+    if is_declaring:
+        family = declare(folder, setups, tier)
+        claims = count(family.size, "claim")
+        echo(f"{folder.family}: {count(len(setups), 'study')} with {claims}, as one family")
+        return 0
+    family = find_family(folder, setups, tier)
+    say(f"{count(family.size, 'claim')} are one family ({folder.family})")
+    options = LaunchOptions("local", jobs)
+    trainer = StudyTrainer(folder, family, runs_dir, options, open_output(sys.stderr))
+    return trainer.train(prepared)
+
+
+def _print_list() -> None:
+    from bnexp.studies.catalogue import list_studies
+
+    rows = [(str(one.number), one.name, one.purpose) for one in list_studies()]
+    print_table(("no.", "study", "purpose"), rows, ("no.",))
+
+
+def _print_report(report: StudyReport) -> None:
+    from bnexp.reports.words.claims import ClaimText
+
+    headers = ("study", "claim", "verdict", "effect", "seeds", "published")
+    rows = []
+    for part, row in report.rows:
+        if isinstance(row, ClaimText):
+            shown = (row.heading, row.effect, row.seeds, row.published)
+        else:
+            shown = (part.absence, "", "", "")
+        rows.append((part.title, row.statement, *shown))
+    print_table(headers, rows)

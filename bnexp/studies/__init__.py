@@ -1,0 +1,1 @@
+"""Many experiments with claims, judged as one family, in one report."""
