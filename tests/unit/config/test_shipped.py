@@ -1,5 +1,6 @@
 """Configs that come with bnexp: found by name, and each complete in what it says of itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_each_has_a_purpose_and_a_command(one):
 
     assert one.purpose
     assert all(f"# {word}:" in opening for word in ("Purpose", "Source", "Expected", "Command"))
-    assert f"bnexp train configs/{one.name}.yaml" in opening
+    study = re.fullmatch(r"studies/\d\d-(.+)", one.name)
+    command = f"study {study[1]}" if study else f"train configs/{one.name}.yaml"
+    assert f"bnexp {command}" in opening
 
 
 @pytest.mark.parametrize("name", ["bn-vs-none", "cifar10/bn-vs-none"])
