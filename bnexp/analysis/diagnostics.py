@@ -52,6 +52,35 @@ def epoch_figures(run: RunRecord, metric: str, layers: LayerReduction | None) ->
     return tuple(nan if value is None else value for value in found)
 
 
+def step_figures(run: RunRecord, tags: Sequence[str], layers: LayerReduction | None) -> Series:
+    """Returns a diagnostic at each step at which all of its layers have a finite value.
+
+    Of two tags it is the difference.
+    """
+    found = [_by_step(_find_series(run, tag, layers), layers) for tag in tags]
+    steps = [step for step in found[0] if all(step in one for one in found)]
+    epochs, values = zip(*(found[0][step] for step in steps), strict=True) if steps else ((), ())
+    if len(found) > 1:
+        values = tuple(value - found[1][step][1] for step, value in zip(steps, values, strict=True))
+    return Series(tuple(steps), tuple(epochs), tuple(values))
+
+
+def _by_step(
+    series: Sequence[Series], layers: LayerReduction | None
+) -> dict[int, tuple[int, float]]:
+    """Returns epoch and value by step."""
+    rows: dict[int, list[tuple[int, float]]] = {}
+    for one in series:
+        for step, epoch, value in zip(one.steps, one.epochs, one.values, strict=True):
+            rows.setdefault(step, []).append((epoch, value))
+    found = {}
+    for step, row in sorted(rows.items()):
+        figure = _reduce([value for _, value in row], layers)
+        if figure is not None and len(row) == len(series):
+            found[step] = (row[0][0], figure)
+    return found
+
+
 def mean_by_epoch(series: Series, epochs: int) -> tuple[float, ...]:
     """Returns the mean of the values of each epoch; NaN if there is none, or one is not finite."""
     values: list[list[float]] = [[] for _ in range(epochs)]

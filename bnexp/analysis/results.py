@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
 from bnexp.analysis.tuning import Tuning
@@ -235,6 +235,31 @@ class CellResult:
         return self.statuses.get("diverged", 0)
 
 
+class Arrival(NamedTuple):
+    """When a run reached its target, or until when it was watched without reaching it."""
+
+    time: float
+    """In epochs or steps, as the claim counts."""
+    is_reached: bool
+
+
+@dataclass(frozen=True)
+class ClaimCell:
+    """One cell of a claim's side, in the runs that the verdict rests on, for the claim's figure."""
+
+    found: CellResult
+    """Its values are those of the claim's metric, in the metric's unit. It has `curves` of the two
+    tags of a difference, and `diagnostics`, by the claim's metric, of what that was at each step.
+    """
+    place: float | None = None
+    """Where it stands on the axis of the reduction; of a contrast, 1 for `value` and 0 for
+    `minus`."""
+    figures: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """What each tag of the metric was in the finished runs, by seed."""
+    arrivals: Mapping[int, Arrival] = field(default_factory=dict)
+    """Of finished and diverged runs, by seed; empty unless the claim counts until a target."""
+
+
 @dataclass(frozen=True)
 class ClaimSide:
     """The treatment or the control of a claim: its cells, and one number per seed."""
@@ -253,6 +278,8 @@ class ClaimSide:
     """For times to a target: between which two evaluations each seed reached it."""
     remarks: tuple[str, ...] = ()
     """What the values leave out: runs that never got there, diverged, or went off the axis."""
+    shown: tuple[ClaimCell, ...] = field(default=(), repr=False)
+    """The cells run by run, for the figure of the claim."""
 
     @property
     def mean(self) -> float | None:

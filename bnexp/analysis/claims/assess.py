@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bnexp.analysis.cells import Cell
@@ -17,6 +18,7 @@ from bnexp.analysis.claims.obstacles import (
     find_unfinished,
 )
 from bnexp.analysis.claims.plans import ClaimPlan, find_plans, tuning_seeds, was_planned
+from bnexp.analysis.claims.shown import show_runs
 from bnexp.analysis.claims.sides import Sides, find_sides, find_used, measure_sides, runs_of
 from bnexp.analysis.claims.tests import Looks, compare_sides
 from bnexp.analysis.diagnostics import find_layer_caveats
@@ -38,7 +40,12 @@ def assess_claims(cells: Sequence[Cell], others: int = 0) -> tuple[ClaimResult, 
     follow: at each look of an experiment that is looked at while it grows, and over all
     experiments at hand. `others` is how many more claims belong to it, of which nothing is known.
     """
-    return conclude(list(find_attempts(cells)), others)
+    found = list(_find_attempts(cells))
+    results = conclude([attempt for attempt, _ in found], others)
+    return tuple(
+        _show_runs(result, attempt.plan, sides)
+        for result, (attempt, sides) in zip(results, found, strict=True)
+    )
 
 
 def find_unreadable_claims(records: Sequence[RunRecord]) -> tuple[Caveat, ...]:
@@ -53,6 +60,10 @@ def find_unreadable_claims(records: Sequence[RunRecord]) -> tuple[Caveat, ...]:
 
 def find_attempts(cells: Sequence[Cell]) -> Iterator[Attempt]:
     """Yields each claim of each experiment with each of its plans."""
+    yield from (attempt for attempt, _ in _find_attempts(cells))
+
+
+def _find_attempts(cells: Sequence[Cell]) -> Iterator[tuple[Attempt, tuple[Sides, ...]]]:
     for members in _by_experiment(cells):
         runs = [run for cell in members for run in cell.runs]
         for raw in _recorded(runs):
@@ -62,7 +73,17 @@ def find_attempts(cells: Sequence[Cell]) -> Iterator[Attempt]:
             sides = tuple(find_sides(case, members) for case in find_cases(claim))
             own = [run for found in sides for run in runs_of(found)]
             for plan in find_plans(raw, own):
-                yield _examine(claim, raw, plan, sides, len(members))
+                yield _examine(claim, raw, plan, sides, len(members)), sides
+
+
+def _show_runs(result: ClaimResult, plan: ClaimPlan, every: Sequence[Sides]) -> ClaimResult:
+    """Returns the result with its cells, in the runs of the look that the verdict rests on."""
+    seeds, tuning = plan.seeds_at(result.look.seeds), tuning_seeds(result.claim, plan)
+    parts = tuple(
+        show_runs(result.claim, part, sides, seeds, tuning)
+        for part, sides in zip(result.parts, every, strict=True)
+    )
+    return replace(result, parts=parts)
 
 
 def _examine(

@@ -65,16 +65,7 @@ def measure_sides(
     With the `tuning` seeds axis values are chosen; they are not measured. Times to a target are
     cut at the smallest budget of all runs of both sides, so that no side is given more time.
     """
-    measured = frozenset(seeds) - frozenset(tuning)
-    budget = None
-    if claim.metric in TO_TARGET:
-        by_side = {
-            side: [run for cell in cells for run in _choose_runs(cell, measured)]
-            for side, cells in sides.items()
-        }
-        runs = [run for found in by_side.values() for run in found]
-        budget = find_budget(claim, runs, by_side.get("control", ()))
-    measure = _Measure(claim, budget, measured, frozenset(tuning))
+    measure = build_measure(claim, sides, seeds, tuning)
     found = {side: measure.side(case.sides[side], cells) for side, cells in sides.items()}
     if isinstance(claim.control, dict):
         return found
@@ -82,11 +73,27 @@ def measure_sides(
     return {**found, "control": ClaimSide(wanted={}, cells=(), values=values, statuses={})}
 
 
+def build_measure(
+    claim: ClaimConfig, sides: Sides, seeds: Collection[int], tuning: Collection[int]
+) -> Measure:
+    """Returns what measures the runs of a claim's sides, within the budget that they share."""
+    measured = frozenset(seeds) - frozenset(tuning)
+    budget = None
+    if claim.metric in TO_TARGET:
+        by_side = {
+            side: [run for cell in cells for run in choose_runs(cell, measured)]
+            for side, cells in sides.items()
+        }
+        runs = [run for found in by_side.values() for run in found]
+        budget = find_budget(claim, runs, by_side.get("control", ()))
+    return Measure(claim, budget, measured, frozenset(tuning))
+
+
 def find_used(claim: ClaimConfig, sides: Sides, measured: Mapping[str, ClaimSide]) -> Sides:
     """Returns the cells whose runs are measured: those at chosen axis values, else all."""
     if claim.reduction is None or not claim.is_choosing:
         return sides
-    axes = {side: _read_axis(cells, claim.reduction) for side, cells in sides.items()}
+    axes = {side: read_axis(cells, claim.reduction) for side, cells in sides.items()}
     return {
         side: [axis[place] for place in dict.fromkeys(measured[side].axis_values)]
         for side, axis in axes.items()
@@ -94,15 +101,21 @@ def find_used(claim: ClaimConfig, sides: Sides, measured: Mapping[str, ClaimSide
 
 
 @dataclass(frozen=True)
-class _Measure:
+class Measure:
+    """Takes the numbers of a claim out of its runs."""
+
     claim: ClaimConfig
     budget: Budget | None
+    """For times to a target: the time that all runs share."""
     seeds: frozenset[int]
+    """Those that are measured."""
     tuning: frozenset[int]
+    """Those that choose axis values."""
 
     def side(self, wanted: Mapping[str, object], cells: Sequence[Cell]) -> ClaimSide:
+        """Returns one side, with a number per seed."""
         reduction, used = self.claim.reduction, cells
-        axis = {} if reduction is None else _read_axis(cells, reduction)
+        axis = {} if reduction is None else read_axis(cells, reduction)
         chosen: tuple[float, ...] = ()
         if reduction is None:
             values = self._plain(cells[0]) if len(cells) == 1 else {}
@@ -129,7 +142,7 @@ class _Measure:
         return log(value) if self.claim.as_ == "ratio" else value
 
     def _plain(self, cell: Cell) -> dict[int, float]:
-        return known_values({run.seed: self._value(run) for run in _choose_runs(cell, self.seeds)})
+        return known_values({run.seed: self._value(run) for run in choose_runs(cell, self.seeds)})
 
     def _value(self, run: RunRecord) -> float | None:
         """Returns what a run counts as, or None if it has no figure."""
@@ -144,13 +157,14 @@ class _Measure:
         return self.scale(value)
 
     def _figure(self, run: RunRecord) -> float | None:
-        figures = [self._one_figure(run, tag) for tag in self.claim.tags]
+        figures = [self.figure_of(run, tag) for tag in self.claim.tags]
         known = [value for value in figures if value is not None]
         if len(known) < len(figures):
             return None
         return known[0] - (known[1] if len(known) > 1 else 0.0)
 
-    def _one_figure(self, run: RunRecord, tag: str) -> float | None:
+    def figure_of(self, run: RunRecord, tag: str) -> float | None:
+        """Returns one tag of the metric, when the claim takes it; None if a run has no such."""
         at, layers = self.claim.at, self.claim.layers
         if run.summary is None:
             return None
@@ -179,7 +193,7 @@ class _Measure:
 
     def _selecting_mean(self, cell: Cell, reduction: ReductionConfig) -> float | None:
         """Returns the mean of the selecting metric; None if a run diverged or has no figure."""
-        runs = _choose_runs(cell, self.tuning)
+        runs = choose_runs(cell, self.tuning)
         known = [
             value
             for run in runs
@@ -203,7 +217,7 @@ class _Measure:
 
     def _reduce(self, reduction: ReductionConfig, axis: Axis) -> dict[int, float]:
         by_place = {
-            place: {run.seed: run for run in _choose_runs(cell, self.seeds)}
+            place: {run.seed: run for run in choose_runs(cell, self.seeds)}
             for place, cell in sorted(axis.items())
         }
         complete = set.intersection(*map(set, by_place.values())) if by_place else set()
@@ -246,7 +260,7 @@ class _Measure:
     def _find_spans(self, cells: Sequence[Cell]) -> dict[int, tuple[float, float]]:
         if self.budget is None:
             return {}
-        runs = [run for cell in cells for run in _choose_runs(cell, self.seeds)]
+        runs = [run for cell in cells for run in choose_runs(cell, self.seeds)]
         spans = {run.seed: self.budget.find_span(run) for run in runs}
         return {seed: (span.low, span.high) for seed, span in spans.items() if span}
 
@@ -256,14 +270,15 @@ class _Measure:
         reduction = self.claim.reduction
         if reduction is not None and reduction.name == "largest_stable":
             return _describe_ends(axis, reduction, values)
-        runs = [run for cell in cells for run in _choose_runs(cell, self.seeds)]
+        runs = [run for cell in cells for run in choose_runs(cell, self.seeds)]
         if self.budget is not None:
             reached = sum(self.budget.has_reached(run) for run in runs)
             return (f"{reached} of {len(runs)} runs reached the target",)
         return tuple(_describe_failed(runs, self.claim))
 
 
-def _choose_runs(cell: Cell, seeds: Collection[int]) -> list[RunRecord]:
+def choose_runs(cell: Cell, seeds: Collection[int]) -> list[RunRecord]:
+    """Returns the runs of a cell that finished or diverged, of these seeds."""
     return [run for run in cell.measured if run.seed in seeds]
 
 
@@ -283,7 +298,8 @@ def below_axis(places: Sequence[float]) -> float:
     return first * first / second if first > 0 else first - (second - first)
 
 
-def _read_axis(cells: Sequence[Cell], reduction: ReductionConfig) -> Axis:
+def read_axis(cells: Sequence[Cell], reduction: ReductionConfig) -> Axis:
+    """Returns the cells by their place on the reduction's axis."""
     places = [(axis_value(as_variant(cell), reduction), cell) for cell in cells]
     return {place: cell for place, cell in places if place is not None}
 

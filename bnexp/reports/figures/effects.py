@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import exp, log
 from typing import Any
 
 from bnexp.analysis.metrics import better_direction
-from bnexp.analysis.results import ClaimResult, ClaimTest, Comparison, Difference
+from bnexp.analysis.results import ClaimTest, Comparison, Difference
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,
@@ -22,10 +23,19 @@ from bnexp.reports.figures.sheet import (
     space_label,
     text_width,
     wrap_label,
+    wrap_words,
 )
-from bnexp.reports.figures.style import INK, INKED, LINE_WIDTH, MUTED, PAPER, Style, cell_styles
+from bnexp.reports.figures.style import (
+    INK,
+    INKED,
+    LEAST_FOR_LOG,
+    LINE_WIDTH,
+    MUTED,
+    PAPER,
+    Style,
+    cell_styles,
+)
 from bnexp.reports.words.cell_names import shorten_cell_names
-from bnexp.reports.words.claims import claim_format, describe_claim
 from bnexp.reports.words.formatting import (
     MetricFormat,
     find_interval,
@@ -46,6 +56,11 @@ _SEEDS_BELOW = 14.0
 _ROOM_FOR_WORD = 70.0
 _LONGEST_ABOVE = 48
 """Characters of a line above a row of the narrow drawing."""
+_BAR = 22.0
+"""The height of a ratio's bar."""
+
+_ENDS = {1: ("← worse", "better →"), -1: ("← better", "worse →"), 0: ("", "")}
+"""What is said of both sides of zero, by whether a higher value is better."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +86,10 @@ class Effects:
     rows: tuple[Effect, ...]
     margin: float | None
     axis_name: str
-    direction: int = 0
-    """1 if a higher value is better, -1 if a lower one is, 0 if nobody can say."""
+    ends: tuple[str, str] = ("", "")
+    """What stands at the top to the left and to the right of zero."""
+    is_ratio: bool = False
+    """Whether the values are logarithms of ratios, drawn as bars from 1."""
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -107,7 +124,7 @@ def build_effects(comparison: Comparison) -> Chart | None:
         rows,
         None if margin is None else margin * shown.scale,
         with_unit(f"{comparison.metric} minus the baseline's", shown.difference_unit),
-        better_direction(comparison.metric),
+        _ENDS[better_direction(comparison.metric)],
     )
     labels = shorten_cell_names(comparison)
     return Chart(
@@ -115,34 +132,8 @@ def build_effects(comparison: Comparison) -> Chart | None:
         f"{comparison.experiment}: {comparison.metric} against {labels[comparison.baseline]}",
         _caption(effects, None if margin is None else shown.margin(margin)),
         "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in rows),
-        lambda is_wide: _draw(effects, is_wide=is_wide),
+        lambda is_wide: draw_effects(effects, is_wide=is_wide),
         describe_selection(comparison.where),
-    )
-
-
-def build_claim_effect(claim: ClaimResult) -> Chart | None:
-    """Returns the claim's difference as one row with its margin, or None without a figure.
-
-    Of a claim about several pairs of cells, that of the first.
-    """
-    if claim.test is None:
-        return None
-    is_ratio = claim.claim.as_ == "ratio"
-    shown = MetricFormat("logarithm", 3) if is_ratio else claim_format(claim.claim)
-    what = "logarithm of the ratio" if is_ratio else "treatment minus control"
-    axis_name = with_unit(what, shown.difference_unit)
-    effects = Effects(
-        (_build_row(claim.test, shown),),
-        claim.claim.margin_on_scale * shown.scale,
-        f"{axis_name}; shaded: within the margin",
-    )
-    evidence = describe_claim(claim).evidence
-    return Chart(
-        "Effect that is claimed",
-        claim.claim.statement,
-        "",
-        evidence,
-        lambda is_wide: _draw(effects, is_wide=is_wide),
     )
 
 
@@ -165,7 +156,7 @@ def _build_rows(comparison: Comparison) -> Iterator[Effect]:
         difference = cell.difference
         if difference is None:
             continue
-        row, pairs = _build_row(difference, shown), count(difference.n, "pair")
+        row, pairs = build_row(difference, shown), count(difference.n, "pair")
         if not row.is_paired:
             values = [
                 (value - (baseline.mean or 0.0)) * shown.scale for value in cell.values.values()
@@ -180,7 +171,8 @@ def _build_rows(comparison: Comparison) -> Iterator[Effect]:
         )
 
 
-def _build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
+def build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
+    """Returns a difference as a row without words."""
     return Effect(
         found.mean * shown.scale,
         [bound * shown.scale for bound in find_interval(found) or ()],
@@ -203,7 +195,7 @@ def _caption(effects: Effects, margin: str | None) -> str:
     return " ".join(text for text, is_said in parts.items() if is_said)
 
 
-def _draw(effects: Effects, *, is_wide: bool) -> Sheet:
+def draw_effects(effects: Effects, *, is_wide: bool) -> Sheet:
     """Returns the drawing: texts beside the rows if it is wide, else above them."""
     rows = effects.rows
     left, right = 14.0, 14.0
@@ -211,29 +203,39 @@ def _draw(effects: Effects, *, is_wide: bool) -> Sheet:
         left = 20 + text_width(line for row in rows for line in wrap_label(row.label))
         right = 24 + text_width(line for row in rows for line in row.texts)
     heights = [_height(row, is_wide=is_wide) for row in rows]
-    sheet = Sheet(WIDE if is_wide else NARROW, _TOP + sum(heights) + _BOTTOM)
-    panel = sheet.add_panel(left, _BOTTOM, sheet.width - right, sheet.height - _TOP)
-    _draw_axes(panel, effects)
+    width = WIDE if is_wide else NARROW
+    words = wrap_words(effects.axis_name, width - 8)
+    bottom = _BOTTOM + LINE_HEIGHT * (len(words) - 1)
+    sheet = Sheet(width, _TOP + sum(heights) + bottom)
+    panel = sheet.add_panel(left, bottom, sheet.width - right, sheet.height - _TOP)
+    _draw_axes(panel, effects, words)
     for row, height, below in zip(rows, heights, accumulate(heights), strict=True):
-        _draw_row(panel, row, height, panel.top - below)
+        _draw_row(panel, row, height, panel.top - below, is_ratio=effects.is_ratio)
     return sheet
 
 
 def _height(row: Effect, *, is_wide: bool) -> float:
     if is_wide:
         return max(_ROW, LINE_HEIGHT * len(wrap_label(row.label)) + 10)
-    return _ROW + (LINE_HEIGHT * len(_lines_above(row)) + 6 if row.label else 0)
+    above = _lines_above(row)
+    return _ROW + (LINE_HEIGHT * len(above) + 6 if above else 0)
 
 
 def _lines_above(row: Effect) -> tuple[str, ...]:
-    return (*wrap_label(row.label, _LONGEST_ABOVE), " · ".join(row.texts))
+    names = wrap_label(row.label, _LONGEST_ABOVE) if row.label else ()
+    return (*names, *filter(None, [" · ".join(row.texts)]))
 
 
-def _draw_axes(panel: Panel, effects: Effects) -> None:
+def _draw_axes(panel: Panel, effects: Effects, words: Sequence[str]) -> None:
     axes = panel.axes
     axes.set_xlim(effects.limits)
     axes.set_ylim(panel.bottom, panel.top)
-    panel.set_ticks("x", round_ticks(*effects.limits, 7 if panel.sheet.is_wide else 6))
+    most = 7 if panel.sheet.is_wide else 5
+    if effects.is_ratio:
+        ratios = _find_ratios(effects.limits, most)
+        axes.set_xticks([log(ratio) for ratio in ratios], [f"×{ratio:g}" for ratio in ratios])
+    else:
+        panel.set_ticks("x", round_ticks(*effects.limits, most))
     axes.set_yticks([])
     axes.spines["bottom"].set_visible(False)
     axes.grid(axis="x")
@@ -242,23 +244,36 @@ def _draw_axes(panel: Panel, effects: Effects) -> None:
     zero, _ = panel.place(0, panel.top)
     ends = (panel.bottom - 5, panel.top + 26)
     axes.plot([0, 0], ends, color=INK, linewidth=1.3, zorder=1, clip_on=False)
-    middle = (panel.left + panel.right) / 2
-    panel.sheet.write([effects.axis_name], middle, panel.bottom - 31, color=MUTED, ha="center")
-    below, above = ("← worse", "better →") if effects.direction > 0 else ("← better", "worse →")
-    if effects.direction and zero - panel.left > _ROOM_FOR_WORD:
-        panel.sheet.write([below], zero - 9, panel.top + 20, color=MUTED, ha="right")
-    if effects.direction and panel.right - zero > _ROOM_FOR_WORD:
-        panel.sheet.write([above], zero + 9, panel.top + 20, color=MUTED)
+    depth = 31 + LINE_HEIGHT * (len(words) - 1) / 2
+    half = text_width(words) / 2
+    middle = min(max((panel.left + panel.right) / 2, half), panel.sheet.width - half)
+    panel.sheet.write(words, middle, panel.bottom - depth, color=MUTED, ha="center")
+    left, right = effects.ends
+    if left and zero - panel.left > _ROOM_FOR_WORD:
+        panel.sheet.write([left], zero - 9, panel.top + 20, color=MUTED, ha="right")
+    if right and panel.right - zero > _ROOM_FOR_WORD:
+        panel.sheet.write([right], zero + 9, panel.top + 20, color=MUTED)
 
 
-def _draw_row(panel: Panel, row: Effect, height: float, bottom: float) -> None:
+def _find_ratios(limits: tuple[float, float], most: int) -> tuple[float, ...]:
+    """Returns round ratios, 1 among them, whose logarithms are within the limits."""
+    low, high = map(exp, limits)
+    is_log = high >= LEAST_FOR_LOG * low
+    found = round_ticks(low, high, most, is_log=is_log)
+    return tuple(sorted({1.0, *found}))
+
+
+def _draw_row(panel: Panel, row: Effect, height: float, bottom: float, *, is_ratio: bool) -> None:
     middle = bottom + (height if panel.sheet.is_wide else _ROW) / 2 + (4 if row.seeds else 0)
     if panel.sheet.is_wide:
         panel.sheet.write(wrap_label(row.label), panel.left - 14, middle, ha="right")
         panel.sheet.write(row.texts[:1], panel.right + 18, middle + 8)
         panel.sheet.write(row.texts[1:], panel.right + 18, middle - 8, color=MUTED)
-    elif row.label:
+    elif _lines_above(row):
         _write_above(panel, row, bottom + height)
+    if is_ratio:
+        look: dict[str, Any] = {"color": row.style.colour, "alpha": 0.28, "linewidth": 0}
+        panel.axes.barh([middle], [row.mean], _BAR, **look, zorder=1.4)
     _draw_interval(panel, row, middle)
     panel.axes.plot(
         row.seeds,
@@ -279,7 +294,8 @@ def _write_above(panel: Panel, row: Effect, top: float) -> None:
     depth = LINE_HEIGHT * (len(names) + 1) + 9
     panel.axes.axhspan(top - depth + 6, top + 6, color=PAPER, lw=0, zorder=1.5, clip_on=False)
     middle = top - 8 - LINE_HEIGHT * (len(names) - 1) / 2
-    panel.sheet.write(names, 0, middle, fontweight="bold")
+    if names:
+        panel.sheet.write(names, 0, middle, fontweight="bold")
     panel.sheet.write([figures], 0, top - 8 - LINE_HEIGHT * len(names), color=MUTED)
 
 

@@ -12,6 +12,7 @@ from bnexp.files import open_atomically
 from bnexp.foreign_text import visible
 from bnexp.reports.figures.answers.confusion import build_confusion
 from bnexp.reports.figures.answers.mistakes import build_mistakes
+from bnexp.reports.figures.claims.figure import build_claim_figures
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.inside.diagnostics import build_diagnostics
@@ -46,7 +47,8 @@ def build_class_charts(comparison: Comparison) -> dict[str, Chart]:
 def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, ...]:
     """Writes every figure as `<name>_<metric>.png` and `.svg`, and returns the paths.
 
-    Those that belong to no metric are `confusions`, `mistakes`, and `diag_<name>` of diagnostics.
+    Those that belong to no metric are `claim_<place>_<kind>` of claims, `confusions`, `mistakes`,
+    and `diag_<name>` of diagnostics.
 
     Each of several comparisons has its own folder, named after what sets it apart. The same
     comparison gives the same bytes.
@@ -66,7 +68,8 @@ def write_figures(comparisons: Sequence[Comparison], directory: Path) -> tuple[P
 
 def _write(comparison: Comparison, directory: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
-    charts = {f"{name}_{comparison.metric}": one for name, one in build_charts(comparison).items()}
+    charts = build_claim_figures(comparison)
+    charts |= {f"{name}_{comparison.metric}": one for name, one in build_charts(comparison).items()}
     charts |= build_class_charts(comparison)
     charts |= {f"diag_{name}": one for name, one in build_diagnostics(comparison).items()}
     with figure_settings():

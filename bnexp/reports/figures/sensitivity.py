@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite, nan
+from itertools import pairwise
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from bnexp.reports.figures.sheet import (
     Chart,
     Panel,
     Sheet,
+    draw_reference,
     format_ticks,
     marker,
     pad_limits,
@@ -89,6 +91,29 @@ class Point:
     diverged: int
     ended: int
     """Runs that finished or diverged."""
+    is_chosen: bool = False
+    """Whether it is ringed."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a figure of a claim adds to that of a whole comparison."""
+
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    """How the line of each cell looks; empty to choose."""
+    bounds: tuple[float, float] | None = None
+    """Between which the values lie; None for the metric's natural range."""
+    reference: tuple[float, str] | None = None
+    """A value that all are compared with, and what it is called."""
+    chosen: Collection[str] = ()
+    """Cells that are ringed."""
+    words: Mapping[float, str] = field(default_factory=dict)
+    """What stands at the places of an axis that is none of numbers."""
+    rules: tuple[tuple[float, str], ...] = ()
+    """Places of dashed upright lines, each with a cell whose line it belongs to."""
+
+
+_NOTHING = Extras()
 
 
 @dataclass(frozen=True)
@@ -117,6 +142,7 @@ class Sensitivity:
     lines: tuple[Line, ...]
     shown: MetricFormat
     limits: tuple[float, float]
+    extras: Extras = _NOTHING
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -150,38 +176,70 @@ def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
 
 
 def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:
+    sensitivity = find_sensitivity(comparison, key)
+    if sensitivity is None:
+        return None
+    word = _in_words(names[key])
+    return Chart(
+        f"Sensitivity to {word}",
+        f"{comparison.experiment}: {comparison.metric} over {sensitivity.axis_name}",
+        describe_reading(comparison, sensitivity, word),
+        describe_lines(sensitivity),
+        lambda is_wide: draw_sensitivity(sensitivity, is_wide=is_wide),
+        describe_selection(comparison.where),
+    )
+
+
+def find_sensitivity(
+    comparison: Comparison, key: str, extras: Extras = _NOTHING
+) -> Sensitivity | None:
+    """Returns the metric over the values of a key, or None if no line would have two of them.
+
+    Or if cells of several experiments stand at the same place of a line, or if no axis could
+    hold the values.
+    """
+    names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
     numbers = {cell.cell: _find_number(cell, key) for cell in comparison.cells}
     different = {number for number in numbers.values() if number is not None}
     if len(different) < 2 or not all(map(_has_place, different)):
         return None
-    bound = [other for other in names if other != key and _moves_with(comparison, other, key)]
-    rest = [other for other in names if other != key and other not in bound]
+    bound, rest = _split_keys(comparison, key)
     groups = _group_cells(comparison, rest)
     found = [[numbers[cell.cell] for cell in cells] for cells in groups]
     placed = [[number for number in group if number is not None] for group in found]
     if max(map(len, placed)) < 2 or any(len({*group}) < len(group) for group in found):
         return None
-    shown, word = metric_format(comparison), _in_words(names[key])
-    lines = tuple(_build_lines(comparison, key, names, rest, groups))
+    shown = metric_format(comparison)
+    lines = tuple(_build_lines(comparison, key, names, rest, groups, extras))
     points = [point for line in lines for point in line.points]
     values = [value for point in points for value in (*point.seeds, *(point.interval or ()))]
     if not values:
         return None
-    low, high = (end * shown.scale for end in natural_range(comparison.metric))
-    sensitivity = Sensitivity(
-        _name_axis(word, [_in_words(names[other]) for other in bound]),
+    if extras.reference:
+        values.append(extras.reference[0] * shown.scale)
+    low, high = (end * shown.scale for end in extras.bounds or natural_range(comparison.metric))
+    return Sensitivity(
+        _name_axis(_in_words(names[key]), [_in_words(names[other]) for other in bound]),
         lines,
         shown,
         pad_limits(values, 0.06, (low, high)),
+        extras,
     )
-    return Chart(
-        f"Sensitivity to {word}",
-        f"{comparison.experiment}: {comparison.metric} over {sensitivity.axis_name}",
-        _caption(comparison, sensitivity, word),
-        "; ".join(map(partial(_describe, shown=shown), lines)),
-        lambda is_wide: _draw(sensitivity, is_wide=is_wide),
-        describe_selection(comparison.where),
-    )
+
+
+def find_line_styles(comparison: Comparison, key: str) -> dict[str, Style]:
+    """Returns by cell how its line over the values of the key looks in the comparison's figure."""
+    _, rest = _split_keys(comparison, key)
+    groups = _group_cells(comparison, rest)
+    styles = assign_styles([_select(cells[0], rest) for cells in groups], rest)
+    return {cell.cell: style for cells, style in zip(groups, styles, strict=True) for cell in cells}
+
+
+def _split_keys(comparison: Comparison, key: str) -> tuple[list[str], list[str]]:
+    """Returns the other keys: those that move with the key, and those that tell lines apart."""
+    others = [other for other in comparison.differing if other != key]
+    bound = [other for other in others if _moves_with(comparison, other, key)]
+    return bound, [other for other in others if other not in bound]
 
 
 def _has_place(number: float) -> bool:
@@ -223,13 +281,20 @@ def _build_lines(
     names: Mapping[str, str],
     rest: Sequence[str],
     groups: Sequence[Sequence[CellResult]],
+    extras: Extras,
 ) -> Iterator[Line]:
     """Yields a line per group, and a level one for its cell that has no number, if there is one."""
     rows = [_select(cells[0], rest) for cells in groups]
     labels = name_settings(rest, rows) or [_spell(row, names) for row in rows]
     styles = assign_styles(rows, rest)
-    scale, bounds = metric_format(comparison).scale, natural_range(comparison.metric)
-    make = partial(_build_point, key, scale, bounds, is_crowded=len(groups) > MOST_WITH_BANDS)
+    if extras.styles:
+        styles = [extras.styles[cells[0].cell] for cells in groups]
+    scale, bounds = (
+        metric_format(comparison).scale,
+        extras.bounds or natural_range(comparison.metric),
+    )
+    is_crowded = len(groups) > MOST_WITH_BANDS
+    make = partial(_build_point, key, scale, bounds, extras.chosen, is_crowded=is_crowded)
     for cells, label, style, dashes in zip(
         groups, labels, styles, _find_dashes(styles), strict=True
     ):
@@ -262,7 +327,13 @@ def _find_dashes(styles: Sequence[Style]) -> list[LineStyleType]:
 
 
 def _build_point(
-    key: str, scale: float, bounds: tuple[float, float], cell: CellResult, *, is_crowded: bool
+    key: str,
+    scale: float,
+    bounds: tuple[float, float],
+    chosen: Collection[str],
+    cell: CellResult,
+    *,
+    is_crowded: bool,
 ) -> Point:
     number, interval = _find_number(cell, key), find_interval(cell)
     if interval is not None:
@@ -274,10 +345,12 @@ def _build_point(
         tuple(value * scale for value in cell.values.values()),
         cell.diverged,
         cell.statuses.get("finished", 0) + cell.diverged,
+        cell.cell in chosen,
     )
 
 
-def _caption(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str:
+def describe_reading(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str:
+    """Returns how the figure is to be read; `word` is what the axis's number is called."""
     sizes = {cell.n for cell in comparison.cells if cell.n}
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the finished runs"
     is_single = sizes == {1}
@@ -297,25 +370,36 @@ def _caption(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str
     return " ".join(text for text, is_said in parts.items() if is_said)
 
 
-def _describe(line: Line, shown: MetricFormat) -> str:
-    parts = []
+def describe_lines(sensitivity: Sensitivity) -> str:
+    """Returns what the figure shows, in words."""
+    return "; ".join(_describe(line, sensitivity) for line in sensitivity.lines)
+
+
+def _describe(line: Line, sensitivity: Sensitivity) -> str:
+    shown, words, parts = sensitivity.shown, sensitivity.extras.words, []
     for point in line.points:
-        place = "" if line.is_level else f" at {_write_number(point.at)}"
+        place = "" if line.is_level else f" at {_write_place(point.at, words)}"
         mean = shown.value(point.mean / shown.scale) if isfinite(point.mean) else "no mean"
         fate = f" ({point.diverged} of {point.ended} diverged)" if point.diverged else ""
         parts.append(f"{mean}{place}{fate}")
     return ": ".join(filter(None, (line.name.label, ", ".join(parts))))
 
 
+def _write_place(value: float, words: Mapping[float, str]) -> str:
+    return words.get(value) or _write_number(value)
+
+
 def _write_number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:g}"
 
 
-def _draw(sensitivity: Sensitivity, *, is_wide: bool) -> Sheet:
+def draw_sensitivity(sensitivity: Sensitivity, *, is_wide: bool) -> Sheet:
+    """Returns the drawing, the names of the lines beside it if it is wide, else below it."""
     lines, names = sensitivity.lines, [line.name for line in sensitivity.lines]
     if len(lines) == 1 and not names[0].label:
         names = []
     panel = _add_panel(sensitivity, names, is_wide=is_wide)
+    _draw_extras(panel, sensitivity)
     apart = min(_SEEDS_APART, _SEEDS_SPREAD / len(lines))
     for place, line in enumerate(lines):
         shift = (place - (len(lines) - 1) / 2) * apart
@@ -354,7 +438,7 @@ def _draw_axes(
     scale = _set_scale(panel, values)
     axes.set_ylim(sensitivity.limits)
     panel.set_ticks("y", ticks)
-    axes.xaxis.set_ticks(values, _label_ticks(panel, values))
+    axes.xaxis.set_ticks(values, _label_ticks(panel, values, sensitivity.extras.words))
     axes.xaxis.set_ticks([], minor=True)
     axes.tick_params(axis="x", pad=below + 3.5)
     axes.grid(axis="both")
@@ -382,11 +466,11 @@ def _set_scale(panel: Panel, values: Sequence[float]) -> str:
     return scale
 
 
-def _label_ticks(panel: Panel, values: Sequence[float]) -> list[str]:
+def _label_ticks(panel: Panel, values: Sequence[float], words: Mapping[float, str]) -> list[str]:
     """Returns each value as text, or no text if it would touch the label before it."""
     labels, end = [], -1.0
     for value in values:
-        label, (middle, _) = _write_number(value), panel.place(value, 1)
+        label, (middle, _) = _write_place(value, words), panel.place(value, 1)
         half = text_width([label]) / 2
         is_free = middle - half > end + 4
         labels.append(label if is_free else "")
@@ -409,6 +493,26 @@ def _draw_line(panel: Panel, line: Line, shift: float) -> None:
     look = {"color": style.colour, "linestyle": line.name.line, "linewidth": LINE_WIDTH}
     axes.plot(at, means, **look, zorder=3, clip_on=False)
     axes.plot(at, means, **marker(style), zorder=3.1, clip_on=False)
+    rings = [(point.at, point.mean) for point in points if point.is_chosen]
+    ring: dict[str, Any] = {
+        "color": style.colour,
+        "fillstyle": "none",
+        "markersize": 17,
+        "mew": 1.6,
+    }
+    axes.plot(*np.array(rings).reshape(-1, 2).T, "o", **ring, zorder=3.2, clip_on=False)
+
+
+def _draw_extras(panel: Panel, sensitivity: Sensitivity) -> None:
+    """Draws the level that all are compared with, and upright lines, within the axes."""
+    axes, extras = panel.axes, sensitivity.extras
+    if extras.reference:
+        value, words = extras.reference
+        draw_reference(panel, value * sensitivity.shown.scale, words)
+    left, right = axes.get_xlim()
+    for place, cell in extras.rules:
+        look: dict[str, Any] = {"color": extras.styles[cell].colour, "linewidth": 1.4}
+        axes.axvline(min(max(place, left), right), **look, linestyle=(0, (4, 3)), zorder=1.2)
 
 
 def _find_lonely(values: Sequence[float]) -> list[bool]:
@@ -468,9 +572,16 @@ def _mark_diverged(panel: Panel, line: Line, height: float) -> None:
     transform = blended_transform_factory(panel.axes.transData, sheet.pixels)
     look: dict[str, Any] = {"color": colour, "marker": "x", "ls": "", "markersize": 7, "mew": 2}
     panel.axes.plot(places, [height] * len(places), transform=transform, clip_on=False, **look)
-    for x, point in zip(places, points, strict=True):
-        text = f"{point.diverged} of {point.ended}"
-        sheet.write([text], panel.place(x, 0)[0] + 8, height, color=colour, fontsize=11)
+    starts = [panel.place(x, 0)[0] + 8 for x in places]
+    for start, room, point in zip(starts, _find_rooms(starts), points, strict=True):
+        texts = (f"{point.diverged} of {point.ended}", f"{point.diverged}/{point.ended}", "")
+        text = next(text for text in texts if text_width([text]) <= room or not text)
+        sheet.write([text], start, height, color=colour, fontsize=11)
+
+
+def _find_rooms(starts: Sequence[float]) -> list[float]:
+    """Returns the room between each start and the next cross, in a wide font."""
+    return [next_one - start - 12 for start, next_one in pairwise([*starts, inf])]
 
 
 def _find_end(panel: Panel, line: Line, sensitivity: Sensitivity) -> tuple[float, float] | None:

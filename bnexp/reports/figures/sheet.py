@@ -152,6 +152,25 @@ class Panel:
         chosen.set_ticks(values, format_ticks(values, is_log=is_log))
 
 
+def draw_reference(panel: Panel, value: float, words: str) -> None:
+    """Draws a dotted level across the axes, its words at the left above it, or below at the top."""
+    low, high = panel.axes.get_ylim()
+    is_low = panel.place(panel.axes.get_xlim()[0], value)[1] + 24 < panel.top
+    look: dict[str, Any] = {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1.2, 3.3))}
+    panel.axes.axhline(min(max(value, low), high), **look, zorder=1)
+    panel.axes.annotate(
+        words,
+        (0, value),
+        (10, 6 if is_low else -6),
+        panel.axes.get_yaxis_transform(),
+        "offset points",
+        va="bottom" if is_low else "top",
+        color=MUTED,
+        zorder=2.5,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+    )
+
+
 @dataclass(frozen=True)
 class Chart:
     """A figure that can be drawn at two widths, with the words that go with it."""
@@ -234,6 +253,18 @@ def _width(line: str) -> float:
 def text_width(lines: Iterable[str]) -> float:
     """Returns the width of the longest line in a wide font, 0 without any line."""
     return max(map(_width, lines), default=0.0)
+
+
+def wrap_words(text: str, width: float) -> list[str]:
+    """Returns a text in lines that are no wider, as far as its words allow."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and text_width([longer]) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def round_ticks(

@@ -24,7 +24,7 @@ from bnexp.reports.figures.answers.classes import (
 )
 from bnexp.reports.figures.answers.confusion import build_confusion
 from bnexp.reports.figures.answers.mistakes import CAPTION
-from bnexp.reports.figures.effects import build_claim_effect
+from bnexp.reports.figures.claims.figure import build_claim_figure
 from bnexp.reports.figures.files import build_charts
 from bnexp.reports.figures.inside.diagnostics import build_diagnostics
 from bnexp.reports.figures.sheet import space_label
@@ -197,9 +197,8 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
         "seeds": _seeds(comparison),
         "gist": _gist(comparison),
         "claims": [
-            (claim, describe_claim(claim), chart and draw_chart(chart, is_wide=False))
+            (claim, describe_claim(claim), build_claim_figure(comparison, claim))
             for claim in comparison.claims
-            for chart in [build_claim_effect(claim)]
         ],
         "sentences": _sentences(comparison),
         "table": table,

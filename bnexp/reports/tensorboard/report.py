@@ -20,6 +20,7 @@ from bnexp.analysis.results import Comparison
 from bnexp.files import read_foreign
 from bnexp.foreign_text import escape_markdown, visible
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
+from bnexp.reports.figures.claims.figure import build_claim_figures
 from bnexp.reports.figures.files import build_charts, build_class_charts
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.custom_scalar.layout_pb2 import Chart
 
-_FORMAT = 7
+_FORMAT = 8
 """Raised whenever the same comparison is written differently."""
 
 _DIGEST = ".digest"
@@ -210,13 +211,15 @@ def render_text(comparison: Comparison) -> str:
 
 def _draw_images(comparison: Comparison) -> dict[str, tuple[Image, str]]:
     """Returns each figure that the comparison has data for, with its description, by tag."""
+    charts = build_claim_figures(comparison)
+    charts |= build_charts(comparison) | build_class_charts(comparison)
     with figure_settings():
         return {
             f"comparison/{_IMAGES.get(name, name)}": (
                 Image(sheet.encode_png(_CARD_DOTS / sheet.figure.get_figwidth())),
                 escape_markdown(chart.description),
             )
-            for name, chart in (build_charts(comparison) | build_class_charts(comparison)).items()
+            for name, chart in charts.items()
             for sheet in [chart.draw_alone(is_wide=False)]
         }
 

@@ -94,11 +94,15 @@ def _effect(result: ClaimResult) -> str:
     if len(result.parts) > 1:
         shown = [_write_effect(result.claim, test) for test in tests]
         return f"{shown[0]} to {shown[-1]}" if len(shown) > 1 else shown[0]
-    ends = find_interval(tests[0])
-    written = _write_effect(result.claim, tests[0])
+    return write_effect(result.claim, tests[0])
+
+
+def write_effect(claim: ClaimConfig, test: ClaimTest) -> str:
+    """Returns `+15.4 points [13.7, 17.1]`, without brackets if there is no interval."""
+    ends, written = find_interval(test), _write_effect(claim, test)
     if ends is None:
         return written
-    low, high = (_write_end(result.claim, end) for end in ends)
+    low, high = (_write_end(claim, end) for end in ends)
     return f"{written} [{low}, {high}]"
 
 
@@ -232,7 +236,7 @@ def _evidence(result: ClaimResult, part: ClaimPart) -> str:
     is_said = claim.reduction or claim.as_ == "ratio" or claim.at or claim.layers
     opening = f"{measure[0].upper()}{measure[1:]}: " if is_said and is_only else ""
     if not is_only:
-        opening = f"{_write_settings(part.choice)}: "
+        opening = f"{write_choice(part.choice)}: "
     return f"{opening}{treatment} against {control}; {'; '.join(facts)}."
 
 
@@ -269,11 +273,12 @@ def _side(claim: ClaimConfig, side: ClaimSide) -> str:
         return f"{_mean(claim, side)} (as claimed)"
     places = tuple(f"{place:g}" for place in side.axis_values)
     chosen = (f"chosen at {' and '.join(places)}",) if places else ()
-    facts = (_write_settings(side.wanted), *chosen, *side.remarks)
+    facts = (write_choice(side.wanted), *chosen, *side.remarks)
     return f"{_mean(claim, side)} ({'; '.join(facts)})"
 
 
-def _write_settings(settings: Mapping[str, Scalar]) -> str:
+def write_choice(settings: Mapping[str, Scalar]) -> str:
+    """Returns settings by their short names: `norm=batch, depth=20`."""
     names = zip(short_names(tuple(settings)), settings.values(), strict=True)
     return ", ".join(f"{name}={write_value(value)}" for name, value in names)
 
@@ -338,6 +343,12 @@ def _describe_prediction(claim: ClaimConfig) -> str:
             return (
                 f"Predicted: {measure} {direction}{cases}; differences below {margin} don't matter."
             )
+
+
+def write_margin(claim: ClaimConfig) -> str:
+    """Returns the margin without needless figures: `1 point`, `5 %`, `a factor of 2`."""
+    is_plain = claim.as_ == "difference" and _base(claim) is None
+    return claim_format(claim).margin(claim.margin) if is_plain else _write_margin(claim)
 
 
 def _write_margin(claim: ClaimConfig) -> str:

@@ -321,8 +321,11 @@ def test_a_claim_without_a_figure_has_no_drawing(comparison):
 
 def test_a_claim_with_a_figure_has_a_drawing_with_its_margin(comparison):
     claim = claim_of("supported", found(0.05, 0.03, 0.07))
-    first = charts_of(render_html([replace(comparison, claims=(claim,))]))[0]
-    assert "treatment minus control (points); shaded: within the margin" in texts_of(first)
+    page = render_html([replace(comparison, claims=(claim,))])
+    wide, narrow = charts_of(page)[:2]
+    assert "test/accuracy: norm=batch minus norm=batch (points)" in texts_of(wide)
+    assert "+5.0 points [3.0, 7.0]" in texts_of(wide) & texts_of(narrow)
+    assert "Shaded: within the margin of 2 points." in Page(page).text
 
 
 def test_costs_stand_beside_their_ratio_to_the_baseline():

@@ -1,0 +1,1 @@
+"""The figure of a claim: the one that shows its evidence best."""

@@ -1,0 +1,254 @@
+"""The figure of a claim: which kind it is, and what it draws, against the numbers of the runs."""
+
+from dataclasses import replace
+from math import exp, isnan, log
+
+import pytest
+from records import build_run, claim
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
+from bnexp.analysis.stats.intervals import t_interval
+from bnexp.reports.figures.claims.figure import build_claim_figure, build_claim_figures
+from bnexp.reports.figures.style import cell_styles, figure_settings
+
+NORM, RATE = "model.norm.name", "optim.learning_rate"
+GHOST, DEPTH = "model.norm.normalization_batch_size", "model.repeat"
+ACTIVATION = "model.activation"
+SPREAD = (-0.02, 0.0, 0.05)
+NORMS = [{NORM: "none"}, {NORM: "batch"}]
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    with figure_settings():
+        yield
+
+
+def build(settings, seed, value, *claims, **fields):
+    cell = ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
+    config = {NORM: "none", "train.epochs": 5, **settings}
+    return build_run(cell, seed, value, settings=settings, config=config, claims=claims, **fields)
+
+
+def sweep(cells, values, *claims, spread=SPREAD, **fields):
+    return [
+        build(cell, seed, value + aside, *claims, **fields)
+        for cell, value in zip(cells, values, strict=True)
+        for seed, aside in enumerate(spread)
+    ]
+
+
+def over_rates(*claims, rates=(0.01, 0.1, 1.0), norms=("none", "batch", "group"), **fields):
+    cells = [{NORM: norm, RATE: rate} for norm in norms for rate in rates]
+    return sweep(cells, [0.4 + index / 100 for index in range(len(cells))], *claims, **fields)
+
+
+def draw(runs, *, is_wide=True, **question):
+    comparison = compare_runs(runs, Question(**question))
+    return build_claim_figure(comparison, comparison.claims[0]).draw(is_wide).panels[0]
+
+
+def find_kind(runs):
+    (name,) = build_claim_figures(compare_runs(runs))
+    return name
+
+
+def lines_of(panel, **look):
+    return [
+        line
+        for line in panel.axes.get_lines()
+        if all(getattr(line, f"get_{name}")() == value for name, value in look.items())
+    ]
+
+
+def means_of(panel):
+    return lines_of(panel, marker="None", linewidth=2.2)
+
+
+def texts_of(panel):
+    return {text.get_text() for text in panel.sheet.figure.texts}
+
+
+LARGEST = {"name": "largest_stable", "over": RATE, "scale": "log10", "threshold": 0.2}
+BEST = {"name": "best", "over": RATE, "tuning_seeds": (0,)}
+CONTRAST = {"name": "contrast", "over": RATE, "value": 1.0, "minus": 0.01}
+DEPTHS = [{NORM: norm, DEPTH: depth} for norm in ("none", "batch") for depth in (1, 2, 4)]
+ACTIVATIONS = [
+    {NORM: norm, ACTIVATION: word} for norm in ("none", "batch") for word in ("relu", "tanh")
+]
+
+
+@pytest.mark.parametrize(
+    ("runs", "kind"),
+    [
+        (over_rates(claim(reduction=LARGEST)), "axis"),
+        (over_rates(claim(reduction={"name": "slope", "over": RATE})), "axis"),
+        (over_rates(claim(reduction=CONTRAST)), "axis"),
+        (sweep(DEPTHS, [0.4] * 6, claim(each={DEPTH: (1, 2, 4)})), "axis"),
+        (sweep(ACTIVATIONS, [0.4] * 4, claim(each={ACTIVATION: ("relu", "tanh")})), "cases"),
+        (sweep(NORMS, [0.4, 0.5], claim(**{"as": "ratio"})), "ratios"),
+        (sweep(NORMS, [0.4, 0.5], claim()), "effect"),
+        (sweep(NORMS, [0.4, 0.5], claim(control=0.1)), "effect"),
+    ],
+    ids=["largest", "slope", "contrast", "depths", "words", "ratio", "difference", "number"],
+)
+def test_the_kind_fits_what_the_claim_is_about(runs, kind):
+    assert find_kind(runs) == f"claim_1_{kind}"
+
+
+def test_nothing_is_drawn_of_cells_that_the_claim_is_not_about():
+    panel = draw(over_rates(claim(reduction=LARGEST)))
+    assert {"norm=none", "norm=batch"} <= texts_of(panel)
+    assert "norm=group" not in texts_of(panel)
+    assert [list(line.get_ydata()) for line in means_of(panel)] == [
+        pytest.approx([41, 42, 43]),
+        pytest.approx([44, 45, 46]),
+    ]
+
+
+def test_a_line_has_the_colour_of_its_cells_in_the_other_figures():
+    runs = over_rates(claim(reduction=LARGEST, control={NORM: "batch"}, treatment={NORM: "group"}))
+    styles = cell_styles(comparison := compare_runs(runs))
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    colours = [line.get_color() for line in means_of(chart.draw(True).panels[0])]
+    cells = ("name=batch,learning_rate=0.1", "name=group,learning_rate=0.1")
+    assert colours == [styles[cell].colour for cell in cells]
+
+
+def test_diverged_runs_are_counted_below_the_axis_and_in_no_mean():
+    runs = over_rates(claim(reduction=LARGEST), spread=(-0.02, 0.0, 0.05, 0.01))
+    blown = [
+        replace(run, state="diverged")
+        if run.settings == {NORM: "none", RATE: 1.0} or (run.settings[RATE] == 0.1 and run.seed > 2)
+        else run
+        for run in runs
+    ]
+    panel = draw(blown)
+    none, batch = lines_of(panel, marker="x")
+    assert list(none.get_xdata()) == [0.1, 1.0]
+    assert list(batch.get_xdata()) == [0.1]
+    assert {"1 of 4", "4 of 4"} <= texts_of(panel)
+    line = means_of(panel)[0]
+    assert line.get_ydata()[1] == pytest.approx(42)
+    assert isnan(line.get_ydata()[2])
+
+
+def test_the_largest_stable_rates_stand_at_their_geometric_means():
+    runs = over_rates(claim(reduction=LARGEST), norms=("none", "batch"))
+    blown = [
+        replace(run, state="diverged")
+        if run.settings[NORM] == "none" and run.settings[RATE] > (0.01 if run.seed else 0.1)
+        else run
+        for run in runs
+    ]
+    panel = draw(blown)
+    ceilings = [line.get_xdata()[0] for line in lines_of(panel, linewidth=1.4)]
+    # One seed is stable up to 0.1, two up to 0.01; with batch norm all up to the axis's end.
+    assert ceilings == pytest.approx([(0.1 * 0.01 * 0.01) ** (1 / 3), 1.0])
+    (threshold,) = lines_of(panel, linewidth=1.2)
+    assert list(threshold.get_ydata()) == [20, 20]
+
+
+def test_what_validation_chose_is_ringed_and_tuning_seeds_are_not_drawn():
+    runs = [
+        replace(
+            run,
+            summary=replace(
+                run.summary,
+                final={
+                    **run.summary.final,
+                    "val/accuracy": 0.9 if run.settings[RATE] == 0.1 else 0.5,
+                },
+            ),
+        )
+        for run in over_rates(claim(reduction=BEST), spread=(0.3, 0.0, 0.01, 0.02))
+    ]
+    panel = draw(runs)
+    rings = [line.get_xydata().tolist() for line in lines_of(panel, markersize=17)]
+    assert rings == [[pytest.approx([0.1, 42])], [pytest.approx([0.1, 45])]]
+    seeds = [value for line in lines_of(panel, markersize=5) for value in line.get_ydata()]
+    assert max(seeds) == pytest.approx(47)
+
+
+def test_a_contrast_joins_its_two_places_in_words():
+    axes = draw(over_rates(claim(reduction=CONTRAST))).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "1.0"]
+    none, batch = means_of(draw(over_rates(claim(reduction=CONTRAST))))
+    assert list(none.get_ydata()) == pytest.approx([41, 43])
+    assert list(batch.get_ydata()) == pytest.approx([44, 46])
+
+
+def test_an_arm_without_the_axis_is_a_band_across_it():
+    cells = [*({NORM: "batch", GHOST: size} for size in (2, 8, 32)), {NORM: "group"}]
+    words = claim(treatment={NORM: "batch", GHOST: (2, 8, 32)}, control={NORM: "group"})
+    panel = draw(sweep(cells, [0.3, 0.4, 0.5, 0.35], words))
+    level, line = means_of(panel)
+    assert list(line.get_xdata()) == [2, 8, 32]
+    assert list(level.get_ydata()) == pytest.approx([36, 36])
+    band = next(patch for patch in panel.axes.patches if patch.get_alpha() == 0.1)
+    interval = t_interval([0.33, 0.35, 0.4])
+    low, high = band.get_y(), band.get_y() + band.get_height()
+    assert (low, high) == pytest.approx((100 * interval.low, 100 * interval.high))
+
+
+def test_each_case_is_a_row_with_its_interval_and_what_they_show_together():
+    words = claim(each={ACTIVATION: ("relu", "tanh")}, at_least=1)
+    runs = [
+        run
+        if run.settings[NORM] == "none"
+        else replace(
+            run, summary=replace(run.summary, final={"test/accuracy": 0.45 + run.seed**2 / 100})
+        )
+        for run in sweep(ACTIVATIONS, [0.4, 0.3, 0.4, 0.3], words)
+    ]
+    comparison = compare_runs(runs)
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    panel = chart.draw(True).panels[0]
+    assert {"activation=relu", "activation=tanh"} <= texts_of(panel)
+    differences = [
+        [0.45 + seed**2 / 100 - value - aside for seed, aside in enumerate(SPREAD)]
+        for value in (0.4, 0.3)
+    ]
+    bars = lines_of(panel, linewidth=2.2)
+    for bar, found in zip(bars, differences, strict=True):
+        interval = t_interval(found)
+        assert list(bar.get_xdata()) == pytest.approx([100 * interval.low, 100 * interval.high])
+    assert "Claimed of 1 of 2 cases; together: supported." in chart.caption
+    (band,) = [patch for patch in panel.axes.patches if patch.get_alpha() == 0.16]
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-1, 1))
+
+
+def test_ratios_are_bars_from_1_on_a_logarithmic_axis():
+    words = claim(metric="test/loss", direction="lower", margin=0.05, **{"as": "ratio"})
+    losses = {"none": (1.0, 1.01, 0.99), "batch": (0.8, 0.82, 0.77)}
+    runs = [
+        build({NORM: norm}, seed, loss, words, metric="test/loss")
+        for norm, found in losses.items()
+        for seed, loss in enumerate(found)
+    ]
+    panel = draw(runs, metric="test/loss")
+    logs = [log(after / before) for before, after in zip(*losses.values(), strict=True)]
+    (bar,) = [patch for patch in panel.axes.patches if patch.get_alpha() == 0.28]
+    assert bar.get_width() == pytest.approx(sum(logs) / 3)
+    interval = t_interval(logs)
+    (line,) = lines_of(panel, linewidth=2.2)
+    assert list(line.get_xdata()) == pytest.approx([interval.low, interval.high])
+    ticks = {
+        text.get_text(): place
+        for text, place in zip(panel.axes.get_xticklabels(), panel.axes.get_xticks(), strict=True)
+    }
+    assert ticks["×1"] == 0
+    assert all(exp(place) == pytest.approx(float(text[1:])) for text, place in ticks.items())
+
+
+def test_the_title_says_verdict_and_claim():
+    comparison = compare_runs(sweep(NORMS, [0.4, 0.5], claim()))
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    assert chart.title == "Inconclusive: batch norm is better"
+
+
+def test_without_any_figure_there_is_no_chart():
+    comparison = compare_runs(sweep(NORMS, [0.4, 0.5], claim(), state="running"))
+    assert build_claim_figure(comparison, comparison.claims[0]) is None
+    assert build_claim_figures(comparison) == {}
