@@ -324,7 +324,8 @@ def test_a_claim_with_a_figure_has_a_drawing_with_its_margin(comparison):
     page = render_html([replace(comparison, claims=(claim,))])
     wide, narrow = charts_of(page)[:2]
     assert "test/accuracy: norm=batch minus norm=batch (points)" in texts_of(wide)
-    assert "+5.0 points [3.0, 7.0]" in texts_of(wide) & texts_of(narrow)
+    assert "+5.0 points [3.0, 7.0]" in texts_of(wide)
+    assert "+5.0 points [3.0, 7.0] · n = 4 runs" in texts_of(narrow)
     assert "Shaded: within the margin of 2 points." in Page(page).text
 
 
