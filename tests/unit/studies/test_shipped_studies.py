@@ -1,0 +1,38 @@
+"""The studies that come with bnexp: each tier is what its name says."""
+
+import pytest
+
+from bnexp.config.load import load_experiment
+from bnexp.studies.catalogue import list_studies
+
+STUDIES = list_studies()
+
+
+def describe(run):
+    """Returns a run's config as keys and values, without its dataset and its own name."""
+    config = run.config.model_dump(mode="json")
+    del config["data"]["name"], config["data"]["root"], config["name"]
+    for key in ("image_size", "channels"):
+        config["data"].pop(key, None)
+    return config
+
+
+def test_there_are_fourteen_of_them():
+    assert [study.number for study in STUDIES] == [*range(1, 15)]
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_the_tier_on_jpeg_copies_differs_from_cpu_in_its_pictures_alone(study):
+    official, copies = (load_experiment(study.path, [], tier) for tier in ("cpu", "cpu-jpeg"))
+
+    assert {run.config.data.name for run in official.runs} == {"cifar10"}
+    assert {run.config.data.name for run in copies.runs} == {"image_folder"}
+    assert [*map(describe, official.runs)] == [*map(describe, copies.runs)]
+    assert official.looks == copies.looks
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_measured_seeds_are_none_that_a_pilot_used(study):
+    experiment = load_experiment(study.path, [], "cpu")
+
+    assert min(run.seed for run in experiment.runs) >= 200
