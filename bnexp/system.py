@@ -229,7 +229,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error says that this process cannot have the memory it needs.
 
     Imports say so in words, those of the loader of shared libraries or of the system, and so does
-    PyTorch, whose error has a type of its own on some devices only.
+    PyTorch, whose error has a type of its own on some devices only. oneDNN, which computes for
+    PyTorch on CPUs, says only that it could not make a kernel; what it does not support is refused
+    earlier, as a primitive descriptor.
     """
     if isinstance(error, MemoryError):
         return True
@@ -246,7 +248,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         "can't start new thread",
         "paging file is too small",
     )
-    is_said = any(word in str(error).lower() for word in words)
+    said = str(error).lower()
+    is_said = any(word in said for word in words) or said == "could not create a primitive"
     return (is_of_loader or isinstance(error, RuntimeError)) and is_said
 
 

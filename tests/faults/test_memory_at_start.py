@@ -45,10 +45,11 @@ def test_too_little_memory_is_one_sentence(words, megabytes, tmp_path):
 AT_IMPORT = """
 import resource, runpy, sys
 from pathlib import Path
-module, megabytes = sys.argv[1], int(sys.argv[2])
+modules, megabytes = [sys.argv[1]], int(sys.argv[2])
 
 def limit(event, arguments):
-    if event == "import" and arguments[0] == module:
+    if event == "import" and arguments[0] in modules:
+        modules.clear()  # if its import fails, PyTorch may try it again
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         size = pages * resource.getpagesize() + (megabytes << 20)
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
@@ -87,7 +88,9 @@ def test_memory_that_ends_while_a_module_is_imported_is_one_sentence(module, meg
     said = (
         "too little memory is left for this command",
         ": out of memory; try",
-        "cannot allocate memory for thread-local data: ABORT",  # glibc, which then exits with 127
+        # C libraries that end the process themselves: glibc, with 127, and NumPy's OpenBLAS, with 1.
+        "cannot allocate memory for thread-local data: ABORT",
+        "OpenBLAS error: Memory allocation still failed",
     )
     assert done.returncode in (1, 127) or (done.returncode == 0 and megabytes > 0), done.stderr
     assert done.returncode == 0 or any(words in done.stderr for words in said), done.stderr
