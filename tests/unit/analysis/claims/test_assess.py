@@ -233,6 +233,20 @@ def test_swept_keys_that_the_claim_does_not_name_are_told():
     assert result.also_differ == ("optim.learning_rate",)
 
 
+def test_a_side_of_two_cells_is_not_compared_with_one():
+    claims = (CLAIM,)
+    batch = {"model.norm.name": "batch"}
+    records = [
+        *cell("norm=none", NONE, claims),
+        *cell("slow", shifted(0.05), claims, settings={**batch, "optim.learning_rate": 0.02}),
+        *cell("fast", shifted(0.06), claims, settings={**batch, "optim.learning_rate": 0.2}),
+    ]
+    result = only(compare_runs(records))
+
+    assert result.verdict == "inconclusive"
+    assert result.obstacle.text.startswith("the treatment is 2 cells, and the claim compares one")
+
+
 def planned(records, seeds, cells=2):
     environment = flatten({"planned": {"seeds": list(seeds), "cells": cells}})
     return [replace(record, environment=environment) for record in records]
