@@ -39,11 +39,8 @@ def put_altered(path):
     content = bytearray(path.read_bytes())
     places = [place for place, byte in enumerate(content) if byte in b"123456789"]
     if places:
-        content[places[-1]] = (
-            content[places[-1]] % 9 + ord("1")
-            if False
-            else ord("1") + (content[places[-1]] - ord("1") + 1) % 9
-        )
+        digit = content[places[-1]] - ord("0")
+        content[places[-1]] = ord("1") + digit % 9
     path.write_bytes(bytes(content))
 
 

@@ -491,6 +491,16 @@ def test_the_slope_is_that_of_least_squares_over_the_scaled_axis():
     assert describe_measure(result.claim) == "slope of test/accuracy over log10 optim.learning_rate"
 
 
+def test_a_slope_may_be_compared_with_a_number():
+    claims = (claim(reduction=reduction("slope", scale="log10"), control=0, margin=0.01),)
+    tables = {"batch": {0.01: 0.4, 0.1: 0.5, 1.0: lambda seed: 0.6 + 0.01 * seed}}
+    result = only(compare_runs(sweep(claims, tables)))
+
+    slopes = [0.1 + 0.005 * seed for seed in range(6)]
+    assert result.test.p == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue)
+    assert result.verdict == "supported"
+
+
 def test_sides_with_other_axes_are_not_compared():
     claims = (claim(reduction=reduction("largest_stable", scale="log10")),)
     tables = {"none": {0.01: 0.5, 0.1: 0.5}, "batch": {0.1: 0.5, 1.0: 0.5}}
