@@ -98,6 +98,19 @@ def both(metric=f"{NORM}/conv", layers=None, **tags):
     return compare_runs(measure_diagnostic(records, question), question)
 
 
+def test_only_a_finished_run_ends_with_a_figure():
+    tag = f"{NORM}/conv"
+    runs = [
+        run_with({tag: series(*values)}, state=state)
+        for state, values in (("finished", (1.0, 2.0)), ("diverged", (1.0, 2.0)),
+                              ("finished", (1.0, nan)))
+    ]  # fmt: skip
+    found = measure_diagnostic(runs, Question(tag))
+
+    assert [run.summary.final.get(tag, "none") for run in found] == [2.0, "none", "none"]
+    assert [run.summary.history[tag][0] for run in found] == [1.0, 1.0, 1.0]
+
+
 def test_cells_are_compared_on_a_diagnostic():
     comparison = both()
 
