@@ -88,7 +88,7 @@ def test_memory_that_ends_while_a_module_is_imported_is_one_sentence(module, meg
     said = (
         "too little memory is left for this command",
         ": out of memory; try",
-        # C libraries that end the process themselves: glibc, with 127, and NumPy's OpenBLAS, with 1.
+        # C libraries that end the process themselves: glibc with 127, NumPy's OpenBLAS with 1.
         "cannot allocate memory for thread-local data: ABORT",
         "OpenBLAS error: Memory allocation still failed",
     )
