@@ -256,6 +256,8 @@ class ClaimCell:
     `minus`."""
     figures: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """What each tag of the metric was in the finished runs, by seed."""
+    diverged: frozenset[int] = frozenset()
+    """The seeds whose runs diverged."""
     arrivals: Mapping[int, Arrival] = field(default_factory=dict)
     """Of finished and diverged runs, by seed; empty unless the claim counts until a target."""
 

@@ -60,6 +60,7 @@ def _show_cell(measure: Measure, cell: Cell) -> ClaimCell:
         ),
         _find_place(claim, cell),
         figures,
+        frozenset(run.seed for run in runs if run.state == "diverged"),
         _find_arrivals(measure, runs),
     )
 

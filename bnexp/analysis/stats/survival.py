@@ -28,8 +28,8 @@ def censored_median(times: Sequence[float], is_reached: Sequence[bool]) -> tuple
 
     Source: Kaplan & Meier 1958, Nonparametric estimation from incomplete observations.
     """
-    low = [time for time, survival in _steps(times, is_reached) if survival <= _HALF]
-    below = [time for time, survival in _steps(times, is_reached) if survival < _HALF]
+    low = [time for time, survival in survival_curve(times, is_reached) if survival <= _HALF]
+    below = [time for time, survival in survival_curve(times, is_reached) if survival < _HALF]
     longest = max(times)
     first = low[0] if low else longest
     return (first + (below[0] if below else longest)) / 2, not below
@@ -51,7 +51,7 @@ def restricted_mean(times: Sequence[float], is_reached: Sequence[bool], horizon:
     """
     if not horizon >= 0:
         raise ValueError(f"the horizon must be at least 0, but it is {horizon}")
-    steps = [(time, level) for time, level in _steps(times, is_reached) if time < horizon]
+    steps = [(time, level) for time, level in survival_curve(times, is_reached) if time < horizon]
     starts = [0.0, *(time for time, _ in steps)]
     ends = [*starts[1:], horizon]
     levels = [Fraction(1), *(level for _, level in steps)]
@@ -59,10 +59,17 @@ def restricted_mean(times: Sequence[float], is_reached: Sequence[bool], horizon:
     return fsum((end - start) * float(level) for start, end, level in pieces)
 
 
-def _steps(times: Sequence[float], is_reached: Sequence[bool]) -> list[tuple[float, Fraction]]:
+def survival_curve(
+    times: Sequence[float], is_reached: Sequence[bool]
+) -> list[tuple[float, Fraction]]:
     """Returns each time at which the curve falls, in order, with the level that it falls to.
 
     A run censored at a time at which another reaches the target still counts as watched.
+
+    Raises:
+        ValueError: There is no time, or the two differ in length.
+
+    Source: Kaplan & Meier 1958, Nonparametric estimation from incomplete observations.
     """
     runs = list(zip(times, is_reached, strict=True))
     if not runs:

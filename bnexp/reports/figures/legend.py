@@ -49,8 +49,16 @@ class Name:
 def measure_names(names: Sequence[Name], *, is_wide: bool) -> tuple[float, float]:
     """Returns the width that names take beside the axes, and the height beside or below them."""
     wrapped = [name.wrap(is_wide=is_wide) for name in names]
-    width = _MARK + 12 + text_width(text for name in wrapped for text in name)
+    width = _measure_mark(names) + 12 + text_width(text for name in wrapped for text in name)
     return width, sum(LINE_HEIGHT * len(name) + _GAP for name in wrapped)
+
+
+def _measure_mark(names: Sequence[Name]) -> float:
+    """Returns the pixels between the axes and the names beside them.
+
+    They hold markers, and pieces of the lines if the lines are told apart by their dashes.
+    """
+    return _MARK if {name.line for name in names} <= {"-"} else _MARK + LEGEND_LINE - 8
 
 
 def write_beside(
@@ -60,7 +68,7 @@ def write_beside(
 
     The name of a line without an end stands at the bottom.
     """
-    sheet = panel.sheet
+    sheet, mark = panel.sheet, _measure_mark(names)
     wrapped = [name.wrap(is_wide=True) for name in names]
     wanted = [panel.bottom if end is None else end[1] for end in ends]
     heights = [LINE_HEIGHT * len(name) + _GAP for name in wrapped]
@@ -69,8 +77,11 @@ def write_beside(
         if end is not None:
             xs, look = (end[0] + 7, panel.right + 14), {"linewidth": 1, "alpha": 0.7}
             sheet.rule(xs, (end[1], middle), color=name.style.colour, **look)
-        sheet.mark(name.style, panel.right + 22, middle)
-        sheet.write(lines, panel.right + _MARK + 2, middle)
+        if mark > _MARK:
+            sheet.mark(name.style, panel.right + 16 + LEGEND_LINE / 2, middle, name.line)
+        else:
+            sheet.mark(name.style, panel.right + 22, middle)
+        sheet.write(lines, panel.right + mark + 2, middle)
 
 
 def write_below(sheet: Sheet, names: Sequence[Name]) -> None:

@@ -43,6 +43,7 @@ from bnexp.reports.figures.style import (
     Style,
     assign_styles,
     describe_bands,
+    find_dashes,
 )
 from bnexp.reports.words.cell_names import name_settings
 from bnexp.reports.words.formatting import (
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
 _LEAST_FOR_LOG = 8
 """The ratio of largest to smallest value from which their axis is logarithmic."""
 
-_DASHES: tuple[LineStyleType, ...] = ("-", (0, (5, 2)), (0, (5, 1.5, 1, 1.5)), (0, (2.5, 1.5)))
 _DOTS: LineStyleType = (0, (1, 1.4))
 
 _SMALLEST, _LARGEST = 1e-100, 1e100
@@ -296,7 +296,7 @@ def _build_lines(
     is_crowded = len(groups) > MOST_WITH_BANDS
     make = partial(_build_point, key, scale, bounds, extras.chosen, is_crowded=is_crowded)
     for cells, label, style, dashes in zip(
-        groups, labels, styles, _find_dashes(styles), strict=True
+        groups, labels, styles, find_dashes(styles), strict=True
     ):
         placed = [cell for cell in cells if _find_number(cell, key) is not None]
         level = [cell for cell in cells if _find_number(cell, key) is None]
@@ -316,14 +316,6 @@ def _select(cell: CellResult, keys: Sequence[str]) -> dict[str, Scalar]:
 
 def _spell(row: Mapping[str, Scalar], names: Mapping[str, str]) -> str:
     return ", ".join(f"{names[key]}={write_value(value)}" for key, value in row.items())
-
-
-def _find_dashes(styles: Sequence[Style]) -> list[LineStyleType]:
-    """Returns dashes that stand for the marker, if one colour has several; else none are needed."""
-    if len({style.colour for style in styles}) == len(styles):
-        return ["-"] * len(styles)
-    markers = list(dict.fromkeys(style.marker for style in styles))
-    return [_DASHES[markers.index(style.marker) % len(_DASHES)] for style in styles]
 
 
 def _build_point(

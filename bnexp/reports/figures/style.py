@@ -6,11 +6,14 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, cycle, islice, repeat
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bnexp.analysis.cells import is_norm_key
 from bnexp.analysis.results import Comparison
 from bnexp.runs.record import Scalar
+
+if TYPE_CHECKING:
+    from matplotlib.typing import LineStyleType
 
 INK = "#1b1b1b"
 """Text, axes, and the baseline."""
@@ -34,6 +37,8 @@ LEAST_FOR_LOG = 10.0
 
 _COLOURS = ("#0a7bc2", "#d55e00", "#009e73", "#cc79a7", "#c48200", "#3f97cc")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p")
+
+_DASHES: tuple[LineStyleType, ...] = ("-", (0, (5, 2)), (0, (5, 1.5, 1, 1.5)), (0, (2.5, 1.5)))
 
 Fill = Literal["full", "none", "left", "right", "top", "bottom"]
 """Which part of a marker has its colour."""
@@ -124,6 +129,14 @@ def assign_styles(rows: Sequence[Mapping[str, Scalar]], keys: Sequence[str]) -> 
     fills = chain.from_iterable(repeat(fill, len(_COLOURS) * len(_MARKERS)) for fill in _FILLS)
     looks = map(Style, cycle(_COLOURS), cycle(_MARKERS), cycle(fills))
     return [INKED, *islice(looks, len(rows) - 1)]
+
+
+def find_dashes(styles: Sequence[Style]) -> list[LineStyleType]:
+    """Returns dashes that stand for the marker, if one colour has several; else none are needed."""
+    if len({style.colour for style in styles}) == len(styles):
+        return ["-"] * len(styles)
+    markers = list(dict.fromkeys(style.marker for style in styles))
+    return [_DASHES[markers.index(style.marker) % len(_DASHES)] for style in styles]
 
 
 def _number(values: Sequence[str]) -> list[int]:

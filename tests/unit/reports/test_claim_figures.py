@@ -3,7 +3,9 @@
 from dataclasses import replace
 from math import exp, isnan, log
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from records import build_run, claim
 
 from bnexp.analysis.comparison import compare_runs
@@ -11,6 +13,7 @@ from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.reports.figures.claims.figure import build_claim_figure, build_claim_figures
 from bnexp.reports.figures.style import cell_styles, figure_settings
+from bnexp.runs.record import Series
 
 NORM, RATE = "model.norm.name", "optim.learning_rate"
 GHOST, DEPTH = "model.norm.normalization_batch_size", "model.repeat"
@@ -252,3 +255,260 @@ def test_without_any_figure_there_is_no_chart():
     comparison = compare_runs(sweep(NORMS, [0.4, 0.5], claim(), state="running"))
     assert build_claim_figure(comparison, comparison.claims[0]) is None
     assert build_claim_figures(comparison) == {}
+
+
+TARGET = claim(metric="steps_to_target", target=0.6, direction="lower", margin=10)
+STEPS = (20, 40, 60, 80, 100)
+
+
+def evaluate(run, values, steps=STEPS):
+    """Returns the run with these test accuracies at these of its 100 steps."""
+    last = {"test/accuracy": values[-1]}
+    summary = replace(
+        run.summary,
+        steps=100,
+        steps_per_epoch=100,
+        evaluated_steps=steps,
+        evaluations={"test/accuracy": values},
+        final=last,
+        history={tag: (value,) for tag, value in last.items()},
+    )
+    return replace(run, summary=summary, config={**run.config, "train.epochs": 1})
+
+
+def arriving(norm, arrivals, words=TARGET, **fields):
+    """Returns runs that reach 60 % at those steps; None: they never do."""
+    return [
+        evaluate(
+            build({NORM: norm}, seed, 0.5, words, **fields),
+            tuple(0.7 if arrival and step >= arrival else 0.3 for step in STEPS),
+        )
+        for seed, arrival in enumerate(arrivals)
+    ]
+
+
+def curves_of(panel):
+    return [line.get_xydata().tolist() for line in lines_of(panel, drawstyle="steps-post")]
+
+
+def test_survival_curves_are_those_of_scipy():
+    from scipy.stats import CensoredData, ecdf
+
+    found = {"none": (40, 60, None, 60, None), "batch": (20, 20, 40, 40, 100)}
+    panel = draw([run for norm, times in found.items() for run in arriving(norm, times)])
+    for curve, times in zip(curves_of(panel), found.values(), strict=True):
+        data = CensoredData(
+            uncensored=[time for time in times if time], right=[100] * times.count(None)
+        )
+        falls = ecdf(data).sf
+        at = [0, *(time for time in falls.quantiles if time in times), 100]
+        assert [x for x, _ in curve] == at
+        assert [y for _, y in curve] == pytest.approx([100 * falls.evaluate(time) for time in at])
+
+
+def test_runs_that_never_reach_the_target_are_dots_and_diverged_ones_crosses():
+    runs = [
+        *arriving("none", (40, None, 60)),
+        *arriving("batch", (20, 20, 20)),
+        replace(arriving("none", (None,) * 4)[3], state="diverged"),
+        arriving("batch", (20,) * 4)[3],
+    ]
+    comparison = compare_runs(runs)
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    panel = chart.draw(True).panels[0]
+    (dots,) = lines_of(panel, marker="o", markersize=13)
+    (crosses,) = lines_of(panel, marker="x")
+    assert dots.get_xydata().tolist() == crosses.get_xydata().tolist() == [[100, 50]]
+    assert {"2 of 4 reached, 1 diverged", "4 of 4 reached"} <= texts_of(panel)
+    assert "a test/accuracy of 60 %" in chart.caption
+    assert find_kind(runs) == "claim_1_survival"
+
+
+def test_a_control_of_several_cases_has_one_curve():
+    factor = "optim.learning_rate_factor"
+    words = claim(
+        metric="steps_to_target",
+        target="control",
+        direction="lower",
+        margin=10,
+        treatment={NORM: "batch", factor: (1, 5)},
+    )
+    cells = [{NORM: "none"}, {NORM: "batch", factor: 1}, {NORM: "batch", factor: 5}]
+    runs = [
+        evaluate(build(cell, seed, 0.5, words), (0.1, 0.2, 0.4 + place / 10, 0.5, 0.5))
+        for place, cell in enumerate(cells)
+        for seed in range(3)
+    ]
+    panel = draw(runs)
+    # Without a norm the last accuracy is first reached after 80 steps, at a rate of 5 after 60.
+    assert [curve[1:] for curve in curves_of(panel)] == [
+        [[80, 0], [80, 0]],
+        [[60, 0], [80, 0]],
+        [[60, 0], [80, 0]],
+    ]
+
+
+def measure(run, **by_tag):
+    """Returns the run with what diagnostics measured: values at steps 10, 20, …, two per epoch."""
+    diagnostics = {
+        tag: Series(
+            tuple(10 * (place + 1) for place in range(len(values))),
+            tuple(place // 2 + 1 for place in range(len(values))),
+            tuple(values),
+        )
+        for tag, values in by_tag.items()
+    }
+    return replace(run, diagnostics=diagnostics)
+
+
+def diagnosed(words, norms=("none", "batch", "group")):
+    """Returns runs whose median over three layers is 2, 3, 4, 5 times the seed's factor."""
+    return [
+        measure(
+            build({NORM: norm}, seed, 0.5, words),
+            **{
+                "diag/gradient_norm/a": [factor * value for value in (1.0, 1.0, 1.0, 1.0)],
+                "diag/gradient_norm/b": [factor * value for value in (2.0, 3.0, 4.0, 5.0)],
+                "diag/gradient_norm/c": [factor * value for value in (9.0, 9.0, 9.0, 9.0)],
+                "diag/gradient_norm/all": [7.0, 7.0, 7.0, 7.0],
+            },
+        )
+        for place, norm in enumerate(norms)
+        for seed, factor in enumerate((1 + place / 10, 1.1 + place / 10, 1.3 + place / 10))
+    ]
+
+
+def test_a_diagnostic_is_reduced_over_its_layers_at_each_step():
+    words = claim(metric="diag/gradient_norm", layers="median", at={"epoch": 2})
+    runs = diagnosed(words)
+    assert find_kind(runs) == "claim_1_steps"
+    panel = draw(runs)
+    none, batch = means_of(panel)
+    assert list(none.get_xdata()) == [10, 20, 30, 40]
+    mean = (1 + 1.1 + 1.3) / 3
+    assert list(none.get_ydata()) == pytest.approx([mean * value for value in (2, 3, 4, 5)])
+    assert list(batch.get_ydata()) == pytest.approx([(mean + 0.1) * v for v in (2, 3, 4, 5)])
+    band = panel.axes.collections[0].get_paths()[0].vertices
+    at_first = {y for x, y in band if x == 10}
+    interval = t_interval([2.0, 2.2, 2.6])
+    assert (min(at_first), max(at_first)) == pytest.approx((interval.low, interval.high))
+
+
+def test_the_steps_of_the_epoch_that_is_compared_are_grey():
+    words = claim(metric="diag/gradient_norm", layers="median", at={"epoch": 2})
+    (band,) = draw(diagnosed(words)).axes.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == (30, 40)
+    plain = claim(metric="diag/gradient_norm/all")
+    assert not draw(diagnosed(plain)).axes.patches
+
+
+def test_a_step_that_lacks_a_layer_is_left_out():
+    runs = [
+        replace(
+            run,
+            diagnostics={
+                **run.diagnostics,
+                "diag/gradient_norm/b": Series((20, 30), (1, 2), (3.0, 4.0)),
+            },
+        )
+        for run in diagnosed(claim(metric="diag/gradient_norm", layers="max"))
+    ]
+    none, _ = means_of(draw(runs))
+    assert list(none.get_xdata()) == [20, 30]
+
+
+def with_histories(run, **histories):
+    summary = replace(
+        run.summary,
+        epochs=len(next(iter(histories.values()))),
+        history=histories,
+        final={tag: values[-1] for tag, values in histories.items()},
+    )
+    return replace(run, summary=summary)
+
+
+def test_both_metrics_of_a_difference_are_curves_over_the_epochs():
+    words = claim(metric="test_precise/accuracy - test/accuracy", control=0, at={"epoch": 1})
+    runs = [
+        with_histories(
+            build({NORM: "batch"}, seed, 0.5, words),
+            **{
+                "test_precise/accuracy": (0.4 + aside, 0.6 + aside),
+                "test/accuracy": (0.2 + aside, 0.6),
+            },
+        )
+        for seed, aside in enumerate(SPREAD)
+    ]
+    assert find_kind(runs) == "claim_1_epochs"
+    panel = draw(runs)
+    precise, plain = means_of(panel)
+    assert list(precise.get_ydata()) == pytest.approx([41, 61])
+    assert list(plain.get_ydata()) == pytest.approx([21, 60])
+    assert precise.get_linestyle() == "-" != plain.get_linestyle()
+    assert {"test_precise", "test", "accuracy (%)", "epoch"} <= texts_of(panel)
+
+
+def test_the_gap_is_test_against_training_a_point_per_run():
+    words = claim(
+        metric="train_eval/accuracy - test/accuracy",
+        direction="lower",
+        treatment={NORM: "batch"},
+    )
+    found = {"none": [(0.9, 0.5), (0.92, 0.51), (0.94, 0.49)], "batch": [(0.8, 0.5)] * 3}
+    runs = [
+        with_histories(
+            build({NORM: norm}, seed, 0.5, words),
+            **{"train_eval/accuracy": (train,), "test/accuracy": (test,)},
+        )
+        for norm, pairs in found.items()
+        for seed, (train, test) in enumerate(pairs)
+    ]
+    assert find_kind(runs) == "claim_1_gap"
+    panel = draw(runs)
+    none, batch = lines_of(panel, markersize=5.5)
+    assert none.get_xydata() == pytest.approx(np.array([[90, 50], [92, 51], [94, 49]]))
+    assert batch.get_xydata() == pytest.approx(np.array([[80, 50]] * 3))
+    gaps = [line.get_xydata() for line in lines_of(panel, linewidth=1.6)]
+    assert gaps[0] == pytest.approx(np.array([[92, 50], [92, 92]]))
+    assert gaps[1] == pytest.approx(np.array([[80, 50], [80, 80]]))
+    assert panel.axes.get_xlim() == panel.axes.get_ylim()
+    assert {"gap 42.0 points", "gap 30.0 points"} <= texts_of(panel)
+
+
+def test_few_cases_of_a_reduction_are_lines_and_many_are_rows():
+    batch = "data.batch_size"
+
+    def build_cases(sizes):
+        words = claim(each={batch: sizes}, reduction=LARGEST)
+        cells = [
+            {NORM: norm, RATE: rate, batch: size}
+            for norm in ("none", "batch")
+            for rate in (0.01, 0.1)
+            for size in sizes
+        ]
+        return sweep(cells, [0.5] * len(cells), words)
+
+    assert find_kind(build_cases((16, 512))) == "claim_1_axis"
+    assert len(means_of(draw(build_cases((16, 512))))) == 4
+    assert find_kind(build_cases((16, 64, 512))) == "claim_1_cases"
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_what_is_written_stays_within_the_figure(is_wide):
+    words = claim(metric="steps_to_target", target=0.6, direction="lower", margin=10)
+    charts = [
+        arriving("none", (40, None, 60), words) + arriving("batch", (20, 20, 20), words),
+        diagnosed(claim(metric="diag/gradient_norm", layers="median")),
+        over_rates(claim(reduction=LARGEST)),
+        sweep(NORMS, [0.4, 0.5], claim(**{"as": "ratio"})),
+    ]
+    for runs in charts:
+        comparison = compare_runs(runs)
+        sheet = build_claim_figure(comparison, comparison.claims[0]).draw_alone(is_wide=is_wide)
+        renderer = FigureCanvasAgg(sheet.figure).get_renderer()
+        width, height = sheet.figure.bbox.width, sheet.figure.bbox.height
+        for text in sheet.figure.texts:
+            box = text.get_window_extent(renderer)
+            assert box.x0 >= 0
+            assert box.x1 <= width
+            assert 0 <= box.y0 <= box.y1 <= height

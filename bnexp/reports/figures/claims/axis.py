@@ -25,6 +25,9 @@ from bnexp.reports.words.formatting import MetricFormat, metric_format
 from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.wording import write_value
 
+_MOST_REDUCED = 4
+"""Lines beyond which the effects of a reduction's cases are better seen as rows."""
+
 
 def find_case_axis(claimed: Claimed) -> str | None:
     """Returns the key of numbers that most of the cases differ in, or None without any."""
@@ -41,7 +44,7 @@ def find_case_axis(claimed: Claimed) -> str | None:
 def build_reduced(claimed: Claimed) -> Chart | None:
     """Returns the metric over the axis of the claim's reduction, or None without values."""
     reduction = claimed.result.claim.reduction
-    if reduction is None or len(claimed.result.parts) > 1:
+    if reduction is None:
         return None
     if reduction.name == "contrast":
         words = {0.0: write_value(reduction.minus), 1.0: write_value(reduction.value)}
@@ -84,7 +87,8 @@ def _build(
         rules=tuple(_find_ceilings(claimed)),
     )
     sensitivity = find_sensitivity(cells, key, extras)
-    if sensitivity is None or len(sensitivity.lines) > MOST_WITH_BANDS:
+    most = MOST_WITH_BANDS if claim.reduction is None else _MOST_REDUCED
+    if sensitivity is None or len(sensitivity.lines) > most:
         return None
     names = dict(zip(cells.differing, short_names(cells.differing), strict=True))
     word = names[key].replace("_", " ")
@@ -111,9 +115,8 @@ def _find_reference(claimed: Claimed) -> tuple[float, str] | None:
     if claim.reduction is not None:
         value = claim.reduction.threshold
         return None if value is None else (value, f"threshold {_write(value, shown)}")
-    if isinstance(claim.control, dict):
-        return None
-    return claim.control, f"{_write(claim.control, shown)}, as claimed"
+    number = claimed.number
+    return None if number is None else (number, f"{_write(number, shown)}, as claimed")
 
 
 def _write(value: float, shown: MetricFormat) -> str:

@@ -46,6 +46,17 @@ class Claimed:
         """Every cell once, those of the control first."""
         return tuple({one.found.cell: one for side in self.sides for one in side.shown}.values())
 
+    @property
+    def sizes(self) -> set[int]:
+        """How many finished runs the cells have."""
+        return {one.found.statuses.get("finished", 0) for one in self.cells}
+
+    @property
+    def number(self) -> float | None:
+        """What the treatment is compared with, if that is a number."""
+        control = self.result.claim.control
+        return None if isinstance(control, dict) else control
+
     @cached_property
     def whole(self) -> Comparison:
         """The claim's cells as a comparison of their own, on the claim's metric."""

@@ -8,12 +8,17 @@ from typing import Literal
 from bnexp.analysis.results import ClaimResult, Comparison
 from bnexp.reports.figures.claims.axis import build_over_cases, build_reduced
 from bnexp.reports.figures.claims.cells import Claimed
+from bnexp.reports.figures.claims.gap import build_gap, is_gap
 from bnexp.reports.figures.claims.rows import build_rows
+from bnexp.reports.figures.claims.steps import build_epochs, build_steps
+from bnexp.reports.figures.claims.survival import build_survival
 from bnexp.reports.figures.sheet import Chart
+from bnexp.runs.diagnostic_tags import is_diagnostic
 
-Kind = Literal["axis", "cases", "ratios", "effect"]
-"""`axis`: the metric over a swept number. `cases`, `ratios` and `effect`: differences or ratios
-with their intervals."""
+Kind = Literal["survival", "axis", "gap", "steps", "epochs", "cases", "ratios", "effect"]
+"""`survival`: runs that have not reached a target. `axis`: the metric over a swept number. `gap`:
+training against test. `steps`: a diagnostic over the steps. `epochs`: two metrics over the epochs.
+`cases`, `ratios` and `effect`: differences or ratios with their intervals."""
 
 
 def build_claim_figure(comparison: Comparison, result: ClaimResult) -> Chart | None:
@@ -43,13 +48,21 @@ def _find(comparison: Comparison, result: ClaimResult) -> tuple[Kind, Chart] | N
 
 def _list_kinds(result: ClaimResult) -> list[Kind]:
     """Returns the kinds that suit a claim, the best one first."""
+    from bnexp.config.claim.config import TO_TARGET  # slow: the schema
+
     claim = result.claim
-    kinds: list[Kind] = []
-    if claim.reduction is not None or (claim.has_cases and claim.as_ == "difference"):
-        kinds.append("axis")
-    if claim.as_ == "ratio":
-        return [*kinds, "ratios"]
-    return [*kinds, "cases" if claim.has_cases else "effect"]
+    is_single = not claim.has_cases
+    suiting: dict[Kind, bool] = {
+        "survival": claim.metric in TO_TARGET,
+        "axis": claim.reduction is not None or (claim.has_cases and claim.as_ == "difference"),
+        "gap": is_gap(claim),
+        "steps": is_single and all(map(is_diagnostic, claim.tags)),
+        "epochs": is_single and len(claim.tags) > 1,
+        "ratios": claim.as_ == "ratio",
+        "cases": claim.has_cases,
+        "effect": True,
+    }
+    return [kind for kind, suits in suiting.items() if suits]
 
 
 def _build_axis(claimed: Claimed) -> Chart | None:
@@ -58,7 +71,11 @@ def _build_axis(claimed: Claimed) -> Chart | None:
 
 
 _BUILDERS: Mapping[Kind, Callable[[Claimed], Chart | None]] = {
+    "survival": build_survival,
     "axis": _build_axis,
+    "gap": build_gap,
+    "steps": build_steps,
+    "epochs": build_epochs,
     "cases": build_rows,
     "ratios": build_rows,
     "effect": build_rows,

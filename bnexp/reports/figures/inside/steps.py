@@ -27,6 +27,7 @@ from bnexp.reports.figures.sheet import (
     Chart,
     Panel,
     Sheet,
+    draw_reference,
     format_ticks,
     marker,
     pad_limits,
@@ -51,7 +52,7 @@ from bnexp.runs.record import Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_WITH_SEEDS = 3
+MOST_WITH_SEEDS = 3
 """Lines beyond which single seeds would only hide the means."""
 _MOST_POINTS = 200
 """Points of a line; each of more is a mean over several."""
@@ -84,6 +85,14 @@ class Lines:
     quantity: str
     lines: tuple[Line, ...]
     is_log: bool
+    axis: str = "step"
+    """What is counted."""
+    bounds: tuple[float, float] = (-inf, inf)
+    """Between which values lie."""
+    reference: tuple[float, str] | None = None
+    """A value that all are compared with, and what it is called."""
+    compared: tuple[float, float] | None = None
+    """The first and the last step of those that a claim compares, if not the end."""
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -95,10 +104,12 @@ class Lines:
             for value in curve
             if isfinite(value)
         ]
+        values += [] if self.reference is None else [self.reference[0]]
         if not self.is_log:
             # A band does not make figures negative that never are.
             is_positive = all(value >= 0 for line in self.lines for value in line.curve.mean)
-            return pad_limits(values, 0.06, (0.0 if is_positive else -inf, inf))
+            least, most = self.bounds
+            return pad_limits(values, 0.06, (0.0 if is_positive else least, most))
         low, high = min(values), max(values)
         room = (high / low) ** 0.06 if high > low else 2.0
         return low / room, high * room
@@ -126,15 +137,14 @@ def build_lines(comparison: Comparison, measured: Measured, layer: str) -> Chart
     if not values:
         return None
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
-    is_log = _is_log(values)
+    is_log = is_log_scale(values)
     lines = tuple(
-        _build_line(
-            cell,
-            labels[cell.cell],
-            styles[cell.cell],
+        build_line(
+            name_cell(labels[cell.cell], styles[cell.cell], cell),
             seeds,
             is_log=is_log,
-            is_crowded=len(found) > _MOST_WITH_SEEDS,
+            has_diverged=has_diverged(cell),
+            is_crowded=len(found) > MOST_WITH_SEEDS,
         )
         for cell, seeds in found
     )
@@ -147,8 +157,8 @@ def build_lines(comparison: Comparison, measured: Measured, layer: str) -> Chart
         name[:1].upper() + name[1:],
         f"{comparison.experiment}: {name} over the steps",
         _caption(shown, {len(seeds) for _, seeds in found}, own, labels),
-        "; ".join(map(_describe, lines)),
-        lambda is_wide: _draw(shown, is_wide=is_wide),
+        "; ".join(map(describe_line, lines)),
+        lambda is_wide: draw_lines(shown, is_wide=is_wide),
         describe_selection(comparison.where),
     )
 
@@ -168,12 +178,13 @@ def build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) ->
     if not values:
         return None
     labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
-    is_log = _is_log(values)
+    is_log = is_log_scale(values)
     lines = []
     for cell, *ends in found:
-        label, style = labels[cell.cell], styles[cell.cell]
+        name, diverged = name_cell(labels[cell.cell], styles[cell.cell], cell), has_diverged(cell)
         low, high = (
-            _build_line(cell, label, style, seeds, is_log=is_log, is_crowded=True) for seeds in ends
+            build_line(name, seeds, is_log=is_log, has_diverged=diverged, is_crowded=True)
+            for seeds in ends
         )
         # Both ends are measured in the same pass, so at the same steps.
         if low.curve.mean and low.steps == high.steps:
@@ -193,8 +204,8 @@ def build_ranges(comparison: Comparison, lowest: Measured, highest: Measured) ->
         lowest.words.capitalize(),
         f"{comparison.experiment}: range of the {lowest.words} over the steps",
         " ".join(filter(None, parts)),
-        "; ".join(map(_describe, lines)),
-        lambda is_wide: _draw(shown, is_wide=is_wide),
+        "; ".join(map(describe_line, lines)),
+        lambda is_wide: draw_lines(shown, is_wide=is_wide),
         describe_selection(comparison.where),
     )
 
@@ -213,18 +224,24 @@ def _find_finite(every: Iterable[Series]) -> list[float]:
     return [value for series in every for value in series.values if isfinite(value)]
 
 
-def _is_log(values: Sequence[float]) -> bool:
+def is_log_scale(values: Sequence[float]) -> bool:
+    """Returns whether the values call for a logarithmic axis: positive and far apart."""
     return min(values) > 0 and max(values) >= LEAST_FOR_LOG * min(values)
 
 
-def _build_line(
-    cell: CellResult,
-    label: str,
-    style: Style,
+def name_cell(label: str, style: Style, cell: CellResult) -> Name:
+    """Returns a cell's name, with a note if its runs diverged."""
+    return Name(label, "diverged" if has_diverged(cell) else "", style)
+
+
+def build_line(
+    name: Name,
     seeds: Sequence[Series],
     *,
     is_log: bool,
+    has_diverged: bool,
     is_crowded: bool,
+    bounds: tuple[float, float] = (-inf, inf),
 ) -> Line:
     """Returns the line of one cell, whose seeds are measured at the same steps, if they get there.
 
@@ -236,16 +253,16 @@ def _build_line(
     values = [there(_thin(series.values, size)).tolist() for series in seeds]
     rows = list(zip(*values, strict=False))
     whole = [place for place, row in enumerate(rows) if all(map(isfinite, row))]
-    curve = aggregate([[one[place] for place in whole] for one in values])
+    curve = aggregate([[one[place] for place in whole] for one in values], bounds)
     curve = Curve(*(back(one).tolist() for one in curve))
     has_band = len(seeds) >= LEAST_FOR_BAND
     drawn = tuple(zip(steps, (back(one).tolist() for one in values), strict=True))
     return Line(
-        Name(label, "diverged" if has_diverged(cell) else "", style),
+        name,
         tuple(steps[0][place] for place in whole),
         curve if has_band else Curve(curve.mean),
         () if is_crowded and has_band and curve.mean else drawn,
-        has_diverged(cell),
+        has_diverged,
         len(whole) < len(rows),
     )
 
@@ -259,6 +276,12 @@ def _thin(values: Sequence[float], size: int) -> tuple[float, ...]:
 def _caption(
     shown: Lines, sizes: Collection[int], measured: Measured, labels: Mapping[str, str]
 ) -> str:
+    parts = (describe_reading(shown, sizes), say_missing(measured, labels))
+    return " ".join(filter(None, (*parts, say_cells(measured.left_out))))
+
+
+def describe_reading(shown: Lines, sizes: Collection[int]) -> str:
+    """Returns how to read lines of cells with so many seeds."""
     lines = shown.lines
     mean, axis = ("geometric mean", ", on a logarithmic axis") if shown.is_log else ("mean", "")
     parts = {
@@ -266,23 +289,23 @@ def _caption(
         describe_bands("Band", sizes): max(sizes) >= LEAST_FOR_BAND,
         "Thin: single seeds.": any(line.seeds for line in lines) and max(sizes) > 1,
         "×: the runs diverged.": any(line.has_diverged for line in lines),
-        "Steps without a finite value in every seed are left out.": any(
+        f"{shown.axis.capitalize()}s without a finite value in every seed are left out.": any(
             line.has_gaps for line in lines
         ),
-        say_missing(measured, labels): True,
-        say_cells(measured.left_out): True,
     }
-    return " ".join(text for text, is_said in parts.items() if text and is_said)
+    return " ".join(text for text, is_said in parts.items() if is_said)
 
 
-def _describe(line: Line) -> str:
+def describe_line(line: Line) -> str:
+    """Returns where a line begins and ends."""
     label = space_label(line.name.label)
     if not line.curve.mean:
         return f"{label}: no mean"
     return f"{label}: {line.curve.mean[0]:.3g} at first, {line.curve.mean[-1]:.3g} at the end"
 
 
-def _draw(shown: Lines, *, is_wide: bool) -> Sheet:
+def draw_lines(shown: Lines, *, is_wide: bool) -> Sheet:
+    """Returns the drawing, the names of the lines beside it if it is wide, else below it."""
     names = [line.name for line in shown.lines]
     beside, extent = measure_names(names, is_wide=is_wide)
     ticks = round_ticks(*shown.limits, 6 if is_wide else 5, is_log=shown.is_log)
@@ -315,8 +338,20 @@ def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
     axes.set_xlim(*((first, last) if last > first else (first - 1, first + 1)))
     panel.set_ticks("x", round_ticks(first, last, 6 if panel.sheet.is_wide else 5, is_whole=True))
     axes.grid(axis="y")
+    if shown.reference:
+        draw_reference(panel, *shown.reference)
+    if shown.compared:
+        _draw_compared(panel, *shown.compared)
     panel.sheet.write([shown.quantity], panel.left - 8, panel.top + 22, color=MUTED)
-    panel.sheet.write(["step"], panel.right, panel.bottom - 34, color=MUTED, ha="right")
+    panel.sheet.write([shown.axis], panel.right, panel.bottom - 34, color=MUTED, ha="right")
+
+
+def _draw_compared(panel: Panel, first: float, last: float) -> None:
+    """Draws the steps that a claim compares as a grey band, a single one as a dashed line."""
+    if last > first:
+        panel.axes.axvspan(first, last, color=MUTED, alpha=0.12, lw=0, zorder=0)
+    else:
+        panel.axes.axvline(first, color=MUTED, lw=1.4, linestyle=(0, (4, 3)), zorder=1)
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
@@ -327,11 +362,12 @@ def _draw_line(axes: Axes, line: Line) -> None:
     thin: dict[str, Any] = {"color": colour, "linewidth": 0.8, "alpha": 0.45}
     for steps, values in line.seeds:
         axes.plot(steps, values, **thin)
-    axes.plot(at, mean, color=colour, linewidth=LINE_WIDTH, zorder=3)
+    look: dict[str, Any] = {"linewidth": LINE_WIDTH, "linestyle": line.name.line}
+    axes.plot(at, mean, color=colour, **look, zorder=3)
     every = max(1, len(at) // 8)
     axes.plot(at[::every], mean[::every], **marker(line.name.style), zorder=3.1, clip_on=False)
     if line.has_diverged and at:
-        look: dict[str, Any] = {"color": colour, "marker": "x", "markersize": 9, "mew": 2.2}
+        look = {"color": colour, "marker": "x", "markersize": 9, "mew": 2.2}
         axes.plot(at[-1:], mean[-1:], ls="", **look, zorder=3.2, clip_on=False)
 
 
