@@ -109,7 +109,7 @@ Plots = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Also draw learning curves, effects, sensitivity, diagnostics, confusions and "
+        help="Also draw claims, learning curves, effects, sensitivity, diagnostics, confusions and "
         "mistakes as PNG and SVG here.",
     ),
 ]

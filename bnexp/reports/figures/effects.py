@@ -90,6 +90,8 @@ class Effects:
     """What stands at the top to the left and to the right of zero."""
     is_ratio: bool = False
     """Whether the values are logarithms of ratios, drawn as bars from 1."""
+    has_zero: bool = True
+    """Whether the values are differences, seen from 0."""
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -98,7 +100,8 @@ class Effects:
         An interval of fewer than three pairs may run beyond it if there are better ones.
         """
         sure = [row for row in self.rows if row.n >= _LEAST_FOR_SCALE] or self.rows
-        values = [0.0, *(() if self.margin is None else (-self.margin, self.margin))]
+        values = [0.0] if self.has_zero else []
+        values += [] if self.margin is None else [-self.margin, self.margin]
         values += [value for row in self.rows for value in (row.mean, *row.seeds)]
         values += [bound for row in sure for bound in row.interval]
         return pad_limits(values, 0.05)
@@ -242,8 +245,9 @@ def _draw_axes(panel: Panel, effects: Effects, words: Sequence[str]) -> None:
     if effects.margin is not None:
         axes.axvspan(-effects.margin, effects.margin, color=MUTED, alpha=0.16, lw=0, zorder=0)
     zero, _ = panel.place(0, panel.top)
-    ends = (panel.bottom - 5, panel.top + 26)
-    axes.plot([0, 0], ends, color=INK, linewidth=1.3, zorder=1, clip_on=False)
+    if effects.has_zero:
+        ends = (panel.bottom - 5, panel.top + 26)
+        axes.plot([0, 0], ends, color=INK, linewidth=1.3, zorder=1, clip_on=False)
     depth = 31 + LINE_HEIGHT * (len(words) - 1) / 2
     half = text_width(words) / 2
     middle = min(max((panel.left + panel.right) / 2, half), panel.sheet.width - half)

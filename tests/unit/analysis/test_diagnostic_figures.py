@@ -12,6 +12,7 @@ from bnexp.analysis.diagnostics import (
     final_figure,
     measure_diagnostic,
     merge_orders,
+    step_figures,
 )
 from bnexp.analysis.metrics import better_direction, is_accuracy, is_cost
 from bnexp.analysis.results import Question
@@ -35,6 +36,22 @@ def test_an_epoch_has_the_mean_of_its_values_and_the_end_has_the_last():
 
     assert epoch_figures(run, f"{NORM}/conv", None) == (2.0, 7.0)
     assert final_figure(run, f"{NORM}/conv", None) == 9.0
+
+
+def test_a_step_has_the_reduced_figure_of_its_layers_and_of_two_tags_the_difference():
+    run = run_with(
+        {
+            f"{NORM}/a": series(1.0, 3.0, nan, 4.0, per_epoch=2),
+            f"{NORM}/b": series(2.0, 5.0, 1.0, 8.0, per_epoch=2),
+            "diag/loss/all": Series((2, 4, 6), (1, 2, 3), (0.5, 0.25, 0.1)),
+        }
+    )
+
+    assert step_figures(run, [NORM], "mean") == Series((1, 2, 4), (1, 1, 2), (1.5, 4.0, 6.0))
+    assert step_figures(run, ["diag/loss"], None).values == (0.5, 0.25, 0.1)
+    both = step_figures(run, [f"{NORM}/b", "diag/loss/all"], None)
+    assert both == Series((2, 4), (1, 2), (4.5, 7.75))
+    assert step_figures(run, ["diag/other/all"], None) == Series((), (), ())
 
 
 def test_an_epoch_without_a_value_or_with_one_that_is_not_finite_has_none():

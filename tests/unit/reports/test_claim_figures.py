@@ -12,6 +12,7 @@ from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.reports.figures.claims.figure import build_claim_figure, build_claim_figures
+from bnexp.reports.figures.files import write_figures
 from bnexp.reports.figures.style import cell_styles, figure_settings
 from bnexp.runs.record import Series
 
@@ -512,3 +513,67 @@ def test_what_is_written_stays_within_the_figure(is_wide):
             assert box.x0 >= 0
             assert box.x1 <= width
             assert 0 <= box.y0 <= box.y1 <= height
+
+
+def test_runs_that_cannot_be_tested_yet_are_shown_as_they_are():
+    runs = sweep(NORMS, [0.4, 0.5], claim())
+    blown = [replace(run, state="diverged") if run.seed == 2 else run for run in runs]
+    assert find_kind(blown) == "claim_1_runs"
+    comparison = compare_runs(blown)
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    panel = chart.draw(True).panels[0]
+    none, batch = lines_of(panel, markersize=6)
+    assert list(none.get_xdata()) == pytest.approx([38, 40])
+    assert list(batch.get_xdata()) == pytest.approx([48, 50])
+    assert {"39.0\u00a0%", "49.0\u00a0%", "n = 2, 1 diverged"} <= texts_of(panel)
+    assert f"Not tested: {comparison.claims[0].obstacle.text}." in chart.caption
+    low, _ = panel.axes.get_xlim()
+    assert low > 30
+
+
+def test_figures_are_named_by_the_claim_and_its_kind(tmp_path):
+    words = (claim(), claim(statement="the other way", direction="lower", control=0.1))
+    comparison = compare_runs(sweep(NORMS, [0.4, 0.5], *words))
+    names = [path.name for path in write_figures([comparison], tmp_path)]
+    assert names[:4] == [
+        "claim_1_effect.png",
+        "claim_1_effect.svg",
+        "claim_2_effect.png",
+        "claim_2_effect.svg",
+    ]
+
+
+def test_a_claim_of_a_part_of_the_runs_shows_the_whole_experiment():
+    runs = over_rates(claim(reduction=LARGEST))
+    part = [run for run in runs if run.settings[RATE] == 0.1]
+    comparison = compare_runs(part, whole=runs)
+    panel = build_claim_figure(comparison, comparison.claims[0]).draw(True).panels[0]
+    assert [list(line.get_xdata()) for line in means_of(panel)] == [[0.01, 0.1, 1.0]] * 2
+
+
+def test_a_look_that_decided_is_what_is_drawn():
+    """With planned looks, runs that came after the verdict are not in its figure."""
+    plan = {f"planned.seeds.{place}": place for place in range(8)}
+    plan |= {"planned.looks.0": 4, "planned.looks.1": 8}
+    runs = [
+        replace(run, environment={**run.environment, **plan})
+        for run in sweep(NORMS, [0.4, 0.6], claim(), spread=[seed / 1000 for seed in range(8)])
+    ]
+    runs = [
+        replace(
+            run,
+            summary=replace(
+                run.summary, final={"test/accuracy": run.summary.final["test/accuracy"] + noise}
+            ),
+        )
+        for run in runs
+        for noise in [0.001 * (run.seed % 3) if run.settings[NORM] == "batch" else 0.0]
+    ]
+    (result,) = compare_runs(runs).claims
+    assert result.look.seeds == 4
+    shown = [
+        cell.found.values.keys()
+        for side in (result.treatment, result.control)
+        for cell in side.shown
+    ]
+    assert shown == [{0, 1, 2, 3}] * 2

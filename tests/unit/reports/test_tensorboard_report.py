@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from claimed_runs import claimed_runs
 from records import build_cell, build_run
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -175,6 +176,13 @@ def test_the_figures_are_pictures_of_the_comparison(folder):
 
     tags = {tag for _, tag in read_values(folder / "comparison")}
     assert tags >= {"comparison/learning_curves", "comparison/effects"}
+
+
+def test_each_claim_has_a_picture(folder):
+    write(claimed_runs(), folder)
+
+    tags = {tag for _, tag in read_values(folder / "comparison")}
+    assert "comparison/claim_1_effect" in tags
 
 
 def test_a_figure_is_as_wide_as_a_card_which_would_leave_out_dots_of_a_wider_one(folder):

@@ -10,15 +10,17 @@ from bnexp.reports.figures.claims.axis import build_over_cases, build_reduced
 from bnexp.reports.figures.claims.cells import Claimed
 from bnexp.reports.figures.claims.gap import build_gap, is_gap
 from bnexp.reports.figures.claims.rows import build_rows
+from bnexp.reports.figures.claims.runs import build_runs
 from bnexp.reports.figures.claims.steps import build_epochs, build_steps
 from bnexp.reports.figures.claims.survival import build_survival
 from bnexp.reports.figures.sheet import Chart
 from bnexp.runs.diagnostic_tags import is_diagnostic
 
-Kind = Literal["survival", "axis", "gap", "steps", "epochs", "cases", "ratios", "effect"]
+Kind = Literal["survival", "axis", "gap", "steps", "epochs", "cases", "ratios", "effect", "runs"]
 """`survival`: runs that have not reached a target. `axis`: the metric over a swept number. `gap`:
 training against test. `steps`: a diagnostic over the steps. `epochs`: two metrics over the epochs.
-`cases`, `ratios` and `effect`: differences or ratios with their intervals."""
+`cases`, `ratios` and `effect`: differences or ratios with their intervals. `runs`: what single runs
+measured, if that cannot be tested yet."""
 
 
 def build_claim_figure(comparison: Comparison, result: ClaimResult) -> Chart | None:
@@ -60,7 +62,8 @@ def _list_kinds(result: ClaimResult) -> list[Kind]:
         "epochs": is_single and len(claim.tags) > 1,
         "ratios": claim.as_ == "ratio",
         "cases": claim.has_cases,
-        "effect": True,
+        "effect": is_single,
+        "runs": True,
     }
     return [kind for kind, suits in suiting.items() if suits]
 
@@ -79,4 +82,5 @@ _BUILDERS: Mapping[Kind, Callable[[Claimed], Chart | None]] = {
     "cases": build_rows,
     "ratios": build_rows,
     "effect": build_rows,
+    "runs": build_runs,
 }
