@@ -499,7 +499,13 @@ def test_what_is_written_stays_within_the_figure(is_wide):
     words = claim(metric="steps_to_target", target=0.6, direction="lower", margin=10)
     charts = [
         arriving("none", (40, None, 60), words) + arriving("batch", (20, 20, 20), words),
-        diagnosed(claim(metric="diag/gradient_norm", layers="median")),
+        diagnosed(claim(metric="diag/gradient_norm/[abc]", layers="median")),
+        [
+            measure(run, **{f"diag/internal_covariate_shift_relative/{'stage.' * 8}conv": [1.0]})
+            for run in diagnosed(
+                claim(metric=f"diag/internal_covariate_shift_relative/{'stage.' * 8}conv")
+            )
+        ],
         over_rates(claim(reduction=LARGEST)),
         sweep(NORMS, [0.4, 0.5], claim(**{"as": "ratio"})),
     ]

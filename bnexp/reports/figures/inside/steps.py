@@ -22,6 +22,7 @@ from bnexp.reports.figures.inside.measured import (
 )
 from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
 from bnexp.reports.figures.sheet import (
+    LINE_HEIGHT,
     NARROW,
     WIDE,
     Chart,
@@ -34,6 +35,7 @@ from bnexp.reports.figures.sheet import (
     round_ticks,
     space_label,
     text_width,
+    wrap_label,
 )
 from bnexp.reports.figures.style import (
     LEAST_FOR_BAND,
@@ -60,6 +62,8 @@ _MOST_POINTS = 200
 _TOP, _BOTTOM = 34.0, 46.0
 _HEIGHT, _NARROW_HEIGHT = 260.0, 210.0
 """Of the axes, unless the names beside them need more."""
+_LONGEST_WIDE, _LONGEST_NARROW = 90, 40
+"""Characters of a line above the axes."""
 
 
 @dataclass(frozen=True)
@@ -310,13 +314,18 @@ def draw_lines(shown: Lines, *, is_wide: bool) -> Sheet:
     beside, extent = measure_names(names, is_wide=is_wide)
     ticks = round_ticks(*shown.limits, 6 if is_wide else 5, is_log=shown.is_log)
     left = 18 + text_width(format_ticks(ticks, is_log=shown.is_log))
+    words = wrap_label(shown.quantity, _LONGEST_WIDE if is_wide else _LONGEST_NARROW)
+    top = _TOP + LINE_HEIGHT * (len(words) - 1)
     if is_wide:
-        sheet = Sheet(WIDE, max(_HEIGHT, extent) + _TOP + _BOTTOM)
+        sheet = Sheet(WIDE, max(_HEIGHT, extent) + top + _BOTTOM)
         bottom, right = _BOTTOM, WIDE - beside
     else:
-        sheet = Sheet(NARROW, _NARROW_HEIGHT + _TOP + _BOTTOM + BELOW_AXES + extent)
+        sheet = Sheet(NARROW, _NARROW_HEIGHT + top + _BOTTOM + BELOW_AXES + extent)
         bottom, right = _BOTTOM + BELOW_AXES + extent, NARROW - 14
-    panel = sheet.add_panel(left, bottom, right, sheet.height - _TOP)
+    panel = sheet.add_panel(left, bottom, right, sheet.height - top)
+    sheet.write(
+        words, left - 8, sheet.height - 12 - LINE_HEIGHT * (len(words) - 1) / 2, color=MUTED
+    )
     _draw_axes(panel, shown, ticks)
     for line in shown.lines:
         _draw_line(panel.axes, line)
@@ -342,7 +351,6 @@ def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
         draw_reference(panel, *shown.reference)
     if shown.compared:
         _draw_compared(panel, *shown.compared)
-    panel.sheet.write([shown.quantity], panel.left - 8, panel.top + 22, color=MUTED)
     panel.sheet.write([shown.axis], panel.right, panel.bottom - 34, color=MUTED, ha="right")
 
 
