@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from bnexp.launch.engines.auto import choose_jobs, describe_network
+from bnexp.launch.engines.auto import Split, choose_jobs, describe_network
 from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.packing import choose_pack, find_most, gains_by_packs
 from bnexp.launch.engines.placement import (
@@ -31,9 +31,16 @@ class LocalLauncher:
 
     `jobs` is how many; None finds it out: by what the experiment's runs began with, or by the
     first steps of one of them. With `can_fork`, this process must have computed nothing yet.
+    `say` is told what takes a while before anything is trained.
     """
 
-    def __init__(self, jobs: int | None = 1, can_fork: bool = False) -> None:
+    def __init__(
+        self,
+        jobs: int | None = 1,
+        can_fork: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._say = say
         self.jobs = jobs or 1
         self._is_auto = jobs is None
         self._may_pack = False
@@ -58,7 +65,7 @@ class LocalLauncher:
             self.jobs, self._share, self._note = 1, kept, None
         elif self._pool and self._is_auto:
             began = give_threads(runs, kept)
-            choice = choose_jobs(began, now, kept, self._measure, self._pool.time_steps)
+            choice = choose_jobs(began, now, kept, self._measure, self._time_steps)
             self.jobs, self._share, self._slowdown = choice.jobs, choice.threads, choice.slowdown
             self._note = choice.reason and f"--jobs auto: {choice.reason}"
         else:
@@ -138,6 +145,12 @@ class LocalLauncher:
         """Ends the processes that it has started."""
         if self._pool:
             self._pool.close()
+
+    def _time_steps(self, run: PlannedRun, splits: Sequence[Split]) -> Mapping[Split, float]:
+        assert self._pool, "there is one with --jobs auto"
+        tried = " or ".join(str(split.jobs) for split in splits)
+        self._say(f"--jobs auto: timing a few steps of {tried} runs at a time")
+        return self._pool.time_steps(run, splits)
 
     def _measure(self, run: PlannedRun) -> Pace | None:
         network = describe_network(run)

@@ -46,7 +46,9 @@ class SweepTrainer:
     def __enter__(self) -> SweepTrainer:
         jobs, address = self._options.jobs, self._options.address
         launcher = (
-            LocalLauncher(jobs, self._can_fork) if self._is_here else RayLauncher(jobs, address)
+            LocalLauncher(jobs, self._can_fork, self._say)
+            if self._is_here
+            else RayLauncher(jobs, address)
         )
         self._launcher = self._stack.enter_context(contextlib.closing(launcher))
         return self

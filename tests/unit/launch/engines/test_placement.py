@@ -1,10 +1,13 @@
 """On how many threads and on which device a run trains."""
 
+from contextlib import closing
+
 import pytest
 import torch
 from interrupted_runs import interrupt, plan, train
 
 from bnexp.launch.engines import auto, launcher, placement
+from bnexp.launch.engines.auto import Choice, Split
 from bnexp.launch.engines.launcher import LocalLauncher
 from bnexp.launch.engines.placement import (
     choose_device,
@@ -12,6 +15,7 @@ from bnexp.launch.engines.placement import (
     give_threads,
     split_threads,
 )
+from bnexp.launch.engines.pool import Pool
 
 
 @pytest.fixture
@@ -81,3 +85,18 @@ def test_gpus_are_dealt_out_in_turn_where_the_config_names_none(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     run = plan(tmp_path, f"train.device={device}")
     assert [choose_device(run, slot) for slot in range(3)] == chosen
+
+
+def test_what_is_timed_before_training_is_said(tmp_path, monkeypatch):
+    said = []
+
+    def choose(runs, _now, _kept, _measure, time_steps):
+        assert time_steps(runs[0], [Split(1, 8), Split(8, 1)]) == {}
+        return Choice(1, None)
+
+    monkeypatch.setattr(launcher, "choose_jobs", choose)
+    monkeypatch.setattr(Pool, "time_steps", lambda *_: {})
+    with closing(LocalLauncher(None, say=said.append)) as local:
+        local.place(plan(tmp_path, "train.threads=null"), now=1)
+
+    assert said == ["--jobs auto: timing a few steps of 1 or 8 runs at a time"]
