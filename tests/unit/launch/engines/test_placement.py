@@ -97,6 +97,6 @@ def test_what_is_timed_before_training_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "choose_jobs", choose)
     monkeypatch.setattr(Pool, "time_steps", lambda *_: {})
     with closing(LocalLauncher(None, say=said.append)) as local:
-        local.place(plan(tmp_path, "train.threads=null"), now=1)
+        local.place([plan(tmp_path, "train.threads=null")], now=1)
 
     assert said == ["--jobs auto: timing a few steps of 1 or 8 runs at a time"]
