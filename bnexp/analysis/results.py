@@ -13,6 +13,8 @@ from bnexp.runs.diagnostic_tags import LayerReduction
 from bnexp.runs.record import Scalar, Series, State
 
 if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
     from bnexp.config.claim.config import ClaimConfig
     from bnexp.runs.predictions import Predictions
 
@@ -260,6 +262,13 @@ class ClaimCell:
     """The seeds whose runs diverged."""
     arrivals: Mapping[int, Arrival] = field(default_factory=dict)
     """Of finished and diverged runs, by seed; empty unless the claim counts until a target."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> CoreSchema:
+        """Keeps it out of what is stored of a claim: a figure is drawn from the runs."""
+        from pydantic_core.core_schema import any_schema
+
+        return any_schema()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from growing_runs import CLEAR, UNCLEAR, grow, pairs
 from records import claim
-from test_growing_experiments import CLEAR, UNCLEAR, grow, pairs
 
 from bnexp.analysis.claims.family import Group, conclude_together
 from bnexp.analysis.comparison import compare_runs
@@ -48,7 +48,20 @@ def test_what_is_stored_gives_the_results_of_the_runs(folder, differences):
     read = folder.read_result("study")
 
     (found,) = conclude_together([Group(read.attempts, 2)])
-    assert found == compare_runs(records).claims
+    assert found == tuple(map(without_shown, compare_runs(records).claims))
+
+
+def without_shown(result):
+    """Returns the result without its cells, which only figures show."""
+    parts = tuple(
+        replace(
+            part,
+            treatment=replace(part.treatment, shown=()),
+            control=replace(part.control, shown=()),
+        )
+        for part in result.parts
+    )
+    return replace(result, parts=parts)
 
 
 def test_a_result_is_read_back_as_it_was_written_with_infinite_ends_too(folder):

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from growing_runs import CLEAR, LOOKS, grow, pairs
 from records import claim
-from test_growing_experiments import CLEAR, LOOKS, grow, pairs
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.claims.assess import assess_claims, find_attempts
