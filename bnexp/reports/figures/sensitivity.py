@@ -107,6 +107,8 @@ class Extras:
     """A value that all are compared with, and what it is called."""
     chosen: Collection[str] = ()
     """Cells that are ringed."""
+    unit: str | None = None
+    """What the values are in; None for the metric's unit."""
     words: Mapping[float, str] = field(default_factory=dict)
     """What stands at the places of an axis that is none of numbers."""
     rules: tuple[tuple[float, str], ...] = ()
@@ -434,7 +436,9 @@ def _draw_axes(
     axes.xaxis.set_ticks([], minor=True)
     axes.tick_params(axis="x", pad=below + 3.5)
     axes.grid(axis="both")
-    name = with_unit(sensitivity.shown.metric, sensitivity.shown.unit)
+    unit = sensitivity.extras.unit
+    shown = sensitivity.shown
+    name = with_unit(shown.metric, shown.unit if unit is None else unit)
     panel.sheet.write([name], 0, panel.top + above + 24, color=MUTED)
     words = with_unit(sensitivity.axis_name, scale)
     middle = (panel.left + panel.right) / 2

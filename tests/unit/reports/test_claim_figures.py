@@ -476,6 +476,27 @@ def test_the_gap_is_test_against_training_a_point_per_run():
     assert {"gap 42.0 points", "gap 30.0 points"} <= texts_of(panel)
 
 
+def test_a_difference_of_two_metrics_over_an_axis_is_in_points_and_may_be_negative():
+    words = claim(
+        metric="test_precise/accuracy - test/accuracy",
+        treatment={NORM: "batch", GHOST: (2, 8)},
+        control=0,
+    )
+    runs = [
+        with_histories(
+            build({NORM: "batch", GHOST: size}, seed, 0.5, words),
+            **{"test_precise/accuracy": (0.4,), "test/accuracy": (0.4 + gap + seed / 100,)},
+        )
+        for size, gap in ((2, 0.1), (8, -0.1))
+        for seed in range(3)
+    ]
+    panel = draw(runs)
+    (line,) = means_of(panel)
+    assert list(line.get_ydata()) == pytest.approx([-11, 9])
+    assert {"test_precise/accuracy - test/accuracy (points)"} <= texts_of(panel)
+    assert panel.axes.get_ylim()[0] < -11
+
+
 def test_few_cases_of_a_reduction_are_lines_and_many_are_rows():
     batch = "data.batch_size"
 

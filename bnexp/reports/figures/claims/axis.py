@@ -81,6 +81,7 @@ def _build(
     extras = Extras(
         styles=styles,
         bounds=(-inf, inf) if len(claim.tags) > 1 else None,
+        unit=metric_format(cells).difference_unit if len(claim.tags) > 1 else None,
         reference=_find_reference(claimed),
         chosen=[*_find_chosen(claimed)],
         words=words or {},

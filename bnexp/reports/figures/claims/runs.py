@@ -16,10 +16,9 @@ def build_runs(claimed: Claimed) -> Chart | None:
     rows = tuple(_build_row(claimed, cell) for cell in cells if cell.values)
     if not rows or len(rows) > MOST_WITH_BANDS:
         return None
-    shown = metric_format(claimed.whole)
-    effects = Effects(
-        rows, None, with_unit(claimed.result.claim.metric, shown.unit), has_zero=False
-    )
+    shown, claim = metric_format(claimed.whole), claimed.result.claim
+    unit = shown.unit if len(claim.tags) == 1 else shown.difference_unit
+    effects = Effects(rows, None, with_unit(claim.metric, unit), has_zero=False)
     return Chart(
         "Evidence: runs",
         claimed.title,
@@ -31,6 +30,7 @@ def build_runs(claimed: Claimed) -> Chart | None:
 
 def _build_row(claimed: Claimed, cell: CellResult) -> Effect:
     shown, mean = metric_format(claimed.whole), cell.mean or 0.0
+    write = shown.value if len(claimed.result.claim.tags) == 1 else shown.difference
     interval = find_interval(cell) if cell.n >= LEAST_FOR_BAND else None
     return Effect(
         mean * shown.scale,
@@ -39,7 +39,7 @@ def _build_row(claimed: Claimed, cell: CellResult) -> Effect:
         cell.n,
         is_paired=True,
         label=space_label(claimed.names[cell.cell]),
-        texts=(shown.value(mean), _count(cell)),
+        texts=(write(mean), _count(cell)),
         style=claimed.styles[cell.cell],
     )
 
