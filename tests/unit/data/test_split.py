@@ -99,6 +99,11 @@ def test_a_validation_set_that_leaves_nothing_is_refused(val_size):
         stratified_split(TEN_EQUAL, None, val_size)
 
 
+def test_a_validation_set_may_leave_a_single_image():
+    train, val = stratified_split(TEN_EQUAL, None, 999)
+    assert (len(train), len(val)) == (1, 999)
+
+
 def test_a_training_size_beyond_what_is_left_is_refused():
     message = "train_size 901 is more than the 900 of 1,000 .* after val_size takes 100"
     with pytest.raises(DataError, match=message):
