@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import echo, print_table, say
+from bnexp.cli.output import echo, print_table, say, warn, write
 from bnexp.cli.train import DeviceOption, JobsOption
+from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.screen.output import open_output
@@ -19,15 +20,16 @@ from bnexp.wording import count
 
 if TYPE_CHECKING:
     from bnexp.studies.catalogue import Study
-    from bnexp.studies.report import StudyReport
+    from bnexp.studies.report.build import StudyReport
     from bnexp.studies.results_folder import ResultsFolder
 
 LIST = "list"
 STUDIES = "_studies"
 """The folder of results in the runs folder; no experiment's name begins like that."""
 
+ReportFormat = Literal["table", "md", "json"]
 TierName = Annotated[
-    str, typer.Option(metavar="NAME", help="Tier of the studies: smoke, cpu or full.")
+    str, typer.Option(metavar="NAME", help="Tier of the studies, e.g. smoke, cpu or full.")
 ]
 
 
@@ -72,6 +74,17 @@ def study(
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing; report what there is.")
     ] = False,
+    report_format: Annotated[
+        ReportFormat,
+        typer.Option(
+            "--format",
+            help="Format of the report on stdout; the links in md are relative to this folder.",
+        ),
+    ] = "table",
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the report as one HTML page with figures."),
+    ] = None,
 ) -> None:
     """Train studies, and report the verdicts on all their claims, corrected as one family.
 
@@ -80,7 +93,10 @@ def study(
 
     Example: `bnexp study list`, then `bnexp study --all --tier smoke`
     """
-    from bnexp.studies.report import build_report
+    from bnexp.studies.report.build import build_report
+    from bnexp.studies.report.drawing import add_shown
+    from bnexp.studies.report.page import write_studies_html
+    from bnexp.studies.report.tensorboard import write_studies_to_tensorboard
     from bnexp.studies.results_folder import ResultsFolder
 
     if names == [LIST]:
@@ -94,7 +110,11 @@ def study(
         chosen = _choose(names, every)
         code = _train(chosen, folder, tier, settings or [], runs_dir, jobs, device, declare)
     if not declare:
-        _print_report(build_report(folder))
+        found = add_shown(build_report(folder), folder, runs_dir, say)
+        _print_report(found, report_format, folder.path)
+        write_studies_to_tensorboard(found, folder, warn)
+        if html is not None:
+            say(f"wrote {write_studies_html(found, folder, html)}")
     if code:
         raise typer.Exit(code)
 
@@ -146,15 +166,17 @@ def _print_list() -> None:
     print_table(("no.", "study", "purpose"), rows, ("no.",))
 
 
-def _print_report(report: StudyReport) -> None:
-    from bnexp.reports.words.claims import ClaimText
+def _print_report(report: StudyReport, report_format: ReportFormat, folder: Path) -> None:
+    from bnexp.reports.terminal import show
+    from bnexp.studies.report.json import render_studies_json
+    from bnexp.studies.report.markdown import render_studies_markdown
+    from bnexp.studies.report.terminal import print_studies
 
-    headers = ("study", "claim", "verdict", "effect", "seeds", "published")
-    rows = []
-    for part, row in report.rows:
-        if isinstance(row, ClaimText):
-            shown = (row.heading, row.effect, row.seeds, row.published)
-        else:
-            shown = (part.absence, "", "", "")
-        rows.append((part.title, row.statement, *shown))
-    print_table(headers, rows)
+    accept_any_text()
+    match report_format:
+        case "table":
+            show(lambda console: print_studies(console, report))
+        case "md":
+            write(render_studies_markdown(report, folder))
+        case "json":
+            write(render_studies_json(report))

@@ -34,6 +34,18 @@ class ShippedConfig:
         lines = self.path.read_text("utf-8").splitlines()
         return list(itertools.takewhile(lambda line: line.startswith("#"), lines))
 
+    def section(self, label: str) -> str:
+        """The text after a label in the comment that opens the file, such as `Refuted`."""
+        found: dict[str, list[str]] = {"": []}
+        for line in self.opening:
+            words = line.lstrip("# ")
+            label_of = re.match(r"([A-Z][a-z]+): *(.*)", words)
+            if label_of:
+                found[label_of[1]] = [label_of[2]]
+            else:
+                found[[*found][-1]].append(words)
+        return " ".join(found.get(label, [])).strip()
+
     @property
     def purpose(self) -> str:
         """The first sentence of its purpose."""

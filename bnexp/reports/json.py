@@ -58,15 +58,16 @@ _KEYS: Mapping[type, str] = {
 
 def render_json(comparison: Comparison) -> str:
     """Returns one JSON object; a figure that doesn't exist is null, never NaN."""
-    return _write(comparison)
+    return write_json(comparison)
 
 
 def render_json_by(key: str, *comparisons: Comparison) -> str:
     """Returns one JSON object with the key that the runs were divided by, and a list."""
-    return _write({"by": key, "comparisons": comparisons})
+    return write_json({"by": key, "comparisons": comparisons})
 
 
-def _write(document: object) -> str:
+def write_json(document: object) -> str:
+    """Returns JSON of parts of a comparison, and of plain values that hold them."""
     return json.dumps(_convert(document), indent=2, allow_nan=False) + "\n"
 
 

@@ -47,7 +47,7 @@ def render_markdown(
     warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
     blocks = [
         f"### {escape(describe_title(comparisons))}",
-        _table(None, build_claim_table(claims)),
+        write_table(build_claim_table(claims)),
         "\n".join(_claim(claim, dialect) for claim in claims),
         *(block for part in comparisons for block in _part(part, comparisons, dialect, columns)),
         "\n\n".join(map(escape, notes)),
@@ -74,21 +74,21 @@ def _part(
     view = build_table(comparison, columns)
     results = (*view.names, *view.results, view.verdicts)
     if view.chosen is not None:
-        yield _table(view, (*view.names, *view.chosen))
+        yield write_table((*view.names, *view.chosen), view)
     elif dialect.has_wide_tables:
-        yield _table(view, (*results, *view.costs))
+        yield write_table((*results, *view.costs), view)
     else:
-        yield _table(view, results)
+        yield write_table(results, view)
         yield "**Cost**"
-        yield _table(view, (*view.names, *view.costs))
+        yield write_table((*view.names, *view.costs), view)
     if tried := build_tuning_table(comparison):
         yield "Values that tuning tried:"
-        yield _table(None, tried)
+        yield write_table(tried)
     sentences = (escape(text.join()) for text in describe_cells(comparison))
     yield "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _table(view: TableView | None, columns: Sequence[Column]) -> str:
+def write_table(columns: Sequence[Column], view: TableView | None = None) -> str:
     """Returns a table, in which the best mean of the view is bold; nothing without columns."""
     if not columns:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from rich.cells import cell_len
@@ -38,7 +38,7 @@ _VERDICT_STYLES: dict[Verdict, str] = {
     "equivalent": "cyan",
     "confounded": "yellow",
 }
-_CLAIM_STYLES: dict[ClaimVerdict, str] = {
+CLAIM_STYLES: dict[ClaimVerdict, str] = {
     "supported": "green",
     "contradicted": "red",
     "equivalent": "cyan",
@@ -52,20 +52,30 @@ def show_report(*comparisons: Comparison, columns: Sequence[str] | None = None) 
 
     `columns` chooses columns as `build_table` does.
     """
-    console = open_console()
-    if console.is_terminal:
-        print_report(console, *comparisons, columns=columns)
-    else:
-        console.file.write(render_text(*comparisons, width=console.width, columns=columns))
+    show(lambda console: print_report(console, *comparisons, columns=columns))
 
 
 def render_text(
     *comparisons: Comparison, width: int = PLAIN_WIDTH, columns: Sequence[str] | None = None
 ) -> str:
     """Returns the report as plain text, the tables no wider than `width` characters."""
+    return render(lambda console: print_report(console, *comparisons, columns=columns), width)
+
+
+def show(print_it: Callable[[Console], None]) -> None:
+    """Writes what a function prints to stdout, without trailing blanks if that is no terminal."""
+    console = open_console()
+    if console.is_terminal:
+        print_it(console)
+    else:
+        console.file.write(render(print_it, console.width))
+
+
+def render(print_it: Callable[[Console], None], width: int = PLAIN_WIDTH) -> str:
+    """Returns what a function prints as plain text, no wider than `width` characters."""
     console = VisibleConsole(file=io.StringIO(), width=width, force_terminal=False, no_color=True)
     with console.capture() as capture:
-        print_report(console, *comparisons, columns=columns)
+        print_it(console)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
@@ -76,27 +86,27 @@ def print_report(
 
     A table too wide for the console comes in parts.
     """
-    console.print(_wrap(describe_title(comparisons), console, "bold"))
+    console.print(wrap(describe_title(comparisons), console, "bold"))
     for comparison in comparisons:
         if verdicts := build_claim_table(comparison.claims):
             console.print()
-            console.print(_draw(verdicts))
+            console.print(draw_table(verdicts))
         for claim in comparison.claims:
             _print_claim(claim, console)
     for comparison in comparisons:
         _print_part(comparison, comparisons, console, columns)
     notes = describe_notes(comparisons, is_best_marked=console.is_terminal)
     warnings = dict.fromkeys(found.text for part in comparisons for found in part.caveats)
-    _print_paragraph([_wrap(note, console, "dim") for note in notes], console)
-    _print_paragraph([_warn(warning, console) for warning in warnings], console)
+    print_paragraph([wrap(note, console, "dim") for note in notes], console)
+    print_paragraph([_warn(warning, console) for warning in warnings], console)
 
 
 def _print_claim(claim: ClaimResult, console: Console) -> None:
     text = describe_claim(claim)
-    first = _wrap(f"{text.heading}: {text.statement}", console, "bold")
-    first.stylize(_CLAIM_STYLES[claim.verdict], 0, len(text.heading))
-    rest = [_wrap(paragraph, console, indent=2) for paragraph in text.paragraphs]
-    _print_paragraph([first, *rest], console)
+    first = wrap(f"{text.heading}: {text.statement}", console, "bold")
+    first.stylize(CLAIM_STYLES[claim.verdict], 0, len(text.heading))
+    rest = [wrap(paragraph, console, indent=2) for paragraph in text.paragraphs]
+    print_paragraph([first, *rest], console)
 
 
 def _print_part(
@@ -107,18 +117,18 @@ def _print_part(
 ) -> None:
     heading = describe_part(comparison, comparisons)
     if heading:
-        _print_paragraph([_wrap(heading, console, "bold")], console)
+        print_paragraph([wrap(heading, console, "bold")], console)
     view = build_table(comparison, columns)
     for table in _tables(comparison, view, console):
         console.print()
         console.print(table)
     if tried := build_tuning_table(comparison):
-        _print_paragraph([_wrap("Values that tuning tried:", console)], console)
-        console.print(_draw(tried))
-    _print_paragraph([_wrap(text.join(), console) for text in describe_cells(comparison)], console)
+        print_paragraph([wrap("Values that tuning tried:", console)], console)
+        console.print(draw_table(tried))
+    print_paragraph([wrap(text.join(), console) for text in describe_cells(comparison)], console)
 
 
-def _print_paragraph(lines: Sequence[Text], console: Console) -> None:
+def print_paragraph(lines: Sequence[Text], console: Console) -> None:
     """Prints the lines with an empty one before them; nothing if there are none."""
     if lines:
         console.print()
@@ -126,12 +136,12 @@ def _print_paragraph(lines: Sequence[Text], console: Console) -> None:
 
 
 def _warn(warning: str, console: Console) -> Text:
-    text = _wrap(f"warning: {warning}", console)
+    text = wrap(f"warning: {warning}", console)
     text.stylize("yellow", 0, len("warning:"))
     return text
 
 
-def _wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text:
+def wrap(text: str, console: Console, style: str = "", indent: int = 0) -> Text:
     """Returns the text in lines that fit, never broken at `NO_BREAK`."""
     lines = textwrap.wrap(
         visible_lines(text),
@@ -166,7 +176,8 @@ def _tables(comparison: Comparison, view: TableView, console: Console) -> list[T
     return [_table(comparison, view, columns) for columns in parts]
 
 
-def _draw(columns: Sequence[Column]) -> Table:
+def draw_table(columns: Sequence[Column]) -> Table:
+    """Returns a table of columns whose texts are broken where they have to be."""
     table = open_table()
     for column in columns:
         justify: Literal["left", "right"] = "left" if column.is_text else "right"

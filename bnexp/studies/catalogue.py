@@ -28,6 +28,8 @@ class Study:
     path: Path
     purpose: str
     """What it asks, in the first sentence of its file."""
+    refuted: str = ""
+    """What would refute its claims, if its file says so."""
 
     @property
     def title(self) -> str:
@@ -38,7 +40,7 @@ class Study:
 def list_studies() -> list[Study]:
     """Returns the studies that come with bnexp, in the order of their numbers."""
     found = [
-        Study(int(match[1]), match[2], one.path, one.purpose)
+        Study(int(match[1]), match[2], one.path, one.purpose, one.section("Refuted"))
         for one in list_shipped()
         if one.name.startswith(f"{FOLDER}/") and (match := _FILE.fullmatch(one.short_name))
     ]
@@ -81,4 +83,5 @@ def _read_own(path: Path, studies: list[Study]) -> Study:
     name = read_tree(path, []).child("name")
     if name is None or not isinstance(name.value, str):
         raise UsageError(f"{show_path(path)} has no name; a study needs one (name: …)")
-    return Study(None, name.value, path, ShippedConfig(path.stem, path).purpose)
+    own = ShippedConfig(path.stem, path)
+    return Study(None, name.value, path, own.purpose, own.section("Refuted"))

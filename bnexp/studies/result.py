@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -88,7 +89,7 @@ class StudyResult:
     purpose: str
     tier: str
     ended: str
-    """When its training ended, in UTC."""
+    """When the last of its runs ended, in UTC."""
     config: str
     """A digest of the configs of all its runs, its looks and claims; not of where the data is."""
     settings: tuple[str, ...]
@@ -113,6 +114,8 @@ class StudyResult:
     attempts: tuple[Attempt, ...]
     """What the runs show of each claim, by its plans; a claim that was planned once has one."""
     caveats: tuple[Caveat, ...]
+    refuted: str = ""
+    """What would refute the claims, as the study's file says."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Setup:
     study: str
     number: int | None
     purpose: str
+    refuted: str
     tier: str
     config: str
     settings: tuple[str, ...]
@@ -144,7 +148,11 @@ class Setup:
             claim = present.get(digest, attempt.claim)
             found.setdefault(digest, replace(attempt, claim=claim))
         return replace(
-            result, claims=self.claims, purpose=self.purpose, attempts=tuple(found.values())
+            result,
+            claims=self.claims,
+            purpose=self.purpose,
+            refuted=self.refuted,
+            attempts=tuple(found.values()),
         )
 
 
@@ -154,7 +162,7 @@ def digest_claim(claim: ClaimConfig, seeds: Sequence[int], looks: Sequence[int])
 
 
 def describe_result(
-    setup: Setup, measured: Sequence[RunRecord], tuning: Sequence[RunRecord], ended: str
+    setup: Setup, measured: Sequence[RunRecord], tuning: Sequence[RunRecord]
 ) -> StudyResult:
     """Returns what the runs of a study found; those with claims about diagnostics have theirs."""
     environments = [run.environment for run in measured]
@@ -167,7 +175,7 @@ def describe_result(
         number=setup.number,
         purpose=setup.purpose,
         tier=setup.tier,
-        ended=ended,
+        ended=_find_end(every),
         config=setup.config,
         settings=setup.settings,
         versions={
@@ -206,6 +214,12 @@ def describe_result(
         caveats=find_unreadable_claims(measured),
     )
     return setup.put_texts(found)
+
+
+def _find_end(runs: Iterable[RunRecord]) -> str:
+    """Returns when the last of the runs ended; the epoch's beginning if none says."""
+    last = max((run.heartbeat or 0.0 for run in runs if run.summary), default=0.0)
+    return datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
 
 
 def _measure_wall_time(runs: Iterable[RunRecord]) -> float:

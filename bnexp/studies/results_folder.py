@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -14,12 +14,16 @@ from bnexp.errors import UsageError
 from bnexp.files import read_foreign, write_bytes_atomically
 from bnexp.foreign_text import shorten_words
 from bnexp.studies.result import DeclaredClaim, StudyResult
+from bnexp.studies.shown import ShownFiles
 
 T = TypeVar("T")
 
 FAMILY = "family.json"
+SHOWN = "shown.json"
+_PNG = b"\x89PNG\r\n"
 _WIDTH = 100
 _RESULT = TypeAdapter(StudyResult)
+_SHOWN = TypeAdapter(ShownFiles)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,15 @@ class ResultsFolder:
         """What a study found."""
         return self.path / f"{study}.json"
 
+    @property
+    def events(self) -> Path:
+        """The report for TensorBoard."""
+        return self.path / "_tensorboard"
+
+    def beside(self, study: str) -> Path:
+        """The folder of what is shown of a study beside its result."""
+        return self.path / study
+
     def read_family(self) -> Family | None:
         """Returns the declared family; None if there is none yet.
 
@@ -119,6 +132,45 @@ class ResultsFolder:
         path = self.result(result.study)
         _write(path, _RESULT, result)
         return path
+
+    def read_shown(self, study: str) -> ShownFiles:
+        """Returns what is shown of a study beside its result; nothing if there is nothing.
+
+        Raises:
+            UsageError: The list of it cannot be read.
+        """
+        found = _read(self.beside(study) / SHOWN, _SHOWN, "the list of a study's figures")
+        return found or ShownFiles()
+
+    def write_shown(self, study: str, shown: ShownFiles, files: Mapping[str, bytes]) -> None:
+        """Writes the files beside a result, then the list of them.
+
+        Raises:
+            UsageError: They cannot be written.
+        """
+        folder = self.beside(study)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                write_bytes_atomically(folder / name, content)
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from error
+        _write(folder / SHOWN, _SHOWN, shown)
+
+    def read_picture(self, study: str, name: str) -> bytes:
+        """Returns a figure of a study.
+
+        Raises:
+            UsageError: It cannot be read, or is no PNG.
+        """
+        path = self.beside(study) / name
+        try:
+            content = read_foreign(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        if not content.startswith(_PNG):
+            raise UsageError(f"{path} is no PNG; delete {path.with_name(SHOWN)} to have it redrawn")
+        return content
 
 
 def _find_fault(result: StudyResult, study: str) -> str | None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -82,6 +81,7 @@ def _describe_setup(
         study=study.name,
         number=study.number,
         purpose=study.purpose,
+        refuted=study.refuted,
         tier=tier,
         config=_digest(experiment, [claim.digest for claim in claims]),
         settings=tuple(map(shareable, settings)),
@@ -170,9 +170,8 @@ class StudyTrainer:
         return code
 
     def _store(self, one: PreparedStudy, plan: Plan) -> None:
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
         measured = read_claimed_diagnostics(_read(plan.runs))
-        result = describe_result(one.setup, measured, [*_read(plan.tuning)], ended)
+        result = describe_result(one.setup, measured, [*_read(plan.tuning)])
         path = self._folder.write_result(result)
         time = f"{format_duration(result.wall_seconds)} for {count(len(measured), 'run')}"
         self._say(f"{one.study.name}: {time}; its result is in {path}")

@@ -48,6 +48,30 @@ def assess_claims(cells: Sequence[Cell], others: int = 0) -> tuple[ClaimResult, 
     )
 
 
+def show_results(cells: Sequence[Cell], results: Sequence[ClaimResult]) -> tuple[ClaimResult, ...]:
+    """Returns results that were judged elsewhere with their cells, as `assess_claims` does.
+
+    One whose runs are not at hand stays as it is.
+    """
+    sides = {
+        (_tested(attempt.claim), attempt.plan.looks, len(attempt.plan.seeds)): (attempt.plan, found)
+        for attempt, found in _find_attempts(cells)
+    }
+    found = ((one, sides.get(_find_key(one))) for one in results)
+    return tuple(_show_runs(one, *known) if known else one for one, known in found)
+
+
+def _find_key(result: ClaimResult) -> tuple[str, tuple[int, ...], int]:
+    return _tested(result.claim), result.look.looks, result.look.most
+
+
+def _tested(claim: ClaimConfig) -> str:
+    """Returns what a claim tests, whatever words it is put in."""
+    return claim.model_copy(
+        update={"statement": "", "source": "", "published": None}
+    ).model_dump_json()
+
+
 def find_unreadable_claims(records: Sequence[RunRecord]) -> tuple[Caveat, ...]:
     """Returns one caveat if claims were recorded that cannot be read, else none."""
     unread = [claim for claim in _recorded(records) if read_claim(claim) is None]

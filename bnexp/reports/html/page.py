@@ -83,7 +83,15 @@ def write_html(comparisons: Sequence[Comparison], records: Sequence[RunRecord], 
     Raises:
         UsageError: The file cannot be written.
     """
-    page = render_html(comparisons, records)
+    return write_page(render_html(comparisons, records), file)
+
+
+def write_page(page: str, file: Path) -> Path:
+    """Writes a page and returns its path.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(file, page.encode())
@@ -145,6 +153,11 @@ def _part_of_fragment(comparison: Comparison, comparisons: Sequence[Comparison])
         "chart": chart,
         "picture": picture,
     }
+
+
+def render_template(name: str, **values: Any) -> str:  # noqa: ANN401 - what the template shows
+    """Returns a page of a template with these values."""
+    return f"{visible_lines(_load_template(name).render(**values))}\n"
 
 
 @cache

@@ -88,24 +88,45 @@ def write_to_tensorboard(
         )
         return
     try:
-        digest = _digest(comparison, records)
-        if not _holds(folder, digest):
-            cells = (build_cell_curves(c.label, c.finished) for c in group_cells(records))
-            shown = show_predictions(comparison, records, read_predictions)
-            _replace(folder, _encode(shown, [*filter(None, cells)], time.time()), digest)
+        replace_events(
+            folder, _describe(comparison, records), lambda: _encode_all(comparison, records)
+        )
     except (OSError, ImportError, ValueError) as error:
         warn(f"the comparison cannot be written for TensorBoard ({error})")
 
 
-def _digest(comparison: Comparison, records: Sequence[RunRecord]) -> str:
-    """Returns the SHA-256 of all that is shown: the comparison and the runs' summaries.
+def replace_events(
+    folder: Path, shown: str, encode: Callable[[], Mapping[PurePosixPath, bytes]]
+) -> None:
+    """Writes event files by their folders in place of earlier ones, unless they show this already.
+
+    Args:
+        folder: What holds them, and nothing else.
+        shown: All that they show, as a text.
+        encode: Returns their content.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    digest = hashlib.sha256(repr((_FORMAT, shown)).encode()).hexdigest()
+    if not _holds(folder, digest):
+        _replace(folder, encode(), digest)
+
+
+def _encode_all(comparison: Comparison, records: Sequence[RunRecord]) -> dict[PurePosixPath, bytes]:
+    cells = (build_cell_curves(c.label, c.finished) for c in group_cells(records))
+    shown = show_predictions(comparison, records, read_predictions)
+    return _encode(shown, [*filter(None, cells)], time.time())
+
+
+def _describe(comparison: Comparison, records: Sequence[RunRecord]) -> str:
+    """Returns all that is shown, as a text: the comparison and the runs' summaries.
 
     The curves are in the summaries, whose size and time of writing stand for them.
     """
     shown = replace(comparison, cells=tuple(replace(c, curves={}) for c in comparison.cells))
     runs = [(str(run.path), run.state, _stamp(RunDir(run.path).summary)) for run in records]
-    content = repr((_FORMAT, shown, runs))
-    return hashlib.sha256(content.encode()).hexdigest()
+    return repr((shown, runs))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

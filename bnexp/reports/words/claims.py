@@ -60,6 +60,15 @@ class ClaimText:
     """The seeds that it rests on, and how many it might have taken."""
     published: str = ""
     """What the source measured, for a table; empty if the claim does not say."""
+    measured: str = NOTHING
+    """What the runs measured, in the form of `published`; of several cases, how many."""
+    source: str = ""
+    """Who makes the claim."""
+    reason: str = ""
+    """Why it is open or exploratory, in a word or two."""
+    prediction: str = ""
+    limits: tuple[str, ...] = ()
+    """Of the notes, those that say what the verdict does not cover, or what keeps it away."""
 
     @property
     def paragraphs(self) -> tuple[str, ...]:
@@ -77,6 +86,11 @@ def describe_claim(result: ClaimResult) -> ClaimText:
         effect=_effect(result),
         seeds=_seeds(result),
         published=_published(result.claim),
+        measured=_measured(result),
+        source=result.claim.source,
+        reason=_reason(result),
+        prediction=_describe_prediction(result.claim),
+        limits=tuple(_limits(result)),
     )
 
 
@@ -131,7 +145,26 @@ def _published(claim: ClaimConfig) -> str:
     write = claim_format(claim)
     values = [source.treatment, *([] if source.control is None else [source.control])]
     shown = " against ".join(write.value(value) for value in values)
-    return shown if source.scale == "same" else f"{shown} (direction only)"
+    return f"{shown} ({'same scale' if source.scale == 'same' else 'direction only'})"
+
+
+def _measured(result: ClaimResult) -> str:
+    if len(result.parts) > 1:
+        return count(len(result.parts), "case")
+    means = [_mean(result.claim, side) for side in (result.treatment, result.control)]
+    if result.test is None and result.treatment.mean is None:
+        return NOTHING
+    return means[0] if result.claim.is_against_number else " against ".join(means)
+
+
+def _reason(result: ClaimResult) -> str:
+    if result.verdict == "exploratory":
+        return "the claim came after the results"
+    if result.obstacle is None:
+        return ""
+    if result.obstacle.kind == "undecided" and result.seeds_needed is not None:
+        return f"about {count(result.seeds_needed, 'seed')} would do"
+    return result.obstacle.kind
 
 
 def describe_measure(claim: ClaimConfig) -> str:
@@ -303,6 +336,16 @@ def _notes(result: ClaimResult) -> Iterator[str]:
         high = "" if is_exact else " Effects from early stops run high."
         look = f"the look at {count(result.look.seeds, 'seed')}"
         yield f"Decided at {look}, of {result.look.most} at most.{high}"
+    yield from _limits(result)
+    if claim.published is not None:
+        where = claim.published.where.removesuffix(".")
+        yield f"Published: {_published(claim)}, on {where}."
+    yield f"Source: {claim.source.removesuffix('.')}."
+
+
+def _limits(result: ClaimResult) -> Iterator[str]:
+    """Yields what keeps a claim open, and what its verdict does not cover."""
+    claim = result.claim
     if result.obstacle is not None:
         needed = (
             f" With this spread, {count(result.seeds_needed, 'seed')} per side would detect "
@@ -320,10 +363,6 @@ def _notes(result: ClaimResult) -> Iterator[str]:
         train, test = result.images
         pictures = f"{train:,} to train on and {test:,} to test on"
         yield f"Covers other seeds, not other pictures: {pictures}."
-    if claim.published is not None:
-        where = claim.published.where.removesuffix(".")
-        yield f"Published: {_published(claim)}, on {where}."
-    yield f"Source: {claim.source.removesuffix('.')}."
 
 
 def _describe_prediction(claim: ClaimConfig) -> str:

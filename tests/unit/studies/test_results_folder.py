@@ -24,11 +24,11 @@ def set_up(*claims, name="study"):
     declared = tuple(
         DeclaredClaim(digest_claim(one, SEEDS, LOOKS), one.statement, one.source) for one in configs
     )
-    return Setup(name, 1, "why", "cpu", "c" * 64, (), declared, configs, SEEDS, LOOKS)
+    return Setup(name, 1, "why", "", "cpu", "c" * 64, (), declared, configs, SEEDS, LOOKS)
 
 
 def store(folder, records, *claims):
-    result = describe_result(set_up(*claims), records, (), "2026-01-01T00:00:00+00:00")
+    result = describe_result(set_up(*claims), records, ())
     folder.write_result(result)
     return result
 
@@ -128,6 +128,6 @@ def test_a_damaged_result_is_one_clear_error(folder, change, said):
 def test_a_claim_whose_words_changed_is_one_claim_with_its_present_words(folder):
     old, new = claim(statement="bn is better"), claim(statement="batch norm is better")
     records = [*grow(pairs(CLEAR[:2]), [old]), *grow(pairs(CLEAR), [new])[2:6]]
-    result = describe_result(set_up(new), records, (), "now")
+    result = describe_result(set_up(new), records, ())
 
     assert [attempt.claim.statement for attempt in result.attempts] == ["batch norm is better"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bnexp.analysis.claims.family import Group, conclude_together
-from bnexp.analysis.results import ClaimResult
+from bnexp.analysis.results import ClaimResult, ClaimVerdict
 from bnexp.errors import UsageError
-from bnexp.reports.words.claims import ClaimText, describe_claim
-from bnexp.studies.result import DeclaredClaim, StudyResult
+from bnexp.studies.result import StudyResult, digest_claim
 from bnexp.studies.results_folder import DeclaredStudy, Family, ResultsFolder
+from bnexp.studies.shown import ShownFiles
 
 NOT_RUN = "not run yet"
 
@@ -22,9 +23,17 @@ class StudyPart:
     declared: DeclaredStudy
     result: StudyResult | None
     claims: tuple[ClaimResult, ...]
-    """With their verdicts; empty without a result."""
+    """With their verdicts, judged in the whole family; empty without a result."""
     absence: str = ""
     """Why there is no result."""
+    shown: ShownFiles = field(default_factory=ShownFiles)
+    """The files beside the result: its comparison, and a figure of each claim."""
+
+    @property
+    def digests(self) -> list[str]:
+        """What each of the claims is known by."""
+        attempts = self.result.attempts if self.result else ()
+        return [digest_claim(one.claim, one.plan.seeds, one.plan.looks) for one in attempts]
 
     @property
     def title(self) -> str:
@@ -41,9 +50,20 @@ class StudyReport:
     parts: tuple[StudyPart, ...]
 
     @property
-    def rows(self) -> list[tuple[StudyPart, ClaimText | DeclaredClaim]]:
-        """A claim per row: with what is said of it, or as it was declared."""
-        return [(part, row) for part in self.parts for row in _list_rows(part)]
+    def verdicts(self) -> Mapping[ClaimVerdict, int]:
+        """How many claims have which verdict."""
+        return Counter(claim.verdict for part in self.parts for claim in part.claims)
+
+    @property
+    def open_claims(self) -> int:
+        """How many claims have no result yet."""
+        return sum(len(part.declared.claims) for part in self.parts if part.result is None)
+
+    @property
+    def results_before(self) -> int:
+        """How many studies had their results before the family was declared as it stands."""
+        ended = [part.result.ended for part in self.parts if part.result]
+        return sum(moment < self.family.declared for moment in ended)
 
 
 def build_report(folder: ResultsFolder) -> StudyReport:
@@ -54,7 +74,10 @@ def build_report(folder: ResultsFolder) -> StudyReport:
     """
     family = folder.read_family()
     if family is None:
-        raise UsageError(f"there is no report in {folder.path}; train studies first")
+        raise UsageError(
+            f"there is no report in {folder.path}: no studies were declared; train some "
+            "(bnexp study NAME…), or name another folder (--results DIR)"
+        )
     studies = sorted(family.studies, key=lambda one: (one.number is None, one.number or 0))
     found = [_find_result(folder, study) for study in studies]
     groups = [
@@ -76,11 +99,5 @@ def _find_result(folder: ResultsFolder, study: DeclaredStudy) -> tuple[StudyResu
     if result is None:
         return None, NOT_RUN
     if [claim.digest for claim in result.claims] != study.digests:
-        return None, f"{NOT_RUN}; what was run had other claims or seeds"
+        return None, f"{NOT_RUN}: what was run had other claims or seeds"
     return result, ""
-
-
-def _list_rows(part: StudyPart) -> Iterator[ClaimText | DeclaredClaim]:
-    yield from map(describe_claim, part.claims)
-    if part.result is None:
-        yield from part.declared.claims

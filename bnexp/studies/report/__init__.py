@@ -1,0 +1,1 @@
+"""The report on studies, in each format."""

@@ -1,0 +1,115 @@
+"""Draws what is shown of studies beside their results, as long as their runs are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bnexp.analysis.cells import group_cells
+from bnexp.analysis.claims.assess import show_results
+from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import ClaimResult, Comparison
+from bnexp.reports.figures.claims.figure import build_claim_figure
+from bnexp.reports.figures.style import figure_settings
+from bnexp.reports.markdown import render_markdown
+from bnexp.runs.diagnostics import read_claimed_diagnostics
+from bnexp.runs.reading import find_runs, read_experiments
+from bnexp.runs.record import RunRecord
+from bnexp.studies.report.build import StudyPart, StudyReport
+from bnexp.studies.results_folder import ResultsFolder
+from bnexp.studies.shown import ShownFigure, ShownFiles
+
+_COMPARISON = "comparison.md"
+_DOTS_PER_INCH = 110
+_CARD_DOTS = 350
+"""The width of TensorBoard's cards."""
+
+
+def add_shown(
+    report: StudyReport, folder: ResultsFolder, runs_dir: Path, say: Callable[[str], None]
+) -> StudyReport:
+    """Returns the report with figures and comparisons; those that are out of date are redrawn.
+
+    They show the verdicts of the report. Of a study whose runs are not there, what shows other
+    verdicts is left out.
+
+    Raises:
+        UsageError: They cannot be read or written.
+    """
+    parts = tuple(_add(part, folder, runs_dir, say) for part in report.parts)
+    return replace(report, parts=parts)
+
+
+def _add(
+    part: StudyPart, folder: ResultsFolder, runs_dir: Path, say: Callable[[str], None]
+) -> StudyPart:
+    if part.result is None:
+        return part
+    study, verdicts = part.declared.study, _digest(part)
+    shown = folder.read_shown(study)
+    if shown.verdicts != verdicts:
+        runs = _read_runs(part, runs_dir)
+        shown = ShownFiles()
+        if runs:
+            say(f"drawing the figures of {study}")
+            shown, files = _draw(part, runs, verdicts)
+            folder.write_shown(study, shown, files)
+    return replace(part, shown=shown)
+
+
+def _digest(part: StudyPart) -> str:
+    """Returns a SHA-256 of the verdicts, with what figures say of them."""
+    shown = [
+        [digest, claim.claim.statement, claim.verdict, claim.would_be, claim.look.seeds,
+         claim.p_holm, claim.p_equivalence]
+        for digest, claim in zip(part.digests, part.claims, strict=True)
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+
+
+def _read_runs(part: StudyPart, runs_dir: Path) -> tuple[RunRecord, ...]:
+    """Returns the study's own runs, or none if they are not there."""
+    result = part.result
+    assert result is not None, "it was run"
+    experiment = runs_dir / f"{result.study}.{result.tier}"
+    if not any(find_runs(experiment)):
+        return ()
+    cells = {cell.cell for cell in result.cells}
+    runs = read_experiments([experiment.name], runs_dir)
+    return read_claimed_diagnostics(
+        run for run in runs if run.cell in cells and run.seed in result.seeds
+    )
+
+
+def _draw(
+    part: StudyPart, runs: Sequence[RunRecord], verdicts: str
+) -> tuple[ShownFiles, dict[str, bytes]]:
+    """Returns the list of what is shown, and the files by their names."""
+    comparison = compare_runs(runs)
+    claims = show_results(group_cells(runs), part.claims)
+    comparison = replace(comparison, claims=claims)
+    files = {_COMPARISON: render_markdown(comparison).encode()}
+    figures: dict[str, ShownFigure] = {}
+    with figure_settings():
+        for place, (digest, claim) in enumerate(zip(part.digests, claims, strict=True), start=1):
+            if drawn := _draw_one(comparison, claim, f"claim_{place}"):
+                figures[digest], own = drawn
+                files |= own
+    return ShownFiles(verdicts, _COMPARISON, figures), files
+
+
+def _draw_one(
+    comparison: Comparison, claim: ClaimResult, name: str
+) -> tuple[ShownFigure, dict[str, bytes]] | None:
+    chart = build_claim_figure(comparison, claim)
+    if chart is None:
+        return None
+    card = chart.draw_alone(is_wide=False)
+    shown = ShownFigure(f"{name}.png", f"{name}_card.png", chart.title, chart.description)
+    return shown, {
+        shown.file: chart.draw_alone(is_wide=True).encode_png(_DOTS_PER_INCH),
+        shown.card: card.encode_png(_CARD_DOTS / card.figure.get_figwidth()),
+    }

@@ -1,0 +1,84 @@
+"""The report on studies as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bnexp.reports.html.page import render_template, write_page
+from bnexp.studies.report.build import StudyPart, StudyReport
+from bnexp.studies.report.columns import ALL, build_columns
+from bnexp.studies.report.words import (
+    HOW_TO_READ,
+    Row,
+    compare_command,
+    describe_claim_lines,
+    describe_family,
+    describe_purpose,
+    describe_run,
+    describe_summary,
+    describe_title,
+    list_rows,
+    list_rows_of,
+)
+from bnexp.studies.results_folder import ResultsFolder
+
+
+def write_studies_html(report: StudyReport, folder: ResultsFolder, file: Path) -> Path:
+    """Writes the page, with the figures that are in the folder, and returns its path.
+
+    Raises:
+        UsageError: The file cannot be written, or a figure cannot be read.
+    """
+    return write_page(render_studies_html(report, folder), file)
+
+
+def render_studies_html(report: StudyReport, folder: ResultsFolder) -> str:
+    """Returns the page as HTML; the same results and figures give the same text.
+
+    Raises:
+        UsageError: A figure cannot be read.
+    """
+    rows = list_rows(report)
+    return render_template(
+        "studies.html",
+        title=describe_title(report),
+        summary=describe_summary(report),
+        columns=build_columns(rows, ALL),
+        rows=rows,
+        notes=(*describe_family(report), *HOW_TO_READ),
+        parts=[_part(part, folder) for part in report.parts],
+    )
+
+
+def _part(part: StudyPart, folder: ResultsFolder) -> dict[str, Any]:
+    result = part.result
+    found: dict[str, Any] = {
+        "study": part.declared.study,
+        "title": part.title,
+        "absence": part.absence,
+        "statements": [claim.statement for claim in part.declared.claims],
+    }
+    if result is None:
+        return found
+    return {
+        **found,
+        "purpose": describe_purpose(result),
+        "facts": [*describe_run(result), ("Comparison", compare_command(result))],
+        "rows": [*_list_rows(part, folder)],
+        "warnings": [caveat.text for caveat in result.caveats],
+    }
+
+
+def _list_rows(
+    part: StudyPart, folder: ResultsFolder
+) -> Iterator[tuple[Row, list[str], dict[str, Any] | None]]:
+    for row, digest in zip(list_rows_of(part), part.digests, strict=True):
+        assert row.text is not None, "it has a result"
+        shown = part.shown.figures.get(digest)
+        figure = None
+        if shown is not None:
+            picture = folder.read_picture(part.declared.study, shown.file)
+            figure = {"picture": picture, "title": shown.title, "description": shown.description}
+        yield row, [*describe_claim_lines(row.text)], figure
