@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bnexp.cli.options import RunsDirOption, SetOption
-from bnexp.cli.output import echo, print_table, say, warn, write
+from bnexp.cli.output import print_table, say, warn, write
 from bnexp.cli.train import DeviceOption, JobsOption
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
@@ -99,16 +99,18 @@ def study(
     from bnexp.studies.report.tensorboard import write_studies_to_tensorboard
     from bnexp.studies.results_folder import ResultsFolder
 
-    if names == [LIST]:
-        _print_list()
-        return
     folder = ResultsFolder(results or runs_dir / STUDIES / tier)
+    if names == [LIST]:
+        _print_list(folder)
+        return
     code = 0
     if report:
         _refuse_names(names, every)
     else:
         chosen = _choose(names, every)
         code = _train(chosen, folder, tier, settings or [], runs_dir, jobs, device, declare)
+    if code > 128:  # stopped by a signal
+        raise typer.Exit(code)
     if not declare:
         found = add_shown(build_report(folder), folder, runs_dir, say)
         _print_report(found, report_format, folder.path)
@@ -143,6 +145,7 @@ def _train(
     is_declaring: bool,
 ) -> int:
     from bnexp.studies.declaring import declare, find_family
+    from bnexp.studies.planning import PLAN_HEADERS, describe_undecidable_claims, list_plans
     from bnexp.studies.training import StudyTrainer, prepare_studies
 
     prepared = prepare_studies(chosen, tier, settings, device)
@@ -150,7 +153,10 @@ def _train(
     if is_declaring:
         family = declare(folder, setups, tier)
         claims = count(family.size, "claim")
-        echo(f"{folder.family}: {count(len(setups), 'study')} with {claims}, as one family")
+        title = f"{folder.family}: {count(len(setups), 'study')} with {claims}, as one family"
+        print_table(PLAN_HEADERS, list_plans(prepared), PLAN_HEADERS[1:], title)
+        for warning in describe_undecidable_claims(prepared, family):
+            warn(warning)
         return 0
     family = find_family(folder, setups, tier)
     say(f"{count(family.size, 'claim')} are one family ({folder.family})")
@@ -159,11 +165,18 @@ def _train(
     return trainer.train(prepared)
 
 
-def _print_list() -> None:
-    from bnexp.studies.catalogue import list_studies
+def _print_list(folder: ResultsFolder) -> None:
+    from bnexp.studies.catalogue import count_claims, list_studies
+    from bnexp.studies.report.build import describe_verdicts
 
-    rows = [(str(one.number), one.name, one.purpose) for one in list_studies()]
-    print_table(("no.", "study", "purpose"), rows, ("no.",))
+    found = describe_verdicts(folder)
+    headers = ("no.", "study", "claims", *(["verdicts"] if found else []), "purpose")
+    rows = []
+    for one in list_studies():
+        verdicts = [found.get(one.name, "")] if found else []
+        row = (str(one.number), one.name, str(count_claims(one)), *verdicts, one.purpose)
+        rows.append(row)
+    print_table(headers, rows, ("no.", "claims"))
 
 
 def _print_report(report: StudyReport, report_format: ReportFormat, folder: Path) -> None:

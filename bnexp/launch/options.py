@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from bnexp.launch.screen.progress import WholeProgress
 
 LauncherName = Literal["local", "ray"]
 
@@ -24,3 +27,5 @@ class LaunchOptions:
     """Whether each run also writes its network's graph for TensorBoard."""
     is_profiling: bool = False
     """Whether the first run says what its time goes to, and records a few steps."""
+    whole: WholeProgress | None = None
+    """How far all experiments are, if this is one of several."""

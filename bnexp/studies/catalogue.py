@@ -47,6 +47,16 @@ def list_studies() -> list[Study]:
     return sorted(found, key=lambda study: (study.number or 0, study.name))
 
 
+def count_claims(study: Study) -> int:
+    """Returns how many claims a study has without a tier.
+
+    Raises:
+        UsageError, ConfigError: Its file cannot be read.
+    """
+    claims = read_tree(study.path, []).child("claim")
+    return 0 if claims is None else len(claims.items) or int(bool(claims.mapping))
+
+
 def find_study(name: str) -> Study:
     """Returns the study of that number, name, or both (`1-ceiling`), or that in a YAML file.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from bnexp.launch.notices import describe_plan, heal_ended
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
 from bnexp.launch.screen.output import print_line
+from bnexp.launch.screen.progress import WholeProgress
 from bnexp.launch.stages.experiment import train_stages
 from bnexp.launch.stages.stages import Plan, find_stages, plan_experiment
 from bnexp.runs.diagnostics import read_claimed_diagnostics
@@ -29,7 +31,7 @@ from bnexp.runs.record import RunRecord
 from bnexp.studies.catalogue import Study
 from bnexp.studies.result import DeclaredClaim, Setup, describe_result, digest_claim
 from bnexp.studies.results_folder import Family, ResultsFolder
-from bnexp.wording import count, format_duration
+from bnexp.wording import command_to_paste, count, format_duration
 
 _FAILED = 1
 _BY_SIGNAL = 128
@@ -131,24 +133,44 @@ class StudyTrainer:
 
         Raises:
             UsageError: A folder holds other runs, or a result cannot be read: nothing was started.
+            KeyboardInterrupt: Ctrl-C came between two studies; how to go on was said.
         """
-        for one in prepared:
-            if not self._is_done(one):
-                plan_experiment(one.experiment, self._runs_dir, is_forced=False)
+        whole = self._plan_all(prepared)
         code = 0
-        for number, one in enumerate(prepared, start=1):
-            self._say(f"study {number} of {len(prepared)}: {one.study.title}")
-            try:
-                ended = self._train_one(one)
-            except BnexpError as error:
-                self._say(f"error: {error}")
-                ended = _FAILED
-            if ended > _BY_SIGNAL:
-                return ended
-            code = max(code, ended)
+        try:
+            for number, one in enumerate(prepared, start=1):
+                whole.begin(one.study.title)
+                self._say(f"study {number} of {len(prepared)}: {whole.text}")
+                ended = self._try_one(one, whole)
+                if ended > _BY_SIGNAL:
+                    return ended
+                whole.finish()
+                code = max(code, ended)
+        except KeyboardInterrupt:
+            self._say("stopped; the same command continues:")
+            self._console.print(f"  {command_to_paste(['bnexp', *sys.argv[1:]])}")
+            raise
         return code
 
-    def _train_one(self, one: PreparedStudy) -> int:
+    def _plan_all(self, prepared: Sequence[PreparedStudy]) -> WholeProgress:
+        """Returns how many runs there are at most, and how many of them are done."""
+        left, done = {}, 0
+        for one in prepared:
+            if not self._is_done(one):
+                plan = plan_experiment(one.experiment, self._runs_dir, is_forced=False)
+                skipped = sum(run.action == "skip" for run in plan.every)
+                left[one.study.title] = len(plan.every) - skipped
+                done += skipped
+        return WholeProgress(left, done)
+
+    def _try_one(self, one: PreparedStudy, whole: WholeProgress) -> int:
+        try:
+            return self._train_one(one, whole)
+        except BnexpError as error:
+            self._say(f"error: {error}")
+            return _FAILED
+
+    def _train_one(self, one: PreparedStudy, whole: WholeProgress) -> int:
         name = one.study.name
         if self._is_done(one):
             self._put_texts(one)
@@ -158,7 +180,7 @@ class StudyTrainer:
         others = self._family.count_others(name)
         for warning in [*describe_plan(plan, self._measure, others), *heal_ended(plan.every)]:
             self._say(f"warning: {warning}")
-        options = self._options
+        options = replace(self._options, whole=whole)
         if is_about_time(plan.runs) and options.jobs != 1:
             options = replace(options, jobs=1)
             self._say("a claim is about time, so the runs are trained one at a time")

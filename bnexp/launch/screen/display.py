@@ -85,7 +85,9 @@ class LiveDisplay(LineDisplay):
         with self._lock:
             # The last line is not filled up: the terminal's ^C must still fit behind it.
             table = _draw_runs(self._progress, self._console.width)
-            return Group(table, _draw_bar(self._progress), self._count())
+            whole = self._progress.whole
+            above = [_draw_line(whole.text)] if whole else []
+            return Group(*above, table, _draw_bar(self._progress), self._count())
 
     def _count(self) -> Text:
         progress = self._progress
@@ -95,7 +97,11 @@ class LiveDisplay(LineDisplay):
         left = progress.seconds_left()
         words = "" if left is None else f", about {format_duration(round(left))} left"
         times = f"{format_duration(round(progress.seconds))} so far{words}"
-        return Text(f"{', '.join(counts)}; {times}", overflow="ellipsis", no_wrap=True)
+        return _draw_line(f"{', '.join(counts)}; {times}")
+
+
+def _draw_line(text: str) -> Text:
+    return Text(text, overflow="ellipsis", no_wrap=True)
 
 
 def _describe(event: Said | EpochEnded, progress: SweepProgress) -> str:

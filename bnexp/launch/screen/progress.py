@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bnexp.config.load import RunSpec
 from bnexp.launch.screen.events import EpochEnded, Event, RunEnded, RunProgressed, RunStarted
-from bnexp.runs import State
+from bnexp.runs import ENDED, State
 from bnexp.wording import format_percent
 
 SHOWN_ACCURACIES = ("val", "test", "train")
@@ -58,6 +58,35 @@ class RunningRun:
         return self.step - self.first_seen[1] + 1 if self.first_seen else 0
 
 
+class WholeProgress:
+    """How far several experiments are, of which one is trained after the other."""
+
+    def __init__(self, runs: Mapping[str, int], done: int = 0) -> None:
+        self._left = dict(runs)
+        """By experiment, the runs that it may take at most, and that are not done."""
+        self._done = done
+        self._now = ""
+
+    def begin(self, title: str) -> None:
+        """Notes that an experiment is trained now."""
+        self._now = title
+
+    def note_run(self) -> None:
+        """Notes that a run of this experiment has ended."""
+        self._done += 1
+        self._left[self._now] = max(0, self._left.get(self._now, 0) - 1)
+
+    def finish(self) -> None:
+        """Notes that this experiment needs no more runs."""
+        self._left[self._now] = 0
+
+    @property
+    def text(self) -> str:
+        """`5 normalization-batch; 120 of at most 940 runs of all done`."""
+        total = self._done + sum(self._left.values())
+        return f"{self._now}; {self._done:,} of at most {total:,} runs of all done"
+
+
 class SweepProgress:
     """Takes events and answers how far everything is."""
 
@@ -66,8 +95,11 @@ class SweepProgress:
         sizes: Sequence[RunSize],
         jobs: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        whole: WholeProgress | None = None,
     ) -> None:
         self.sizes = sizes
+        self.whole = whole
+        """That of all experiments, if this is one of several."""
         self.running: dict[int, RunningRun] = {}
         self.ended: Counter[State] = Counter()
         self._jobs = jobs
@@ -108,6 +140,8 @@ class SweepProgress:
                 self.running[index].scalars = scalars
             case RunEnded(index, state):
                 self.ended[state] += 1
+                if self.whole and state in ENDED:
+                    self.whole.note_run()
                 if index in self.running:
                     self._note_spent(self.running.pop(index), state)
 

@@ -86,7 +86,8 @@ class SweepTrainer:
         to_do = start_over(placed, self._say)[: len(left)]
         note_planned_claims(to_do)
         sizes = [RunSize.of(run.spec, count_planned_steps(run)) for run in to_do]
-        progress = SweepProgress(sizes, self._launcher.count_at_once(to_do))
+        at_once = self._launcher.count_at_once(to_do)
+        progress = SweepProgress(sizes, at_once, whole=self._options.whole)
         if self._stop is None:
             self._stop = self._stack.enter_context(StopSignal())
         with open_display(self._console, progress) as show:

@@ -93,6 +93,22 @@ def build_report(folder: ResultsFolder) -> StudyReport:
     return StudyReport(family, parts)
 
 
+def describe_verdicts(folder: ResultsFolder) -> dict[str, str]:
+    """Returns how the claims of each declared study came out: `2 supported, 1 inconclusive`.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    if folder.read_family() is None:
+        return {}
+    found = {}
+    for part in build_report(folder).parts:
+        counts = Counter(claim.verdict for claim in part.claims)
+        words = [f"{number} {verdict}" for verdict, number in counts.items()]
+        found[part.declared.study] = part.absence or ", ".join(words)
+    return found
+
+
 def _find_result(folder: ResultsFolder, study: DeclaredStudy) -> tuple[StudyResult | None, str]:
     """Returns the result of the claims as they were declared, or why there is none."""
     result = folder.read_result(study.study)
