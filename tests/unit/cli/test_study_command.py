@@ -1,8 +1,12 @@
 """`bnexp study` trains what is left of the studies, stores what they found, and reports it all."""
 
 import json
+import re
+import signal
+from pathlib import Path
 
 import pytest
+from forks import wait_until
 
 STUDY = """\
 # Purpose: does batch norm help? A tiny check.
@@ -42,16 +46,21 @@ def test_studies_are_declared_trained_apart_and_reported_together(study, results
     declared = study("one.yaml", "two.yaml", "--declare")
     assert declared.returncode == 0
     assert "2 studies with 2 claims" in declared.stdout
+    assert [line.split() for line in declared.stdout.splitlines()[-2:]] == [
+        [name, "1", "2", "3", "0", "6"] for name in ("one", "two")
+    ]
     assert [path.name for path in results.iterdir()] == ["family.json"]
 
     first = study("one.yaml")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("not run yet") == 1
+    assert "2 claims: 1" in first.stdout
+    assert "1 not run yet." in first.stdout
     stored = json.loads((results / "one.json").read_text())
     assert stored["runs"] == {"finished": 6}
 
     second = study("two.yaml")
-    assert (second.returncode, second.stdout.count("not run yet")) == (0, 0)
+    assert second.returncode == 0
+    assert "not run yet" not in second.stdout
     assert study("--report").stdout == second.stdout
 
 
@@ -75,7 +84,44 @@ def test_a_study_that_fails_does_not_stop_the_others(study, results, tmp_path):
     assert ended.returncode == 1
     assert not (results / "one.json").exists()
     assert (results / "two.json").exists()
-    assert ended.stdout.count("not run yet") == 1
+    assert "1 not run yet." in ended.stdout
+
+
+def test_a_report_links_to_a_figure_and_a_comparison_that_show_its_verdict(study, tmp_path):
+    shown = study("one.yaml", "--format", "md", "--html", "report.html").stdout
+    links = re.findall(r"\]\((\S+)\)", shown)
+
+    assert {Path(link).name for link in links} == {"claim_1.png", "comparison.md"}
+    assert all((tmp_path / link).is_file() for link in links)
+    verdict = re.search(r"\*\*(\w[^:]*):\*\* the test loss", shown)[1]
+    compared = next(Path(tmp_path, link) for link in links if link.endswith(".md"))
+    assert f"**{verdict}:** the test loss" in compared.read_text()
+    assert "data:image/png;base64," in (tmp_path / "report.html").read_text()
+    events = (tmp_path / "runs/_studies/smoke/_tensorboard/studies").glob("events.*")
+    assert len([*events]) == 1
+
+
+def test_ctrl_c_ends_with_130_and_the_command_to_go_on(tmp_path, forks):
+    (tmp_path / "one.yaml").write_text(
+        STUDY.format(name="one", direction="lower").replace("epochs: 1", "epochs: 500")
+    )
+    words = ("study", "one.yaml", "--tier", "smoke", "--jobs", "1")
+    command = forks.start(*words, cwd=tmp_path)
+    wait_until(lambda: "epoch 1/500" in command.said)
+    command.send_signal(signal.SIGINT)
+
+    assert command.wait() == 130
+    assert "the same command continues" in command.said
+    assert "bnexp study one.yaml --tier smoke --jobs 1" in command.said
+    assert not (tmp_path / "runs" / "_studies" / "smoke" / "one.json").exists()
+
+
+def test_the_list_says_how_the_claims_came_out(study, results, monkeypatch):
+    shown = study("list").stdout
+    assert shown.count("learning-rate-ceiling") == 1
+    assert "verdicts" not in shown
+    study("learning-rate-ceiling", "--declare")
+    assert "not run yet" in study("list").stdout
 
 
 @pytest.mark.parametrize(

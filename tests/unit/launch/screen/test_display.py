@@ -6,7 +6,7 @@ from rich.console import Console
 
 from bnexp.launch.screen.display import LiveDisplay
 from bnexp.launch.screen.events import EpochEnded, RunEnded, RunProgressed, RunStarted, Said
-from bnexp.launch.screen.progress import RunSize, SweepProgress
+from bnexp.launch.screen.progress import RunSize, SweepProgress, WholeProgress
 
 SCALARS = {"train/loss": 1.2345, "train/accuracy": 0.5, "test/accuracy": 1.0}
 
@@ -59,3 +59,22 @@ def test_a_name_that_has_no_room_beside_the_steps_takes_their_place():
     titles, _, *lines = console.file.getvalue().splitlines()
     assert "step" not in titles
     assert [line.split()[0] for line in lines[:2]] == ["norm=group(num_groups=4),", "placement="]
+
+
+def test_above_the_table_stands_how_far_all_experiments_are():
+    whole = WholeProgress({"1 ceiling": 2, "2 steps": 30}, done=5)
+    whole.begin("1 ceiling")
+    sizes = [RunSize("norm=batch", seed, 1, 10, 128) for seed in (0, 1)]
+    progress = SweepProgress(sizes, whole=whole)
+    console = Console(file=io.StringIO(), width=80)
+    display = LiveDisplay(console, progress)
+
+    def first_line():
+        return "".join(piece.text for piece in console.render(display.render())).splitlines()[0]
+
+    assert first_line() == "1 ceiling; 5 of at most 37 runs of all done"
+    for event in (RunStarted(0), RunEnded(0, "diverged"), RunStarted(1), RunEnded(1, "failed")):
+        display.show(event)
+    assert first_line() == "1 ceiling; 6 of at most 37 runs of all done", "a failed one is left"
+    whole.finish()
+    assert first_line() == "1 ceiling; 6 of at most 36 runs of all done"
