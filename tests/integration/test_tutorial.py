@@ -61,11 +61,11 @@ class Reader:
         for line in text.splitlines():
             program, *words = shlex.split(line.replace("--tier cpu", "--tier smoke"))
             assert program == "bnexp"
-            # Two runs at a time would take as long: each test process has one core.
-            one_job = ["--jobs", "1"] if words[0] == "study" and words[1] != "list" else []
+            # Without a number, it would first time how many are best.
+            jobs = ["--jobs", "2"] if words[0] == "study" and words[1] != "list" else []
             before = ONLY_LISTS if words[0] == "tb" else ""
             fork = self._forks.start(
-                *words, *one_job, cwd=self.folder, before=before, COLUMNS="80", NO_COLOR="1"
+                *words, *jobs, cwd=self.folder, before=before, COLUMNS="80", NO_COLOR="1"
             )
             fork.wait(seconds=900)
             assert fork.code == 0, f"{line}\n{fork.said}"
