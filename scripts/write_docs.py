@@ -1,6 +1,6 @@
-"""Writes config.md, norms.md, metrics.md, doctor.md and cli.md in docs/ from the code.
+"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md and studies.md in docs/.
 
-That is from the schema, from docstrings, and from the commands.
+That is from the schema, from docstrings, from the commands, and from the studies' results.
 
 python scripts/write_docs.py [--check]     with --check, only says whether they are up to date
 """
@@ -40,11 +40,15 @@ from bnexp.models.layers import ScaledWSConv2d, WSConv2d
 from bnexp.norms import NORMS, NormConfig, reference
 from bnexp.parts import Part, keys_of, part_name
 from bnexp.runs.record import Scalar
+from bnexp.studies.report.build import build_report
+from bnexp.studies.report.markdown import render_studies_markdown
+from bnexp.studies.results_folder import ResultsFolder
 
 DOCS = Path(__file__).parents[1] / "docs"
 NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
 METRICS_TEMPLATE = Path(__file__).with_name("metrics.md")
 DOCTOR_TEMPLATE = Path(__file__).with_name("doctor.md")
+STUDIES_TEMPLATE = Path(__file__).with_name("studies.md")
 CONFIG_INTRODUCTION = """\
 # The YAML file
 
@@ -318,6 +322,13 @@ def read_help(commands: Sequence[str]) -> list[str]:
     ]
 
 
+def write_studies_page() -> str:
+    """Returns the report on the studies whose results are in docs/studies, with its introduction."""
+    report = build_report(ResultsFolder(DOCS / "studies"))
+    text = render_studies_markdown(report, Path("studies"))
+    return fill_in(STUDIES_TEMPLATE, {"report": text})
+
+
 def main() -> None:
     """Writes the pages, or says which are out of date and exits with 1."""
     pages = {
@@ -326,6 +337,7 @@ def main() -> None:
         "metrics.md": write_metrics_page(),
         "doctor.md": write_doctor_page(),
         "cli.md": write_cli_page(),
+        "studies.md": write_studies_page(),
     }
     stale = [
         name

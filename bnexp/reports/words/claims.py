@@ -324,6 +324,8 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
         mean = exp(side.mean)
         # The margin, a share, says nothing about how large what diagnostics measure is.
         return f"{mean:.3g}" if is_diagnostic(claim.metric) else claim_format(claim).value(mean)
+    if len(claim.tags) > 1:  # the difference of two metrics of one run
+        return claim_format(claim).difference(side.mean, signed=True)
     base = _base(claim)
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 

@@ -16,6 +16,17 @@ NOTHING = "–"
 
 _LEAST_P = 0.001
 
+_UNITS = {
+    "steps_to_target": "steps",
+    "epochs_to_target": "epochs",
+    "images_per_second": "images/s",
+    "elapsed_seconds": "s",
+}
+"""Of metrics whose values are shown as they are stored."""
+
+_MANY = 10_000
+"""From here on, numbers have no decimals, and commas between thousands."""
+
 
 @dataclass(frozen=True)
 class MetricFormat:
@@ -40,22 +51,25 @@ class MetricFormat:
 
     @property
     def unit(self) -> str:
-        """The unit of a value: `%`, `MiB`, `×1e-6` or nothing."""
-        return "%" if is_accuracy(self.metric) else self._power or "MiB" * self.is_bytes
+        """The unit of a value: `%`, `MiB`, `steps`, `×1e-6` or nothing."""
+        return "%" if is_accuracy(self.metric) else self._own_unit
 
     @property
     def difference_unit(self) -> str:
-        """The unit of a difference: `points`, `MiB`, `×1e-6` or nothing."""
-        return "points" if is_accuracy(self.metric) else self._power or "MiB" * self.is_bytes
+        """The unit of a difference: `points`, `MiB`, `steps`, `×1e-6` or nothing."""
+        return "points" if is_accuracy(self.metric) else self._own_unit
 
     @property
-    def _power(self) -> str:
-        return f"×1e{self.exponent}" if self.exponent else ""
+    def _own_unit(self) -> str:
+        if self.exponent:
+            return f"×1e{self.exponent}"
+        return "MiB" if self.is_bytes else _UNITS.get(self.metric, "")
 
     def number(self, value: float, signed: bool = False) -> str:
         """Returns the bare number, with a leading + if it is signed and positive."""
-        rounded = round(value * self.scale, self.decimals) + 0.0
-        return f"{rounded:{'+' if signed and rounded else ''}.{self.decimals}f}"
+        decimals = 0 if abs(value * self.scale) >= _MANY else self.decimals
+        rounded = round(value * self.scale, decimals) + 0.0
+        return f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}"
 
     def value(self, value: float) -> str:
         """Returns the number with its unit."""

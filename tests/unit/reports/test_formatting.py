@@ -88,3 +88,21 @@ def test_a_tiny_or_huge_diagnostic_is_shown_in_powers_of_a_thousand(value, shown
 def test_a_tiny_loss_is_shown_as_it_is():
     records = build_cell("norm=none", [2e-5], metric="test/loss")
     assert metric_format(compare_runs(records, Question("test/loss"))).unit == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "shown", "difference"),
+    [
+        ("steps_to_target", 130.94, "130.9 steps", "+130.9 steps"),
+        ("steps_to_target", 31.0e6, "31,000,000 steps", "+31,000,000 steps"),
+        ("elapsed_seconds", 9_999.0, "9,999.0 s", "+9,999.0 s"),
+        ("images_per_second", 12_345.6, "12,346 images/s", "+12,346 images/s"),
+    ],
+)
+def test_a_figure_of_a_run_has_its_unit_and_no_decimals_if_it_is_large(
+    metric, value, shown, difference
+):
+    write = MetricFormat(metric, 1)
+
+    assert write.value(value).replace("\u00a0", " ") == shown
+    assert write.difference(value, signed=True) == difference
