@@ -323,7 +323,7 @@ def read_help(commands: Sequence[str]) -> list[str]:
 
 
 def write_studies_page() -> str:
-    """Returns the report on the studies whose results are in docs/studies, with its introduction."""
+    """Returns the report on the studies whose results are in docs/studies."""
     report = build_report(ResultsFolder(DOCS / "studies"))
     text = render_studies_markdown(report, Path("studies"))
     return fill_in(STUDIES_TEMPLATE, {"report": text})
