@@ -213,7 +213,8 @@ def _find_untrained(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
         return
     images = split_tag(claim.tags[0])[0]
     runs = [run for cells in sides.values() for cell in cells for run in cell.measured]
-    if runs and all(is_at_chance(run, images) for run in runs):
+    # Beside a number, networks that learnt nothing are an answer too.
+    if runs and not claim.is_against_number and all(is_at_chance(run, images) for run in runs):
         yield Caveat(
             "untrained",
             f"neither side trained: all {len(runs)} runs ended at chance",

@@ -21,30 +21,44 @@ def describe_undecidable(
 ) -> Iterator[str]:
     """Yields a warning for each claim that so many seeds cannot decide, even if all agree.
 
-    `others` is how many claims of other experiments are corrected for together with these.
+    Or that they could support, but never contradict. `others` is how many claims of other
+    experiments are corrected for together with these.
     """
-    whole = len(claims) + others
     for claim in claims:
+        if claim.metric in EXACT:
+            continue
         # Of a claim about several cases, p is that many times the largest of those needed.
         at_least = claim.num_cases if claim.at_least is None else claim.at_least
-        least, family = _find_least(claim), whole * (claim.num_cases - at_least + 1)
-        tuning = _count_tuning(claim)
-        measured = max(0, num_seeds - tuning)
-        if claim.metric in EXACT or _is_enough(measured, least, family):
-            continue
-        enough = (n for n in range(FEWEST, _MOST) if _is_enough(n, least, family))
-        needed = next((f"{n + tuning}" for n in enough), f"not even {_MOST:,}")
-        chosen = f", {tuning} of which choose axis values," if tuning else ""
-        if measured < FEWEST or least is None:
-            reason = f"a verdict takes at least {FEWEST} that are measured"
-        else:
-            reason = f"even if all agree, p is {least(measured):.3g}"
-            if family > 1:
-                reason += f", and {min(1.0, family * least(measured)):.3g} after correction"
-        yield (
-            f"{count(num_seeds, 'seed')}{chosen} cannot decide the claim '{claim.statement}': "
-            f"{reason}; {needed} can (sweep.seeds)"
+        factors = {"decide": claim.num_cases - at_least + 1, "contradict": at_least}
+        found = (
+            _describe(claim, num_seeds, (len(claims) + others) * factor, verb)
+            for verb, factor in factors.items()
         )
+        yield from filter(None, [next(filter(None, found), None)])
+
+
+def _describe(claim: ClaimConfig, num_seeds: int, family: int, verb: str) -> str | None:
+    """Returns why so many seeds cannot decide, or contradict, a claim; None if they can.
+
+    `family` is what the smallest p is multiplied by.
+    """
+    least, tuning = _find_least(claim), _count_tuning(claim)
+    measured = max(0, num_seeds - tuning)
+    if _is_enough(measured, least, family):
+        return None
+    enough = (n for n in range(FEWEST, _MOST) if _is_enough(n, least, family))
+    needed = next((f"{n + tuning}" for n in enough), f"not even {_MOST:,}")
+    chosen = f", {tuning} of which choose axis values," if tuning else ""
+    if measured < FEWEST or least is None:
+        reason = f"a verdict takes at least {FEWEST} that are measured"
+    else:
+        reason = f"even if all agree, p is {least(measured):.3g}"
+        if family > 1:
+            reason += f", and {min(1.0, family * least(measured)):.3g} after correction"
+    return (
+        f"{count(num_seeds, 'seed')}{chosen} cannot {verb} the claim '{claim.statement}': "
+        f"{reason}; {needed} can (sweep.seeds)"
+    )
 
 
 def _is_enough(measured: int, least: Callable[[int], float] | None, family: int) -> bool:

@@ -61,10 +61,16 @@ def test_the_warning_says_how_sure_they_could_be_and_how_many_would_do(number):
 
 def test_cases_take_as_many_pairs_as_their_conjunction():
     each = {"each": {"b": (1, 2, 3)}, **CEILING}
-    needed = next(n for n in range(1, 50) if 2 * stats.binomtest(n, n, 0.5).pvalue <= 0.05)
 
-    assert fewest(each) == fewest(CEILING), "all three: the largest p counts as it is"
-    assert fewest({**each, "at_least": 2}) == needed
+    def needed(factor):
+        return next(n for n in range(1, 50) if factor * stats.binomtest(n, n, 0.5).pvalue <= 0.05)
+
+    assert fewest({**each, "at_least": 2}) == needed(2)
+    assert fewest(each) == needed(3), "that all three are contrary is shown by each one's p"
+    (warning,) = describe_undecidable(claims(each), needed(1))
+    assert f"{needed(1)} seeds cannot contradict the claim 's'" in warning
+    (warning,) = describe_undecidable(claims(each), needed(1) - 1)
+    assert f"{needed(1) - 1} seeds cannot decide the claim 's'" in warning
 
 
 @pytest.mark.parametrize("direction", ["equal", "not_lower", "not_higher"])
