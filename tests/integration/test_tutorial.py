@@ -157,7 +157,7 @@ def test_learning_rates_train_as_the_page_says(reader):
     rates = re.search(r"^\| learning rate \| (.*) \|$", PAGE, re.MULTILINE)[1].split(" | ")
     for norm, row in zip(("none", "batch"), read_table("learning rate"), strict=True):
         for rate, shown in zip(rates, row[1:], strict=True):
-            cell = f"norm={norm},learning_rate={rate},batch_size=512,epochs=16"
+            cell = f"norm={norm},learning_rate={rate},batch_size=512,epochs=8"
             found = read_summary(reader, f"learning-rate-ceiling.smoke/{cell}")
             if shown == "diverged":
                 assert found["status"] == "diverged"
