@@ -159,7 +159,7 @@ def _train(
             warn(warning)
         return 0
     family = find_family(folder, setups, tier)
-    say(f"{count(family.size, 'claim')} are one family ({folder.family})")
+    say(f"one family of {count(family.size, 'claim')} ({folder.family})")
     options = LaunchOptions("local", jobs)
     trainer = StudyTrainer(folder, family, runs_dir, options, open_output(sys.stderr))
     return trainer.train(prepared)

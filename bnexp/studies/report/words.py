@@ -102,7 +102,7 @@ def describe_family(report: StudyReport) -> list[str]:
     size = count(report.family.size, "claim")
     day = report.family.declared[:10]
     if len(report.parts) == 1:
-        said = f"The verdicts are for this study alone, whose {size} were declared on {day}."
+        said = f"The verdicts are for this study alone, a family of {size}, declared on {day}."
     else:
         said = (
             f"The {size} of all {len(report.parts)} studies were declared as one family on {day}: "
