@@ -105,7 +105,7 @@ def study(
         return
     code = 0
     if report:
-        _refuse_names(names, every)
+        _refuse_more_than_report(names, every, declare)
     else:
         chosen = _choose(names, every)
         code = _train(chosen, folder, tier, settings or [], runs_dir, jobs, device, declare)
@@ -121,7 +121,9 @@ def study(
         raise typer.Exit(code)
 
 
-def _refuse_names(names: Sequence[str] | None, every: bool) -> None:
+def _refuse_more_than_report(names: Sequence[str] | None, every: bool, declare: bool) -> None:
+    if declare:
+        raise UsageError("--report trains and declares nothing; give it or --declare")
     if names or every:
         raise UsageError("--report is about all studies that were declared; name none")
 

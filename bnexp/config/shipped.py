@@ -14,6 +14,9 @@ from bnexp.wording import show_path
 _PACKAGE = Path(__file__).parents[1]
 SUFFIXES = (".yaml", ".yml")
 
+_NUMBER = re.compile(r"^\d+-")
+"""What orders the studies, before the name of each."""
+
 
 @dataclass(frozen=True)
 class ShippedConfig:
@@ -29,6 +32,11 @@ class ShippedConfig:
         return self.name.rpartition("/")[2]
 
     @property
+    def bare_name(self) -> str:
+        """Its short name without the number that orders it: `placement` of `03-placement`."""
+        return _NUMBER.sub("", self.short_name)
+
+    @property
     def opening(self) -> list[str]:
         """The comment that opens the file, line by line: purpose, source, expected, command."""
         lines = self.path.read_text("utf-8").splitlines()
@@ -39,9 +47,8 @@ class ShippedConfig:
         found: dict[str, list[str]] = {"": []}
         for line in self.opening:
             words = line.lstrip("# ")
-            label_of = re.match(r"([A-Z][a-z]+): *(.*)", words)
-            if label_of:
-                found[label_of[1]] = [label_of[2]]
+            if begun := re.match(r"([A-Z][a-z]+): *(.*)", words):
+                found[begun[1]] = [begun[2]]
             else:
                 found[[*found][-1]].append(words)
         return " ".join(found.get(label, [])).strip()
@@ -49,9 +56,9 @@ class ShippedConfig:
     @property
     def purpose(self) -> str:
         """The first sentence of its purpose."""
-        words = " ".join(line.lstrip("# ") for line in self.opening)
-        found = re.match(r"Purpose:\s*(.+?[.?!])(?=\s)", words)
-        return found[1] if found else words
+        words = self.section("Purpose") or self.section("")
+        found = re.match(r".+?[.?!](?=\s|$)", words)
+        return found[0] if found else words
 
 
 def list_shipped() -> list[ShippedConfig]:
@@ -73,12 +80,15 @@ def find_shipped(name: str) -> ShippedConfig:
     """
     shipped = list_shipped()
     found = [one for one in shipped if name in (one.name, one.short_name)]
+    found = found or [one for one in shipped if name == one.bare_name]
     if len(found) == 1 or (found and found[0].name == name):
         return found[0]
     if found:
         names = " and ".join(one.name for one in found)
         raise UsageError(f"'{name}' may be {names}; name its folder too")
-    known = {word: None for one in shipped for word in (one.short_name, one.name)}
+    known = {
+        word: None for one in shipped for word in (one.bare_name, one.short_name, one.name)
+    }
     hint = did_you_mean(name, list(known)) or "; `bnexp init` lists all"
     raise UsageError(f"no config '{show_path(Path(name))}' comes with bnexp{hint}")
 

@@ -11,7 +11,7 @@ from bnexp.studies.result import Setup
 from bnexp.studies.results_folder import FAMILY, DeclaredStudy, Family, ResultsFolder
 from bnexp.wording import name_some
 
-_ELSEWHERE = "report elsewhere (--results DIR), or declare the studies anew, all of them at once"
+_ELSEWHERE = "report elsewhere (--results DIR), or declare all studies again at once"
 _HOW = "(bnexp study NAME… --declare); results whose claims are unchanged stay valid"
 
 

@@ -133,6 +133,7 @@ def test_the_list_says_how_the_claims_came_out(study, results, monkeypatch):
         (("nothing.yaml",), "nothing.yaml"),
         (("--report",), "there is no report in"),
         (("--report", "one.yaml"), "name none"),
+        (("--report", "--declare"), "give it or --declare"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(study, words, said):

@@ -46,6 +46,15 @@ def test_it_is_found_with_and_without_its_folder(name, elsewhere):
     assert found.path == ROOT / "configs/cifar10/bn-vs-none.yaml"
 
 
+@pytest.mark.parametrize("name", ["placement", "03-placement", "studies/03-placement"])
+def test_a_study_is_found_without_its_number_too(name, elsewhere):
+    assert find_shipped(name).path == ROOT / "configs/studies/03-placement.yaml"
+
+
+def test_a_name_without_a_number_comes_first(elsewhere):
+    assert find_shipped("initialization").name == "cifar10/initialization"
+
+
 @pytest.mark.parametrize("is_folder", [False, True])
 def test_what_exists_wins(is_folder, elsewhere):
     mine = elsewhere / "quickstart"
