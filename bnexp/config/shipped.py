@@ -86,9 +86,7 @@ def find_shipped(name: str) -> ShippedConfig:
     if found:
         names = " and ".join(one.name for one in found)
         raise UsageError(f"'{name}' may be {names}; name its folder too")
-    known = {
-        word: None for one in shipped for word in (one.bare_name, one.short_name, one.name)
-    }
+    known = {word: None for one in shipped for word in (one.bare_name, one.short_name, one.name)}
     hint = did_you_mean(name, list(known)) or "; `bnexp init` lists all"
     raise UsageError(f"no config '{show_path(Path(name))}' comes with bnexp{hint}")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bnexp.reports.figures.sheet import (
     LEGEND_LINE,
     LINE_HEIGHT,
+    NARROW,
+    WIDE,
     Panel,
     Sheet,
     spread,
@@ -44,6 +46,41 @@ class Name:
         if is_wide:
             return (*wrap_label(self.label), *filter(None, [self.note]))
         return wrap_label(with_unit(self.label, self.note), 44)
+
+
+class Room(NamedTuple):
+    """The pixels of a figure with one pair of axes, whose lines have names."""
+
+    height: float
+    """Of the axes of a wide figure, unless the names beside them need more."""
+    narrow_height: float
+    top: float
+    """Above the axes."""
+    bottom: float
+    """For the words below the axes."""
+    margin: float = 14.0
+    """To the right of the axes if no names stand there."""
+
+
+def add_named_panel(room: Room, left: float, names: Sequence[Name], *, is_wide: bool) -> Panel:
+    """Returns axes on a sheet of their own, with room for the names beside or below them."""
+    width, extent = measure_names(names, is_wide=is_wide) if names else (room.margin, 0.0)
+    inner = max(room.height, extent) if is_wide else room.narrow_height
+    below = extent + BELOW_AXES if names and not is_wide else 0.0
+    bottom = room.bottom + below
+    sheet = Sheet(WIDE if is_wide else NARROW, bottom + inner + room.top)
+    right = sheet.width - (width if is_wide else room.margin)
+    return sheet.add_panel(left, bottom, right, bottom + inner)
+
+
+def write_names(
+    panel: Panel, names: Sequence[Name], ends: Sequence[tuple[float, float] | None]
+) -> None:
+    """Writes the names beside the axes of a wide figure, where the lines end; else below them."""
+    if panel.sheet.is_wide:
+        write_beside(panel, names, ends)
+    else:
+        write_below(panel.sheet, names)
 
 
 def measure_names(names: Sequence[Name], *, is_wide: bool) -> tuple[float, float]:

@@ -14,17 +14,9 @@ import numpy as np
 from bnexp.analysis.metrics import as_number, better_direction, natural_range
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.names import short_names
-from bnexp.reports.figures.legend import (
-    BELOW_AXES,
-    Name,
-    measure_names,
-    write_below,
-    write_beside,
-)
+from bnexp.reports.figures.legend import Name, Room, add_named_panel, write_names
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
-    NARROW,
-    WIDE,
     Chart,
     Panel,
     Sheet,
@@ -67,9 +59,7 @@ _DOTS: LineStyleType = (0, (1, 1.4))
 _SMALLEST, _LARGEST = 1e-100, 1e100
 """Between which an axis can be drawn, 0 apart: beyond, logarithms and their powers overflow."""
 
-_TOP, _BOTTOM = 36.0, 50.0
-_HEIGHT, _NARROW_HEIGHT = 330.0, 240.0
-"""Of the axes, unless the names beside them need more."""
+_ROOM = Room(height=330.0, narrow_height=240.0, top=36.0, bottom=50.0)
 _MARGIN = 0.06
 """Share of the axis between its ends and the values."""
 _SEEDS_APART, _SEEDS_SPREAD = 5.0, 20.0
@@ -399,26 +389,21 @@ def draw_sensitivity(sensitivity: Sensitivity, *, is_wide: bool) -> Sheet:
         shift = (place - (len(lines) - 1) / 2) * apart
         (_draw_level if line.is_level else _draw_line)(panel, line, shift)
     _draw_diverging(panel, sensitivity)
-    if names and is_wide:
-        write_beside(panel, names, [_find_end(panel, line, sensitivity) for line in lines])
-    elif names:
-        write_below(panel.sheet, names)
+    if names:
+        write_names(panel, names, [_find_end(panel, line, sensitivity) for line in lines])
     return panel.sheet
 
 
 def _add_panel(sensitivity: Sensitivity, names: Sequence[Name], *, is_wide: bool) -> Panel:
     """Returns the axes on a sheet with room for the names and for what diverged."""
-    width, height = measure_names(names, is_wide=is_wide) if names else (14.0, 0.0)
     below, above = sensitivity.edges
-    bottom = _BOTTOM + below + (height + BELOW_AXES if names and not is_wide else 0)
-    inner = max(_HEIGHT, height) if is_wide else _NARROW_HEIGHT
-    sheet = Sheet(WIDE if is_wide else NARROW, bottom + inner + above + _TOP)
+    room = _ROOM._replace(top=_ROOM.top + above, bottom=_ROOM.bottom + below)
     ticks = round_ticks(*sensitivity.limits, 6 if is_wide else 5)
     left = 18 + text_width(format_ticks(ticks))
     if sensitivity.diverging:
         left = max(left, 30 + text_width([_DIVERGED]))
-    right = sheet.width - (width if is_wide else 34 if sensitivity.diverging else 14)
-    panel = sheet.add_panel(left, bottom, right, bottom + inner)
+        room = room if is_wide else room._replace(margin=34.0)
+    panel = add_named_panel(room, left, names, is_wide=is_wide)
     _draw_axes(panel, sensitivity, ticks)
     return panel
 

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bnexp.analysis.metrics import natural_range, split_tag
 from bnexp.analysis.results import ClaimCell
 from bnexp.reports.figures.claims.cells import Claimed
-from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
+from bnexp.reports.figures.legend import Name, Room, add_named_panel, write_names
 from bnexp.reports.figures.sheet import (
-    NARROW,
-    WIDE,
     Chart,
     Panel,
     Sheet,
@@ -32,8 +30,7 @@ from bnexp.wording import count
 if TYPE_CHECKING:
     from bnexp.config.claim.config import ClaimConfig
 
-_TOP, _BOTTOM = 34.0, 50.0
-_HEIGHT, _NARROW_HEIGHT = 340.0, 290.0
+_ROOM = Room(height=340.0, narrow_height=290.0, top=34.0, bottom=50.0)
 
 
 @dataclass(frozen=True)
@@ -113,25 +110,14 @@ def _describe(claimed: Claimed, cloud: Cloud) -> str:
 
 def _draw(drawn: Clouds, *, is_wide: bool) -> Sheet:
     names = [cloud.name for cloud in drawn.clouds]
-    beside, extent = measure_names(names, is_wide=is_wide)
     ticks = round_ticks(*drawn.limits, 6 if is_wide else 5)
-    left = 18 + text_width(format_ticks(ticks))
-    if is_wide:
-        sheet = Sheet(WIDE, max(_HEIGHT, extent) + _TOP + _BOTTOM)
-        bottom, right = _BOTTOM, WIDE - beside
-    else:
-        sheet = Sheet(NARROW, _NARROW_HEIGHT + _TOP + _BOTTOM + BELOW_AXES + extent)
-        bottom, right = _BOTTOM + BELOW_AXES + extent, NARROW - 14
-    panel = sheet.add_panel(left, bottom, right, sheet.height - _TOP)
+    panel = add_named_panel(_ROOM, 18 + text_width(format_ticks(ticks)), names, is_wide=is_wide)
     _draw_axes(panel, drawn, ticks)
     for cloud in drawn.clouds:
         _draw_cloud(panel, cloud)
-    if is_wide:
-        heights = [panel.place(*cloud.mean)[1] for cloud in drawn.clouds]
-        write_beside(panel, names, [(panel.right, height) for height in heights])
-    else:
-        write_below(sheet, names)
-    return sheet
+    heights = [panel.place(*cloud.mean)[1] for cloud in drawn.clouds]
+    write_names(panel, names, [(panel.right, height) for height in heights])
+    return panel.sheet
 
 
 def _draw_axes(panel: Panel, drawn: Clouds, ticks: Sequence[float]) -> None:

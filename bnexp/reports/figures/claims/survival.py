@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bnexp.analysis.results import ClaimCell
 from bnexp.analysis.stats.survival import survival_curve
 from bnexp.reports.figures.claims.cells import Claimed
-from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
+from bnexp.reports.figures.legend import Name, Room, add_named_panel, write_names
 from bnexp.reports.figures.sheet import (
-    NARROW,
-    WIDE,
     Chart,
     Panel,
     Sheet,
@@ -26,8 +24,7 @@ from bnexp.reports.figures.style import LINE_WIDTH, MOST_WITH_BANDS, MUTED, PAPE
 if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
-_TOP, _BOTTOM = 34.0, 46.0
-_HEIGHT, _NARROW_HEIGHT = 260.0, 210.0
+_ROOM = Room(height=260.0, narrow_height=210.0, top=34.0, bottom=46.0)
 _TICKS = (0.0, 25.0, 50.0, 75.0, 100.0)
 _AXIS = "runs below the target (%)"
 
@@ -126,23 +123,12 @@ def _describe(line: Line) -> str:
 
 def _draw(lines: Sequence[Line], horizon: float, unit: str, *, is_wide: bool) -> Sheet:
     names = [line.name for line in lines]
-    beside, extent = measure_names(names, is_wide=is_wide)
-    left = 18 + text_width(["100"])
-    if is_wide:
-        sheet = Sheet(WIDE, max(_HEIGHT, extent) + _TOP + _BOTTOM)
-        bottom, right = _BOTTOM, WIDE - beside
-    else:
-        sheet = Sheet(NARROW, _NARROW_HEIGHT + _TOP + _BOTTOM + BELOW_AXES + extent)
-        bottom, right = _BOTTOM + BELOW_AXES + extent, NARROW - 14
-    panel = sheet.add_panel(left, bottom, right, sheet.height - _TOP)
+    panel = add_named_panel(_ROOM, 18 + text_width(["100"]), names, is_wide=is_wide)
     _draw_axes(panel, horizon, unit)
     for line in lines:
         _draw_line(panel, line)
-    if is_wide:
-        write_beside(panel, names, [panel.place(*line.steps[-1]) for line in lines])
-    else:
-        write_below(sheet, names)
-    return sheet
+    write_names(panel, names, [panel.place(*line.steps[-1]) for line in lines])
+    return panel.sheet
 
 
 def _draw_axes(panel: Panel, horizon: float, unit: str) -> None:

@@ -20,11 +20,9 @@ from bnexp.reports.figures.inside.measured import (
     say_missing,
     say_seeds,
 )
-from bnexp.reports.figures.legend import BELOW_AXES, Name, measure_names, write_below, write_beside
+from bnexp.reports.figures.legend import Name, Room, add_named_panel, write_names
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
-    NARROW,
-    WIDE,
     Chart,
     Panel,
     Sheet,
@@ -59,8 +57,7 @@ MOST_WITH_SEEDS = 3
 _MOST_POINTS = 200
 """Points of a line; each of more is a mean over several."""
 
-_TOP, _BOTTOM = 34.0, 46.0
-_HEIGHT, _NARROW_HEIGHT = 260.0, 210.0
+_ROOM = Room(height=260.0, narrow_height=210.0, top=34.0, bottom=46.0)
 """Of the axes, unless the names beside them need more."""
 _LONGEST_WIDE, _LONGEST_NARROW = 90, 40
 """Characters of a line above the axes."""
@@ -311,29 +308,18 @@ def describe_line(line: Line) -> str:
 def draw_lines(shown: Lines, *, is_wide: bool) -> Sheet:
     """Returns the drawing, the names of the lines beside it if it is wide, else below it."""
     names = [line.name for line in shown.lines]
-    beside, extent = measure_names(names, is_wide=is_wide)
     ticks = round_ticks(*shown.limits, 6 if is_wide else 5, is_log=shown.is_log)
     left = 18 + text_width(format_ticks(ticks, is_log=shown.is_log))
     words = wrap_label(shown.quantity, _LONGEST_WIDE if is_wide else _LONGEST_NARROW)
-    top = _TOP + LINE_HEIGHT * (len(words) - 1)
-    if is_wide:
-        sheet = Sheet(WIDE, max(_HEIGHT, extent) + top + _BOTTOM)
-        bottom, right = _BOTTOM, WIDE - beside
-    else:
-        sheet = Sheet(NARROW, _NARROW_HEIGHT + top + _BOTTOM + BELOW_AXES + extent)
-        bottom, right = _BOTTOM + BELOW_AXES + extent, NARROW - 14
-    panel = sheet.add_panel(left, bottom, right, sheet.height - top)
-    sheet.write(
-        words, left - 8, sheet.height - 12 - LINE_HEIGHT * (len(words) - 1) / 2, color=MUTED
-    )
+    more = LINE_HEIGHT * (len(words) - 1)
+    room = _ROOM._replace(top=_ROOM.top + more)
+    panel = add_named_panel(room, left, names, is_wide=is_wide)
+    panel.sheet.write(words, left - 8, panel.sheet.height - 12 - more / 2, color=MUTED)
     _draw_axes(panel, shown, ticks)
     for line in shown.lines:
         _draw_line(panel.axes, line)
-    if is_wide:
-        write_beside(panel, names, [_find_end(panel, line, shown) for line in shown.lines])
-    else:
-        write_below(sheet, names)
-    return sheet
+    write_names(panel, names, [_find_end(panel, line, shown) for line in shown.lines])
+    return panel.sheet
 
 
 def _draw_axes(panel: Panel, shown: Lines, ticks: Sequence[float]) -> None:
