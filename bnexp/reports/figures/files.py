@@ -16,7 +16,7 @@ from bnexp.reports.figures.claims.figure import build_claim_figures
 from bnexp.reports.figures.curves import build_curves
 from bnexp.reports.figures.effects import build_effects
 from bnexp.reports.figures.inside.diagnostics import build_diagnostics
-from bnexp.reports.figures.sensitivity import build_sensitivities
+from bnexp.reports.figures.sensitivity.chart import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.words.headings import describe_part

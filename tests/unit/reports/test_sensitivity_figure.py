@@ -8,7 +8,7 @@ from records import build_run
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
 from bnexp.analysis.stats.intervals import t_interval
-from bnexp.reports.figures.sensitivity import build_sensitivities
+from bnexp.reports.figures.sensitivity.chart import build_sensitivities
 from bnexp.reports.figures.style import cell_styles, figure_settings
 
 NORM, RATE, GROUPS = "model.norm.name", "optim.learning_rate", "model.norm.num_groups"

@@ -11,14 +11,9 @@ from bnexp.analysis.metrics import as_number
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.figures.claims.cells import Claimed
-from bnexp.reports.figures.sensitivity import (
-    Extras,
-    describe_lines,
-    describe_reading,
-    draw_sensitivity,
-    find_line_styles,
-    find_sensitivity,
-)
+from bnexp.reports.figures.sensitivity.chart import describe_lines, describe_reading
+from bnexp.reports.figures.sensitivity.drawing import draw_sensitivity
+from bnexp.reports.figures.sensitivity.lines import Extras, find_line_styles, find_sensitivity
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import MOST_WITH_BANDS, Style
 from bnexp.reports.words.formatting import MetricFormat, metric_format

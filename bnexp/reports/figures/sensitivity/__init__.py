@@ -1,0 +1,1 @@
+"""The metric over a swept number: found, drawn, and put in words."""

@@ -1,0 +1,83 @@
+"""Sensitivity: the metric over a swept number, e.g. the learning rate, with a line per variant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+
+from bnexp.analysis.results import Comparison
+from bnexp.config.sweep.names import short_names
+from bnexp.reports.figures.sensitivity.drawing import draw_sensitivity
+from bnexp.reports.figures.sensitivity.lines import Line, Sensitivity, find_sensitivity, in_words
+from bnexp.reports.figures.sheet import (
+    Chart,
+)
+from bnexp.reports.figures.style import (
+    describe_bands,
+)
+from bnexp.reports.words.headings import describe_selection
+from bnexp.wording import count
+
+
+def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
+    """Returns a figure for each number that the cells differ in, by the key's short name.
+
+    It shows the mean with a 95 % t band, a point per seed, and how many runs diverged, over
+    the values of the key. Cells that differ in nothing else are joined by a line, in the
+    colour of their norm. A key is left out if no line would have two values, if cells of
+    several experiments stand at the same place of a line, or if no axis could hold its values.
+    """
+    names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
+    charts = {key: _build_chart(comparison, key, names) for key in names}
+    return {names[key]: chart for key, chart in charts.items() if chart is not None}
+
+
+def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:
+    sensitivity = find_sensitivity(comparison, key)
+    if sensitivity is None:
+        return None
+    word = in_words(names[key])
+    return Chart(
+        f"Sensitivity to {word}",
+        f"{comparison.experiment}: {comparison.metric} over {sensitivity.axis_name}",
+        describe_reading(comparison, sensitivity, word),
+        describe_lines(sensitivity),
+        lambda is_wide: draw_sensitivity(sensitivity, is_wide=is_wide),
+        describe_selection(comparison.where),
+    )
+
+
+def describe_reading(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str:
+    """Returns how the figure is to be read; `word` is what the axis's number is called."""
+    sizes = {cell.n for cell in comparison.cells if cell.n}
+    seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the finished runs"
+    is_single = sizes == {1}
+    points = [point for line in sensitivity.lines for point in line.points]
+    parts = {
+        "One seed per point.": is_single,
+        f"Line: mean over {seeds}.": not is_single,
+        describe_bands("Band", sizes): any(point.interval for point in points),
+        "Small: single seeds.": not is_single,
+        "×: runs that diverged, of those that ended; they are in no mean.": bool(
+            sensitivity.diverging
+        ),
+        f"Dotted: a cell without a number for {word}, its seeds at the left edge.": any(
+            line.is_level for line in sensitivity.lines
+        ),
+    }
+    return " ".join(text for text, is_said in parts.items() if is_said)
+
+
+def describe_lines(sensitivity: Sensitivity) -> str:
+    """Returns what the figure shows, in words."""
+    return "; ".join(_describe(line, sensitivity) for line in sensitivity.lines)
+
+
+def _describe(line: Line, sensitivity: Sensitivity) -> str:
+    shown, parts = sensitivity.shown, []
+    for point in line.points:
+        place = "" if line.is_level else f" at {sensitivity.write_place(point.at)}"
+        mean = shown.value(point.mean / shown.scale) if isfinite(point.mean) else "no mean"
+        fate = f" ({point.diverged} of {point.ended} diverged)" if point.diverged else ""
+        parts.append(f"{mean}{place}{fate}")
+    return ": ".join(filter(None, (line.name.label, ", ".join(parts))))
