@@ -81,8 +81,10 @@ class Candidate:
 
     cell: str
     values: Mapping[str, Any]
+    config: ExperimentConfig
+    """That of its measured runs if it is chosen, but for their seeds."""
     runs: tuple[RunSpec, ...]
-    """Its tuning runs."""
+    """Its tuning runs, which take nothing that the choice does not need."""
     is_tried: bool
     """Whether these are trained; False outside of the arm that is tuned for all."""
 
@@ -118,7 +120,7 @@ class Experiment:
         runs = []
         for run in self.runs:
             candidate, record = chosen[run.cell]
-            config = _with_seed(candidate.runs[0].config, run.seed)
+            config = _with_seed(candidate.config, run.seed)
             runs.append(replace(run, config=config, tuning=record))
         return replace(self, runs=tuple(runs), tuning=None)
 
@@ -288,12 +290,21 @@ def _build_tuning(
         Candidate(
             cell.name,
             {choice.key: choice.value.plain() for choice in row},
-            tuple(replace(run, tunes=cell.name) for run in by_name[whole.name]),
+            by_name[whole.name][0].config,
+            tuple(_as_tuning_run(run, cell.name) for run in by_name[whole.name]),
             cell.name in arm,
         )
         for cell, row, whole in sweep.candidates
     )
     return Tuning(tune, candidates)
+
+
+def _as_tuning_run(run: RunSpec, cell: str) -> RunSpec:
+    """Returns the run without what changes none of its figures after an epoch, and takes time."""
+    own = {"every_steps": None, "population_statistics": ("ema",)}
+    evaluate = run.config.evaluate.model_copy(update=own)
+    config = run.config.model_copy(update={"evaluate": evaluate, "diagnostics": ()})
+    return replace(run, config=config, tunes=cell)
 
 
 def _list_variants(runs: Sequence[RunSpec]) -> list[tuple[str, Variant]]:

@@ -31,7 +31,8 @@ class TuneConfig(Part):
     `runs/<name>/_tune/<cell>,learning_rate=0.1/`, and then its seeds 0 to 4 with the rate that was
     best. The names of the cells do not change. A run that diverged counts as worst; of equally good
     values the smallest is taken. Tuning again, with other values, leaves alone what was measured
-    with a value that is chosen again.
+    with a value that is chosen again. Tuning runs are evaluated after each epoch, with the running
+    statistics, and nothing is measured inside them, whatever the measured runs do.
     """
 
     over: dict[str, Values]

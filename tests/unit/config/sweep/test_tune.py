@@ -191,3 +191,25 @@ def test_planned_seeds_begin_with_the_first(load):
 def test_a_tuning_seed_among_the_planned_ones_is_refused(load):
     with pytest.raises(ConfigError, match=r"sweep\.tune\.seeds"):
         load(CONFIG.replace("seeds: 2", "seeds: {min: 3, max: 5, first: 98}") + TUNE)
+
+
+def test_tuning_runs_take_nothing_that_the_choice_does_not_need(load):
+    extras = (
+        "diagnostics: [gradient_norm]\n"
+        "evaluate: {every_steps: 5, population_statistics: [ema, precise], mistakes: 3}\n"
+    )
+    experiment = load(CONFIG + TUNE + extras)
+
+    tried = [run.config for run in experiment.tuning.runs]
+    assert {config.diagnostics for config in tried} == {()}
+    assert {config.evaluate.every_steps for config in tried} == {None}
+    assert {config.evaluate.population_statistics for config in tried} == {("ema",)}
+    measured = experiment.runs[0].config
+    assert (len(measured.diagnostics), measured.evaluate.every_steps) == (1, 5)
+
+
+def test_measured_runs_keep_what_tuning_runs_leave_out(load):
+    experiment = load(CONFIG + TUNE + "diagnostics: [gradient_norm]\n")
+    first = {one.cell: (one, {}) for one in experiment.tuning.candidates}
+
+    assert {len(run.config.diagnostics) for run in experiment.choose(first).runs} == {1}
