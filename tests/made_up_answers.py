@@ -14,7 +14,7 @@ from bnexp.config.claim.config import SHARES, TO_TARGET
 from bnexp.config.load import load_experiment
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs.claim_record import claim_digest
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import RunRecord, Series, Summary, flatten
 
 BASE = 0.5

@@ -16,10 +16,10 @@ import numpy as np
 from bnexp.config.load import load_experiment
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
-from bnexp.runs.predictions import Predictions
+from bnexp.runs.measured.predictions import Predictions
 from bnexp.runs.record import unflatten
 from bnexp.runs.seal import write_seal
-from bnexp.runs.tensorboard_events import encode_event_file, scalars_event
+from bnexp.runs.streams.tensorboard_events import encode_event_file, scalars_event
 
 CONFIG = """\
 name: many

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnexp.analysis.confounds import differing_config_keys, is_explained, unchecked_runs
+from bnexp.analysis.differences.confounds import differing_config_keys, is_explained, unchecked_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.record import RunRecord, Scalar, Summary, find_value
 

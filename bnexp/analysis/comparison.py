@@ -11,10 +11,11 @@ from statistics import mean, median, stdev
 
 from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
-from bnexp.analysis.confounds import find_confounds
 from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
 from bnexp.analysis.diagnostics import find_layer_caveats
-from bnexp.analysis.differing_keys import differing_keys
+from bnexp.analysis.differences.confounds import find_confounds
+from bnexp.analysis.differences.differing_keys import differing_keys
+from bnexp.analysis.differences.tuning import group_by_tuning
 from bnexp.analysis.metrics import (
     SUMMARY_METRICS,
     better_direction,
@@ -40,10 +41,9 @@ from bnexp.analysis.results import (
 from bnexp.analysis.speeds import find_speed_obstacle
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.analysis.targets import epochs_to_target
-from bnexp.analysis.tuning import group_by_tuning
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import STATES, RunRecord, Summary
 
 _DEFAULT = Question()

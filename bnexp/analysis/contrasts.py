@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.confounds import confounding_keys, is_explained
+from bnexp.analysis.differences.confounds import confounding_keys, is_explained
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import Difference, Divergence, Question, Verdict
 from bnexp.analysis.stats.equivalence import equivalence_p

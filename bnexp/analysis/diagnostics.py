@@ -10,7 +10,7 @@ from statistics import fmean, median
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.results import Caveat, Comparison, Question
 from bnexp.errors import UsageError, did_you_mean
-from bnexp.runs.diagnostic_tags import (
+from bnexp.runs.measured.diagnostic_tags import (
     DIAGNOSTICS,
     WHOLE,
     LayerReduction,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite, nan
 from statistics import mean
 
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import RunRecord, Summary
 
 SUMMARY_METRICS = (

@@ -13,7 +13,7 @@ from bnexp.errors import BnexpError
 from bnexp.runs.record import RunRecord
 
 if TYPE_CHECKING:
-    from bnexp.runs.predictions import Predictions
+    from bnexp.runs.measured.predictions import Predictions
 
 
 def show_predictions(

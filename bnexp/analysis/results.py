@@ -8,15 +8,14 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bnexp.analysis.stats.intervals import DifferenceEstimate, Effect
-from bnexp.analysis.tuning import Tuning
-from bnexp.runs.diagnostic_tags import LayerReduction
+from bnexp.runs.measured.diagnostic_tags import LayerReduction
 from bnexp.runs.record import Scalar, Series, State
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
     from bnexp.config.claim.config import ClaimConfig
-    from bnexp.runs.predictions import Predictions
+    from bnexp.runs.measured.predictions import Predictions
 
 Verdict = Literal[
     "better",
@@ -430,6 +429,38 @@ class Question:
     def tag(self) -> str:
         """The metric by the name that it has in summaries and reports."""
         return f"{self.metric}, {self.layers} over layers" if self.layers else self.metric
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of values that tuning tried."""
+
+    values: Mapping[str, Scalar]
+    mean: float | None
+    """Of what was to be best, over the runs that finished; None without any."""
+    n: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried for a cell before its measured runs, and what was chosen."""
+
+    over: Mapping[str, tuple[Scalar, ...]]
+    by: str
+    seeds: tuple[int, ...]
+    arm: Mapping[str, Scalar]
+    """The keys and values of the cells that were tuned for all; empty if each cell was."""
+    chosen: Mapping[str, Scalar]
+    at_edge: tuple[str, ...]
+    """Keys whose chosen value is the smallest or largest of those tried."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def design(self) -> tuple[object, ...]:
+        """What two cells must share for their tuned keys to differ fairly."""
+        over = tuple((key, *values) for key, values in self.over.items())
+        return over, self.by, self.seeds, tuple(self.arm.items())
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bnexp.analysis.cells import Cell
-from bnexp.analysis.confounds import differing_machine
-from bnexp.analysis.differing_keys import Reference
+from bnexp.analysis.differences.confounds import differing_machine
+from bnexp.analysis.differences.differing_keys import Reference
 from bnexp.analysis.metrics import final_value
 from bnexp.analysis.results import SpeedObstacle
 from bnexp.runs.record import RunRecord

@@ -9,15 +9,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bnexp.analysis.changed_data import find_changed_data
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.diagnostics import measure_diagnostic, show_diagnostics
+from bnexp.analysis.differences.changed_data import find_changed_data
 from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Caveat, CellResult, ClaimResult, Comparison, Question
 from bnexp.analysis.where import find_key, select_runs, split_runs
 from bnexp.errors import UsageError
-from bnexp.runs.diagnostic_tags import LayerReduction, complete_tag, is_diagnostic
-from bnexp.runs.diagnostics import read_claimed_diagnostics, read_diagnostics
+from bnexp.runs.measured.diagnostic_tags import LayerReduction, complete_tag, is_diagnostic
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics, read_diagnostics
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord
 
@@ -77,7 +77,7 @@ class Report:
 
         That is what diagnostics measured, and what the first run of each cell predicted.
         """
-        from bnexp.runs.predictions import read_predictions
+        from bnexp.runs.measured.predictions import read_predictions
 
         parts = [*split_runs(self.runs, self.by)[1].values()] if self.by else [self.runs]
         found = []

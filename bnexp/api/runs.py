@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from bnexp.errors import BnexpError, UsageError
 from bnexp.models.file.trust import trusting_files
-from bnexp.runs.diagnostics import read_metrics
+from bnexp.runs.measured.diagnostics import read_metrics
 from bnexp.runs.reading import read_experiments
 from bnexp.runs.record import RunRecord, Scalar, Summary, unflatten
 from bnexp.runs.run_dir import RunDir
 from bnexp.wording import count
 
 if TYPE_CHECKING:
-    from bnexp.runs.predictions import Predictions
+    from bnexp.runs.measured.predictions import Predictions
     from bnexp.trained.network import TrainedNetwork
 
 
@@ -97,7 +97,7 @@ class Run:
         Raises:
             BnexpError: The file cannot be read, or is not what the run wrote.
         """
-        from bnexp.runs.predictions import read_predictions
+        from bnexp.runs.measured.predictions import read_predictions
 
         return read_predictions(self.record)
 

@@ -15,7 +15,7 @@ from bnexp.cli.output import say, warn, write
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.reports.columns import COLUMNS
-from bnexp.runs.diagnostic_tags import LayerReduction
+from bnexp.runs.measured.diagnostic_tags import LayerReduction
 
 if TYPE_CHECKING:
     from bnexp.analysis.results import Comparison

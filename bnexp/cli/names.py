@@ -97,8 +97,8 @@ def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
 
     Of a diagnostic with a figure per layer, all layers together come before each.
     """
-    from bnexp.runs.diagnostic_tags import DIAGNOSTICS, split_diagnostic
-    from bnexp.runs.diagnostics import read_diagnostics
+    from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS, split_diagnostic
+    from bnexp.runs.measured.diagnostics import read_diagnostics
 
     run = _find_ended_run(ctx)
     if run is None or run.summary is None:

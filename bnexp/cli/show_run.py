@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bnexp.analysis.differences.tuning import read_tuning
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.tuning import read_tuning
 from bnexp.cli.output import command_on, echo, print_json, write
 from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.errors import BnexpError
 from bnexp.reports.words.commands import train_command
 from bnexp.runs import ENDED, RunDir, RunRecord, Scalar, Summary
-from bnexp.runs.confusion import Confusion
 from bnexp.runs.inspection import find_damaged_checkpoints
+from bnexp.runs.measured.confusion import Confusion
 from bnexp.runs.reading import read_status
 from bnexp.wording import (
     command_to_paste,
@@ -178,7 +178,7 @@ def _class_lines(confusion: Confusion | None) -> list[str]:
 
 def _find_confusion(record: RunRecord) -> tuple[Confusion | None, list[str]]:
     """Returns which class was taken for which, or None; and what is wrong with the file."""
-    from bnexp.runs.predictions import read_predictions
+    from bnexp.runs.measured.predictions import read_predictions
 
     try:
         predictions = read_predictions(record)

@@ -21,7 +21,7 @@ from bnexp.wording import count
 
 if TYPE_CHECKING:
     # Importing the config reader takes a while; the other commands need not wait for it.
-    from bnexp.analysis.changed_data import Measure
+    from bnexp.analysis.differences.changed_data import Measure
     from bnexp.launch.plan import PlannedRun
     from bnexp.launch.stages.stages import Plan
 

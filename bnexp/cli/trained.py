@@ -19,7 +19,7 @@ from bnexp.wording import LOADING, count, format_percent
 
 if TYPE_CHECKING:
     from bnexp.config.train import PopulationStatistics
-    from bnexp.runs.confusion import Confusion
+    from bnexp.runs.measured.confusion import Confusion
     from bnexp.trained.evaluation import Evaluation
 
 MOST_CONFUSIONS = 5

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bnexp.analysis.changed_data import Measure, find_changed_data
 from bnexp.analysis.claims.reach import describe_undecidable
+from bnexp.analysis.differences.changed_data import Measure, find_changed_data
 from bnexp.config.duplicates import find_same_cells
 from bnexp.config.load import RunSpec
 from bnexp.errors import BnexpError

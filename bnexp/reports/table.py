@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bnexp.analysis.metrics import is_accuracy
-from bnexp.analysis.results import CellResult, ClaimResult, Comparison, EpochsToTarget
-from bnexp.analysis.tuning import Trial, Tuning
+from bnexp.analysis.results import (
+    CellResult,
+    ClaimResult,
+    Comparison,
+    EpochsToTarget,
+    Trial,
+    Tuning,
+)
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.claims import describe_claim
 from bnexp.reports.words.formatting import (

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
         CheckpointFiles,
         DamagedCheckpointError,
     )
-    from bnexp.runs.metrics_log import MetricsLog, MetricsRow, rewind_metrics
     from bnexp.runs.reading import list_experiments, read_experiments, read_run
     from bnexp.runs.record import STATES, RunRecord, Scalar, State, Summary, flatten
     from bnexp.runs.run_dir import ENDED, RunDir
+    from bnexp.runs.streams.metrics_log import MetricsLog, MetricsRow, rewind_metrics
 
 _HOMES = {
     "checkpoint_files": ("CheckpointError", "CheckpointFiles", "DamagedCheckpointError"),
-    "metrics_log": ("MetricsLog", "MetricsRow", "rewind_metrics"),
+    "streams.metrics_log": ("MetricsLog", "MetricsRow", "rewind_metrics"),
     "reading": ("list_experiments", "read_experiments", "read_run"),
     "record": ("STATES", "RunRecord", "Scalar", "State", "Summary", "flatten"),
     "run_dir": ("ENDED", "RunDir"),

@@ -10,11 +10,11 @@ from pathlib import Path
 from bnexp.errors import BnexpError
 from bnexp.locks import hold_lock, is_held
 from bnexp.runs.checkpoint_files import CheckpointError, DamagedCheckpointError
-from bnexp.runs.metrics_log import find_damaged_rows
 from bnexp.runs.reading import read_run
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
+from bnexp.runs.streams.metrics_log import find_damaged_rows
 from bnexp.wording import count
 
 
@@ -95,7 +95,7 @@ def _find_disagreement(record: RunRecord) -> Iterator[str]:
 
 
 def _find_wrong_predictions(record: RunRecord) -> Iterator[str]:
-    from bnexp.runs.predictions import read_predictions
+    from bnexp.runs.measured.predictions import read_predictions
 
     file = RunDir(record.path).predictions
     try:

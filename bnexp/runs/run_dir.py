@@ -30,7 +30,7 @@ from bnexp.runs.checkpoint_files import (
 from bnexp.runs.claim_record import note_result
 from bnexp.runs.record import Scalar, State, Summary
 from bnexp.runs.seal import MANIFEST, MODEL, PREDICTIONS, TRACE, Seal, write_seal
-from bnexp.runs.tensorboard_events import EVENTS
+from bnexp.runs.streams.tensorboard_events import EVENTS
 
 STATUS = "status.json"
 SUMMARY = "summary.json"

@@ -25,7 +25,7 @@ from bnexp.launch.screen.output import print_line
 from bnexp.launch.screen.progress import WholeProgress
 from bnexp.launch.stages.experiment import train_stages
 from bnexp.launch.stages.stages import Plan, find_stages, plan_experiment
-from bnexp.runs.diagnostics import read_claimed_diagnostics
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
 from bnexp.runs.reading import read_run
 from bnexp.runs.record import RunRecord
 from bnexp.studies.catalogue import Study

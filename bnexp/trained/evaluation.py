@@ -21,7 +21,7 @@ from bnexp.data.image_folder.layout import list_pictures
 from bnexp.data.split import choose_test_images
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs import RunRecord
-from bnexp.runs.confusion import Confusion
+from bnexp.runs.measured.confusion import Confusion
 from bnexp.trained.network import load_network
 from bnexp.training.evaluation import Score, ScoreSum
 from bnexp.training.population import tracks_population

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bnexp.data.dataset import Dataset
-from bnexp.runs.predictions import LONGEST_SIDE, MOST_CLASSES, Predictions
+from bnexp.runs.measured.predictions import LONGEST_SIDE, MOST_CLASSES, Predictions
 from bnexp.training.setup import find_evaluation_order
 
 

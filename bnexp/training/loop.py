@@ -13,7 +13,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.data.batches import ResidentImages
 from bnexp.diagnostics.probe import Counts, Measured
 from bnexp.runs import Summary
-from bnexp.runs.metrics_log import Histogram
+from bnexp.runs.streams.metrics_log import Histogram
 from bnexp.training.answers import Answers
 from bnexp.training.evaluation import Score
 from bnexp.training.machine.device import read_peak_memory, reset_peak_memory

@@ -31,8 +31,8 @@ from bnexp.data.dataset import Dataset
 from bnexp.diagnostics import DIAGNOSTICS, DiagnosticConfig
 from bnexp.parts import part_name
 from bnexp.runs import MetricsLog
-from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import histograms_event, scalars_event
+from bnexp.runs.streams.tensorboard import EventWriter
+from bnexp.runs.streams.tensorboard_events import histograms_event, scalars_event
 from bnexp.training.loop import read_measured
 from bnexp.training.setup import build_parts
 from bnexp.training.step import Batch, compute_loss

@@ -32,8 +32,8 @@ from bnexp.config.load import RunSpec, load_experiment
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.environment import describe_environment
-from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import scalars_event
+from bnexp.runs.streams.tensorboard import EventWriter
+from bnexp.runs.streams.tensorboard_events import scalars_event
 
 SEEDS = 5
 EPOCHS = 100

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from bnexp.cli.app import build_app
 from bnexp.errors import BnexpError
 from bnexp.runs import RunDir
-from bnexp.runs.tensorboard_events import EVENTS
+from bnexp.runs.streams.tensorboard_events import EVENTS
 
 RUN = "study/norm=batch/seed=1"
 FILES = (

@@ -11,7 +11,7 @@ from interrupted_runs import interrupt, plan, train
 from run_results import read_points, read_results, read_rows, read_steps
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bnexp.runs.tensorboard_events import encode_event_file, scalars_event
+from bnexp.runs.streams.tensorboard_events import encode_event_file, scalars_event
 
 
 @pytest.fixture(scope="module")

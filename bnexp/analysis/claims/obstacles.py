@@ -10,11 +10,11 @@ from bnexp.analysis.cells import Cell, swept_keys
 from bnexp.analysis.chance import has_failed, is_at_chance
 from bnexp.analysis.claims.plans import ClaimPlan
 from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
-from bnexp.analysis.confounds import confounding_keys, is_explained, unchecked_runs
+from bnexp.analysis.differences.confounds import confounding_keys, is_explained, unchecked_runs
+from bnexp.analysis.differences.tuning import read_tuning
 from bnexp.analysis.metrics import split_tag
 from bnexp.analysis.results import Caveat, ClaimSide, SpeedObstacle
 from bnexp.analysis.speeds import find_speed_obstacle, were_beside_others
-from bnexp.analysis.tuning import read_tuning
 from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
 from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord

@@ -14,7 +14,7 @@ from bnexp.analysis.results import Arrival, CellResult, ClaimCell, ClaimPart, Cl
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.config.claim.cells import axis_value
 from bnexp.config.claim.config import ClaimConfig
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import RunRecord, Series
 
 

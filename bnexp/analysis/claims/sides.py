@@ -22,7 +22,7 @@ from bnexp.config.claim.config import (
     ClaimConfig,
     ReductionConfig,
 )
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import STATES, RunRecord
 
 SCALES: Mapping[str, Callable[[float], float]] = {"linear": float, "log2": log2, "log10": log10}

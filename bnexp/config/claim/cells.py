@@ -13,7 +13,7 @@ from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.errors import did_you_mean
 from bnexp.foreign_text import shorten
 from bnexp.parts import part_name
-from bnexp.runs.diagnostic_tags import WHOLE, has_pattern, is_diagnostic, split_diagnostic
+from bnexp.runs.measured.diagnostic_tags import WHOLE, has_pattern, is_diagnostic, split_diagnostic
 from bnexp.runs.record import Scalar, find_value
 
 _ABSENT = "no such key"

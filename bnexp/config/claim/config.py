@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
-from bnexp.runs.diagnostic_tags import LayerReduction, has_pattern, is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import LayerReduction, has_pattern, is_diagnostic
 from bnexp.runs.record import Scalar
 
 _KINDS = ("", "_precise", "_batch")

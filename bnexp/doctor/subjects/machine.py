@@ -62,7 +62,7 @@ _PROBES = {
     "tensorboard": """
         import tensorboard.default, tensorboard.program
         tensorboard.default.get_plugins()
-        from bnexp.runs.tensorboard_events import encode_event_file, version_event
+        from bnexp.runs.streams.tensorboard_events import encode_event_file, version_event
         encode_event_file([version_event(0.0)], 0.0)
         facts = {"version": tensorboard.__version__}
     """,

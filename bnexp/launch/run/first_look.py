@@ -13,7 +13,7 @@ from bnexp.data.batches import TrainingBatches
 from bnexp.foreign_text import escape_markdown
 from bnexp.launch.run.network_graph import trace_network
 from bnexp.launch.run.recorder import RunRecorder
-from bnexp.runs.tensorboard_events import Image
+from bnexp.runs.streams.tensorboard_events import Image
 from bnexp.training.setup import TrainingParts
 
 SAMPLES_TAG = "samples/train_augmented"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnexp.runs.tensorboard_events import GraphNode
+from bnexp.runs.streams.tensorboard_events import GraphNode
 
 
 def trace_network(model: nn.Module, inputs: Tensor) -> list[GraphNode]:

@@ -28,7 +28,7 @@ from bnexp.launch.screen.events import Event, RunEnded, RunStarted, Said, say_no
 from bnexp.locks import GivenUpError, LostLockError, hold_lock
 from bnexp.runs import CheckpointError, MetricsRow, RunDir, State, read_run, rewind_metrics
 from bnexp.runs.environment import describe_environment
-from bnexp.runs.predictions import MOST_CLASSES_OF_A_DATASET
+from bnexp.runs.measured.predictions import MOST_CLASSES_OF_A_DATASET
 from bnexp.system import is_out_of_memory, keep_freed_memory
 from bnexp.training.answers import Answers
 from bnexp.training.loop import Steps, StoppedError, Training

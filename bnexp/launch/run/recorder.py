@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bnexp.launch.screen.events import EpochEnded, Event, RunProgressed, Said
 from bnexp.runs import MetricsLog, MetricsRow, RunDir, Scalar, State
-from bnexp.runs.metrics_log import Histogram
-from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import (
+from bnexp.runs.streams.metrics_log import Histogram
+from bnexp.runs.streams.tensorboard import EventWriter
+from bnexp.runs.streams.tensorboard_events import (
     GraphNode,
     Image,
     graph_event,

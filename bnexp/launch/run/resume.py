@@ -14,7 +14,7 @@ from bnexp.files import read_foreign, write_bytes_atomically
 from bnexp.launch.extension import Source
 from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.runs import CheckpointError, DamagedCheckpointError, RunDir
-from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS
 from bnexp.training.saving.progress import CheckpointMetadata
 
 Conditions = Mapping[str, str | int]

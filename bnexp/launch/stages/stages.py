@@ -11,7 +11,7 @@ from bnexp.config.load import Experiment
 from bnexp.launch.plan import PlannedRun, plan_runs, plan_tuning
 from bnexp.launch.stages.tuning import choose_values, describe_choices, note_choices
 from bnexp.runs import RunRecord, read_run
-from bnexp.runs.diagnostics import read_claimed_diagnostics
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
 from bnexp.wording import count
 
 FindProgress = Callable[[Sequence[RunRecord]], ClaimProgress]

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bnexp.analysis.tuning import Trial
+from bnexp.analysis.results import Trial
 from bnexp.config.load import Candidate, Experiment, Tuning
 from bnexp.config.sweep.choices import as_setting
 from bnexp.errors import UsageError

@@ -46,7 +46,7 @@ from bnexp.reports.figures.style import (
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.formatting import MetricFormat, metric_format, with_unit
 from bnexp.reports.words.headings import describe_selection
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.wording import count
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bnexp.analysis.results import Comparison
 from bnexp.reports.figures.answers.classes import Answered, write_probability
 from bnexp.reports.figures.answers.mistakes import list_with_mistakes
-from bnexp.runs.predictions import Mistake
+from bnexp.runs.measured.predictions import Mistake
 
 _MOST_PER_CELL, _LEAST_PER_CELL = 24, 6
 _MOST_PER_PAGE = 96

@@ -9,7 +9,7 @@ from bnexp.analysis.cells import group_cells
 from bnexp.analysis.metrics import SCORES, split_tag
 from bnexp.foreign_text import visible
 from bnexp.runs.record import RunRecord, Scalar
-from bnexp.runs.tensorboard_events import (
+from bnexp.runs.streams.tensorboard_events import (
     encode_event_file,
     experiment_event,
     session_start_event,

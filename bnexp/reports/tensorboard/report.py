@@ -26,9 +26,9 @@ from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import TENSORBOARD, render_markdown
 from bnexp.reports.tensorboard.hparams import order_scores
 from bnexp.runs import RunDir
-from bnexp.runs.predictions import read_predictions
+from bnexp.runs.measured.predictions import read_predictions
 from bnexp.runs.record import RunRecord
-from bnexp.runs.tensorboard_events import (
+from bnexp.runs.streams.tensorboard_events import (
     EVENTS,
     RUN_COLOURS,
     Image,

@@ -19,7 +19,7 @@ from bnexp.errors import BnexpError, UsageError
 from bnexp.runs import RunDir, read_run
 from bnexp.runs.reading import find_runs
 from bnexp.runs.run_dir import COMPARISON
-from bnexp.runs.tensorboard_events import EVENTS, RUN_COLOURS
+from bnexp.runs.streams.tensorboard_events import EVENTS, RUN_COLOURS
 from bnexp.system import link_file, link_folder
 
 PINNED_TAGS = ("test/accuracy", "train/accuracy", "test/loss", "train/loss")

@@ -17,7 +17,7 @@ from bnexp.reports.words.formatting import (
     write_p,
 )
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.record import Scalar
 from bnexp.wording import count, write_value
 

@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 from bnexp.analysis.metrics import better_direction, is_accuracy
 from bnexp.analysis.results import CellResult, ClaimTest, Comparison, Difference
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, Figure, Phrase, plain
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 
 NOTHING = "–"
 """Stands for a figure that does not exist."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bnexp.analysis.metrics import SUMMARY_METRICS
 from bnexp.analysis.results import Choices, Comparison
 from bnexp.config.sweep.names import short_names
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 
 
 def describe_title(comparisons: Sequence[Comparison]) -> str:

@@ -15,7 +15,7 @@ from bnexp.analysis.results import ClaimResult, Comparison
 from bnexp.reports.figures.claims.figure import build_claim_figure
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import render_markdown
-from bnexp.runs.diagnostics import read_claimed_diagnostics
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
 from bnexp.runs.reading import find_runs, read_experiments
 from bnexp.runs.record import RunRecord
 from bnexp.studies.report.build import StudyPart, StudyReport

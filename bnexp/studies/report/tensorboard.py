@@ -11,7 +11,7 @@ from bnexp.errors import BnexpError
 from bnexp.foreign_text import escape_markdown
 from bnexp.reports.markdown import TENSORBOARD
 from bnexp.reports.tensorboard.report import replace_events
-from bnexp.runs.tensorboard_events import Image, encode_event_file, image_event, text_event
+from bnexp.runs.streams.tensorboard_events import Image, encode_event_file, image_event, text_event
 from bnexp.studies.report.build import StudyReport
 from bnexp.studies.report.markdown import render_studies_markdown
 from bnexp.studies.results_folder import ResultsFolder

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bnexp.cli.tb import tb
 from bnexp.errors import UsageError
 from bnexp.reports.tensorboard.serve import LINE_COLOURS, build_address, find_port
-from bnexp.runs.tensorboard_events import RUN_COLOURS
+from bnexp.runs.streams.tensorboard_events import RUN_COLOURS
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from torch import nn
 
 from bnexp.diagnostics.histograms.config import HistogramsConfig
 from bnexp.diagnostics.histograms.probe import choose_layers, count_values
-from bnexp.runs.metrics_log import Histogram, MetricsLog, MetricsRow
-from bnexp.runs.tensorboard_events import histograms_event
+from bnexp.runs.streams.metrics_log import Histogram, MetricsLog, MetricsRow
+from bnexp.runs.streams.tensorboard_events import histograms_event
 from bnexp.training.loop import read_histogram
 
 

@@ -26,7 +26,7 @@ from bnexp.reports.html.charts import draw_chart
 from bnexp.reports.html.page import render_html
 from bnexp.reports.html.tables import build_class_table
 from bnexp.reports.tensorboard import report
-from bnexp.runs.predictions import Predictions
+from bnexp.runs.measured.predictions import Predictions
 
 NAMES = ("cat", "dog", "frog")
 # Of ten cats three were taken for dogs, of ten dogs one for a cat, of five frogs none.

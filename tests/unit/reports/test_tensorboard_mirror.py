@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams import metadata
 from bnexp.locks import hold_lock
 from bnexp.reports.tensorboard.serve import Mirror
 from bnexp.runs import RunDir
-from bnexp.runs.tensorboard_events import encode_event_file, restart_event, scalars_event
+from bnexp.runs.streams.tensorboard_events import encode_event_file, restart_event, scalars_event
 
 NORM = "model.norm.name"
 NORMS = {NORM: ("none", "batch")}

@@ -15,7 +15,7 @@ from bnexp.config.load import restore_spec
 from bnexp.errors import BnexpError, UsageError
 from bnexp.runs import read_run
 from bnexp.runs.inspection import inspect
-from bnexp.runs.predictions import read_predictions
+from bnexp.runs.measured.predictions import read_predictions
 from bnexp.trained.evaluation import evaluate_run, read_labelled
 from bnexp.trained.network import load_network
 

@@ -12,7 +12,7 @@ from bnexp.reports.figures.fitting import say_cells
 from bnexp.reports.figures.style import Style, cell_styles
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.headings import describe_selection
-from bnexp.runs.predictions import Predictions
+from bnexp.runs.measured.predictions import Predictions
 from bnexp.wording import count, format_percent
 
 MOST_CLASSES = 24

@@ -15,7 +15,7 @@ from bnexp.reports.figures.answers.classes import (
 from bnexp.reports.figures.fitting import cut_name
 from bnexp.reports.figures.sheet import LINE_HEIGHT, NARROW, WIDE, Chart, Panel, Sheet, wrap_label
 from bnexp.reports.figures.style import MUTED
-from bnexp.runs.predictions import Mistake
+from bnexp.runs.measured.predictions import Mistake
 
 _PER_ROW, _PER_ROW_NARROW = 9, 4
 _ROWS_NARROW = 2

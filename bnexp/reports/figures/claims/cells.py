@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bnexp.analysis.differing_keys import differing_keys
+from bnexp.analysis.differences.differing_keys import differing_keys
 from bnexp.analysis.results import (
     CellResult,
     ClaimCell,

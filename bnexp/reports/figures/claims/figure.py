@@ -14,7 +14,7 @@ from bnexp.reports.figures.claims.runs import build_runs
 from bnexp.reports.figures.claims.steps import build_epochs, build_steps
 from bnexp.reports.figures.claims.survival import build_survival
 from bnexp.reports.figures.sheet import Chart
-from bnexp.runs.diagnostic_tags import is_diagnostic
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 
 Kind = Literal["survival", "axis", "gap", "steps", "epochs", "cases", "ratios", "effect", "runs"]
 """`survival`: runs that have not reached a target. `axis`: the metric over a swept number. `gap`:

@@ -10,7 +10,7 @@ from bnexp.reports.figures.inside.layers import build_maps
 from bnexp.reports.figures.inside.measured import Measured
 from bnexp.reports.figures.inside.steps import build_lines, build_ranges
 from bnexp.reports.figures.sheet import Chart
-from bnexp.runs.diagnostic_tags import WHOLE, split_diagnostic
+from bnexp.runs.measured.diagnostic_tags import WHOLE, split_diagnostic
 
 _LOWEST, _HIGHEST = "_lowest", "_highest"
 """What the names of two quantities end with that are the ends of one range."""

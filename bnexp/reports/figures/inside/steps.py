@@ -46,7 +46,7 @@ from bnexp.reports.figures.style import (
 )
 from bnexp.reports.words.cell_names import shorten_cell_names
 from bnexp.reports.words.headings import describe_selection
-from bnexp.runs.diagnostic_tags import WHOLE
+from bnexp.runs.measured.diagnostic_tags import WHOLE
 from bnexp.runs.record import Series
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import pytest
 from interrupted_runs import plan, train
 
 from bnexp.runs import read_run
-from bnexp.runs.predictions import read_predictions
+from bnexp.runs.measured.predictions import read_predictions
 
 
 @pytest.mark.parametrize("most", [0, 2])

@@ -10,7 +10,7 @@ from sweeps import CONFIG, read_runs
 
 from bnexp.analysis.claims.looks import ClaimProgress
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.tuning import find_tuned_keys, read_tuning
+from bnexp.analysis.differences.tuning import find_tuned_keys, read_tuning
 from bnexp.config.load import load_experiment
 from bnexp.errors import UsageError
 from bnexp.launch.options import LaunchOptions

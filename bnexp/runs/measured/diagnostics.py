@@ -13,11 +13,11 @@ from typing import Any
 
 from bnexp.errors import BnexpError
 from bnexp.files import read_foreign
-from bnexp.runs.diagnostic_tags import DIAGNOSTICS
-from bnexp.runs.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS
 from bnexp.runs.record import RunRecord, Series
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
+from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS
 
 _MARK = f'"{DIAGNOSTICS}'.encode()
 _LARGEST = 1e39

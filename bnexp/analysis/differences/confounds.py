@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from bnexp.analysis.differing_keys import Reference, differing_keys, distinct, is_below
+from bnexp.analysis.differences.differing_keys import Reference, differing_keys, distinct, is_below
+from bnexp.analysis.differences.tuning import find_tuned_keys
 from bnexp.analysis.metrics import is_cost
 from bnexp.analysis.results import Caveat, CaveatKind
-from bnexp.analysis.tuning import find_tuned_keys
 from bnexp.runs.record import RunRecord, Scalar
 from bnexp.wording import write_value
 

@@ -14,8 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bnexp.foreign_text import visible
-from bnexp.runs.metrics_log import Histogram
 from bnexp.runs.record import Scalar, State
+from bnexp.runs.streams.metrics_log import Histogram
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec
 
-from bnexp.runs.tensorboard_events import EVENTS, encode_event, version_event
+from bnexp.runs.streams.tensorboard_events import EVENTS, encode_event, version_event
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

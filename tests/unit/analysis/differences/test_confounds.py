@@ -2,7 +2,7 @@ import pytest
 from records import build_cell, build_run
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.confounds import confounding_keys, is_explained
+from bnexp.analysis.differences.confounds import confounding_keys, is_explained
 from bnexp.analysis.results import Question
 
 NONE = [0.45, 0.46, 0.44]

@@ -8,8 +8,8 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.util import tensor_util
 
-from bnexp.runs.tensorboard import EventWriter
-from bnexp.runs.tensorboard_events import (
+from bnexp.runs.streams.tensorboard import EventWriter
+from bnexp.runs.streams.tensorboard_events import (
     GraphNode,
     Image,
     encode_event_file,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnexp.runs.confusion import ClassScore, Confusion
+from bnexp.runs.measured.confusion import ClassScore, Confusion
 
 # 4 cats, of which 3 were recognised; 1 dog, taken for a cat; 5 frogs, all recognised; no bird.
 FOUND = Confusion(

@@ -6,7 +6,7 @@ from math import isnan
 import pytest
 from made_up_runs import add_rows, make_runs, seal
 
-from bnexp.runs.diagnostics import read_claimed_diagnostics, read_diagnostics
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics, read_diagnostics
 from bnexp.runs.reading import read_experiments, read_run
 
 NORM, LOSS = "diag/gradient_norm/conv1", "train/loss"

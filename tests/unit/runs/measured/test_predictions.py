@@ -15,7 +15,7 @@ from made_up_runs import add_predictions, make_predictions, make_run, seal
 from bnexp.errors import BnexpError
 from bnexp.runs import read_run
 from bnexp.runs.inspection import inspect
-from bnexp.runs.predictions import Predictions, read_predictions
+from bnexp.runs.measured.predictions import Predictions, read_predictions
 
 # Six pictures: two cats, two dogs, two frogs; the network is wrong about the second and the last.
 BY_HAND = Predictions(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bnexp.errors import BnexpError
 from bnexp.files import read_foreign
-from bnexp.runs.confusion import Confusion
+from bnexp.runs.measured.confusion import Confusion
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal

@@ -1,0 +1,1 @@
+"""In what runs differ besides their results: keys, machines, code, data, tuned values."""

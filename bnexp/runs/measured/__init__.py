@@ -1,0 +1,1 @@
+"""What a run measured beside its metrics: diagnostics, predictions and confusions."""
