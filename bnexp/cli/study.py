@@ -148,12 +148,13 @@ def _train(
 ) -> int:
     from bnexp.studies.declaring import declare, find_family
     from bnexp.studies.planning import PLAN_HEADERS, describe_undecidable_claims, list_plans
-    from bnexp.studies.training import StudyTrainer, prepare_studies
+    from bnexp.studies.training import StudyTrainer, note_claims_of, prepare_studies
 
     prepared = prepare_studies(chosen, tier, settings, device)
     setups = [one.setup for one in prepared]
     if is_declaring:
         family = declare(folder, setups, tier)
+        note_claims_of(prepared, runs_dir)
         claims = count(family.size, "claim")
         title = f"{folder.family}: {count(len(setups), 'study')} with {claims}, as one family"
         print_table(PLAN_HEADERS, list_plans(prepared), PLAN_HEADERS[1:], title)

@@ -124,6 +124,13 @@ class Experiment:
             runs.append(replace(run, config=config, tuning=record))
         return replace(self, runs=tuple(runs), tuning=None)
 
+    def list_possible(self) -> Iterator[ExperimentConfig]:
+        """Yields the config of each measured run, with all values that tuning may choose."""
+        tried = self.tuning.candidates if self.tuning else ()
+        for run in self.runs:
+            found = [one.config for one in tried if one.cell == run.cell]
+            yield from (_with_seed(config, run.seed) for config in found or [run.config])
+
     @property
     def cells(self) -> tuple[str, ...]:
         """The names of the cells, in order."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from bnexp.config.claim.config import TIMES
+from bnexp.config.load import Experiment
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs.claim_record import claim_digest, note_claims, note_extended
@@ -33,10 +36,29 @@ def note_planned_claims(runs: Sequence[PlannedRun]) -> None:
     runs_dir, claims = runs[0].folder.runs_dir, digest_claims(runs[0])
     if not claims:
         return
-    try:
+    with _reporting(runs_dir):
         runs_dir.mkdir(parents=True, exist_ok=True)
         note_extended(runs_dir, [run.spec.config.fingerprint() for run in runs if run.spec.extends])
         note_claims(runs_dir, [*claims], [run.spec.config.fingerprint() for run in runs])
+
+
+def note_declared_claims(runs_dir: Path, claims: Sequence[str], experiment: Experiment) -> None:
+    """Notes claims, by their digests, about all runs that an experiment may come to.
+
+    So they stand before results that another experiment with the same runs has first.
+
+    Raises:
+        UsageError: The record cannot be written.
+    """
+    with _reporting(runs_dir):
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        note_claims(runs_dir, claims, [one.fingerprint() for one in experiment.list_possible()])
+
+
+@contextmanager
+def _reporting(runs_dir: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(
             f"the record of claims in {runs_dir} cannot be written: {error.strerror or error}"

@@ -17,7 +17,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.load import Experiment, load_experiment
 from bnexp.errors import BnexpError, UsageError
 from bnexp.foreign_text import shareable
-from bnexp.launch.claims import is_about_time
+from bnexp.launch.claims import is_about_time, note_declared_claims
 from bnexp.launch.notices import describe_plan, heal_ended
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.plan import PlannedRun
@@ -109,6 +109,19 @@ def _fingerprint(config: ExperimentConfig) -> str:
     return config.model_copy(update={"data": data}).fingerprint()
 
 
+def note_claims_of(prepared: Sequence[PreparedStudy], runs_dir: Path) -> None:
+    """Notes the studies' claims in the runs folder, before any of them is trained.
+
+    Two studies may have runs in common: the one that is trained later was declared before too.
+
+    Raises:
+        UsageError: The record cannot be written.
+    """
+    for one in prepared:
+        claims = [claim.digest for claim in one.setup.claims]
+        note_declared_claims(runs_dir, claims, one.experiment)
+
+
 class StudyTrainer:
     """Trains the studies of a report with its whole family in view."""
 
@@ -136,6 +149,7 @@ class StudyTrainer:
             KeyboardInterrupt: Ctrl-C came between two studies; how to go on was said.
         """
         whole = self._plan_all(prepared)
+        note_claims_of([one for one in prepared if not self._is_done(one)], self._runs_dir)
         code = 0
         try:
             for number, one in enumerate(prepared, start=1):

@@ -64,6 +64,29 @@ def test_studies_are_declared_trained_apart_and_reported_together(study, results
     assert study("--report").stdout == second.stdout
 
 
+@pytest.mark.parametrize("is_declared_first", [True, False])
+def test_claims_about_the_same_runs_that_another_study_had_first_were_declared_before(
+    is_declared_first, study, results
+):
+    """The two have the same runs by their fingerprints."""
+    if is_declared_first:
+        study("one.yaml", "two.yaml", "--declare")
+        study("one.yaml")
+        ended = study("two.yaml")
+    else:
+        ended = study("one.yaml", "two.yaml")
+
+    stored = [json.loads((results / f"{name}.json").read_text()) for name in ("one", "two")]
+    assert {one["attempts"][0]["is_planned"] for one in stored} == {True}
+    assert "xploratory" not in ended.stdout
+
+
+def test_a_study_that_is_declared_after_the_results_is_exploratory(study):
+    study("one.yaml", "--results", "first")
+
+    assert "xploratory" in study("two.yaml", "--results", "second").stdout
+
+
 def test_a_study_with_a_result_is_not_trained_again_even_without_its_runs(study, results, tmp_path):
     shown = study("one.yaml").stdout
     (tmp_path / "runs" / "one.smoke").rename(tmp_path / "elsewhere")

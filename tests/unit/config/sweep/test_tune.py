@@ -213,3 +213,18 @@ def test_measured_runs_keep_what_tuning_runs_leave_out(load):
     first = {one.cell: (one, {}) for one in experiment.tuning.candidates}
 
     assert {len(run.config.diagnostics) for run in experiment.choose(first).runs} == {1}
+
+
+def test_the_possible_runs_are_those_with_any_value_of_their_own_cell(load):
+    experiment = load(CONFIG + TUNE)
+    possible = [config.fingerprint() for config in experiment.list_possible()]
+
+    assert len(possible) == len(set(possible)) == 2 * len(experiment.runs)
+    for values in ((0.01, 0.1), (0.1, 0.01)):
+        rates = dict(zip(experiment.cells, (*values, *values), strict=False))
+        chosen = {
+            one.cell: (one, {})
+            for one in experiment.tuning.candidates
+            if rates[one.cell] in one.values.values()
+        }
+        assert {run.config.fingerprint() for run in experiment.choose(chosen).runs} < {*possible}
