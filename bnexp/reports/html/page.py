@@ -186,8 +186,11 @@ def _embed(png: bytes) -> Markup:
 
 
 def _breakable(content: str) -> Markup:
-    """Returns a cell's or key's name that may be broken after its commas and before its dots."""
-    pieces = re.split(r"(?<=[,/_])(?=\S)|(?=\.\D)", _share(content))
+    """Returns a cell's or key's name that may be broken after its commas and before its dots.
+
+    Commas and dots within numbers keep them whole.
+    """
+    pieces = re.split(r"(?<=[,/_])(?!(?<=\d,)\d)(?=\S)|(?=\.\D)", _share(content))
     return Markup("<wbr>").join(pieces)
 
 

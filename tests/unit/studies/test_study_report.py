@@ -20,7 +20,7 @@ from bnexp.studies.results_folder import ResultsFolder
 PUBLISHED = {"treatment": 0.93, "control": 0.9, "where": "ResNet-110, table 2"}
 CLAIMS = {
     "good": claim(statement="bn <b>wins</b>", source="Bjorck 2018", published=PUBLISHED),
-    "vague": claim(statement="bn wins a little", margin=0.02),
+    "vague": claim(statement="bn wins a little in 1,000,000 steps", margin=0.02),
     "late": claim(statement="bn loses", direction="lower"),
 }
 
@@ -94,6 +94,7 @@ def test_a_page_shows_the_same_and_no_markup_of_others(folder, report):
     assert "&lt;b&gt;wins" in page
     assert "<b>wins" not in page
     assert page.count('<article class="claim ') == 2
+    assert "1,<wbr>000" not in page
     assert page == render_studies_html(build_report(folder), folder)
 
 
