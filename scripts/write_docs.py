@@ -41,6 +41,7 @@ from bnexp.norms import NORMS, NormConfig, reference
 from bnexp.parts import Part, keys_of, part_name
 from bnexp.runs.record import Scalar
 from bnexp.studies.report.build import build_report
+from bnexp.studies.report.drawing import add_shown
 from bnexp.studies.report.markdown import render_studies_markdown
 from bnexp.studies.results_folder import ResultsFolder
 
@@ -324,7 +325,8 @@ def read_help(commands: Sequence[str]) -> list[str]:
 
 def write_studies_page() -> str:
     """Returns the report on the studies whose results are in docs/studies."""
-    report = build_report(ResultsFolder(DOCS / "studies"))
+    folder = ResultsFolder(DOCS / "studies")
+    report = add_shown(build_report(folder), folder, DOCS.parent / "runs", print)
     text = render_studies_markdown(report, Path("studies"))
     return fill_in(STUDIES_TEMPLATE, {"report": text})
 
