@@ -1,6 +1,8 @@
 """Ways to fool a verdict: each input with a sibling, and what must come out."""
 
+import math
 from dataclasses import replace
+from statistics import geometric_mean
 
 import pytest
 from records import build_environment, build_run, claim
@@ -170,6 +172,26 @@ def test_speeds_of_runs_beside_other_experiments_are_not_judged(control):
     found = compare_runs(disturbed).claims[0]
     assert found.verdict == "inconclusive"
     assert "beside others" in found.obstacle.text
+
+
+WANDERING = {"none": [1000, 700, 1300, 900], "batch": [800, 565, 1030, 725]}
+
+
+def test_speeds_of_a_machine_that_slows_both_runs_of_a_pair_are_judged_by_their_ratios():
+    in_turn = speeds(lambda name, seed: 2 * seed + (name == "batch"), WANDERING)
+    by_ratio = {"metric": "images_per_second", "direction": "lower", "margin": 0.05, "as": "ratio"}
+
+    def judge(**changes):
+        asked = (claim(**{**by_ratio, **changes}),)
+        return compare_runs([replace(run, claims=asked) for run in in_turn]).claims[0]
+
+    found = judge()
+    assert found.verdict == "supported"
+    ratios = [b / a for a, b in zip(*WANDERING.values(), strict=True)]
+    assert math.exp(found.parts[0].test.mean) == pytest.approx(geometric_mean(ratios))
+    alone = judge(paired=False)
+    assert alone.verdict == "inconclusive"
+    assert "differ by more than 20 %" in alone.obstacle.text
 
 
 def test_the_order_in_the_file_does_not_matter():
