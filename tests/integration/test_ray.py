@@ -1,4 +1,4 @@
-"""Runs as tasks of a real Ray on this machine; the extra `ray` is needed for most of it."""
+"""Runs as tasks of Ray: of one that stands in for it, and, if it is there, of the real one."""
 
 import contextlib
 import importlib.util
@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
-from sweeps import plan, read_runs, train
+from stand_in_ray import StandInRay
+from sweeps import Listener, plan, read_runs, train
 
 from bnexp.errors import UsageError
+from bnexp.launch.engines.ledger import Ledger
 from bnexp.launch.engines.ray import RayLauncher
+from bnexp.launch.stop import StopSignal
 from bnexp.runs import read_run
 
 needs_ray = pytest.mark.skipif(
@@ -49,6 +53,51 @@ def test_without_ray_the_launcher_says_how_to_get_it(monkeypatch):
         RayLauncher()
 
 
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({}, []),
+        (
+            {"dying": [1]},
+            ["base seed=1: its Ray worker died (WorkerCrashedError); trying it once more"],
+        ),
+        (
+            {"failing": [0]},
+            ["base seed=0: its Ray task failed: KeyError: 'x'; trying it once more"],
+        ),
+    ],
+    ids=["sound", "died", "failed"],
+)
+def test_a_sweep_ends_with_the_bits_of_one_without_ray(tmp_path, monkeypatch, trouble, said):
+    whole = plan(tmp_path / "whole", "sweep.seeds=2")
+    train(whole)
+    ray = StandInRay(**trouble)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+
+    listener = Listener()
+    ledger = Ledger(plan(tmp_path / "ray", "sweep.seeds=2"), listener.show, lambda: False)
+    with closing(RayLauncher()) as launcher:
+        ledger.runs = launcher.place(ledger.runs, 0)
+        launcher.train(ledger, StopSignal())
+
+    assert ledger.ended == {"finished": 2}
+    assert listener.lines == said
+    assert ray.is_down
+    assert read_runs(tmp_path / "ray/runs") == read_runs(tmp_path / "whole/runs")
+
+
+def test_a_run_whose_worker_dies_twice_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", StandInRay(dying=[0, 1]))
+
+    listener = Listener()
+    ledger = Ledger(plan(tmp_path, "sweep.seeds=2"), listener.show, lambda: False)
+    RayLauncher(jobs=1).train(ledger, StopSignal())
+
+    assert ledger.ended == {"failed": 1, "finished": 1}
+    assert "2 times" in listener.lines[-1]
+
+
+@pytest.mark.slow
 @needs_ray
 def test_a_sweep_whose_ray_worker_is_killed_ends_with_the_bits_of_one_in_this_process(tmp_path):
     settings = ("sweep.seeds=2", "train.epochs=4")
