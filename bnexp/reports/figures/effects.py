@@ -189,7 +189,7 @@ def _caption(effects: Effects, margin: str | None) -> str:
     has_interval = any(row.interval for row in effects.rows)
     is_hollow = any(not row.is_paired for row in effects.rows)
     parts = {
-        f"Large: mean difference{' with its 95 % t interval' if has_interval else ''}.": True,
+        f"Large marker: mean difference{', 95 % t interval' if has_interval else ''}.": True,
         f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.": True,
         f"Shaded: within the margin of {margin}.": margin is not None,
         "Arrow: the interval continues.": effects.has_arrows,

@@ -78,6 +78,8 @@ class Style(NamedTuple):
 
 INKED = Style(INK, "o")
 """How the baseline is drawn, and whatever belongs to no cell."""
+SECOND = Style(_COLOURS[0], _MARKERS[0], "none")
+"""How the second of two things is drawn that belong to one cell."""
 
 
 @contextmanager

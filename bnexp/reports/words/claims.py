@@ -303,7 +303,7 @@ def _write_adjusted(result: ClaimResult, test: ClaimTest) -> Iterator[str]:
 
 def _side(claim: ClaimConfig, side: ClaimSide) -> str:
     if not side.cells:
-        return f"{_mean(claim, side)} (as claimed)"
+        return f"{_mean(claim, side)} (the claim's number)"
     places = tuple(f"{place:g}" for place in side.axis_values)
     chosen = (f"chosen at {' and '.join(places)}",) if places else ()
     facts = (write_choice(side.wanted), *chosen, *side.remarks)
@@ -335,7 +335,7 @@ def _notes(result: ClaimResult) -> Iterator[str]:
     yield _describe_prediction(claim)
     if result.look.is_early and result.verdict not in ("inconclusive", "exploratory"):
         is_exact = all(part.test and part.test.name == "exact comparison" for part in result.parts)
-        high = "" if is_exact else " Effects from early stops run high."
+        high = "" if is_exact else " Stopping early tends to overstate effects."
         look = f"the look at {count(result.look.seeds, 'seed')}"
         yield f"Decided at {look}, of {result.look.most} at most.{high}"
     yield from _limits(result)

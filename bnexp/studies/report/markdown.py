@@ -11,6 +11,7 @@ from bnexp.studies.report.build import StudyPart, StudyReport
 from bnexp.studies.report.columns import ALL, build_columns
 from bnexp.studies.report.words import (
     HOW_TO_READ,
+    VERDICTS,
     Row,
     compare_command,
     describe_claim_lines,
@@ -37,8 +38,9 @@ def render_studies_markdown(
     blocks = [
         f"## {escape(describe_title(report))}",
         f"**{escape(describe_summary(report))}**",
+        escape(VERDICTS),
         "\n".join(_table(report, folder, dialect)),
-        "\n\n".join(map(escape, (*describe_family(report), *HOW_TO_READ))),
+        "\n\n".join(map(escape, (*describe_family(report), HOW_TO_READ))),
         *(block for part in report.parts for block in _part(part, folder, dialect)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -76,7 +78,7 @@ def _part(part: StudyPart, folder: Path | None, dialect: Dialect) -> Iterator[st
         yield escape(f"{part.absence[0].upper()}{part.absence[1:]}. Claimed: {claims}.")
         return
     yield escape(describe_purpose(result))
-    facts = [f"- {label}: {escape(text)}" for label, text in describe_run(result)]
+    facts = [f"- {label}: {escape(text)}" for label, text in describe_run(part)]
     yield "\n".join([*facts, f"- Comparison: {_write_comparison(part, folder)}"])
     for row, digest in zip(list_rows_of(part), part.digests, strict=True):
         yield _claim(row, dialect)
@@ -103,7 +105,7 @@ def _claim(row: Row, dialect: Dialect) -> str:
     assert text is not None, "it has a result"
     lines = [f"- **{text.heading}:** {escape(row.statement)}"]
     lines += [f"{dialect.indent}- {escape(line)}" for line in describe_claim_lines(text)]
-    if text.limits:
+    if row.limits:
         lines.append(f"{dialect.indent}- Limits:")
-        lines += [f"{2 * dialect.indent}- {escape(line)}" for line in text.limits]
+        lines += [f"{2 * dialect.indent}- {escape(line)}" for line in row.limits]
     return "\n".join(lines)

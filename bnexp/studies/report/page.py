@@ -11,6 +11,7 @@ from bnexp.studies.report.build import StudyPart, StudyReport
 from bnexp.studies.report.columns import ALL, build_columns
 from bnexp.studies.report.words import (
     HOW_TO_READ,
+    VERDICTS,
     Row,
     compare_command,
     describe_claim_lines,
@@ -47,7 +48,8 @@ def render_studies_html(report: StudyReport, folder: ResultsFolder) -> str:
         summary=describe_summary(report),
         columns=build_columns(rows, ALL),
         rows=rows,
-        notes=(*describe_family(report), *HOW_TO_READ),
+        verdicts=VERDICTS,
+        notes=(*describe_family(report), HOW_TO_READ),
         parts=[_part(part, folder) for part in report.parts],
     )
 
@@ -65,7 +67,7 @@ def _part(part: StudyPart, folder: ResultsFolder) -> dict[str, Any]:
     return {
         **found,
         "purpose": describe_purpose(result),
-        "facts": [*describe_run(result), ("Comparison", compare_command(result))],
+        "facts": [*describe_run(part), ("Comparison", compare_command(result))],
         "rows": [*_list_rows(part, folder)],
         "warnings": [caveat.text for caveat in result.caveats],
     }

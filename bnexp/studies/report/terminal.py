@@ -9,6 +9,7 @@ from bnexp.studies.report.build import StudyPart, StudyReport
 from bnexp.studies.report.columns import NARROW, build_columns
 from bnexp.studies.report.words import (
     HOW_TO_READ,
+    VERDICTS,
     Row,
     compare_command,
     describe_claim_lines,
@@ -31,7 +32,7 @@ def print_studies(console: Console, report: StudyReport) -> None:
     for part in report.parts:
         if part.result is not None:
             _print_part(part, console)
-    notes = [*describe_family(report), *HOW_TO_READ]
+    notes = [*describe_family(report), VERDICTS, HOW_TO_READ]
     print_paragraph([wrap(note, console, "dim") for note in notes], console)
 
 
@@ -40,7 +41,7 @@ def _print_part(part: StudyPart, console: Console) -> None:
     assert result is not None, "only what was run has a section"
     print_paragraph([wrap(part.title, console, "bold")], console)
     console.print(wrap(describe_purpose(result), console))
-    facts = [*describe_run(result), ("Comparison", compare_command(result))]
+    facts = [*describe_run(part), ("Comparison", compare_command(result))]
     for label, text in facts:
         console.print(wrap(f"{label}: {text}", console, indent=2))
     for row in list_rows_of(part):
@@ -54,6 +55,6 @@ def _print_claim(row: Row, console: Console) -> None:
     first = wrap(f"{row.text.heading}: {row.statement}", console, "bold")
     first.stylize(CLAIM_STYLES[row.style], 0, len(row.text.heading))
     lines = [wrap(line, console, indent=2) for line in describe_claim_lines(row.text)]
-    lines += [wrap("Limits:", console, "dim", indent=2)] if row.text.limits else []
-    lines += [wrap(line, console, indent=4) for line in row.text.limits]
+    lines += [wrap("Limits:", console, "dim", indent=2)] if row.limits else []
+    lines += [wrap(line, console, indent=4) for line in row.limits]
     print_paragraph([first, *lines], console)

@@ -22,15 +22,18 @@ _ORDER: tuple[ClaimVerdict, ...] = (
 _COMMIT = 9
 """Digits of a commit that are shown."""
 
-HOW_TO_READ = (
+VERDICTS = (
     "Supported: the runs show what was predicted. Contradicted: they show the contrary. "
     "Equivalent: they show that the difference is smaller than what matters, so the prediction "
     "does not hold here. Inconclusive: they show none of these, which is not the same as no "
-    "difference.",
+    "difference."
+)
+HOW_TO_READ = (
     "The effect is treatment minus control, or their ratio, with an interval that is valid over "
     "all looks at the growing experiment, if there were several. n is the seeds that a verdict "
     "rests on, and how many it might have taken. Published figures marked 'direction only' come "
-    "from another network, dataset or training, so their sizes cannot be compared with ours.",
+    "from another network, dataset or training, so their sizes cannot be compared with ours. "
+    "'Treatment higher in 5 of 36 pairs' sets each run of one side against each of the other."
 )
 
 
@@ -48,6 +51,8 @@ class Row:
     published: str = NOTHING
     text: ClaimText | None = None
     """All that is said of it; None without a result."""
+    limits: tuple[str, ...] = ()
+    """What the verdict does not cover, but for what is said of all claims of the study."""
     style: ClaimVerdict = "inconclusive"
     """The verdict in a word, by which formats choose a colour."""
 
@@ -63,10 +68,13 @@ def list_rows_of(part: StudyPart) -> list[Row]:
         return [
             Row(part, claim.statement, part.absence, claim.source) for claim in part.declared.claims
         ]
+    texts = [describe_claim(claim) for claim in part.claims]
+    common = find_common_limits(texts)
     found = []
-    for claim in part.claims:
-        text = describe_claim(claim)
-        reason = f" ({text.reason})" if text.reason else ""
+    for claim, text in zip(part.claims, texts, strict=True):
+        # How many seeds would do is for planning: a number alone would be taken for a promise.
+        is_undecided = claim.obstacle is not None and claim.obstacle.kind == "undecided"
+        reason = f" ({text.reason})" if text.reason and not is_undecided else ""
         row = Row(
             part,
             text.statement,
@@ -77,10 +85,18 @@ def list_rows_of(part: StudyPart) -> list[Row]:
             text.measured,
             text.published or NOTHING,
             text,
+            tuple(limit for limit in text.limits if limit not in common),
             claim.verdict,
         )
         found.append(row)
     return found
+
+
+def find_common_limits(texts: Sequence[ClaimText]) -> list[str]:
+    """Returns the limits that several claims share, all of them, so that one line says them."""
+    if len(texts) < 2:
+        return []
+    return [limit for limit in texts[0].limits if all(limit in text.limits for text in texts)]
 
 
 def describe_title(report: StudyReport) -> str:
@@ -123,14 +139,18 @@ def describe_purpose(result: StudyResult) -> str:
     return f"{purpose} Refuted {result.refuted}" if result.refuted else purpose
 
 
-def describe_run(result: StudyResult) -> list[tuple[str, str]]:
-    """Returns how a study was run, as labels and texts."""
+def describe_run(part: StudyPart) -> list[tuple[str, str]]:
+    """Returns how a study was run, and what none of its verdicts covers, as labels and texts."""
+    result = part.result
+    assert result is not None, "it was run"
+    common = find_common_limits([describe_claim(claim) for claim in part.claims])
     return [
         ("Pictures", _describe_pictures(result)),
         ("Runs", _describe_runs(result)),
         ("Time", _describe_time(result)),
         ("Code", _describe_code(result)),
         ("Command", describe_command(result)),
+        *([("Limits of all verdicts", " ".join(common))] if common else []),
     ]
 
 

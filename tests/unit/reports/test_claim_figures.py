@@ -446,7 +446,9 @@ def test_both_metrics_of_a_difference_are_curves_over_the_epochs():
     assert list(precise.get_ydata()) == pytest.approx([41, 61])
     assert list(plain.get_ydata()) == pytest.approx([21, 60])
     assert precise.get_linestyle() == "-" != plain.get_linestyle()
-    assert {"test_precise", "test", "accuracy (%)", "epoch"} <= texts_of(panel)
+    assert precise.get_color() != plain.get_color()
+    named = {"test, precise statistics", "test, running statistics"}
+    assert {*named, "accuracy (%)", "epoch"} <= texts_of(panel)
 
 
 def test_the_gap_is_test_against_training_a_point_per_run():

@@ -1,19 +1,23 @@
 """A report says of every declared claim what was found, over the whole family, in each format."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from growing_runs import CLEAR, UNCLEAR, grow, pairs
 from records import claim
 from test_results_folder import set_up
 
+from bnexp.analysis.results import Caveat
 from bnexp.reports.terminal import render
+from bnexp.reports.words.claims import ClaimText
 from bnexp.studies.declaring import declare
 from bnexp.studies.report.build import build_report
 from bnexp.studies.report.json import render_studies_json
 from bnexp.studies.report.markdown import render_studies_markdown
 from bnexp.studies.report.page import render_studies_html
 from bnexp.studies.report.terminal import print_studies
+from bnexp.studies.report.words import find_common_limits, list_rows_of
 from bnexp.studies.result import describe_result
 from bnexp.studies.results_folder import ResultsFolder
 
@@ -106,6 +110,27 @@ def test_a_result_of_claims_that_were_declared_otherwise_since_counts_as_not_run
     assert (good.absence, [one.verdict for one in good.claims]) == ("", ["supported"])
     assert vague.absence == "not run yet: what was run had other claims or seeds"
     assert vague.claims == ()
+
+
+def test_a_table_does_not_say_how_many_seeds_an_open_claim_would_take(report):
+    vague = report.parts[1]
+    undecided = Caveat("undecided", "it is shown neither to be so nor not")
+    claims = (replace(vague.claims[0], obstacle=undecided, seeds_needed=75),)
+    (row,) = list_rows_of(replace(vague, claims=claims))
+
+    assert row.verdict == "Inconclusive"
+    assert "75 seeds" in " ".join(row.text.limits)
+
+
+def test_what_all_verdicts_of_a_study_leave_open_is_said_once():
+    def text(*limits):
+        return ClaimText("Supported", "bn wins", "", (), limits=limits)
+
+    texts = [text("other pictures", "tuned"), text("skewed", "other pictures")]
+
+    assert find_common_limits(texts) == ["other pictures"]
+    assert find_common_limits(texts[:1]) == []
+    assert find_common_limits([]) == []
 
 
 def test_results_that_were_known_when_the_family_was_declared_are_counted(report):

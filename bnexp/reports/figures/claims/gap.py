@@ -80,8 +80,8 @@ def build_gap(claimed: Claimed) -> Chart | None:
     return Chart(
         "Evidence: training against test",
         claimed.title,
-        f"Small: single runs. Large: the mean over {seeds} of each cell; its distance to the "
-        "diagonal, where both are equal, is the gap (dotted).",
+        f"Small: single runs. Large marker: the mean over {seeds} of each cell; its distance to "
+        "the diagonal, where both are equal, is the gap (dotted).",
         "; ".join(_describe(claimed, cloud) for cloud in clouds),
         lambda is_wide: _draw(drawn, is_wide=is_wide),
     )

@@ -57,7 +57,7 @@ def _caption(claimed: Claimed, cells: list[CellResult]) -> str:
     obstacle = claimed.result.obstacle
     sizes = {cell.n for cell in cells}
     texts = {
-        "Large: mean of the finished runs. Small: single runs.": True,
+        "Large marker: mean of the finished runs. Small: single runs.": True,
         describe_bands("Bar", sizes): max(sizes) >= LEAST_FOR_BAND,
         f"No figure: {'; '.join(missing)}.": bool(missing),
         f"Not tested: {obstacle.text}." if obstacle else "": bool(obstacle),

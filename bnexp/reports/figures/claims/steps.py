@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from bnexp.reports.figures.inside.steps import (
 )
 from bnexp.reports.figures.legend import Name
 from bnexp.reports.figures.sheet import Chart
+from bnexp.reports.figures.style import SECOND
 from bnexp.reports.words.claims import claim_format
 from bnexp.reports.words.formatting import MetricFormat, with_unit
 from bnexp.runs.record import Series
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 _DASHES: LineStyleType = (0, (3.2, 1.8))
+_STATISTICS = {
+    "": "running statistics",
+    "eval": "running statistics",
+    "precise": "precise statistics",
+    "batch": "the batch's own statistics",
+}
+"""By what follows the name of the pictures in a tag, if it is about an evaluation."""
 _HALF = 0.12
 """Half the width of the mark at an epoch."""
 
@@ -66,7 +74,8 @@ def build_steps(claimed: Claimed) -> Chart | None:
     )
     sizes = {len(found[one.found.cell]) for one in cells}
     when = "last values" if claim.at is None else f"means of epoch {claim.at.epoch}"
-    mark = "" if claim.at is None else " (grey)"
+    is_span = shown.compared is not None and shown.compared[0] < shown.compared[1]
+    mark = "" if shown.compared is None else f" ({'grey' if is_span else 'dashed line'})"
     return Chart(
         "Evidence: over the steps",
         claimed.title,
@@ -110,7 +119,7 @@ def build_epochs(claimed: Claimed) -> Chart | None:
         bounds=(low, high),
         compared=None if epoch is None else (epoch - _HALF, epoch + _HALF),
     )
-    first, second = (split_tag(tag)[0] for tag in claim.tags)
+    first, second = _name_sets(claim.tags)
     when = "after the last epoch" if epoch is None else f"after epoch {epoch:g} (grey)"
     parts = [f"Solid: {first}; dashed: {second}.", describe_reading(plot, claimed.sizes)]
     return Chart(
@@ -132,19 +141,31 @@ def _build_lines(claimed: Claimed) -> Iterator[Line]:
     dashes: tuple[LineStyleType, ...] = ("-", _DASHES)
     low, high = (end * scale for end in natural_range(claim.tags[0]))
     for one in cells:
-        for tag, dash in zip(claim.tags, dashes, strict=True):
+        own = claimed.styles[one.found.cell]
+        styles = (own, own if len(cells) > 1 else SECOND)
+        for tag, images, dash, style in zip(
+            claim.tags, _name_sets(claim.tags), dashes, styles, strict=True
+        ):
             seeds = [*_scale(one, tag, scale)]
-            images = split_tag(tag)[0]
             name = f"{claimed.names[one.found.cell]}, {images}" if len(cells) > 1 else images
             if seeds:
                 yield build_line(
-                    Name(name, "", claimed.styles[one.found.cell], dash),
+                    Name(name, "", style, dash),
                     seeds,
                     is_log=False,
                     has_diverged=False,
                     is_crowded=len(cells) > 1,
                     bounds=(low, high),
                 )
+
+
+def _name_sets(tags: Sequence[str]) -> list[str]:
+    """Returns the pictures that tags are about, and with which statistics if the tags differ so."""
+    sets = [split_tag(tag)[0] for tag in tags]
+    parts = [name.partition("_") for name in sets]
+    if "train" in sets or {"precise", "batch"}.isdisjoint(kind for _, _, kind in parts):
+        return sets
+    return [f"{pictures}, {_STATISTICS[kind]}" for pictures, _, kind in parts]
 
 
 def _scale(one: ClaimCell, tag: str, scale: float) -> Iterator[Series]:

@@ -99,7 +99,7 @@ def test_a_number_as_control_is_scipys_one_sample_test():
 
     assert (above, below) == ("supported", "contradicted")
     assert result.test.p == pytest.approx(stats.ttest_1samp(shifted(0.2), 0.62).pvalue)
-    assert "(as claimed)" in describe_claim(result).evidence
+    assert "(the claim's number)" in describe_claim(result).evidence
 
 
 def test_the_difference_of_two_metrics_of_one_run():
