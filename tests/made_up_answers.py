@@ -30,27 +30,28 @@ WAYS = {
 
 @cache
 def load_answered(path, tier):
-    """Returns an experiment, with values in the middle of what tuning would try."""
+    """Returns an experiment, with values between the ends of what tuning would try."""
     experiment = load_experiment(path, [], tier)
-    return choose_middle(experiment) if experiment.tuning else experiment
+    return choose_values(experiment) if experiment.tuning else experiment
 
 
-def choose_middle(experiment):
+def choose_values(experiment):
+    """Returns the experiment tuned, with another value for each cell than for the one before."""
     tuning, chosen = experiment.tuning, {}
-    for cell in experiment.cells:
+    for place, cell in enumerate(experiment.cells):
         tried = [one for one in tuning.candidates if one.cell == cell]
-        middle = tried[len(tried) // 2]
+        found = tried[1 + place % (len(tried) - 2)]
         scores = [{"values": dict(one.values), "mean": 0.5, "n": 1, "diverged": 0} for one in tried]
         record = {
             "over": {key: [*values] for key, values in tuning.config.over.items()},
             "by": tuning.config.by,
             "seeds": [*tuning.config.seeds],
             "arm": dict(tuning.config.only_in or {}) or None,
-            "chosen": dict(middle.values),
+            "chosen": dict(found.values),
             "at_edge": [],
             "scores": scores,
         }
-        chosen[cell] = (middle, record)
+        chosen[cell] = (found, record)
     return experiment.choose(chosen)
 
 

@@ -11,7 +11,7 @@ from bnexp.analysis.chance import has_failed, is_at_chance
 from bnexp.analysis.claims.plans import ClaimPlan
 from bnexp.analysis.claims.sides import Sides, as_variant, runs_of
 from bnexp.analysis.differences.confounds import confounding_keys, is_explained, unchecked_runs
-from bnexp.analysis.differences.tuning import read_tuning
+from bnexp.analysis.differences.tuning import find_tuned_keys, read_tuning
 from bnexp.analysis.metrics import split_tag
 from bnexp.analysis.results import Caveat, ClaimSide, SpeedObstacle
 from bnexp.analysis.speeds import find_speed_obstacle, were_beside_others
@@ -156,7 +156,8 @@ def _find_confounds(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
     tunings = [tuning for run in (*treatment, *control) if (tuning := read_tuning(run))]
     found = confounding_keys(treatment, control, [*swept, *claim.allow], claim.tags[0])
     others = [key for key in find_other_keys(claim, sides) if not is_explained(key, claim.allow)]
-    unplanned = [key for key in found if not is_explained(key, [*swept, *claim.allow])]
+    expected = [*swept, *claim.allow, *_find_tuned_for_each(sides)]
+    unplanned = [key for key in found if not is_explained(key, expected)]
     keys = dict.fromkeys((*others, *unplanned))
     if keys:
         are = "these keys" if len(keys) > 1 else "this key"
@@ -173,6 +174,19 @@ def _find_confounds(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
             tuple(edges),
             "a better one may lie beyond; widen sweep.tune.over",
         )
+
+
+def _find_tuned_for_each(sides: Sides) -> list[str]:
+    """Returns the keys that were tuned alike for all cells, and have one value in each of them."""
+    cells = [
+        [run for run in cell.measured if run.config] for found in sides.values() for cell in found
+    ]
+    tuned = find_tuned_keys(run for runs in cells for run in runs)
+    return [
+        key
+        for key in tuned
+        if all(len({run.config.get(key) for run in runs}) < 2 for runs in cells)
+    ]
 
 
 def find_tuned(cases: Sequence[Sides]) -> tuple[Caveat, ...]:
