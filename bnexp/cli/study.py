@@ -16,7 +16,7 @@ from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
 from bnexp.launch.options import LaunchOptions
 from bnexp.launch.screen.output import open_output
-from bnexp.wording import count
+from bnexp.wording import command_to_paste, count
 
 if TYPE_CHECKING:
     from bnexp.studies.catalogue import Study
@@ -117,8 +117,20 @@ def study(
         write_studies_to_tensorboard(found, folder, warn)
         if html is not None:
             say(f"wrote {write_studies_html(found, folder, html)}")
+        elif report_format == "table":
+            say(f"one page:    {_write_page_command(results, runs_dir, tier)}")
+        if report_format == "table" and folder.events.is_dir():
+            say(f"TensorBoard: {command_to_paste(['tensorboard', '--logdir', str(folder.events)])}")
     if code:
         raise typer.Exit(code)
+
+
+def _write_page_command(results: Path | None, runs_dir: Path, tier: str) -> str:
+    """Returns the command that writes the report as a page."""
+    where = ["--tier", tier]
+    where += ["--runs-dir", str(runs_dir)] if runs_dir != Path("runs") else []
+    where += ["--results", str(results)] if results else []
+    return command_to_paste(["bnexp", "study", "--report", *where, "--html", "studies.html"])
 
 
 def _refuse_more_than_report(names: Sequence[str] | None, every: bool, declare: bool) -> None:

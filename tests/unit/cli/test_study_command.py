@@ -123,6 +123,10 @@ def test_a_report_links_to_a_figure_and_a_comparison_that_show_its_verdict(study
     events = (tmp_path / "runs/_studies/smoke/_tensorboard/studies").glob("events.*")
     assert len([*events]) == 1
 
+    said = " ".join(study("one.yaml").stderr.split())
+    assert "bnexp study --report --tier smoke --html studies.html" in said
+    assert "tensorboard --logdir runs/_studies/smoke/_tensorboard" in said
+
 
 def test_ctrl_c_ends_with_130_and_the_command_to_go_on(tmp_path, forks):
     (tmp_path / "one.yaml").write_text(
