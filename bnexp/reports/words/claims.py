@@ -324,8 +324,10 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
         mean = exp(side.mean)
         # The margin, a share, says nothing about how large what diagnostics measure is.
         return f"{mean:.3g}" if is_diagnostic(claim.metric) else claim_format(claim).value(mean)
-    if len(claim.tags) > 1:  # the difference of two metrics of one run
-        return claim_format(claim).difference(side.mean, signed=True)
+    # The difference of two metrics of one run, or of one metric between places of an axis.
+    reduction = claim.reduction.name if claim.reduction else None
+    if len(claim.tags) > 1 or reduction in ("contrast", "range", "slope"):
+        return claim_format(claim).difference(side.mean, signed=reduction != "range")
     base = _base(claim)
     return claim_format(claim).value(side.mean) if base is None else f"{base**side.mean:.3g}"
 

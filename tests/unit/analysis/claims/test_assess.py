@@ -9,7 +9,7 @@ from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.stats.intervals import holm
-from bnexp.reports.words.claims import describe_measure
+from bnexp.reports.words.claims import describe_claim, describe_measure
 from bnexp.runs.record import flatten
 
 NONE = [0.60, 0.62, 0.61, 0.59, 0.60]
@@ -438,6 +438,7 @@ def test_the_best_rate_is_chosen_on_validation_and_reported_on_test():
     assert result.control.values[3] == pytest.approx(0.53)
     assert sorted(result.control.values) == [2, 3, 4, 5], "the first two seeds chose"
     assert result.verdict == "supported"
+    assert describe_claim(result).measured == "10.4 points against 43.5 points"
 
 
 def test_a_rate_at_which_a_run_lacks_the_selecting_metric_is_no_choice():
