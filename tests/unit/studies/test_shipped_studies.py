@@ -36,3 +36,15 @@ def test_measured_seeds_are_none_that_a_pilot_used(study):
     experiment = load_experiment(study.path, [], "cpu")
 
     assert min(run.seed for run in experiment.runs) >= 200
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_every_tier_has_the_claims_and_the_full_one_long_trainings(study):
+    smoke, cpu, full = (load_experiment(study.path, [], tier) for tier in ("smoke", "cpu", "full"))
+
+    claims = [one.statement for one in cpu.runs[0].config.claim]
+    assert claims
+    for other in (smoke, full):
+        assert [one.statement for one in other.runs[0].config.claim] == claims
+    assert {run.config.data.name for run in full.runs} == {"cifar10"}
+    assert min(run.config.train.epochs for run in full.runs) >= 15
