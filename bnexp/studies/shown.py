@@ -14,7 +14,7 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=,()-]*\.(png|
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """The figure of a claim, drawn for a page and for one of TensorBoard's cards."""
+    """A figure, drawn for a page and for one of TensorBoard's cards."""
 
     file: FileName
     card: FileName
@@ -31,3 +31,5 @@ class ShownFiles:
     comparison: FileName | None = None
     figures: Mapping[str, ShownFigure] = field(default_factory=dict)
     """By the claim's digest."""
+    overviews: tuple[ShownFigure, ...] = ()
+    """What shows variants that no claim is about beside the others."""

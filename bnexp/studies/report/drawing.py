@@ -11,10 +11,14 @@ from pathlib import Path
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.claims.assess import show_results
 from bnexp.analysis.comparison import compare_runs
-from bnexp.analysis.results import ClaimResult, Comparison
+from bnexp.analysis.results import Comparison, Question
 from bnexp.reports.figures.claims.figure import build_claim_figure
+from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.sensitivity.chart import build_sensitivities
+from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
 from bnexp.reports.markdown import render_markdown
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
 from bnexp.runs.reading import find_runs, read_experiments
 from bnexp.runs.record import RunRecord
@@ -24,6 +28,7 @@ from bnexp.studies.shown import ShownFigure, ShownFiles
 
 _COMPARISON = "comparison.md"
 _DOTS_PER_INCH = 110
+_MOST_OVERVIEWS = 2
 _CARD_DOTS = 350
 """The width of TensorBoard's cards."""
 
@@ -95,18 +100,48 @@ def _draw(
     figures: dict[str, ShownFigure] = {}
     with figure_settings():
         for place, (digest, claim) in enumerate(zip(part.digests, claims, strict=True), start=1):
-            if drawn := _draw_one(comparison, claim, f"claim_{place}"):
-                figures[digest], own = drawn
+            if (chart := build_claim_figure(comparison, claim)) is not None:
+                figures[digest], own = _draw_one(chart, f"claim_{place}")
                 files |= own
-    return ShownFiles(verdicts, _COMPARISON, figures), files
+        overviews = []
+        for place, chart in enumerate(list_overviews(comparison, runs), start=1):
+            shown, own = _draw_one(chart, f"overview_{place}")
+            overviews.append(shown)
+            files |= own
+    return ShownFiles(verdicts, _COMPARISON, figures, tuple(overviews)), files
 
 
-def _draw_one(
-    comparison: Comparison, claim: ClaimResult, name: str
-) -> tuple[ShownFigure, dict[str, bytes]] | None:
-    chart = build_claim_figure(comparison, claim)
-    if chart is None:
-        return None
+def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:
+    """Returns figures of all variants, if the claims leave some of them out.
+
+    That is the metric over each swept number, or, without one, what the variants differ by in
+    each figure of a whole run that a claim is about, such as the speed.
+    """
+    claimed = {
+        cell
+        for result in comparison.claims
+        for part in result.parts
+        for side in (part.treatment, part.control)
+        for cell in side.cells
+    }
+    if all(cell.cell in claimed for cell in comparison.cells):
+        return []
+    charts = [*build_sensitivities(comparison).values()]
+    # Keys that move together have the same points.
+    coupled = [chart for chart in charts if ", and with it " in chart.title]
+    charts = [chart for chart in charts if chart not in coupled[1:]]
+    if not charts:
+        metrics = dict.fromkeys(
+            claim.metric
+            for claim in (result.claim for result in comparison.claims)
+            if len(claim.tags) == 1 and claim.at is None and not is_diagnostic(claim.metric)
+        )
+        found = (build_effects(compare_runs(runs, Question(metric))) for metric in metrics)
+        charts = [chart for chart in found if chart is not None]
+    return charts[:_MOST_OVERVIEWS]
+
+
+def _draw_one(chart: Chart, name: str) -> tuple[ShownFigure, dict[str, bytes]]:
     card = chart.draw_alone(is_wide=False)
     shown = ShownFigure(f"{name}.png", f"{name}_card.png", chart.title, chart.description)
     return shown, {

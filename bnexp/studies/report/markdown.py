@@ -85,6 +85,10 @@ def _part(part: StudyPart, folder: Path | None, dialect: Dialect) -> Iterator[st
         figure = part.shown.figures.get(digest)
         if folder is not None and figure is not None:
             yield f"![{escape(figure.title)}]({_link(folder, part, figure.file)})"
+    if folder is not None and part.shown.overviews:
+        yield "All variants:"
+        for figure in part.shown.overviews:
+            yield f"![{escape(figure.title)}]({_link(folder, part, figure.file)})"
     yield "\n>\n".join(f"> **Warning:** {escape(caveat.text)}" for caveat in result.caveats)
 
 

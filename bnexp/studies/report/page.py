@@ -24,6 +24,7 @@ from bnexp.studies.report.words import (
     list_rows_of,
 )
 from bnexp.studies.results_folder import ResultsFolder
+from bnexp.studies.shown import ShownFigure
 
 
 def write_studies_html(report: StudyReport, folder: ResultsFolder, file: Path) -> Path:
@@ -69,6 +70,7 @@ def _part(part: StudyPart, folder: ResultsFolder) -> dict[str, Any]:
         "purpose": describe_purpose(result),
         "facts": [*describe_run(part), ("Comparison", compare_command(result))],
         "rows": [*_list_rows(part, folder)],
+        "overviews": [_read_figure(part, figure, folder) for figure in part.shown.overviews],
         "warnings": [caveat.text for caveat in result.caveats],
     }
 
@@ -79,8 +81,10 @@ def _list_rows(
     for row, digest in zip(list_rows_of(part), part.digests, strict=True):
         assert row.text is not None, "it has a result"
         shown = part.shown.figures.get(digest)
-        figure = None
-        if shown is not None:
-            picture = folder.read_picture(part.declared.study, shown.file)
-            figure = {"picture": picture, "title": shown.title, "description": shown.description}
+        figure = _read_figure(part, shown, folder) if shown is not None else None
         yield row, [*describe_claim_lines(row.text)], figure
+
+
+def _read_figure(part: StudyPart, shown: ShownFigure, folder: ResultsFolder) -> dict[str, Any]:
+    picture = folder.read_picture(part.declared.study, shown.file)
+    return {"picture": picture, "title": shown.title, "description": shown.description}

@@ -1,0 +1,58 @@
+"""Beside the figures of its claims, a study shows the variants that no claim is about."""
+
+from records import build_environment, build_run, claim
+
+from bnexp.analysis.comparison import compare_runs
+from bnexp.studies.report.drawing import list_overviews
+
+NORM, SIZE, EPOCHS = "model.norm.name", "data.batch_size", "train.epochs"
+
+
+def titles(cells, **asked):
+    """Returns the titles of the figures, of cells with three seeds each."""
+    runs = [
+        build_run(
+            ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items()),
+            seed,
+            0.5 + 0.1 * place + 0.01 * seed,
+            claims=(claim(**asked),),
+            settings=settings,
+            speed=1000.0 - 100 * place,
+            environment=build_environment(2 * seed + place),
+        )
+        for place, settings in enumerate(cells)
+        for seed in range(3)
+    ]
+    return [chart.title for chart in list_overviews(compare_runs(runs), runs)]
+
+
+NORMS = [{NORM: name} for name in ("none", "batch", "group")]
+
+
+def test_without_a_swept_number_it_is_what_the_variants_differ_by_in_the_claims_figures():
+    assert titles(NORMS) == ["study: test/accuracy against norm=none"]
+    assert titles(NORMS, metric="images_per_second", margin=10) == [
+        "study: images_per_second against norm=none"
+    ]
+
+
+def test_with_one_it_is_the_metric_over_that_number():
+    sizes = [{NORM: name, SIZE: size} for name in ("none", "batch") for size in (16, 128)]
+    first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}
+
+    assert titles(sizes, **first) == ["study: test/accuracy over batch size"]
+
+
+def test_numbers_that_move_together_are_shown_once():
+    sizes = [
+        {NORM: name, SIZE: size, EPOCHS: epochs}
+        for name in ("none", "batch")
+        for size, epochs in ((16, 3), (128, 12))
+    ]
+    first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}
+
+    assert titles(sizes, **first) == ["study: test/accuracy over batch size, and with it epochs"]
+
+
+def test_claims_about_all_variants_need_none():
+    assert titles(NORMS[:2]) == []
