@@ -31,13 +31,20 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 _DASHES: LineStyleType = (0, (3.2, 1.8))
-_STATISTICS = {
-    "": "running statistics",
-    "eval": "running statistics",
-    "precise": "precise statistics",
-    "batch": "the batch's own statistics",
+_RUNNING = {
+    "train_eval": "train, running statistics",
+    "val": "val, running statistics",
+    "test": "test, running statistics",
 }
-"""By what follows the name of the pictures in a tag, if it is about an evaluation."""
+_OTHERS = {
+    f"{pictures}_{kind}": f"{pictures}, {words}"
+    for pictures in ("val", "test")
+    for kind, words in (
+        ("precise", "precise statistics"),
+        ("batch", "the batch's own statistics"),
+    )
+}
+"""What metrics of evaluations with other statistics than the running ones are about."""
 _HALF = 0.12
 """Half the width of the mark at an epoch."""
 
@@ -162,10 +169,10 @@ def _build_lines(claimed: Claimed) -> Iterator[Line]:
 def _name_sets(tags: Sequence[str]) -> list[str]:
     """Returns the pictures that tags are about, and with which statistics if the tags differ so."""
     sets = [split_tag(tag)[0] for tag in tags]
-    parts = [name.partition("_") for name in sets]
-    if "train" in sets or {"precise", "batch"}.isdisjoint(kind for _, _, kind in parts):
-        return sets
-    return [f"{pictures}, {_STATISTICS[kind]}" for pictures, _, kind in parts]
+    names = {**_RUNNING, **_OTHERS}
+    if {*sets} <= {*names} and not {*sets}.isdisjoint(_OTHERS):
+        return [names[one] for one in sets]
+    return sets
 
 
 def _scale(one: ClaimCell, tag: str, scale: float) -> Iterator[Series]:

@@ -438,7 +438,6 @@ def test_the_best_rate_is_chosen_on_validation_and_reported_on_test():
     assert result.control.values[3] == pytest.approx(0.53)
     assert sorted(result.control.values) == [2, 3, 4, 5], "the first two seeds chose"
     assert result.verdict == "supported"
-    assert describe_claim(result).measured == "10.4 points against 43.5 points"
 
 
 def test_a_rate_at_which_a_run_lacks_the_selecting_metric_is_no_choice():
@@ -477,6 +476,8 @@ def test_the_range_over_the_axis_is_one_number_a_seed():
     assert result.treatment.values[2] == pytest.approx(0.602 - 0.5)
     assert sorted(result.control.values) == [2, 3, 4, 5], "the first two seeds chose"
     assert result.verdict == "supported"
+    measured = " ".join(describe_claim(result).measured.split())
+    assert measured == "10.3 points against 43.5 points", "10.35 and 43.5"
 
 
 def test_the_slope_is_that_of_least_squares_over_the_scaled_axis():
