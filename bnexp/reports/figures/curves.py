@@ -233,7 +233,9 @@ def _describe_counts(cell: CellResult, *, is_same_n: bool) -> str:
 def _caption(comparison: Comparison, plots: Sequence[Plot]) -> str:
     sizes, plot = {cell.n for cell in comparison.cells}, plots[0]
     seeds = count(min(sizes), "seed") if len(sizes) == 1 else "n seeds"
-    line, band, thin = ("Line", "Band", "Thin") if plot.epochs > 1 else ("Large", "Bar", "Small")
+    line, band, thin = (
+        ("Line", "Band", "Thin") if plot.epochs > 1 else ("Large marker", "Bar", "Small")
+    )
     parts = [f"{line}: mean over {seeds} after each epoch."] if max(sizes) else []
     if pair := next((plot.tags for plot in plots if len(plot.tags) > 1), ()):
         solid, dashed = (split_tag(tag)[0] for tag in pair)

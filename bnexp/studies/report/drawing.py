@@ -127,9 +127,6 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
     if all(cell.cell in claimed for cell in comparison.cells):
         return []
     charts = [*build_sensitivities(comparison).values()]
-    # Keys that move together have the same points.
-    coupled = [chart for chart in charts if ", and with it " in chart.title]
-    charts = [chart for chart in charts if chart not in coupled[1:]]
     if not charts:
         metrics = dict.fromkeys(
             claim.metric

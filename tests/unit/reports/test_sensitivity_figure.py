@@ -178,9 +178,20 @@ def test_keys_that_change_together_are_one_axis_that_names_both():
         for norm in VALUES
         for rate, size in ((0.1, 8), (0.2, 16))
     ]
-    panel = draw(runs, "batch_size")
-    assert "batch size, and with it learning rate" in texts_of(panel)
+    (chart,) = build_sensitivities(compare_runs(runs)).values()
+    panel = chart.draw(is_wide=True).panels[0]
+    assert "learning rate, and with it batch size" in texts_of(panel)
     assert {"norm=none", "norm=batch"} <= set(texts_of(panel))
+
+
+def test_a_key_that_only_a_cell_without_a_number_has_otherwise_does_not_move():
+    cells = [{NORM: "batch", GROUPS: groups, "data.batch_size": 128} for groups in (2, 4)]
+    cells += [{NORM: "batch", "data.batch_size": 8}, {NORM: "layer", "data.batch_size": 128}]
+    panel = draw([build(cell, 0, 0.5) for cell in cells], "num_groups")
+    shown = texts_of(panel)
+    assert "num groups" in shown
+    assert not any("and with it" in text for text in shown)
+    assert any("batch size 8" in text for text in shown)
 
 
 def test_without_two_values_on_a_line_there_is_no_figure():

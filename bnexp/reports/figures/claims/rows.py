@@ -145,7 +145,7 @@ def _say_mean(claim: ClaimConfig, tests: Sequence[ClaimTest]) -> str:
         what = "difference of shares"
     if tests[0].name == "exact comparison":
         what = "ratio" if is_ratio else "difference"
-    mark = "Bar" if claim.as_ == "ratio" else "Large"
+    mark = "Bar" if claim.as_ == "ratio" else "Large marker"
     sizes = {test.n for test in tests}
     kind = "paired seeds" if tests[0].is_paired else "runs"
     over = f" over {sizes.pop()} {kind}" if len(sizes) == 1 else ""

@@ -8,7 +8,13 @@ from math import isfinite
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.figures.sensitivity.drawing import draw_sensitivity
-from bnexp.reports.figures.sensitivity.lines import Line, Sensitivity, find_sensitivity, in_words
+from bnexp.reports.figures.sensitivity.lines import (
+    Line,
+    Sensitivity,
+    find_sensitivity,
+    in_words,
+    move_together,
+)
 from bnexp.reports.figures.sheet import (
     Chart,
 )
@@ -26,10 +32,16 @@ def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
     the values of the key. Cells that differ in nothing else are joined by a line, in the
     colour of their norm. A key is left out if no line would have two values, if cells of
     several experiments stand at the same place of a line, or if no axis could hold its values.
+    Of keys that move together, whose points are the same, the first one's axis names all.
     """
     names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
-    charts = {key: _build_chart(comparison, key, names) for key in names}
-    return {names[key]: chart for key, chart in charts.items() if chart is not None}
+    charts: dict[str, Chart] = {}
+    for key in names:
+        is_drawn = any(move_together(comparison, key, other) for other in charts)
+        chart = None if is_drawn else _build_chart(comparison, key, names)
+        if chart is not None:
+            charts[key] = chart
+    return {names[key]: chart for key, chart in charts.items()}
 
 
 def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:

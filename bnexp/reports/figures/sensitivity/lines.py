@@ -207,12 +207,21 @@ def _find_number(cell: CellResult, key: str) -> float | None:
     return None if isinstance(value, bool) else as_number(value)
 
 
+def move_together(comparison: Comparison, one: str, other: str) -> bool:
+    """Returns whether both keys have the same places, so that one axis shows both."""
+    return _moves_with(comparison, one, other) and _moves_with(comparison, other, one)
+
+
 def _moves_with(comparison: Comparison, other: str, key: str) -> bool:
-    """Whether each value of the key comes with one number of the other key, and none without."""
+    """Whether each value of the key comes with one number of the other key, and none without.
+
+    A number that is the same for all values of the key does not move.
+    """
     pairs = {(_find_number(cell, key), _find_number(cell, other)) for cell in comparison.cells}
     pairs = {pair for pair in pairs if pair[0] is not None}
     is_known = all(number is not None for _, number in pairs)
-    return is_known and len({number for number, _ in pairs}) == len(pairs)
+    moves = len({number for _, number in pairs}) > 1
+    return is_known and moves and len({number for number, _ in pairs}) == len(pairs)
 
 
 def _group_cells(comparison: Comparison, keys: Sequence[str]) -> list[list[CellResult]]:
