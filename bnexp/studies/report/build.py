@@ -11,7 +11,7 @@ from bnexp.analysis.results import ClaimResult, ClaimVerdict
 from bnexp.errors import UsageError
 from bnexp.studies.result import StudyResult, digest_claim
 from bnexp.studies.results_folder import DeclaredStudy, Family, ResultsFolder
-from bnexp.studies.shown import ShownFiles
+from bnexp.studies.shown import ShownFigure, ShownFiles
 
 NOT_RUN = "not run yet"
 
@@ -34,6 +34,14 @@ class StudyPart:
         """What each of the claims is known by."""
         attempts = self.result.attempts if self.result else ()
         return [digest_claim(one.claim, one.plan.seeds, one.plan.looks) for one in attempts]
+
+    @property
+    def named_figures(self) -> dict[str, ShownFigure]:
+        """All figures by name: `claim_2`, `overview_1`."""
+        claims = enumerate(map(self.shown.figures.get, self.digests), start=1)
+        others = enumerate(self.shown.overviews, start=1)
+        named = {f"claim_{place}": figure for place, figure in claims if figure is not None}
+        return named | {f"overview_{place}": figure for place, figure in others}
 
     @property
     def title(self) -> str:

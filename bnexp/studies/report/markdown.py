@@ -23,6 +23,7 @@ from bnexp.studies.report.words import (
     list_rows,
     list_rows_of,
 )
+from bnexp.studies.shown import ShownFigure
 
 _FEW = ("study", "claim", "verdict", "effect [interval]", "n", "published")
 """Columns for readers that break the words of wide tables."""
@@ -78,17 +79,18 @@ def _part(part: StudyPart, folder: Path | None, dialect: Dialect) -> Iterator[st
         yield escape(f"{part.absence[0].upper()}{part.absence[1:]}. Claimed: {claims}.")
         return
     yield escape(describe_purpose(result))
-    facts = [f"- {label}: {escape(text)}" for label, text in describe_run(part)]
+    rows = list_rows_of(part)
+    facts = [f"- {label}: {escape(text)}" for label, text in describe_run(result, rows)]
     yield "\n".join([*facts, f"- Comparison: {_write_comparison(part, folder)}"])
-    for row, digest in zip(list_rows_of(part), part.digests, strict=True):
+    for row, digest in zip(rows, part.digests, strict=True):
         yield _claim(row, dialect)
         figure = part.shown.figures.get(digest)
         if folder is not None and figure is not None:
-            yield f"![{escape(figure.title)}]({_link(folder, part, figure.file)})"
+            yield _picture(folder, part, figure)
     if folder is not None and part.shown.overviews:
         yield "All variants:"
         for figure in part.shown.overviews:
-            yield f"![{escape(figure.title)}]({_link(folder, part, figure.file)})"
+            yield _picture(folder, part, figure)
     yield "\n>\n".join(f"> **Warning:** {escape(caveat.text)}" for caveat in result.caveats)
 
 
@@ -98,6 +100,10 @@ def _write_comparison(part: StudyPart, folder: Path | None) -> str:
     if folder is None or file is None:
         return f"`{command}`"
     return f"[all variants, tables and costs]({_link(folder, part, file)})"
+
+
+def _picture(folder: Path, part: StudyPart, figure: ShownFigure) -> str:
+    return f"![{escape(figure.title)}]({_link(folder, part, figure.file)})"
 
 
 def _link(folder: Path, part: StudyPart, file: str) -> str:

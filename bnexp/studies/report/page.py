@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,20 +65,21 @@ def _part(part: StudyPart, folder: ResultsFolder) -> dict[str, Any]:
     }
     if result is None:
         return found
+    rows = list_rows_of(part)
     return {
         **found,
         "purpose": describe_purpose(result),
-        "facts": [*describe_run(part), ("Comparison", compare_command(result))],
-        "rows": [*_list_rows(part, folder)],
+        "facts": [*describe_run(result, rows), ("Comparison", compare_command(result))],
+        "rows": [*_add_figures(part, rows, folder)],
         "overviews": [_read_figure(part, figure, folder) for figure in part.shown.overviews],
         "warnings": [caveat.text for caveat in result.caveats],
     }
 
 
-def _list_rows(
-    part: StudyPart, folder: ResultsFolder
+def _add_figures(
+    part: StudyPart, rows: Sequence[Row], folder: ResultsFolder
 ) -> Iterator[tuple[Row, list[str], dict[str, Any] | None]]:
-    for row, digest in zip(list_rows_of(part), part.digests, strict=True):
+    for row, digest in zip(rows, part.digests, strict=True):
         assert row.text is not None, "it has a result"
         shown = part.shown.figures.get(digest)
         figure = _read_figure(part, shown, folder) if shown is not None else None

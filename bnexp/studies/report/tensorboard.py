@@ -46,13 +46,8 @@ def write_studies_to_tensorboard(
 
 def _draw(report: StudyReport, folder: ResultsFolder, now: float) -> Iterator[Event]:
     for part in report.parts:
-        claims = {f"claim_{place}": part.shown.figures.get(digest)
-                  for place, digest in enumerate(part.digests, start=1)}  # fmt: skip
-        others = {f"overview_{place}": figure
-                  for place, figure in enumerate(part.shown.overviews, start=1)}  # fmt: skip
-        for name, figure in {**claims, **others}.items():
-            if figure is not None:
-                picture = folder.read_picture(part.declared.study, figure.card)
-                tag = f"{_RUN}/{part.declared.study}/{name}"
-                description = escape_markdown(f"{figure.title}. {figure.description}")
-                yield image_event(tag, Image(picture), description, now)
+        for name, figure in part.named_figures.items():
+            picture = folder.read_picture(part.declared.study, figure.card)
+            tag = f"{_RUN}/{part.declared.study}/{name}"
+            description = escape_markdown(f"{figure.title}. {figure.description}")
+            yield image_event(tag, Image(picture), description, now)

@@ -41,10 +41,11 @@ def _print_part(part: StudyPart, console: Console) -> None:
     assert result is not None, "only what was run has a section"
     print_paragraph([wrap(part.title, console, "bold")], console)
     console.print(wrap(describe_purpose(result), console))
-    facts = [*describe_run(part), ("Comparison", compare_command(result))]
+    rows = list_rows_of(part)
+    facts = [*describe_run(result, rows), ("Comparison", compare_command(result))]
     for label, text in facts:
         console.print(wrap(f"{label}: {text}", console, indent=2))
-    for row in list_rows_of(part):
+    for row in rows:
         _print_claim(row, console)
     for caveat in result.caveats:
         console.print(wrap(f"warning: {caveat.text}", console))

@@ -139,19 +139,22 @@ def describe_purpose(result: StudyResult) -> str:
     return f"{purpose} Refuted {result.refuted}" if result.refuted else purpose
 
 
-def describe_run(part: StudyPart) -> list[tuple[str, str]]:
+def describe_run(result: StudyResult, rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Returns how a study was run, and what none of its verdicts covers, as labels and texts."""
-    result = part.result
-    assert result is not None, "it was run"
-    common = find_common_limits([describe_claim(claim) for claim in part.claims])
     return [
         ("Pictures", _describe_pictures(result)),
         ("Runs", _describe_runs(result)),
         ("Time", _describe_time(result)),
         ("Code", _describe_code(result)),
         ("Command", describe_command(result)),
-        *([("Limits of all verdicts", " ".join(common))] if common else []),
+        *_describe_common_limits(rows),
     ]
+
+
+def _describe_common_limits(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    said = rows[0].text.limits if rows and rows[0].text else ()
+    if common := [limit for limit in said if limit not in rows[0].limits]:
+        yield "Limits of all verdicts", " ".join(common)
 
 
 def describe_command(result: StudyResult) -> str:
