@@ -512,3 +512,51 @@ def test_two_seeds_are_no_verdict_however_sure(number):
 
     assert result.verdict == "inconclusive"
     assert "at least 3 measured seeds" in result.obstacle.text
+
+
+# 9: tuned values
+
+
+def tuned_run(norm, depth, seed, value, rate, claims, over=(0.1, 0.3, 1.0)):
+    tuning = {
+        "over": {"optim.learning_rate": [*over]}, "by": "val/accuracy", "seeds": [1000],
+        "arm": None, "chosen": {"optim.learning_rate": rate}, "at_edge": [], "scores": [],
+    }  # fmt: skip
+    settings = {"model.norm.name": norm, "model.depth": depth}
+    return build_run(
+        f"norm={norm},depth={depth}", seed, value, claims=claims, settings=settings,
+        config={"train.seed": seed, **settings, "optim.learning_rate": rate},
+        environment=build_environment(seed, **flatten({"tuning": tuning})),
+    )  # fmt: skip
+
+
+GROWTH = {
+    "contrast": {"name": "contrast", "over": "model.depth", "value": 20, "minus": 8},
+    "slope": {"name": "slope", "over": "model.depth"},
+}
+
+
+@pytest.mark.parametrize("reduction", GROWTH.values(), ids=GROWTH)
+@pytest.mark.parametrize("kind", ["tuned", "mixed in a cell", "tuned over other values"])
+def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind):
+    claims = (claim(reduction=reduction, margin=0.001),)
+    rates = {("none", 8): 0.3, ("none", 20): 0.1, ("batch", 8): 0.3, ("batch", 20): 1.0}
+    records = []
+    for (norm, depth), rate in rates.items():
+        for seed in range(8):
+            value = 0.5 + 0.003 * seed + (0.1 + 0.001 * seed) * (norm == "batch") * (depth == 20)
+            is_mixed = kind == "mixed in a cell" and (norm, depth, seed) == ("batch", 20, 3)
+            is_wider = kind == "tuned over other values" and norm == "batch"
+            records.append(
+                tuned_run(
+                    norm, depth, seed, value, 0.3 if is_mixed else rate, claims,
+                    over=(0.1, 0.3, 1.0, 3.0) if is_wider else (0.1, 0.3, 1.0),
+                )
+            )  # fmt: skip
+    (result,) = compare_runs(records).claims
+
+    if kind == "tuned":
+        assert result.verdict == "supported"
+    else:
+        assert (result.verdict, result.obstacle.kind) == ("inconclusive", "confounded")
+        assert "optim.learning_rate" in result.obstacle.text
