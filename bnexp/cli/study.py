@@ -93,10 +93,6 @@ def study(
 
     Example: `bnexp study list`, then `bnexp study --all --tier smoke`
     """
-    from bnexp.studies.report.build import build_report
-    from bnexp.studies.report.drawing import add_shown
-    from bnexp.studies.report.page import write_studies_html
-    from bnexp.studies.report.tensorboard import write_studies_to_tensorboard
     from bnexp.studies.results_folder import ResultsFolder
 
     folder = ResultsFolder(results or runs_dir / STUDIES / tier)
@@ -112,17 +108,35 @@ def study(
     if code > 128:  # stopped by a signal
         raise typer.Exit(code)
     if not declare:
-        found = add_shown(build_report(folder), folder, runs_dir, say)
-        _print_report(found, report_format, folder.path)
-        write_studies_to_tensorboard(found, folder, warn)
-        if html is not None:
-            say(f"wrote {write_studies_html(found, folder, html)}")
-        elif report_format == "table":
-            say(f"one page:    {_write_page_command(results, runs_dir, tier)}")
-        if report_format == "table" and folder.events.is_dir():
-            say(f"TensorBoard: {command_to_paste(['tensorboard', '--logdir', str(folder.events)])}")
+        _show_report(folder, runs_dir, report_format, html)
+        if report_format == "table":
+            _say_where_to_look(folder, html, _write_page_command(results, runs_dir, tier))
     if code:
         raise typer.Exit(code)
+
+
+def _show_report(
+    folder: ResultsFolder, runs_dir: Path, report_format: ReportFormat, html: Path | None
+) -> None:
+    """Prints the report, and writes it for TensorBoard and, if it is asked for, as a page."""
+    from bnexp.studies.report.build import build_report
+    from bnexp.studies.report.drawing import add_shown
+    from bnexp.studies.report.page import write_studies_html
+    from bnexp.studies.report.tensorboard import write_studies_to_tensorboard
+
+    found = add_shown(build_report(folder), folder, runs_dir, say)
+    _print_report(found, report_format, folder.path)
+    write_studies_to_tensorboard(found, folder, warn)
+    if html is not None:
+        say(f"wrote {write_studies_html(found, folder, html)}")
+
+
+def _say_where_to_look(folder: ResultsFolder, html: Path | None, page_command: str) -> None:
+    """Says how to see the report elsewhere than on the terminal."""
+    if html is None:
+        say(f"one page:    {page_command}")
+    if folder.events.is_dir():
+        say(f"TensorBoard: {command_to_paste(['tensorboard', '--logdir', str(folder.events)])}")
 
 
 def _write_page_command(results: Path | None, runs_dir: Path, tier: str) -> str:
