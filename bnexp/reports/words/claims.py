@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import exp, isclose
+from dataclasses import dataclass, replace
+from math import exp, floor, isclose, log10
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
@@ -321,9 +321,13 @@ def _mean(claim: ClaimConfig, side: ClaimSide) -> str:
         return "no figure"
     # The mean of logarithms, turned back, is the geometric mean.
     if claim.as_ == "ratio":
+        # The margin, a share, says nothing about how many decimals the values need.
         mean = exp(side.mean)
-        # The margin, a share, says nothing about how large what diagnostics measure is.
-        return f"{mean:.3g}" if is_diagnostic(claim.metric) else claim_format(claim).value(mean)
+        if is_diagnostic(claim.metric):
+            return f"{mean:.3g}"
+        shown = claim_format(claim)
+        decimals = max(0, 3 - floor(log10(mean * shown.scale)))
+        return replace(shown, decimals=min(decimals, shown.decimals)).value(mean)
     # The difference of two metrics of one run, or of one metric between places of an axis.
     reduction = claim.reduction.name if claim.reduction else None
     if len(claim.tags) > 1 or reduction in ("contrast", "range", "slope"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bnexp.analysis.results import ClaimVerdict
 from bnexp.reports.words.claims import ClaimText, describe_claim
 from bnexp.reports.words.formatting import NOTHING
+from bnexp.reports.words.phrases import NO_BREAK
 from bnexp.studies.report.build import StudyPart, StudyReport
 from bnexp.studies.result import Code, StudyResult
 from bnexp.wording import command_to_paste, count, format_duration
@@ -81,7 +82,7 @@ def list_rows_of(part: StudyPart) -> list[Row]:
             f"{text.heading}{reason}",
             text.source,
             text.effect,
-            text.seeds,
+            text.seeds.replace(" ", NO_BREAK),
             text.measured,
             text.published or NOTHING,
             text,

@@ -10,6 +10,7 @@ from scipy import stats
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
+from bnexp.reports.words.claims import describe_claim
 from bnexp.runs.claim_record import claim_digest
 from bnexp.runs.record import flatten
 
@@ -189,6 +190,8 @@ def test_speeds_of_a_machine_that_slows_both_runs_of_a_pair_are_judged_by_their_
     assert found.verdict == "supported"
     ratios = [b / a for a, b in zip(*WANDERING.values(), strict=True)]
     assert math.exp(found.parts[0].test.mean) == pytest.approx(geometric_mean(ratios))
+    means = " ".join(describe_claim(found).measured.split())
+    assert means == "762.2 images/s against 951.3 images/s", "geometric means, in four digits"
     alone = judge(paired=False)
     assert alone.verdict == "inconclusive"
     assert "differ by more than 20 %" in alone.obstacle.text
