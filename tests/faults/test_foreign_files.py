@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from interrupted_runs import plan, train
 from made_up_runs import add_predictions, make_predictions, make_run, seal
+from memory_limit import limit_memory
 from run_results import read_results
 from typer.testing import CliRunner
 
@@ -102,18 +102,6 @@ def alarm(seconds):
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-@contextlib.contextmanager
-def limit_memory(more):
-    """Lets this process take so many more bytes; what asks for more gets a MemoryError."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def run(command):

@@ -1,16 +1,14 @@
 """`predictions.npz`: read back as it was written, and whatever else stands there refused."""
 
 import io
-import resource
 import struct
 import zipfile
-from contextlib import contextmanager
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from made_up_runs import add_predictions, make_predictions, make_run, seal
+from memory_limit import limit_memory
 
 from bnexp.errors import BnexpError
 from bnexp.runs import read_run
@@ -28,17 +26,6 @@ BY_HAND = Predictions(
     mistakes=np.array([5, 1]),
     pictures=np.arange(2 * 2 * 2 * 3).reshape(2, 2, 2, 3).astype(np.uint8),
 )
-
-
-@contextmanager
-def limit_memory(more):
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_the_confusion_counts_the_likeliest_class_of_each_picture():
