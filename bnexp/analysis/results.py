@@ -48,7 +48,7 @@ _OfCells = Literal[
 _OfClaims = Literal[
     "wrong cells", "late claim", "unreadable claim", "unrecorded claim", "untrained", "at the edge"
 ]
-_OfTests = Literal["untestable", "undecided", "skewed", "tuned"]
+_OfTests = Literal["untestable", "undecided", "skewed", "tuned", "close call"]
 CaveatKind = Literal[_OfRuns, _OfCells, _OfClaims, _OfTests]
 """What a caveat is about: runs, cells, what a claim says, or the test of it."""
 

@@ -14,13 +14,13 @@ from bnexp.analysis.claims.obstacles import (
     find_obstacles_at,
     find_obstacles_of,
     find_other_keys,
-    find_tuned,
     find_unfinished,
 )
 from bnexp.analysis.claims.plans import ClaimPlan, find_plans, tuning_seeds, was_planned
 from bnexp.analysis.claims.shown import show_runs
 from bnexp.analysis.claims.sides import Sides, find_sides, find_used, measure_sides, runs_of
 from bnexp.analysis.claims.tests import Looks, compare_sides
+from bnexp.analysis.claims.tuned import find_tuned
 from bnexp.analysis.diagnostics import find_layer_caveats
 from bnexp.analysis.metrics import count_train_images
 from bnexp.analysis.results import Caveat, ClaimPart, ClaimResult, ClaimSide

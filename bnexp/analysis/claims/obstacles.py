@@ -18,7 +18,6 @@ from bnexp.analysis.speeds import find_speed_obstacle, were_beside_others
 from bnexp.config.claim.cells import find_axis_mismatch, find_named_keys
 from bnexp.config.claim.config import SHARES, TIMES, TO_TARGET, ClaimConfig
 from bnexp.runs.record import RunRecord
-from bnexp.wording import write_value
 
 _SPEED_OBSTACLES: Mapping[SpeedObstacle, str] = {
     "few runs": "a side has fewer than two finished runs",
@@ -187,21 +186,6 @@ def _find_tuned_for_each(sides: Sides) -> list[str]:
         for key in tuned
         if all(len({run.config.get(key) for run in runs}) < 2 for runs in cells)
     ]
-
-
-def find_tuned(cases: Sequence[Sides]) -> tuple[Caveat, ...]:
-    """Returns a caveat with the tuned values that the verdict holds for; nothing if none are."""
-    details = dict.fromkeys(
-        f"{key} {write_value(value)} for {cell.label}"
-        for sides in cases
-        for cells in sides.values()
-        for cell in cells
-        if (tuning := read_tuning(cell.runs[0]))
-        for key, value in tuning.chosen.items()
-    )
-    if not details:
-        return ()
-    return (Caveat("tuned", "this holds for the values that tuning chose", tuple(details)),)
 
 
 def _find_diverged(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:

@@ -520,10 +520,10 @@ def test_two_seeds_are_no_verdict_however_sure(number):
 # 9: tuned values
 
 
-def tuned_run(norm, depth, seed, value, rate, claims, over=(0.1, 0.3, 1.0)):
+def tuned_run(norm, depth, seed, value, rate, claims, over=(0.1, 0.3, 1.0), scores=()):
     tuning = {
         "over": {"optim.learning_rate": [*over]}, "by": "val/accuracy", "seeds": [1000],
-        "arm": None, "chosen": {"optim.learning_rate": rate}, "at_edge": [], "scores": [],
+        "arm": None, "chosen": {"optim.learning_rate": rate}, "at_edge": [], "scores": [*scores],
     }  # fmt: skip
     settings = {"model.norm.name": norm, "model.depth": depth}
     return build_run(
@@ -563,3 +563,59 @@ def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind)
     else:
         assert (result.verdict, result.obstacle.kind) == ("inconclusive", "confounded")
         assert "optim.learning_rate" in result.obstacle.text
+
+
+def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000):
+    """Returns what is said of tuning that gave no norm and batch norm these rates.
+
+    `scores` are validation accuracies of the first side with the first and with the second rate.
+    """
+    claims = (claim(),)
+    rivals = [
+        {
+            "values": {"optim.learning_rate": rate}, "mean": mean, "n": n,
+            "diverged": diverged if rate != rates[0] else 0,
+        }
+        for rate, mean in zip((0.3, 1.0), scores, strict=True)
+    ]  # fmt: skip
+    records = [
+        tuned_run(norm, 8, seed, 0.5 + 0.003 * seed + 0.1 * (norm == "batch"), rate, claims,
+                  scores=rivals if norm == "none" else ())
+        for norm, rate in zip(("none", "batch"), rates, strict=True)
+        for seed in range(8)
+    ]  # fmt: skip
+    records = [
+        replace(record, config={**record.config, "data.val_size": val_size}) for record in records
+    ]
+    (result,) = compare_runs(records).claims
+    assert result.verdict == "supported"
+    return [caveat.text for caveat in result.caveats if caveat.kind == "close call"]
+
+
+# A share of 0.45 of 1,000 images has a standard error of 0.0157, a difference of two 0.0222.
+def test_a_value_that_was_as_good_as_the_chosen_one_is_named_if_the_other_side_has_it():
+    (text,) = find_close_calls([0.455, 0.447])
+
+    assert "for norm=none,depth=8, optim.learning_rate 1.0 gave 44.7 %" in text
+    assert "optim.learning_rate 0.3 45.5 % of 1,000 validation images in 1 run" in text
+
+
+@pytest.mark.parametrize(
+    ("scores", "others"),
+    [
+        ([0.455, 0.405], {}),  # 5.0 points, of which 4.4 may be chance
+        ([0.455, 0.427], {"n": 4}),  # 2.8 points of four runs each, of which 2.2 may be
+        ([0.455, 0.447], {"rates": (0.3, 0.3)}),
+        ([0.455, 0.447], {"diverged": 1}),
+        ([0.455, 0.447], {"val_size": 100_000}),
+        ([0.455, None], {}),
+    ],
+    ids=["clear", "clear by runs", "one value", "diverged", "clear by images", "not measured"],
+)
+def test_one_that_was_clearly_worse_or_is_on_no_side_is_not_named(scores, others):
+    assert find_close_calls(scores, **others) == []
+
+
+@pytest.mark.parametrize(("scores", "n"), [([0.455, 0.415], 1), ([0.455, 0.435], 4)])
+def test_two_standard_errors_are_no_clear_difference(scores, n):
+    assert len(find_close_calls(scores, n=n)) == 1
