@@ -1,5 +1,6 @@
 """Fixtures that tests of several packages share."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,14 @@ from hypothesis import settings
 # A test's time says how busy the machine is, and nothing of the code.
 settings.register_profile("bnexp", deadline=None)
 settings.load_profile("bnexp")
+# Nothing of what is imported and collected is garbage, however often one looks for it there.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Leaves what was collected out of the garbage collections of the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def start_bnexp(*arguments, cwd, **environment):

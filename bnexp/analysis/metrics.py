@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf, isfinite, nan
 from statistics import mean
 
@@ -21,6 +21,9 @@ SUMMARY_METRICS = (
 
 SCORES = ("accuracy", "loss")
 """What is measured on images, and has a learning curve."""
+
+_STATISTICS = ("", "_precise", "_batch")
+"""How tags end by the statistics that an evaluation normalizes with: running ones, …"""
 
 _HIGHER = ("accuracy", "images_per_second")
 _LOWER = ("loss", "error", "seconds", "bytes")
@@ -69,6 +72,20 @@ def curve_tags(metric: str) -> tuple[tuple[str, ...], ...]:
     scores = sorted(SCORES, key=lambda score: is_score and score != kind)
     pairs = tuple((f"{images}/{score}", f"train/{score}") for score in scores)
     return pairs if is_score else ((metric,), *pairs)
+
+
+def other_statistics(tags: Sequence[str]) -> tuple[str, ...]:
+    """Returns the tags of the same evaluation with statistics of a kind that none of these has.
+
+    There are none unless the tags differ in these alone: running statistics, whose tags have no
+    ending, precise ones or the batch's own.
+    """
+    for pictures in ("val", "test"):
+        for score in SCORES:
+            every = [f"{pictures}{ending}/{score}" for ending in _STATISTICS]
+            if len(set(tags) & set(every)) == len(tags) > 1:
+                return tuple(tag for tag in every if tag not in tags)
+    return ()
 
 
 def final_value(run: RunRecord, metric: str) -> float | None:

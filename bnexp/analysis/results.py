@@ -250,7 +250,8 @@ class ClaimCell:
 
     found: CellResult
     """Its values are those of the claim's metric, in the metric's unit. It has `curves` of the two
-    tags of a difference, and `diagnostics`, by the claim's metric, of what that was at each step.
+    tags of a difference, and of the third if they are of two of the three kinds of statistics; and
+    `diagnostics`, by the claim's metric, of what that was at each step.
     """
     place: float | None = None
     """Where it stands on the axis of the reduction; of a contrast, 1 for `value` and 0 for

@@ -9,7 +9,7 @@ from statistics import mean, stdev
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.claims.sides import Measure, Sides, as_variant, build_measure, choose_runs
 from bnexp.analysis.diagnostics import step_figures
-from bnexp.analysis.metrics import epoch_values, known_values
+from bnexp.analysis.metrics import epoch_values, known_values, other_statistics
 from bnexp.analysis.results import Arrival, CellResult, ClaimCell, ClaimPart, ClaimSide
 from bnexp.analysis.stats.intervals import t_interval
 from bnexp.config.claim.cells import axis_value
@@ -84,7 +84,7 @@ def _find_curves(
             for run in runs
             if run.summary and (curve := epoch_values(run.summary, tag))
         }
-        for tag in claim.tags
+        for tag in (*claim.tags, *other_statistics(claim.tags))
     }
 
 

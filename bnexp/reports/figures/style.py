@@ -80,6 +80,8 @@ INKED = Style(INK, "o")
 """How the baseline is drawn, and whatever belongs to no cell."""
 SECOND = Style(_COLOURS[0], _MARKERS[0], "none")
 """How the second of two things is drawn that belong to one cell."""
+THIRD = Style(_COLOURS[1], _MARKERS[1], "none")
+"""How a third is drawn, which is there to compare the two with."""
 
 
 @contextmanager

@@ -451,6 +451,40 @@ def test_both_metrics_of_a_difference_are_curves_over_the_epochs():
     assert {*named, "accuracy (%)", "epoch"} <= texts_of(panel)
 
 
+def draw_statistics(*endings):
+    """Returns the caption and the mean lines of a claim's figure, of runs with these statistics."""
+    words = claim(metric="test_batch/accuracy - test/accuracy", control=0)
+    runs = [
+        with_histories(
+            build({NORM: "batch"}, seed, 0.5, words),
+            **{
+                f"test{ending}/accuracy": (level + aside, 0.5)
+                for ending, level in zip(endings, (0.2, 0.3, 0.4), strict=False)
+            },
+        )
+        for seed, aside in enumerate(SPREAD)
+    ]
+    comparison = compare_runs(runs)
+    chart = build_claim_figure(comparison, comparison.claims[0])
+    return chart.caption, means_of(draw(runs))
+
+
+def test_the_third_kind_of_statistics_is_drawn_beside_the_two_that_are_compared():
+    caption, lines = draw_statistics("", "_batch", "_precise")
+
+    batch, running, precise = (line.get_ydata()[0] for line in lines)
+    assert (batch, running, precise) == pytest.approx((31, 21, 41))
+    assert len({line.get_color() for line in lines}) == 3
+    assert "dotted, to compare: test, precise statistics." in caption
+
+
+def test_it_is_left_out_of_runs_that_did_not_measure_it():
+    caption, lines = draw_statistics("", "_batch")
+
+    assert len(lines) == 2
+    assert "dotted" not in caption
+
+
 def test_the_gap_is_test_against_training_a_point_per_run():
     words = claim(
         metric="train_eval/accuracy - test/accuracy",

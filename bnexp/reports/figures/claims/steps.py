@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from bnexp.analysis.metrics import natural_range, split_tag
+from bnexp.analysis.metrics import natural_range, other_statistics, split_tag
 from bnexp.analysis.results import ClaimCell
 from bnexp.reports.figures.claims.cells import Claimed
 from bnexp.reports.figures.inside.steps import (
@@ -22,7 +22,7 @@ from bnexp.reports.figures.inside.steps import (
 )
 from bnexp.reports.figures.legend import Name
 from bnexp.reports.figures.sheet import Chart
-from bnexp.reports.figures.style import SECOND
+from bnexp.reports.figures.style import SECOND, THIRD
 from bnexp.reports.words.claims import claim_format
 from bnexp.reports.words.formatting import MetricFormat, with_unit
 from bnexp.runs.record import Series
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 _DASHES: LineStyleType = (0, (3.2, 1.8))
+_DOTS: LineStyleType = (0, (1, 1.6))
 _RUNNING = {
     "train_eval": "train, running statistics",
     "val": "val, running statistics",
@@ -126,9 +127,10 @@ def build_epochs(claimed: Claimed) -> Chart | None:
         bounds=(low, high),
         compared=None if epoch is None else (epoch - _HALF, epoch + _HALF),
     )
-    first, second = _name_sets(claim.tags)
+    first, second, *others = _name_sets(_list_tags(claimed))
+    beside = "".join(f"; dotted, to compare: {one}" for one in others)
     when = "after the last epoch" if epoch is None else f"after epoch {epoch:g} (grey)"
-    parts = [f"Solid: {first}; dashed: {second}.", describe_reading(plot, claimed.sizes)]
+    parts = [f"Solid: {first}; dashed: {second}{beside}.", describe_reading(plot, claimed.sizes)]
     return Chart(
         "Evidence: over the epochs",
         claimed.title,
@@ -142,17 +144,22 @@ def _format(claimed: Claimed) -> MetricFormat:
     return claim_format(claimed.result.claim)
 
 
-def _build_lines(claimed: Claimed) -> Iterator[Line]:
+def _list_tags(claimed: Claimed) -> list[str]:
+    """Returns the two tags of the difference, and of a single cell the third that suits them."""
     claim, cells = claimed.result.claim, claimed.cells
+    others = other_statistics(claim.tags) if len(cells) == 1 else ()
+    return [*claim.tags, *(tag for tag in others if cells[0].found.curves.get(tag))]
+
+
+def _build_lines(claimed: Claimed) -> Iterator[Line]:
+    claim, cells, tags = claimed.result.claim, claimed.cells, _list_tags(claimed)
     scale = _format(claimed).scale
-    dashes: tuple[LineStyleType, ...] = ("-", _DASHES)
+    dashes: tuple[LineStyleType, ...] = ("-", _DASHES, _DOTS)
     low, high = (end * scale for end in natural_range(claim.tags[0]))
     for one in cells:
         own = claimed.styles[one.found.cell]
-        styles = (own, own if len(cells) > 1 else SECOND)
-        for tag, images, dash, style in zip(
-            claim.tags, _name_sets(claim.tags), dashes, styles, strict=True
-        ):
+        styles = (own, own) if len(cells) > 1 else (own, SECOND, THIRD)
+        for tag, images, dash, style in zip(tags, _name_sets(tags), dashes, styles, strict=False):
             seeds = [*_scale(one, tag, scale)]
             name = f"{claimed.names[one.found.cell]}, {images}" if len(cells) > 1 else images
             if seeds:
