@@ -361,6 +361,8 @@ class ClaimLook:
     """Seeds that it may take at most."""
     looks: tuple[int, ...] = ()
     """The planned numbers of seeds to look at; one if there is no more than one look."""
+    choosing: int = 0
+    """How many of the seeds chose values of an axis, and are not measured."""
 
     @property
     def is_early(self) -> bool:

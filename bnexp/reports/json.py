@@ -51,7 +51,7 @@ _KEYS: Mapping[type, str] = {
     ),
     ClaimSide: "cells mean values statuses axis_value axis_values",
     ClaimPart: ("choice treatment control mean ci_low ci_high p test n values probability_higher"),
-    ClaimLook: "seeds most looks",
+    ClaimLook: "seeds most looks choosing",
 }
 """The keys of each part in their order; most are named like the attribute that they show."""
 

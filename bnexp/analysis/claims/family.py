@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bnexp.analysis.claims.evidence import Evidence, correct
-from bnexp.analysis.claims.plans import ClaimPlan
+from bnexp.analysis.claims.plans import ClaimPlan, tuning_seeds
 from bnexp.analysis.claims.tests import count_seeds_needed
 from bnexp.analysis.results import Caveat, ClaimLook, ClaimPart, ClaimResult, ClaimVerdict
 from bnexp.analysis.stats.power import SIGNIFICANCE
@@ -173,6 +173,7 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
     claim, plan = attempt.claim, attempt.plan
     look = decision.look or attempt.looks[-1]
     is_exploratory = not attempt.is_planned
+    choosing = tuning_seeds(claim, plan) & plan.seeds_at(look.seeds)
     p_holm, p_equivalence = _name_ps(claim, decision.evidence)
     result = ClaimResult(
         claim=claim,
@@ -180,7 +181,7 @@ def _conclude(attempt: Attempt, decision: Decision, family: int) -> ClaimResult:
         verdict="exploratory" if is_exploratory else decision.verdict,
         standing="exploratory" if is_exploratory else "planned",
         would_be=decision.verdict if is_exploratory else None,
-        look=ClaimLook(look.seeds, len(plan.seeds), plan.looks),
+        look=ClaimLook(look.seeds, len(plan.seeds), plan.looks, len(choosing)),
         p_holm=p_holm,
         p_equivalence=p_equivalence,
         also_differ=attempt.also_differ,

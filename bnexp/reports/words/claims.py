@@ -135,7 +135,8 @@ def _seeds(result: ClaimResult) -> str:
     look = result.look
     if result.verdict == "inconclusive" and result.test is None:
         return NOTHING
-    return f"{look.seeds} of {look.most}" if len(look.looks) > 1 else f"{look.seeds}"
+    measured, most = (seeds - look.choosing for seeds in (look.seeds, look.most))
+    return f"{measured} of {most}" if len(look.looks) > 1 else f"{measured}"
 
 
 def _published(claim: ClaimConfig) -> str:

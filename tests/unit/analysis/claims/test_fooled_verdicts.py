@@ -390,6 +390,14 @@ def at_best_rate(state="finished", stuck=()):
     return compare_runs(records).claims[0]
 
 
+def test_seeds_that_chose_the_axis_value_are_not_counted_among_the_measured():
+    result = at_best_rate()
+
+    assert (result.look.seeds, result.look.choosing) == (8, 2)
+    assert {part.test.n for part in result.parts} == {6}
+    assert describe_claim(result).seeds == "6"
+
+
 def test_the_survivors_at_the_chosen_axis_value_are_no_evidence():
     assert at_best_rate().verdict == "supported"
     assert "3 of 12 runs diverged" in at_best_rate("diverged").obstacle.text
