@@ -1,0 +1,48 @@
+"""How the values of tuned keys were chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bnexp.runs.record import Scalar
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of values that tuning tried."""
+
+    values: Mapping[str, Scalar]
+    mean: float | None
+    """Of what was to be best, over the runs that finished; None without any."""
+    n: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried for a cell before its measured runs, and what was chosen."""
+
+    over: Mapping[str, tuple[Scalar, ...]]
+    by: str
+    seeds: tuple[int, ...]
+    arm: Mapping[str, Scalar]
+    """The keys and values of the cells that were tuned for all; empty if each cell was."""
+    chosen: Mapping[str, Scalar]
+    at_edge: tuple[str, ...]
+    """Keys whose chosen value is the smallest or largest of those tried."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def design(self) -> tuple[object, ...]:
+        """What two cells must share for their tuned keys to differ fairly."""
+        over = tuple((key, *values) for key, values in self.over.items())
+        return over, self.by, self.seeds, tuple(self.arm.items())
+
+
+@dataclass(frozen=True)
+class TunedCells:
+    """The cells that share one tuning, and what it found."""
+
+    cells: tuple[str, ...]
+    tuning: Tuning
