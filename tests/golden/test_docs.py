@@ -80,3 +80,19 @@ def test_each_measured_claim_of_the_studies_is_shown_with_its_figure():
             figure = f"studies/{path.stem}/claim_{place}.png"
             assert (ROOT / "docs" / figure).is_file()
             assert f"]({figure})\n" in text, figure
+
+
+def test_the_readme_says_of_the_studies_what_their_report_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    report = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    chapter = readme.partition("## What textbooks claim about batch norm\n")[2].partition("\n## ")[
+        0
+    ]
+
+    (counts,) = re.findall(r"45 claims: ([^.]*)\.", " ".join(chapter.split()))
+    assert f"**45 claims: {counts}.**" in report
+    rows = re.findall(r"^\| (?!claim|---).* \| (\w+) \| (.*) \|$", chapter, re.MULTILINE)
+    assert len(rows) == 6
+    for verdict, effect in rows:
+        written = effect.replace("−", "-")
+        assert f"| {verdict.capitalize()} | {written} |" in report, effect
