@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from bnexp.data import Dataset, LabelledImages
+from bnexp.data.shapes.config import ShapesConfig
 from bnexp.errors import DataError
 
 IMAGES = np.zeros((4, 6, 5, 3), dtype=np.uint8)
@@ -39,3 +41,10 @@ def test_a_class_without_test_images_is_named():
     assert Dataset("mine", train, test, ("a", "b")).find_warnings() == [
         "no test image is of the class b"
     ]
+
+
+@pytest.mark.parametrize("key", ["train_size", "test_size", "batch_size", "classes_per_batch"])
+def test_no_number_of_images_or_classes_is_zero(key):
+    assert getattr(ShapesConfig(**{key: 1}), key) == 1
+    with pytest.raises(ValidationError, match=f"{key}\n.*greater than or equal to 1"):
+        ShapesConfig(**{key: 0})

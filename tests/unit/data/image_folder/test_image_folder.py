@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from bnexp.data.array_cache import forget_loaded
 from bnexp.data.image_folder.config import ImageFolderConfig
+from bnexp.data.image_folder.layout import scan_image_folder
 from bnexp.errors import DataError
 
 
@@ -165,9 +167,29 @@ def test_the_usual_size_is_the_most_frequent_one_not_the_first(folder):
     assert "train/cat/0.png 10×10 pixels, not 8×6" in message
 
 
-def test_a_file_that_cannot_be_read_is_named(folder, monkeypatch):
-    from pathlib import Path
+def test_it_is_the_most_frequent_of_all_files_not_of_the_few_that_are_looked_at_first(folder):
+    for number in range(52):
+        save(folder / f"train/dog/{number}-more.png")
+    paths = scan_image_folder(folder).paths
+    for path in paths[::3]:
+        save(Path(path), size=(10, 10))
 
+    message = error_of(folder)
+    assert "20 of 60 files" in message
+    assert "10×10 pixels, not 8×6" in message
+
+
+def test_a_folder_without_any_image_is_told_apart_from_an_empty_one(folder):
+    paths = scan_image_folder(folder).paths
+    for path in paths:
+        Path(path).write_text("no image")
+
+    message = error_of(folder)
+    assert f"{len(paths)} of {len(paths)} files" in message
+    assert "is not a JPEG or PNG image" in message
+
+
+def test_a_file_that_cannot_be_read_is_named(folder, monkeypatch):
     opened = Path.open
 
     def refuse(path, *arguments, **options):

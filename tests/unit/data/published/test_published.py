@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import hashlib
 import pickle
+import re
 import struct
 import tarfile
 import threading
@@ -197,6 +198,17 @@ def test_a_folder_of_files_is_imported_whole_or_not_at_all(tmp_path, data_folder
     with pytest.raises(DataError, match=r"mnist also needs train-labels-idx1-ubyte.gz"):
         import_files(tmp_path / "got", sources, tmp_path / "other", ignore)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_file_with_a_published_name_but_another_content_is_compared_with_that_one(tmp_path):
+    sources = [Cifar10Config.source, Cifar100Config.source]
+    for source in sources:
+        path = tmp_path / source.files[0].filename
+        path.write_bytes(b"short")
+
+        reason = f"{path.name} is not {path.name}: it has 5 of {source.files[0].size:,} bytes"
+        with pytest.raises(DataError, match=re.escape(reason)):
+            import_files(path, sources, tmp_path / "data", ignore)
 
 
 def test_cifar100_has_its_fine_labels(tmp_path, data_folder, monkeypatch):
