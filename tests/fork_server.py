@@ -1,9 +1,9 @@
 """Runs `bnexp` commands in forks of a process that is ready for them; kills some.
 
-Importing PyTorch and drawing `shapes` take seconds and are done once; a fork is a real process
-that a real signal can end. Reads a JSON request per line and answers each with a line: `start`
-with the process's number, `wait` with its exit code, negative for a signal, and the seconds since
-it was last waited for or started.
+Importing PyTorch and matplotlib, and drawing `shapes`, take seconds and are done once; a fork is
+a real process that a real signal can end. Reads a JSON request per line and answers each with a
+line: `start` with the process's number, `wait` with its exit code, negative for a signal, and the
+seconds since it was last waited for or started.
 """
 
 import contextlib
@@ -13,34 +13,66 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import filelock  # noqa: F401
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg
+import matplotlib.figure  # noqa: F401
+import numpy.ma  # noqa: F401
 import PIL.Image
+import scipy.special  # noqa: F401
 import tensorboard.plugins.hparams.summary_v2
 import tensorboard.summary.writer.event_file_writer  # noqa: F401
+import torch
 from typer.main import get_command
 
+import bnexp.analysis.claims.assess
+import bnexp.api.report
 import bnexp.cli.show_run
+import bnexp.diagnostics.activation_statistics.probe
+import bnexp.diagnostics.gradient_norm.probe
+import bnexp.diagnostics.norm_statistics.probe
+import bnexp.diagnostics.update_ratio.probe
 import bnexp.launch.notices
 import bnexp.launch.stages.experiment
 import bnexp.launch.stages.sweep
 import bnexp.models.network
 import bnexp.norms.batch.layer
+import bnexp.reports.csv
+import bnexp.reports.figures.files
+import bnexp.reports.html.page
+import bnexp.reports.json
+import bnexp.reports.latex
+import bnexp.reports.tensorboard.report
+import bnexp.reports.terminal
 import bnexp.runs.inspection
 import bnexp.runs.removal
+import bnexp.studies.declaring
+import bnexp.studies.planning
+import bnexp.studies.report.drawing
+import bnexp.studies.report.json
+import bnexp.studies.report.page
+import bnexp.studies.report.tensorboard
+import bnexp.studies.report.terminal
+import bnexp.studies.training
 from bnexp.cli.app import build_app, main
+from bnexp.config.load import load_experiment
 from bnexp.data.shapes.config import ShapesConfig
-from bnexp.runs.environment import describe_own_code
+from bnexp.runs.environment import describe_environment
+from bnexp.training.machine.conditions import describe_conditions
 
 children = set()
 """Those that have not been waited for."""
 
 
 def prepare():
-    """Does once what each command would do again: imports, and drawing and hashing `shapes`."""
+    """Does once what each command would do again, down to drawing and hashing `shapes`."""
     dict(get_command(build_app()).commands)
     PIL.Image.preinit()
-    describe_own_code()
+    describe_environment()
+    describe_conditions(torch.device("cpu"), "")
+    load_experiment(Path(__file__).parents[1] / "configs/quickstart.yaml")
     shapes = ShapesConfig().load(lambda _: None)
     assert shapes.fingerprint
     shapes.find_warnings()
