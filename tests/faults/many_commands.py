@@ -10,7 +10,7 @@ HANG_SECONDS = 120
 
 HEAD = "name: trial\ndata: {name: cifar10}\nmodel: {name: cnn, layers: [{conv: 8}]}\n"
 RUNNER = """
-import contextlib, io, json, sys, time, traceback
+import contextlib, io, json, os, sys, time, traceback
 from pathlib import Path
 from bnexp.cli.app import main
 
@@ -21,7 +21,8 @@ def peak_megabytes():
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
 
 results = []
-for arguments in json.load(sys.stdin):
+for folder, arguments in json.load(sys.stdin):
+    os.chdir(folder)
     said, printed = io.StringIO(), io.StringIO()
     sys.argv = ["bnexp", *arguments]
     began = time.process_time()
@@ -37,7 +38,7 @@ for arguments in json.load(sys.stdin):
     results.append([[code, said.getvalue(), printed.getvalue()], seconds])
 print(json.dumps([results, peak_megabytes(), "torch" in sys.modules]))
 """
-"""Runs one command after the other in a process of its own, through the command's own `main`."""
+"""Runs commands, each in its folder, in a process of its own, through the command's own `main`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ class Corpus:
 
 def run_all(commands, cwd):
     """Returns (exit code, stderr, stdout) of each command."""
-    return [tuple(end) for end, _ in _run(commands, cwd)[0]]
+    return run_in_folders([(cwd, words) for words in commands])
+
+
+def run_in_folders(commands):
+    """Returns (exit code, stderr, stdout) of each command, which comes with its folder."""
+    return [tuple(end) for end, _ in _run(commands)[0]]
 
 
 def train_all(texts, tmp_path_factory):
@@ -68,19 +74,19 @@ def train_all(texts, tmp_path_factory):
         (folder / files[key]).write_bytes(content)
     before = sorted(folder.rglob("*"))
     # The first command imports what all need, which is not the configs' time.
-    commands = [["train", file] for file in ("no-such.yaml", *files.values())]
-    (_, *results), megabytes = _run(commands, folder)
+    commands = [(folder, ["train", file]) for file in ("no-such.yaml", *files.values())]
+    (_, *results), megabytes = _run(commands)
     assert sorted(folder.rglob("*")) == before, "something was written"
     ends = {key: tuple(end) for key, (end, _) in zip(files, results, strict=True)}
     seconds = {key: seconds for key, (_, seconds) in zip(files, results, strict=True)}
     return Corpus(files, ends, seconds, megabytes)
 
 
-def _run(commands, cwd):
+def _run(commands):
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
-        cwd=cwd,
-        input=json.dumps(commands),
+        cwd=commands[0][0],
+        input=json.dumps([(str(folder), words) for folder, words in commands]),
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,

@@ -1,10 +1,11 @@
 """Row 12 of the fault matrix: names that are no plain folder's, and run folders that are links."""
 
+import itertools
 import json
 import re
 
 import pytest
-from many_commands import HEAD, run_all, train_all
+from many_commands import HEAD, run_all, run_in_folders, train_all
 
 from bnexp.config.load import load_experiment
 
@@ -95,30 +96,47 @@ def test_row_12_values_become_folder_names_that_stay_in_their_folder(tmp_path):
 LEVELS = ["runs/trial", "runs/trial/base", "runs/trial/base/seed=0"]
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_row_12_a_run_folder_that_is_a_link_is_neither_trained_into_nor_removed(level, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    run = tmp_path / "runs/trial/base/seed=0"
+def link_away(folder, level):
+    """Moves a level of a run's path away, and puts a link into its place; returns where it is."""
+    elsewhere = folder / "elsewhere"
+    run = folder / "runs/trial/base/seed=0"
     run.mkdir(parents=True)
     (run / "status.json").write_text(json.dumps({"state": "interrupted"}))
-    (tmp_path / level).rename(elsewhere)
-    (tmp_path / level).symlink_to(elsewhere, target_is_directory=True)
-    (tmp_path / "c.yaml").write_text(HEAD + "optim: {name: sgd}\n")
-    before = sorted(elsewhere.rglob("*"))
+    (folder / level).rename(elsewhere)
+    (folder / level).symlink_to(elsewhere, target_is_directory=True)
+    (folder / "c.yaml").write_text(HEAD + "optim: {name: sgd}\n")
+    return elsewhere
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory):
+    """For each level, a folder in which it is a link, what that held, and what was said there."""
+    folders = {level: tmp_path_factory.mktemp("linked") for level in LEVELS}
+    before = {
+        level: sorted(link_away(folder, level).rglob("*")) for level, folder in folders.items()
+    }
     commands = [
         ["train", "c.yaml"],
         ["train", "c.yaml", "--force"],
         *(["rm", "--yes", level] for level in LEVELS),
         ["rm", "--yes", "trial"],
     ]
+    ends = iter(run_in_folders([*itertools.product(folders.values(), commands)]))
+    return {
+        level: (folder, before[level], [next(ends) for _ in commands])
+        for level, folder in folders.items()
+    }
 
-    results = run_all(commands, tmp_path)
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_row_12_a_run_folder_that_is_a_link_is_neither_trained_into_nor_removed(level, linked):
+    folder, before, results = linked[level]
 
     for code, said, printed in results:
         assert (code, printed) == (2, "")
         assert said.startswith(f"error: {level} is ")
-    assert sorted(elsewhere.rglob("*")) == before
-    assert (tmp_path / level).is_symlink()
+    assert sorted((folder / "elsewhere").rglob("*")) == before
+    assert (folder / level).is_symlink()
 
 
 def test_row_12_no_folder_but_one_of_runs_is_removed(tmp_path):
