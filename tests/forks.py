@@ -90,10 +90,10 @@ class Forks:
         fork.wait(kill_after)
         return fork
 
-    def complete(self, *words, cwd, **environment):
+    def complete(self, *words, cwd, before="", **environment):
         """Runs a command to its end, and returns what `subprocess.run` would."""
         printed = Path(self._folder.name) / f"{self._number}-stdout.txt"
-        fork = self.start(*words, cwd=cwd, printed=printed, **environment)
+        fork = self.start(*words, cwd=cwd, before=before, printed=printed, **environment)
         fork.wait(seconds=300)
         return subprocess.CompletedProcess(words, fork.code, printed.read_text(), fork.said)
 
