@@ -11,7 +11,8 @@ import pytest
 from one_process import run_in_one_process
 
 ROOT = Path(__file__).parents[2]
-TINY = ["-s", "data.train_size=100", "-s", "train.epochs=1", "-s", "sweep.seeds=1"]
+SETTINGS = ("data.train_size=100", "data.test_size=100", "train.epochs=1", "sweep.seeds=1")
+TINY = [word for setting in SETTINGS for word in ("-s", setting)]
 
 
 @pytest.fixture(scope="module")
