@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from bnexp.runs import CheckpointError
+from bnexp.wording import count
 
 ScoreTotals = tuple[float, float, NonNegativeInt]
 """Sum of losses, number of hits, and how many images they are of."""
@@ -77,7 +78,7 @@ class Progress(BaseModel):
         if self.step != counted or self.step_in_epoch > steps_per_epoch:
             return (
                 f"step {self.step} is not step {self.step_in_epoch} of {steps_per_epoch} "
-                f"after {self.epoch} epochs"
+                f"after {count(self.epoch, 'epoch')}"
             )
         if self.step > epochs * steps_per_epoch:
             return f"step {self.step} is beyond the run's end"
@@ -86,7 +87,7 @@ class Progress(BaseModel):
         if any(step > self.step for step in self.evaluated_steps):
             return f"an evaluation is beyond step {self.step}"
         if any(len(values) != self.epoch for values in self.history.values()):
-            return f"the history does not cover {self.epoch} epochs"
+            return f"the history does not cover {count(self.epoch, 'epoch')}"
         return None
 
     def end_window(self, totals: ScoreTotals, seconds: float) -> None:

@@ -75,6 +75,13 @@ def test_the_output_layer_alone_keeps_its_own_standard_deviation(scheme):
     assert torch.equal(scaled.linear.weight, 2 * model.linear.weight)
 
 
+def test_a_layer_with_one_output_has_the_scheme_too():
+    model = initialized(CnnConfig(layers=(ConvLayer(conv=1), ConvLayer(conv=8))), HeConfig())
+
+    first = model.layers[0].conv.weight
+    assert torch.equal(first, draw((1, 3, 3, 3), 3, "layers.0.conv.weight") * math.sqrt(2 / 27))
+
+
 def test_hidden_linear_layers_take_the_scheme():
     model = initialized(MlpConfig(hidden=(300, 300)), HeConfig())
 

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from bnexp.training.saving.progress import CheckpointMetadata, Progress
 
 
@@ -14,3 +16,27 @@ def test_the_progress_of_a_run_that_diverged_reads_back():
     assert math.isnan(read.epoch_totals[0])
     assert read.epoch_totals[1:] == (95.0, 1000)
     assert read.bad_loss == math.inf
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"step": 9, "epoch": 1, "step_in_epoch": 3}, None),
+        ({"step": 12, "epoch": 1, "step_in_epoch": 6}, None),
+        (
+            {"step": 8, "epoch": 1, "step_in_epoch": 3},
+            "step 8 is not step 3 of 6 after 1 epoch",
+        ),
+        (
+            {"step": 13, "epoch": 1, "step_in_epoch": 7},
+            "step 13 is not step 7 of 6 after 1 epoch",
+        ),
+        ({"step": 13, "epoch": 2, "step_in_epoch": 1}, "step 13 is beyond the run's end"),
+        (
+            {"step": 9, "epoch": 1, "step_in_epoch": 3, "history": {"test/loss": [1.0, 0.9]}},
+            "the history does not cover 1 epoch",
+        ),
+    ],
+)
+def test_a_position_that_no_run_of_two_epochs_of_six_steps_has_is_found(fields, problem):
+    assert Progress(**fields).find_problem(2, 6) == problem
