@@ -141,7 +141,8 @@ def choose_precisions(asked: str | None) -> tuple[Sequence[str], list[str]]:
     slowdown = measure_bf16_slowdown() if asked is None else 0.0
     if asked == "fp32" or slowdown > SLOW_BF16:
         reason = f"a convolution takes {slowdown:.2g} times as long as in fp32"
-        why = f"Without bf16: this processor has no instructions for it ({reason}); "
+        why = "Without bf16, for which this processor has no instructions or PyTorch uses none "
+        why += f"({reason}); "
         return ("fp32",), [f"{why}`--precision bf16` measures it all the same."] * (not asked)
     return ("fp32", "bf16"), []
 

@@ -8,6 +8,7 @@ from math import exp, floor, isclose, log10
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
+from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.formatting import (
     NOTHING,
@@ -101,14 +102,19 @@ def _heading(result: ClaimResult) -> str:
 
 
 def _effect(result: ClaimResult) -> str:
-    """Returns `+15.4 points [13.7, 17.1]`; of several cases, in how many there is a figure."""
+    """Returns `+15.4 points [13.7, 17.1]`; of several cases, the least and the greatest."""
     tests = [part.test for part in result.parts if part.test]
     if not tests:
         return NOTHING
     if len(result.parts) > 1:
-        shown = [_write_effect(result.claim, test) for test in tests]
-        return f"{shown[0]} to {shown[-1]}" if len(shown) > 1 else shown[0]
+        ends = (min(tests, key=_size), max(tests, key=_size))
+        shown = dict.fromkeys(_write_effect(result.claim, test) for test in ends)
+        return " to ".join(shown)
     return write_effect(result.claim, tests[0])
+
+
+def _size(test: ClaimTest) -> float:
+    return test.mean
 
 
 def write_effect(claim: ClaimConfig, test: ClaimTest) -> str:
@@ -261,8 +267,10 @@ def _evidence(result: ClaimResult, part: ClaimPart) -> str:
         facts.append(f"treatment higher in {share * pairs:g} of {pairs} pairs of runs")
     if test.name == "exact comparison":
         facts.append(count(test.n, "seed"))
+    elif test.is_paired:
+        facts.append(count(test.n, "paired seed" if part.control.cells else "seed"))
     else:
-        facts.append(count(test.n, "paired seed") if test.is_paired else f"{test.n} runs, unpaired")
+        facts.append(f"{test.n} runs, unpaired")
     if test.overlapping:
         seeds = count(test.overlapping, "seed")
         facts.append(f"{seeds} arrive between the same evaluations, which counts as no difference")
@@ -362,7 +370,7 @@ def _limits(result: ClaimResult) -> Iterator[str]:
             if result.seeds_needed is not None
             else ""
         )
-        yield f"Still open because {result.obstacle.text}.{needed}"
+        yield f"Still open because {result.obstacle.text}{_write_correction(result)}.{needed}"
     if result.also_differ:
         keys = ", ".join(result.also_differ)
         yield f"The two sides also differ in {keys}, as the claim allows."
@@ -372,6 +380,15 @@ def _limits(result: ClaimResult) -> Iterator[str]:
         train, test = result.images
         pictures = f"{train:,} to train on and {test:,} to test on"
         yield f"Covers other seeds, not other pictures: {pictures}."
+
+
+def _write_correction(result: ClaimResult) -> str:
+    """Returns what keeps a claim open whose difference is apart from 0 by its own p."""
+    if result.obstacle is None or result.obstacle.kind != "undecided" or len(result.parts) > 1:
+        return ""
+    test, is_directed = result.test, result.claim.direction in ("higher", "lower")
+    is_apart = test is not None and test.p is not None and test.p <= SIGNIFICANCE
+    return ", once corrected for looks and claims" if is_directed and is_apart else ""
 
 
 def _describe_prediction(claim: ClaimConfig) -> str:
