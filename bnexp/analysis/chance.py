@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from bnexp.analysis.metrics import count_train_images, final_value
+from bnexp.analysis.metrics import count_images, final_value
 from bnexp.runs.record import RunRecord
 
 _ERRORS = 3.0
@@ -17,7 +17,7 @@ def is_at_chance(run: RunRecord, images: str = "test") -> bool:
     That is at most chance (one in so many classes) plus three standard errors of the accuracy
     of a guess. False if the number of classes or of images is not recorded.
     """
-    classes, number = run.environment.get("dataset.classes"), _count_images(run, images)
+    classes, number = run.environment.get("dataset.classes"), count_images(run, images)
     accuracy = final_value(run, f"{images}/accuracy")
     if accuracy is None or number is None or not isinstance(classes, int) or classes < 2:
         return False
@@ -28,14 +28,3 @@ def is_at_chance(run: RunRecord, images: str = "test") -> bool:
 def has_failed(run: RunRecord, images: str = "test") -> bool:
     """Whether a run diverged, or ended no better than chance."""
     return run.state == "diverged" or is_at_chance(run, images)
-
-
-def _count_images(run: RunRecord, images: str) -> int | None:
-    """Returns the size of the set that a tag such as `test_precise` is about."""
-    if images.startswith("test"):
-        number = run.environment.get("dataset.test_images")
-    elif images.startswith("val"):
-        number = run.config.get("data.val_size")
-    else:
-        number = count_train_images(run)
-    return number if isinstance(number, int) and number > 0 else None

@@ -179,6 +179,18 @@ def count_train_images(run: RunRecord) -> int | None:
     return number if isinstance(number, int) else None
 
 
+def count_images(run: RunRecord, images: str) -> int | None:
+    """Returns the size of the set that a tag such as `test_precise` is about; None if unknown."""
+    if images.startswith("test"):
+        number = run.environment.get("dataset.test_images")
+    elif images.startswith("val"):
+        # Pictures of a validation folder are no part of the config, and older runs don't say.
+        number = run.environment.get("dataset.val_images") or run.config.get("data.val_size")
+    else:
+        number = count_train_images(run)
+    return number if isinstance(number, int) and number > 0 else None
+
+
 def has_epochs(runs: Iterable[RunRecord], metric: str) -> bool:
     """Returns whether the metric is one that is measured after each epoch.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.claims.assess import find_attempts, find_unreadable_claims
 from bnexp.analysis.claims.family import Attempt
-from bnexp.analysis.metrics import count_train_images
+from bnexp.analysis.metrics import count_images
 from bnexp.analysis.results import Caveat
 from bnexp.config.claim.config import ClaimConfig
 from bnexp.runs.claim_record import claim_digest
@@ -239,13 +239,15 @@ def _measure_wall_time(runs: Iterable[RunRecord]) -> float:
 def _describe_pictures(runs: Sequence[RunRecord]) -> Pictures:
     environments = [run.environment for run in runs]
     fingerprints = _texts(environments, "dataset.fingerprint")
-    trained = tuple(dict.fromkeys(map(count_train_images, runs)))
+    train, val, test = (
+        _only({count_images(run, images) for run in runs}) for images in ("train", "val", "test")
+    )
     return Pictures(
         name=" and ".join(_texts(environments, "dataset.name")),
         fingerprint=fingerprints[0] if len(fingerprints) == 1 else None,
-        train=trained[0] if len(trained) == 1 else None,
-        val=_only(_numbers([run.config for run in runs], "data.val_size")),
-        test=_only(_numbers(environments, "dataset.test_images")),
+        train=train,
+        val=val,
+        test=test,
     )
 
 
@@ -267,5 +269,5 @@ def _numbers(mappings: Iterable[Mapping[str, Scalar]], key: str) -> tuple[int, .
     return tuple(dict.fromkeys(value for value in found if type(value) is int))
 
 
-def _only(values: tuple[int, ...]) -> int | None:
-    return values[0] if len(values) == 1 else None
+def _only(values: Set[int | None]) -> int | None:
+    return next(iter(values)) if len(values) == 1 else None

@@ -9,6 +9,7 @@ import pytest
 import torch
 from image_folders import save
 
+from bnexp.analysis.metrics import count_images
 from bnexp.runs import RunDir, read_run
 
 RUN_FILES = {
@@ -365,12 +366,30 @@ def test_a_runs_folder_that_cannot_be_written_is_named(bnexp, tmp_path):
     assert "--runs-dir runs is a file; name a folder" in done.stderr
 
 
-def draw_small_pictures(root):
-    """Draws six training and two test pictures of two classes, 6×6 pixels."""
-    for part, count in (("train", 6), ("test", 2)):
+def draw_small_pictures(root, **more):
+    """Draws six training and two test pictures of two classes, 6×6 pixels, and more if asked."""
+    for part, count in {"train": 6, "test": 2, **more}.items():
         for name in ("cat", "dog"):
             for index in range(count):
                 save(root / part / name / f"{index}.png", (40 * index, 0, 0), (6, 6))
+
+
+@pytest.mark.parametrize(("more", "val_size", "val_images"), [({"val": 3}, 0, 6), ({}, 4, 4)])
+def test_a_run_records_how_many_pictures_validated_it(more, val_size, val_images, bnexp, tmp_path):
+    draw_small_pictures(tmp_path / "images", **more)
+    (tmp_path / "c.yaml").write_text(
+        f"name: small\ndata: {{name: image_folder, root: images, val_size: {val_size}}}\n"
+        "model: {name: mlp}\noptim: {name: sgd, schedule: {name: constant}}\n"
+        "train: {epochs: 1}\n"
+    )
+    done = bnexp("train", "c.yaml", cwd=tmp_path, BNEXP_DATA=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+
+    run = read_run(tmp_path / "runs/small/base/seed=0")
+    assert run.environment["dataset.val_images"] == val_images
+    assert count_images(run, "val") == val_images
+    accuracy = run.summary.final["val/accuracy"] * val_images
+    assert accuracy == pytest.approx(round(accuracy))
 
 
 def test_every_cell_is_checked_against_its_pictures_before_any_run(bnexp, tmp_path):

@@ -22,7 +22,7 @@ from bnexp.analysis.claims.sides import Sides, find_sides, find_used, measure_si
 from bnexp.analysis.claims.tests import Looks, compare_sides
 from bnexp.analysis.claims.tuned import find_tuned
 from bnexp.analysis.diagnostics import find_layer_caveats
-from bnexp.analysis.metrics import count_train_images
+from bnexp.analysis.metrics import count_images
 from bnexp.analysis.results import Caveat, ClaimPart, ClaimResult, ClaimSide
 from bnexp.config.claim.cells import Case, find_cases
 from bnexp.config.claim.config import ClaimConfig, read_claim
@@ -185,7 +185,7 @@ def _look(
 def _count_images(every: Sequence[Sides]) -> tuple[int, int] | None:
     """Returns how many pictures the runs were trained and tested on, if that is one number each."""
     found = {
-        (count_train_images(run), run.environment.get("dataset.test_images"))
+        (count_images(run, "train"), count_images(run, "test"))
         for sides in every
         for run in runs_of(sides)
     }

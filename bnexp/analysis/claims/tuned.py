@@ -8,6 +8,7 @@ from math import sqrt
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.claims.sides import Sides
 from bnexp.analysis.differences.tuning import read_tuning
+from bnexp.analysis.metrics import count_images
 from bnexp.analysis.results import Caveat, Trial, Tuning
 from bnexp.wording import count, write_value
 
@@ -51,11 +52,11 @@ def _find_close_calls(sides: Sides) -> Iterator[str]:
 
 
 def _compare_trials(cell: Cell, tuning: Tuning, opposite: Tuning) -> Iterator[str]:
-    images = cell.runs[0].config.get("data.val_size")
+    images = count_images(cell.runs[0], "val")
     trials = [one for one in tuning.trials if one.mean is not None and not one.diverged]
     own = next((one for one in trials if one.values == tuning.chosen), None)
     rival = next((one for one in trials if one.values == opposite.chosen), None)
-    if tuning.by != "val/accuracy" or not isinstance(images, int) or not own or not rival:
+    if tuning.by != "val/accuracy" or images is None or own is None or rival is None:
         return
     if _is_close(own, rival, images):
         there, here = (_write_values(one) for one in (rival, own))

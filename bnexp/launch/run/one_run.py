@@ -286,6 +286,9 @@ class _Attempt:
                 "root": data.root and str(Path(data.root).expanduser().absolute()),
                 "signature": data.signature(),
                 "train_images": len(self.dataset.train),
+                "val_images": (
+                    data.val_size if self.dataset.val is None else len(self.dataset.val)
+                ),
                 "test_images": data.count_test_images(find_facts(self.dataset)),
                 "classes": len(self.dataset.class_names),
             },

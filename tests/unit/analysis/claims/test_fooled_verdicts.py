@@ -342,11 +342,14 @@ def test_a_side_of_which_some_runs_are_stuck_at_chance_is_a_mixture(stuck):
     assert f"{stuck} of 5 runs of the control diverged or ended at chance" in result.obstacle.text
 
 
-@pytest.mark.parametrize("metric", ["train/accuracy", "train_eval/loss", "val/accuracy"])
-def test_so_it_is_on_other_images_than_the_tests(metric):
+@pytest.mark.parametrize(
+    ("metric", "in_a_folder"),
+    [("train/accuracy", 0), ("train_eval/loss", 0), ("val/accuracy", 0), ("val/accuracy", 1000)],
+)
+def test_so_it_is_on_other_images_than_the_tests(metric, in_a_folder):
     images = metric.partition("/")[0]
-    environment = {**IMAGES, "dataset.train_images": 6000}
-    config = {"data.val_size": 1000, "model.norm.name": "none"}
+    environment = {**IMAGES, "dataset.train_images": 6000, "dataset.val_images": in_a_folder}
+    config = {"data.val_size": 0 if in_a_folder else 1000, "model.norm.name": "none"}
 
     def found(stuck):
         claims = (claim(metric=metric, margin=0.001, direction="higher"),)
@@ -573,7 +576,7 @@ def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind)
         assert "optim.learning_rate" in result.obstacle.text
 
 
-def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000):
+def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000, in_a_folder=None):
     """Returns what is said of tuning that gave no norm and batch norm these rates.
 
     `scores` are validation accuracies of the first side with the first and with the second rate.
@@ -593,7 +596,12 @@ def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000
         for seed in range(8)
     ]  # fmt: skip
     records = [
-        replace(record, config={**record.config, "data.val_size": val_size}) for record in records
+        replace(
+            record,
+            config={**record.config, "data.val_size": val_size},
+            environment={**record.environment, "dataset.val_images": in_a_folder},
+        )
+        for record in records
     ]
     (result,) = compare_runs(records).claims
     assert result.verdict == "supported"
@@ -617,11 +625,26 @@ def test_a_value_that_was_as_good_as_the_chosen_one_is_named_if_the_other_side_h
         ([0.455, 0.447], {"diverged": 1}),
         ([0.455, 0.447], {"val_size": 100_000}),
         ([0.455, None], {}),
+        ([0.455, 0.447], {"val_size": 0}),
     ],
-    ids=["clear", "clear by runs", "one value", "diverged", "clear by images", "not measured"],
+    ids=[
+        "clear",
+        "clear by runs",
+        "one value",
+        "diverged",
+        "clear by images",
+        "not measured",
+        "of unknown images",
+    ],
 )
 def test_one_that_was_clearly_worse_or_is_on_no_side_is_not_named(scores, others):
     assert find_close_calls(scores, **others) == []
+
+
+def test_the_images_may_be_those_of_a_validation_folder():
+    (text,) = find_close_calls([0.455, 0.447], val_size=0, in_a_folder=1000)
+    assert "of 1,000 validation images" in text
+    assert find_close_calls([0.455, 0.447], val_size=0, in_a_folder=100_000) == []
 
 
 @pytest.mark.parametrize(("scores", "n"), [([0.455, 0.415], 1), ([0.455, 0.435], 4)])
