@@ -9,6 +9,7 @@ from bnexp.errors import UsageError
 from bnexp.launch import prepare as preparing
 from bnexp.launch.plan import plan_tuning
 from bnexp.launch.prepare import prepare
+from bnexp.training.machine import precision as machine_precision
 from bnexp.training.machine.precision import measure_bf16_slowdown
 
 
@@ -35,6 +36,20 @@ def test_bf16_that_is_slow_on_this_processor_is_said_before_training(
 
 def test_the_slowdown_of_bf16_is_measured():
     assert 0.01 < measure_bf16_slowdown() < 1000
+
+
+def test_what_else_the_machine_does_for_a_moment_does_not_count(monkeypatch):
+    busy = {"bf16": (0, 1, 2, 3), "fp32": (3, 4, 5)}
+    asked = {"bf16": 0, "fp32": 0}
+
+    def time_convolution(precision):
+        number = asked[precision]
+        asked[precision] += 1
+        return (0.003 if precision == "bf16" else 0.002) * (50 if number in busy[precision] else 1)
+
+    monkeypatch.setattr(machine_precision, "_time_convolution", time_convolution)
+    assert measure_bf16_slowdown.__wrapped__() == pytest.approx(1.5)
+    assert asked["bf16"] == asked["fp32"]
 
 
 def test_tuning_without_validation_images_is_refused_before_its_runs(tmp_path):
