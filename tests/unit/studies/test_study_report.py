@@ -1,6 +1,7 @@
 """A report says of every declared claim what was found, over the whole family, in each format."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_page_shows_the_same_and_no_markup_of_others(folder, report):
     assert page.count('<article class="claim ') == 2
     assert "1,<wbr>000" not in page
     assert page == render_studies_html(build_report(folder), folder)
+
+
+def test_no_line_of_the_page_ends_between_a_figure_and_its_unit(folder, report):
+    page = render_studies_html(report, folder)
+
+    cells = re.findall(r'data-label="measured"><div>(.*?)</div>', page)
+    assert any("%" in cell for cell in cells)
+    assert not any(re.search(r"\d %", cell) for cell in cells)
 
 
 def test_a_result_of_claims_that_were_declared_otherwise_since_counts_as_not_run(folder, report):
