@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import exp, floor, isclose, log10
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimResult, ClaimSide, ClaimTest, ClaimVerdict
@@ -107,14 +108,10 @@ def _effect(result: ClaimResult) -> str:
     if not tests:
         return NOTHING
     if len(result.parts) > 1:
-        ends = (min(tests, key=_size), max(tests, key=_size))
+        ends = (choose(tests, key=attrgetter("mean")) for choose in (min, max))
         shown = dict.fromkeys(_write_effect(result.claim, test) for test in ends)
         return " to ".join(shown)
     return write_effect(result.claim, tests[0])
-
-
-def _size(test: ClaimTest) -> float:
-    return test.mean
 
 
 def write_effect(claim: ClaimConfig, test: ClaimTest) -> str:
@@ -352,6 +349,8 @@ def _notes(result: ClaimResult) -> Iterator[str]:
         is_exact = all(part.test and part.test.name == "exact comparison" for part in result.parts)
         high = "" if is_exact else " Stopping early tends to overstate effects."
         look = f"the look at {count(result.look.seeds, 'seed')}"
+        if result.look.choosing:
+            look += f" ({result.look.choosing} of which chose axis values)"
         yield f"Decided at {look}, of {result.look.most} at most.{high}"
     yield from _limits(result)
     if claim.published is not None:

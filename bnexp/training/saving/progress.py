@@ -95,8 +95,8 @@ class Progress(BaseModel):
         self.train_seconds += seconds
         self.epoch_seconds += seconds
         self.images_seen += totals[2]
-        loss, hits, count = self.epoch_totals
-        self.epoch_totals = (loss + totals[0], hits + totals[1], count + totals[2])
+        loss, hits, images = self.epoch_totals
+        self.epoch_totals = (loss + totals[0], hits + totals[1], images + totals[2])
         self.epoch_clipped += self.window_clipped
         self.window_totals, self.window_seconds = (0.0, 0.0, 0), 0.0
         self.window_clipped = 0.0
