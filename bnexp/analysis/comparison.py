@@ -44,7 +44,7 @@ from bnexp.analysis.targets import epochs_to_target
 from bnexp.analysis.where import split_runs
 from bnexp.errors import UsageError, did_you_mean
 from bnexp.runs.measured.diagnostic_tags import is_diagnostic
-from bnexp.runs.record import STATES, RunRecord, Summary
+from bnexp.runs.record import EVALUATED, STATES, RunRecord, Summary
 
 _DEFAULT = Question()
 
@@ -184,7 +184,7 @@ def _check_metric(cells: Sequence[Cell], metric: str) -> None:
         known = tuple(
             sorted({*SUMMARY_METRICS, *(tag for one in summaries for tag in one.history)})
         )
-        is_evaluated = len(known) > len(SUMMARY_METRICS)
+        is_evaluated = any(tag.startswith(EVALUATED) for tag in known)
         if not summaries or (not is_evaluated and better_direction(metric)):
             return
     if metric not in known:

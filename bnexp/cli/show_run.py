@@ -51,6 +51,7 @@ EXTRAS: Mapping[str, Scalar] = {
     "model.repeat": 1,
     "train.trainable": "all",
     "train.train_output_layer": False,
+    "evaluate.after": "each_epoch",
     "evaluate.every_steps": None,
     "optim.clip_norm": None,
     "optim.adaptive_clip": None,

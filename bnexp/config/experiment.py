@@ -96,4 +96,6 @@ class ExperimentConfig(Part):
         whole: dict[str, Any] = dict.fromkeys(("name", "sweep", "claim"), True)
         left_out = {**whole, **NOT_FINGERPRINTED, "model": set(self.model.not_fingerprinted)}
         content = self.model_dump(mode="json", exclude=left_out)
+        if self.evaluate.after == "each_epoch":  # as all runs were before there was a choice
+            del content["evaluate"]["after"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -307,8 +307,8 @@ def _build_tuning(
 
 
 def _as_tuning_run(run: RunSpec, cell: str) -> RunSpec:
-    """Returns the run without what changes none of its figures after an epoch, and takes time."""
-    own = {"every_steps": None, "population_statistics": ("ema",)}
+    """Returns the run without what changes none of its final figures, and takes time."""
+    own = {"after": "last_epoch", "every_steps": None, "population_statistics": ("ema",)}
     evaluate = run.config.evaluate.model_copy(update=own)
     config = run.config.model_copy(update={"evaluate": evaluate, "diagnostics": ()})
     return replace(run, config=config, tunes=cell)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bnexp.foreign_text import shorten
 from bnexp.parts import Part
@@ -143,6 +143,10 @@ class EvaluateConfig(Part):
     population_statistics: tuple[PopulationStatistics, ...] = ("ema",)
     """`ema`: the running statistics; beside it `precise` (recomputed over training images) and
     `batch` (each batch its own). They add the tags `test_precise/…` and `test_batch/…`."""
+    after: Literal["each_epoch", "last_epoch"] = "each_epoch"
+    """When the network is evaluated on validation and test images. `last_epoch` leaves out all
+    evaluations before the last: no curves, no best epoch and no time to a target, but the same
+    final figures for less time."""
     every_steps: int | None = Field(default=None, ge=1)
     """Steps from one evaluation to the next, counted from the start of the training, besides the
     evaluation after each epoch: for curves, and for the time to a target. Final and best figures
@@ -162,3 +166,9 @@ class EvaluateConfig(Part):
         if len(set(kinds)) < len(kinds):
             raise ValueError("the same statistics are listed twice")
         return kinds
+
+    @model_validator(mode="after")
+    def _check_together(self) -> EvaluateConfig:
+        if self.every_steps is not None and self.after == "last_epoch":
+            raise ValueError("after: last_epoch leaves no evaluations for every_steps")
+        return self

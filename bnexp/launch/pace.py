@@ -54,8 +54,9 @@ class Pace:
     def estimate_seconds(self, run: PlannedRun) -> float:
         """Returns about how long the steps and evaluations of a run with this pace take."""
         steps, epochs = self.steps_per_epoch, run.epochs_left
-        every = run.spec.config.evaluate.every_steps
-        images = len(list_evaluated_steps(every, steps, epochs)) * self.evaluated_images
+        evaluate = run.spec.config.evaluate
+        times = len(list_evaluated_steps(evaluate.every_steps, steps, epochs))
+        images = (1 if evaluate.after == "last_epoch" else times) * self.evaluated_images
         return epochs * steps * self.step_seconds + images * self.image_seconds
 
 

@@ -78,9 +78,15 @@ def _find_disagreement(record: RunRecord) -> Iterator[str]:
         progress = content["progress"]
         steps, history = progress["step"], _take_values(progress["history"])
         evaluations = _take_values(progress.get("evaluations", {}))
+        final = {tag: (value,) for tag, value in progress.get("final", {}).items()}
+        written_final = {tag: (value,) for tag, value in summary.final.items()}
     except (CheckpointError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return  # one that is damaged, or from elsewhere, has been named
-    pairs = ((history, summary.history), (evaluations, summary.evaluations or {}))
+    pairs = (
+        (history, summary.history),
+        (evaluations, summary.evaluations or {}),
+        (final if record.state == "finished" else {}, written_final),
+    )
     tags = [
         tag
         for saved, written in pairs

@@ -17,6 +17,9 @@ STATES: tuple[State, ...] = get_args(State)
 Scalar = str | int | float | bool | None
 """A value that a config key can have once the config is flattened."""
 
+EVALUATED = ("val", "test")
+"""What the tags of the images begin with on which a network is evaluated as it trains."""
+
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Figure = Annotated[float, Field(ge=-1e39, le=1e39)]
 """Beyond what a float32 holds; the square of a larger one would be beyond a float64, too."""
@@ -29,8 +32,8 @@ class Summary:
     """The content of `summary.json`: what a finished or diverged run measured.
 
     Accuracies are in [0, 1], losses in nats per image. `history` holds one value per
-    epoch for each tag, `final` the last of them, `best` those of the epoch with the
-    highest validation accuracy (empty if there is no validation set).
+    epoch for each tag, `final` the last of them and what is measured once, after the last epoch,
+    `best` those of the epoch with the highest validation accuracy (empty if there is none).
     """
 
     __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # for what is read back

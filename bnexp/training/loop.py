@@ -131,7 +131,7 @@ class Training:
             while self.progress.epoch < self.config.train.epochs:
                 yield from self._run_epoch()
             if not self.progress.final:
-                self._evaluate_on_training_images()
+                self._evaluate_at_end()
             if self.answers is None:  # it was cut off after its last evaluation
                 self._score("test", self.parts.evaluation_sets["test"], "ema")
         except DivergedError as error:
@@ -144,9 +144,7 @@ class Training:
         yield from self._train_epoch()
         self._at_step_boundary()
         self._check_buffers()
-        evaluated = self._evaluate_all()
-        if self._evaluate_every is not None:
-            progress.note_evaluation(evaluated)
+        evaluated = self._evaluate_after_epoch()
         totals = progress.epoch_totals
         scalars = {
             **Score.of(totals).tagged("train"),
@@ -154,7 +152,6 @@ class Training:
             **self._describe_optimizer(progress.epoch_clipped / totals[2]),
             "perf/images_per_second": totals[2] / progress.epoch_seconds,
         }
-        self._record(progress.epoch + 1, evaluated)
         progress.end_epoch(scalars)
         with self._profile.part("logging"):
             self._reporter.epoch_done(progress.epoch, self.config.train.epochs, scalars)
@@ -180,6 +177,15 @@ class Training:
         every, step = self._evaluate_every, self.progress.step
         is_due = every is not None and step > 0 and step % every == 0
         return is_due and not self.progress.is_evaluated
+
+    def _evaluate_after_epoch(self) -> dict[str, float]:
+        if self.config.evaluate.after == "last_epoch":
+            return {}
+        evaluated = self._evaluate_all()
+        if self._evaluate_every is not None:
+            self.progress.note_evaluation(evaluated)
+        self._record(self.progress.epoch + 1, evaluated)
+        return evaluated
 
     def _evaluate_within_epoch(self) -> None:
         # A run that has diverged in these steps ends for that, not for a score that follows.
@@ -282,9 +288,11 @@ class Training:
                 self._window_start += time.perf_counter() - started
         return scalars
 
-    def _evaluate_on_training_images(self) -> None:
+    def _evaluate_at_end(self) -> None:
+        is_first = self.config.evaluate.after == "last_epoch"
+        scalars = self._evaluate_all() if is_first else {}
         self._at_step_boundary()
-        scalars = self._score("train_eval", self.parts.plain_training_images, "ema")
+        scalars |= self._score("train_eval", self.parts.plain_training_images, "ema")
         self._record(self.progress.epoch, scalars)
         self.progress.final = {**self.progress.last(), **scalars}
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from bnexp.config.claim.config import ClaimConfig, ReductionConfig
+from bnexp.config.claim.config import TO_TARGET, ClaimConfig, ReductionConfig
 from bnexp.config.finding import Finding
 from bnexp.diagnostics import DIAGNOSTICS
 from bnexp.errors import did_you_mean
 from bnexp.foreign_text import shorten
 from bnexp.parts import part_name
 from bnexp.runs.measured.diagnostic_tags import WHOLE, has_pattern, is_diagnostic, split_diagnostic
-from bnexp.runs.record import Scalar, find_value
+from bnexp.runs.record import EVALUATED, Scalar, find_value
 
 _ABSENT = "no such key"
 """What is shown for the value of a key that a cell lacks."""
@@ -243,7 +243,8 @@ def _find_selection_problems(claim: ClaimConfig, variants: Sequence[Variant]) ->
 
 
 def _find_unmeasured(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
-    """Finds diagnostics in the claim's metric that a cell of its sides does not measure."""
+    """Finds what the claim is about and a cell of its sides does not measure."""
+    yield from _find_unevaluated(claim, variants)
     for tag in filter(is_diagnostic, claim.tags):
         quantity, layer = split_diagnostic(tag)
         known = {found: part_name(one) for one in DIAGNOSTICS for found in one.list_quantities()}
@@ -263,6 +264,19 @@ def _find_unmeasured(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterato
                 reason = f"{diagnostic} measures only the layers {', '.join(patterns)}"
                 yield Finding(("metric",), f"{reason}; '{layer}' is none of them")
                 break
+
+
+def _find_unevaluated(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
+    """Finds cells that are not evaluated when the claim asks for a figure of evaluation."""
+    is_evaluated = any(tag.startswith(EVALUATED) for tag in claim.tags)
+    path = ("metric",) if claim.metric in TO_TARGET else ("at",)
+    if claim.metric not in TO_TARGET and not (claim.at and is_evaluated):
+        return
+    for variant in variants:
+        if variant.config.get("evaluate.after") == "last_epoch":
+            reason = f"{variant.name} is evaluated only after its last epoch"
+            yield Finding(path, f"{reason}; give it evaluate.after: each_epoch")
+            return
 
 
 def _find_measured_layers(variant: Variant, diagnostic: str) -> list[str] | None:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from bnexp.errors import did_you_mean
 from bnexp.parts import Part
 from bnexp.runs.measured.diagnostic_tags import LayerReduction, has_pattern, is_diagnostic
-from bnexp.runs.record import Scalar
+from bnexp.runs.record import EVALUATED, Scalar
 
 _KINDS = ("", "_precise", "_batch")
 """Population statistics that a set is evaluated with; the running ones have no suffix."""
@@ -31,7 +31,7 @@ SHARES = (DIVERGED, UNTRAINED)
 TIMES = ("images_per_second", "elapsed_seconds")
 """Metrics that depend on what else the machine does."""
 
-_SETS = ("train", "train_eval", *(f"{part}{kind}" for part in ("val", "test") for kind in _KINDS))
+_SETS = ("train", "train_eval", *(f"{part}{kind}" for part in EVALUATED for kind in _KINDS))
 
 METRICS = (
     *(f"{part}/{figure}" for part in _SETS for figure in ("accuracy", "loss")),

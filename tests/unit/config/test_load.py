@@ -251,6 +251,8 @@ def test_name_and_device_do_not_change_the_fingerprint_and_the_rest_does(load):
     assert fingerprint("name=other") == same
     assert fingerprint("train.device=cpu") == same
     assert fingerprint("evaluate.mistakes=0") == same
+    assert fingerprint("evaluate.after=each_epoch") == same
+    assert fingerprint("evaluate.after=last_epoch") != same
     assert fingerprint("train.seed=1") != same
     assert fingerprint("model.norm.eps=1e-5") != same
 

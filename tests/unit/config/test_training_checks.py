@@ -33,6 +33,7 @@ def load(tmp_path):
         ["train.trainable=norms", "optim.adaptive_clip=0.01"],
         ["train.train_output_layer=true"],
         ["evaluate.every_steps=10"],
+        ["evaluate.after=last_epoch"],
     ],
 )
 def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
@@ -67,6 +68,11 @@ def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
             ["optim.clip_norm=1", "optim.adaptive_clip=0.01"],
             "optim",
             "clip_norm and adaptive_clip exclude each other; remove one of them",
+        ),
+        (
+            ["evaluate.after=last_epoch", "evaluate.every_steps=10"],
+            "evaluate",
+            "after: last_epoch leaves no evaluations for every_steps",
         ),
     ],
 )

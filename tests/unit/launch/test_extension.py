@@ -101,6 +101,20 @@ def test_an_extended_run_has_the_bits_of_one_that_was_trained_in_one_go(source):
     assert extends["checkpoint_sha256"] == checkpoint
 
 
+def test_a_run_evaluated_only_at_its_end_is_extended_to_one_evaluated_at_its_own(tmp_path):
+    overrides = ("evaluate.every_steps=null", "evaluate.after=last_epoch")
+    train(plan(tmp_path, *overrides))
+
+    folder = check_extension(tmp_path, "finished", *overrides)
+
+    summary = read_run(folder.path).summary
+    assert summary.final.keys() - summary.history.keys() == {
+        f"{images}/{figure}"
+        for images in ("val", "test", "train_eval")
+        for figure in ("loss", "accuracy")
+    }
+
+
 def test_a_diverged_run_is_extended_to_one_that_diverges_at_the_same_step(tmp_path):
     overrides = ("optim.learning_rate=100", "train.divergence_loss=20")
     train(plan(tmp_path, *overrides))

@@ -201,6 +201,16 @@ def test_check_names_evaluations_that_summary_and_checkpoint_disagree_about(run)
         assert [text.rpartition(" ")[2] for text in texts(run)] == expected
 
 
+def test_check_names_final_figures_that_the_checkpoint_does_not_hold(run):
+    final = json.loads((run / "summary.json").read_text())["final"]
+    for changes, expected in (({}, []), ({"test/loss": 9.0}, ["test/loss"])):
+        progress = {"step": 200, "history": {}, "final": {**final, **changes}}
+        RunDir(run).checkpoints.save(b"tensors", json.dumps({"progress": progress}).encode())
+        seal(run)
+
+        assert [text.rpartition(" ")[2] for text in texts(run)] == expected
+
+
 def test_repair_deletes_temporary_files_and_corrects_the_state_and_nothing_else(run):
     edit(run / "status.json", lambda status: status.update(state="running"))
     (run / ".summary.json.0123.tmp").write_text("half")

@@ -1,5 +1,6 @@
-"""Evaluations every few steps show the network as it was then, and change nothing else."""
+"""When a network is evaluated changes nothing but which of its scores are known."""
 
+import itertools
 import time
 
 import pytest
@@ -8,7 +9,8 @@ from toy_training import CPU, Notes, build_dataset, configure
 
 from bnexp.config.train import EvaluateConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
-from bnexp.training.loop import Training
+from bnexp.training.evaluation import Score
+from bnexp.training.loop import StoppedError, Training
 from bnexp.training.population import Evaluator
 from bnexp.training.saving.progress import Progress
 from bnexp.training.setup import build_parts
@@ -124,6 +126,60 @@ def test_a_loss_beyond_its_bound_ends_the_run_for_that_before_an_evaluation(data
     assert (summary.steps, summary.reason) == (plain.steps, plain.reason)
     assert not [scalars for _, _, scalars in notes.rows if "test/loss" in scalars]
     assert summary.evaluated_steps is None
+
+
+def test_an_evaluation_after_the_last_epoch_alone_has_the_same_final_bits(dataset):
+    kinds = ("ema", "precise", "batch")
+    last = EvaluateConfig(after="last_epoch", population_statistics=kinds)
+    summary, notes, parts = run(configure(evaluate=last, dropout=0.4), dataset)
+    each = EvaluateConfig(population_statistics=kinds)
+    plain, _, others = run(configure(evaluate=each, dropout=0.4), dataset)
+
+    state, expected = parts.learner.model.state_dict(), others.learner.model.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+    final, known = ({**one.final} for one in (summary, plain))
+    assert final.pop("perf/images_per_second") > 0
+    del known["perf/images_per_second"]
+    assert final == known
+    assert not [tag for tag in summary.history if tag.startswith(("val", "test"))]
+    assert summary.history["train/loss"] == plain.history["train/loss"]
+    assert summary.best == {}
+    (row,) = [(step, epoch, row) for step, epoch, row in notes.rows if "test/loss" in row]
+    assert row[:2] == (12, 2)
+    assert {"val_batch/loss", "test_precise/accuracy", "train_eval/loss"} <= row[2].keys()
+
+
+@pytest.mark.parametrize("boundary", range(12, 17))
+def test_a_run_that_is_stopped_among_its_last_evaluations_repeats_them(boundary, dataset):
+    config = configure(evaluate=EvaluateConfig(after="last_epoch"))
+    whole = Training(config, build_parts(config, dataset, CPU), Notes(), lambda: False)
+    expected = whole.run()
+    calls = itertools.count()
+    saved = []
+    parts, notes = build_parts(config, dataset, CPU), Notes()
+    stopped = Training(config, parts, notes, lambda: next(calls) == boundary, saved.append)
+    with pytest.raises(StoppedError):
+        stopped.run()
+    assert not saved[-1].final
+
+    resumed = Training(config, parts, notes, lambda: False, progress=saved[-1])
+    summary = resumed.run()
+
+    known = {"perf/images_per_second"}
+    assert {tag: value for tag, value in summary.final.items() if tag not in known} == {
+        tag: value for tag, value in expected.final.items() if tag not in known
+    }
+    assert resumed.answers is not None
+    assert [step for step, _, row in notes.rows if "test/loss" in row] == [12]
+
+
+def test_scores_that_are_no_numbers_end_the_run_after_its_last_epoch_too(dataset, monkeypatch):
+    monkeypatch.setattr(Evaluator, "score", lambda *_: Score(float("nan"), 0.0))
+    config = configure(evaluate=EvaluateConfig(after="last_epoch"))
+    summary, _, _ = run(config, dataset)
+
+    assert (summary.status, summary.final) == ("diverged", {})
+    assert summary.reason == "the val loss was nan after step 12"
 
 
 @pytest.mark.parametrize(

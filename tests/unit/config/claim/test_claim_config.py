@@ -133,6 +133,30 @@ def test_what_is_wrong_is_told_at_its_place(tmp_path, change, path, words):
     assert any(where == path and words in reason for _, where, reason in found), found
 
 
+@pytest.mark.parametrize(
+    ("about", "key"),
+    [
+        ("metric: steps_to_target\n  target: 0.5\n", "metric"),
+        ("metric: epochs_to_target\n  target: control\n", "metric"),
+        ("at: {epoch: 1}\n", "at"),
+        ("metric: train/accuracy - val_precise/accuracy\n  at: {epoch: 1}\n", "at"),
+    ],
+)
+def test_what_is_known_after_the_last_epoch_alone_answers_no_question_about_another(
+    about, key, tmp_path
+):
+    claim = CLAIM.replace("direction", f"{about}  direction").replace("0.01\n", "0.1\n")
+    last = "evaluate: {after: last_epoch, population_statistics: [ema, precise]}\n"
+
+    found = problems(tmp_path, claim, BASE + last)
+
+    reason = "is evaluated only after its last epoch; give it evaluate.after: each_epoch"
+    assert [where for _, where, said in found if said.endswith(reason)] == [f"claim.{key}"]
+    assert load(tmp_path, claim.replace("test/", "train/"), BASE)
+    at_train = CLAIM.replace("direction", "metric: train/loss\n  at: {epoch: 1}\n  direction")
+    assert load(tmp_path, at_train, BASE + last)
+
+
 def test_both_sides_need_the_same_axis(tmp_path):
     base = BASE.replace(
         "  grid:\n    model.norm.name: [none, batch]\n    optim.learning_rate: [0.01, 0.1]\n",

@@ -203,9 +203,11 @@ def test_tuning_runs_take_nothing_that_the_choice_does_not_need(load):
     tried = [run.config for run in experiment.tuning.runs]
     assert {config.diagnostics for config in tried} == {()}
     assert {config.evaluate.every_steps for config in tried} == {None}
+    assert {config.evaluate.after for config in tried} == {"last_epoch"}
     assert {config.evaluate.population_statistics for config in tried} == {("ema",)}
     measured = experiment.runs[0].config
     assert (len(measured.diagnostics), measured.evaluate.every_steps) == (1, 5)
+    assert measured.evaluate.after == "each_epoch"
 
 
 def test_measured_runs_keep_what_tuning_runs_leave_out(load):
