@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.config.checks import check_experiment
-from bnexp.config.claim.cells import Variant, find_claim_problems, find_seed_problems
+from bnexp.config.claim.cells import (
+    Variant,
+    find_claim_problems,
+    find_seed_problems,
+    leave_out_included,
+)
+from bnexp.config.claim.config import ClaimConfig
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
@@ -197,6 +203,8 @@ def _load(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Expe
     warnings: dict[str, None] = {}
     runs = _build_runs(cells, seeds, base, warnings, problems)
     problems += _find_included_twice(cells, runs)
+    if not problems:
+        runs = _with_claims(runs, _complete_claims(cells, runs))
     tuning = None if problems else _build_tuning(sweep, base, tree, runs, problems)
     if not problems:
         problems += find_lost_overrides(overrides, base, cells)
@@ -290,6 +298,7 @@ def _build_tuning(
     problems += found
     if found:
         return None
+    tried = _with_claims(tried, runs[0].config.claim)
     by_name: dict[str, list[RunSpec]] = {}
     for run in tried:
         by_name.setdefault(run.cell, []).append(run)
@@ -391,6 +400,21 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iter
         first = names.setdefault((run.config.fingerprint(), train.device, train.threads), name)
         if first != name and (place := includes.get(name)):
             yield place.problem(f"is the same as the cell '{first}'", "sweep.include")
+
+
+def _complete_claims(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> tuple[ClaimConfig, ...]:
+    variants = [variant for _, variant in _list_variants(runs)]
+    included = {cell.name for cell in cells if cell.include}
+    return tuple(leave_out_included(one, variants, included) for one in runs[0].config.claim)
+
+
+def _with_claims(runs: Sequence[RunSpec], claims: tuple[ClaimConfig, ...]) -> list[RunSpec]:
+    return [
+        replace(run, config=run.config.model_copy(update={"claim": claims}))
+        if run.config.claim != claims
+        else run
+        for run in runs
+    ]
 
 
 def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec], sweep: Sweep) -> list[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -87,6 +87,46 @@ def find_claim_problems(claim: ClaimConfig, variants: Sequence[Variant]) -> Iter
         finding for case in find_cases(claim) for finding in _find_in(claim, case, variants)
     )
     yield from found
+
+
+def leave_out_included(
+    claim: ClaimConfig, variants: Sequence[Variant], included: Collection[str]
+) -> ClaimConfig:
+    """Returns the claim with sides that cells of `sweep.include` have only if it names them.
+
+    A side that matches cells of the grid and the zip, and beside them included ones, means the
+    former: it gets those values that all of them share and the included ones have not. A claim
+    that can be answered as it is written, or not even so, is returned as it is.
+    """
+    if not included or not any(find_claim_problems(claim, variants)):
+        return claim
+    named = {*(claim.each or ()), *([claim.reduction.over] if claim.reduction else ())}
+    sides: dict[str, dict[str, Scalar]] = {}
+    for case in find_cases(claim):
+        for side, wanted in case.sides.items():
+            found = _find_variants(wanted, variants)
+            meant = [variant for variant in found if variant.name not in included]
+            others = [variant for variant in found if variant.name in included]
+            shared = _find_shared(meant)
+            sides.setdefault(side, {}).update(
+                (key, value)
+                for key, value in shared.items()
+                if key not in named and any(one.settings[key] != value for one in others)
+            )
+    fixed = claim.model_copy(
+        update={side: {**getattr(claim, side), **more} for side, more in sides.items()}
+    )
+    return claim if any(find_claim_problems(fixed, variants)) else fixed
+
+
+def _find_shared(variants: Sequence[Variant]) -> dict[str, Scalar]:
+    """Returns the settings that all of the variants have."""
+    first = variants[0].settings if variants else {}
+    return {
+        key: value
+        for key, value in first.items()
+        if all(_is_same(one.settings[key], value) for one in variants)
+    }
 
 
 def find_seed_problems(

@@ -102,6 +102,8 @@ class SweepConfig(Part):
       without the sweep. The cell is named after the keys that it sets. Making a cell
       that exists already is an error. Without grid and zip, the config itself is the cell
       `base`.
+    - A claim whose sides match cells of the grid and the zip and included ones as well is about
+      the former; a side that is meant to be an included cell names a key that it sets.
     - Neither renames another cell. Tables show, for every key that a grid, zip or include sets,
       the value that each cell has.
     - Runs are counted before `exclude` takes any out: a sweep of more than `max_runs` is refused

@@ -180,6 +180,58 @@ def test_a_longer_axis_on_one_side_is_refused_for_the_best_of_it(tmp_path):
     assert found[2].startswith("3 values in the treatment and 2 in the control")
 
 
+def test_an_included_cell_is_meant_only_by_a_side_that_names_what_it_sets(tmp_path):
+    grid = "    optim.learning_rate: [0.01, 0.1]\n"
+    deep = "{model.norm.name: batch, optim.learning_rate: 0.1, data.batch_size: 64}"
+    base = BASE.replace(grid, f"{grid}  include: [{deep}]\n")
+    experiment = load(tmp_path, CLAIM, base)
+
+    assert len(experiment.runs) == 5
+    for run in experiment.runs:
+        (claim,) = run.config.claim
+        assert claim.treatment == {
+            "model.norm.name": "batch", "optim.learning_rate": 0.1, "data.batch_size": 128
+        }  # fmt: skip
+        assert claim.control == {"model.norm.name": "none", "optim.learning_rate": 0.1}
+    other = CLAIM.replace("treatment: {", "treatment: {data.batch_size: 64, ")
+    assert load(tmp_path, other, base).runs[0].config.claim[0].treatment["data.batch_size"] == 64
+    # Which cells of the grid are meant must still be said.
+    vague = CLAIM.replace("batch, optim.learning_rate: 0.1}", "batch}")
+    (found,) = problems(tmp_path, vague, base)
+    assert found[2].startswith("matches 3 cells (norm=batch,learning_rate=0.01, ")
+
+
+def test_an_axis_leaves_out_the_included_cells_that_differ_in_more(tmp_path):
+    grid = "    optim.learning_rate: [0.01, 0.1]\n"
+    deep = "{model.norm.name: batch, optim.learning_rate: 0.1, model.placement: after_activation}"
+    base = BASE.replace(grid, f"{grid}  include: [{deep}]\n")
+    claim = wide("{name: contrast, over: optim.learning_rate, value: 0.1, minus: 0.01}")
+    (found,) = load(tmp_path, claim, base).runs[0].config.claim
+
+    assert found.treatment["model.placement"] == "before_activation"
+    assert "model.placement" not in found.control
+
+
+def test_what_tuning_runs_and_candidates_hold_of_a_claim_is_complete_as_well(tmp_path):
+    base = """\
+name: study
+data: {name: shapes, val_size: 100}
+model: {name: cnn, layers: [{conv: 8}], head: global_avg_pool, norm: batch}
+optim: sgd
+sweep:
+  grid: {model.norm.name: [none, batch]}
+  include: [{model.norm.name: batch, data.batch_size: 64}]
+  tune: {over: {optim.learning_rate: [0.1, 0.3]}, by: val/accuracy, seeds: [9]}
+"""
+    experiment = load(tmp_path, CLAIM.replace(", optim.learning_rate: 0.1", ""), base)
+    (claim,) = experiment.runs[0].config.claim
+    tuning = experiment.tuning
+
+    assert claim.treatment == {"model.norm.name": "batch", "data.batch_size": 128}
+    configs = [one.config for one in tuning.candidates] + [run.config for run in tuning.runs]
+    assert [config.claim for config in configs] == [(claim,)] * 12
+
+
 def test_a_key_of_the_claim_cannot_be_swept(tmp_path):
     base = BASE.replace("optim.learning_rate: [0.01, 0.1]", "claim.margin: [0.01, 0.1]")
     found = problems(tmp_path, "", base)
