@@ -20,6 +20,7 @@ from bnexp.launch.engines.placement import (
 from bnexp.launch.engines.pool import Pool
 from bnexp.launch.pace import Pace, measure_pace
 from bnexp.launch.plan import PlannedRun
+from bnexp.launch.run.loaded_data import keeping_data
 from bnexp.launch.run.pack import train_pack
 from bnexp.launch.stop import StopSignal
 from bnexp.training.machine.device import DEFAULT_THREADS, resolve_device
@@ -137,9 +138,10 @@ class LocalLauncher:
         if self._pool and self.jobs > 1:
             self._pool.train(ledger, stop, self.jobs)
             return
-        while order := ledger.take():
-            orders = choose_pack(order, ledger, self._may_pack, self._measure)
-            train_pack(orders, ledger.notice_stop, ledger.show)
+        with keeping_data():
+            while order := ledger.take():
+                orders = choose_pack(order, ledger, self._may_pack, self._measure)
+                train_pack(orders, ledger.notice_stop, ledger.show)
 
     def close(self) -> None:
         """Ends the processes that it has started."""

@@ -53,6 +53,7 @@ def work(connection: Connection) -> None:
     inbox = _Inbox(connection)
     signal.signal(signal.SIGTERM, lambda *_: inbox.stop.set())
     from bnexp.launch.pace import StepTimer
+    from bnexp.launch.run.loaded_data import keeping_data
     from bnexp.launch.run.pack import train_one
 
     def send(event: Event | Ready | Timed) -> None:
@@ -62,16 +63,17 @@ def work(connection: Connection) -> None:
 
     send(Ready())
     timer = None
-    while (message := inbox.next()) is not None:
-        if isinstance(message, Trial):
-            try:
-                timer = timer or StepTimer(message.run)  # the same run each time
-                send(Timed(timer.time_step(message.threads)))
-            except Exception:  # noqa: BLE001 - the run says why when its turn comes
-                send(Timed(None))
-        else:
-            timer = None
-            train_one(message.run, message.index, inbox.stop.is_set, send)
+    with keeping_data():
+        while (message := inbox.next()) is not None:
+            if isinstance(message, Trial):
+                try:
+                    timer = timer or StepTimer(message.run)  # the same run each time
+                    send(Timed(timer.time_step(message.threads)))
+                except Exception:  # noqa: BLE001 - the run says why when its turn comes
+                    send(Timed(None))
+            else:
+                timer = None
+                train_one(message.run, message.index, inbox.stop.is_set, send)
 
 
 class _Inbox:

@@ -21,6 +21,7 @@ from bnexp.errors import BnexpError, UsageError
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.run.first_look import show_first_look
+from bnexp.launch.run.loaded_data import load_data
 from bnexp.launch.run.profile_summary import describe_profile
 from bnexp.launch.run.recorder import RunRecorder
 from bnexp.launch.run.resume import Conditions, ResumePoint, copy_start, find_resume_point
@@ -117,7 +118,8 @@ class _Attempt:
         self.is_resumed = is_resumed
         self.device = prepare_device(run)
         # `prepare` loaded it before and said so; a sweep over one dataset finds it in memory.
-        self.dataset = config.data.load(say_nothing)
+        self.data = load_data(config.data)
+        self.dataset = self.data.dataset
         self.conditions = describe_conditions(self.device, self.dataset.fingerprint)
         if is_resumed:
             run.folder.reopen()
@@ -284,7 +286,7 @@ class _Attempt:
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
                 "root": data.root and str(Path(data.root).expanduser().absolute()),
-                "signature": data.signature(),
+                "signature": self.data.signature,
                 "train_images": len(self.dataset.train),
                 "val_images": (
                     data.val_size if self.dataset.val is None else len(self.dataset.val)
