@@ -13,6 +13,7 @@ from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
 from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
 from bnexp.analysis.diagnostics import find_layer_caveats
+from bnexp.analysis.differences.close_calls import find_close_calls
 from bnexp.analysis.differences.confounds import find_confounds
 from bnexp.analysis.differences.differing_keys import differing_keys
 from bnexp.analysis.differences.tuning import group_by_tuning
@@ -161,6 +162,11 @@ def _compare_part(
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *find_caveats(cells, results, baseline.label, metric),
+            *find_close_calls(
+                (cell, baseline)
+                for cell in cells
+                if cell is not baseline and metric not in SUMMARY_METRICS
+            ),
             *find_layer_caveats(
                 {cell.label: cell.finished for cell in cells}, question.metric, question.layers
             ),

@@ -603,9 +603,15 @@ def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000
         )
         for record in records
     ]
-    (result,) = compare_runs(records).claims
+    comparison = compare_runs(records)
+    (result,) = comparison.claims
     assert result.verdict == "supported"
-    return [caveat.text for caveat in result.caveats if caveat.kind == "close call"]
+    of_claim, of_cells = (
+        [caveat.text for caveat in caveats if caveat.kind == "close call"]
+        for caveats in (result.caveats, comparison.caveats)
+    )
+    assert of_claim == of_cells
+    return of_claim
 
 
 # A share of 0.45 of 1,000 images has a standard error of 0.0157, a difference of two 0.0222.
@@ -650,3 +656,26 @@ def test_the_images_may_be_those_of_a_validation_folder():
 @pytest.mark.parametrize(("scores", "n"), [([0.455, 0.415], 1), ([0.455, 0.435], 4)])
 def test_two_standard_errors_are_no_clear_difference(scores, n):
     assert len(find_close_calls(scores, n=n)) == 1
+
+
+def test_of_many_close_calls_some_are_named_and_the_others_counted():
+    scores = [
+        {"values": {"optim.learning_rate": rate}, "mean": mean, "n": 1, "diverged": 0}
+        for rate, mean in ((0.3, 0.455), (1.0, 0.447))
+    ]
+    norms = ("none", "batch", "group", "layer", "instance", "rms")
+    runs = [
+        tuned_run(norm, 8, seed, 0.5 + 0.01 * seed, 0.3 if norm == "none" else 1.0, (),
+                  scores=scores)
+        for norm in norms
+        for seed in range(3)
+    ]  # fmt: skip
+    runs = [
+        replace(run, environment={**run.environment, "dataset.val_images": 1000}) for run in runs
+    ]
+    (found,) = [one for one in compare_runs(runs).caveats if one.kind == "close call"]
+
+    # Without a norm, each of five rivals gave the same value; each rival is close by itself.
+    assert len(found.details) == 5
+    assert found.details[-1] == "and for 2 more"
+    assert found.details[0].startswith("for norm=")
