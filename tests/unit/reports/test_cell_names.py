@@ -51,6 +51,16 @@ def test_a_switch_is_named_where_it_is_on():
     assert labels == ["norm=none", "norm=batch, affine=true"]
 
 
+@pytest.mark.parametrize("nothing", [None, "empty"])
+def test_what_is_null_or_empty_is_not_named_unless_nothing_else_is(nothing):
+    key = "data.augment"
+    labels = labels_of(*({**norm(name), key: value} for name, value in (
+        ("none", nothing), ("batch", nothing), ("batch", "flip"))))  # fmt: skip
+    assert labels == ["norm=none", "norm=batch", "norm=batch, augment=flip"]
+    written = "null" if nothing is None else nothing
+    assert labels_of({key: nothing}, {key: "flip"}) == [f"augment={written}", "augment=flip"]
+
+
 def test_the_options_of_a_part_are_named_where_it_comes_with_several():
     labels = labels_of(norm("group(num_groups=8)"), norm("batch"), norm("batch(eps=0.1)"))
     assert labels == ["norm=group", "norm=batch", "norm=batch(eps=0.1)"]
