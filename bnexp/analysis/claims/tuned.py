@@ -13,15 +13,13 @@ from bnexp.wording import write_value
 
 def find_tuned(cases: Sequence[Sides]) -> Iterator[Caveat]:
     """Yields the tuned values that a verdict holds for, and which of them chance chose perhaps."""
-    chosen = dict.fromkeys(
-        f"{key} {write_value(value)} for {cell.label}"
-        for sides in cases
-        for cells in sides.values()
-        for cell in cells
-        if (tuning := read_tuning(cell.runs[0]))
-        for key, value in tuning.chosen.items()
-    )
-    if chosen:
+    labels: dict[str, dict[str, None]] = {}
+    for cell in (cell for sides in cases for cells in sides.values() for cell in cells):
+        if tuning := read_tuning(cell.runs[0]):
+            for key, value in tuning.chosen.items():
+                labels.setdefault(f"{key} {write_value(value)}", {})[cell.label] = None
+    if labels:
+        chosen = (f"{value} for {', '.join(found)}" for value, found in labels.items())
         yield Caveat("tuned", "this holds for the values that tuning chose", tuple(chosen))
     yield from find_close_calls(
         pair
