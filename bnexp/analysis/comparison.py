@@ -11,9 +11,9 @@ from statistics import mean, median, stdev
 
 from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
+from bnexp.analysis.close_calls import find_close_calls
 from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
 from bnexp.analysis.diagnostics import find_layer_caveats
-from bnexp.analysis.differences.close_calls import find_close_calls
 from bnexp.analysis.differences.confounds import find_confounds
 from bnexp.analysis.differences.differing_keys import differing_keys
 from bnexp.analysis.differences.tuning import group_by_tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bnexp.analysis.claims.sides import Sides
-from bnexp.analysis.differences.close_calls import find_close_calls
+from bnexp.analysis.close_calls import find_close_calls
 from bnexp.analysis.differences.tuning import read_tuning
 from bnexp.analysis.results import Caveat
 from bnexp.wording import write_value
