@@ -7,7 +7,7 @@ from math import sqrt
 
 from bnexp.analysis.cells import Cell
 from bnexp.analysis.differences.tuning import read_tuning
-from bnexp.analysis.metrics import count_images
+from bnexp.analysis.metrics import SUMMARY_METRICS, count_images
 from bnexp.analysis.results import Caveat, Trial, Tuning
 from bnexp.wording import count, write_value
 
@@ -16,12 +16,15 @@ _CLEAR = 2
 """How many standard errors of a difference between two accuracies are more than chance."""
 
 
-def find_close_calls(pairs: Iterable[tuple[Cell, Cell]]) -> Iterator[Caveat]:
+def find_close_calls(pairs: Iterable[tuple[Cell, Cell]], metric: str) -> Iterator[Caveat]:
     """Yields which tuned values of compared cells chance may have chosen.
 
     Two cells may have been tuned to different values although the value of one was nearly as good
-    for the other. Then a difference between the cells may be one between the values.
+    for the other. Then a difference between the cells may be one between the values, unless it is
+    of time or memory, which a tuned value hardly changes.
     """
+    if metric in SUMMARY_METRICS:
+        return
     found = dict.fromkeys(
         line for pair in pairs for both in (pair, pair[::-1]) for line in _find_in(*both)
     )

@@ -162,11 +162,7 @@ def _compare_part(
         caveats=(
             *find_confounds({cell.label: cell.measured for cell in cells}, swept, metric),
             *find_caveats(cells, results, baseline.label, metric),
-            *find_close_calls(
-                (cell, baseline)
-                for cell in cells
-                if cell is not baseline and metric not in SUMMARY_METRICS
-            ),
+            *find_close_calls(((cell, baseline) for cell in cells), metric),
             *find_layer_caveats(
                 {cell.label: cell.finished for cell in cells}, question.metric, question.layers
             ),

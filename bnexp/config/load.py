@@ -403,9 +403,12 @@ def _find_included_twice(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> Iter
 
 
 def _complete_claims(cells: Sequence[Cell], runs: Sequence[RunSpec]) -> tuple[ClaimConfig, ...]:
-    variants = [variant for _, variant in _list_variants(runs)]
+    claims = runs[0].config.claim
     included = {cell.name for cell in cells if cell.include}
-    return tuple(leave_out_included(one, variants, included) for one in runs[0].config.claim)
+    if not (claims and included):
+        return claims
+    variants = [variant for _, variant in _list_variants(runs)]
+    return tuple(leave_out_included(one, variants, included) for one in claims)
 
 
 def _with_claims(runs: Sequence[RunSpec], claims: tuple[ClaimConfig, ...]) -> list[RunSpec]:

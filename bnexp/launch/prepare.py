@@ -12,6 +12,7 @@ from bnexp.config.train import SLOW_BF16
 from bnexp.data.dataset import DatasetConfig, DatasetFacts
 from bnexp.errors import UsageError
 from bnexp.launch.plan import PlannedRun
+from bnexp.launch.run.loaded_data import keeping_data
 from bnexp.launch.run.one_run import describe_planned_conditions
 from bnexp.launch.run.resume import find_resume_point
 from bnexp.launch.screen.events import say_nothing
@@ -59,9 +60,10 @@ def check_conditions(runs: Sequence[PlannedRun]) -> None:
     Raises:
         UsageError: One does not.
     """
-    for run in runs:
-        if run.action in ("resume", "extend"):
-            find_resume_point(run, describe_planned_conditions(run), say_nothing)
+    with keeping_data():
+        for run in runs:
+            if run.action in ("resume", "extend"):
+                find_resume_point(run, describe_planned_conditions(run), say_nothing)
 
 
 def _check_devices(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> None:

@@ -289,8 +289,8 @@ class Training:
         return scalars
 
     def _evaluate_at_end(self) -> None:
-        is_first = self.config.evaluate.after == "last_epoch"
-        scalars = self._evaluate_all() if is_first else {}
+        is_only_one = self.config.evaluate.after == "last_epoch"
+        scalars = self._evaluate_all() if is_only_one else {}
         self._at_step_boundary()
         scalars |= self._score("train_eval", self.parts.plain_training_images, "ema")
         self._record(self.progress.epoch, scalars)

@@ -208,7 +208,7 @@ def _find_caveats(
             "the runs folder has no record of when these runs had their results",
             consequence="that the claim stood before them rests on what the runs say themselves",
         )
-    yield from find_tuned(every)
+    yield from find_tuned(every, claim.metric)
     for sides in every[:1]:
         groups = {
             side: [run for cell in cells for run in cell.finished] for side, cells in sides.items()

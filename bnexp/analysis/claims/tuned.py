@@ -11,7 +11,7 @@ from bnexp.analysis.results import Caveat
 from bnexp.wording import write_value
 
 
-def find_tuned(cases: Sequence[Sides]) -> Iterator[Caveat]:
+def find_tuned(cases: Sequence[Sides], metric: str) -> Iterator[Caveat]:
     """Yields the tuned values that a verdict holds for, and which of them chance chose perhaps."""
     labels: dict[str, dict[str, None]] = {}
     for cell in (cell for sides in cases for cells in sides.values() for cell in cells):
@@ -21,8 +21,9 @@ def find_tuned(cases: Sequence[Sides]) -> Iterator[Caveat]:
     if labels:
         chosen = (f"{value} for {', '.join(found)}" for value, found in labels.items())
         yield Caveat("tuned", "this holds for the values that tuning chose", tuple(chosen))
-    yield from find_close_calls(
+    pairs = (
         pair
         for sides in cases
         for pair in zip(sides.get("treatment", ()), sides.get("control", ()), strict=False)
     )
+    yield from find_close_calls(pairs, metric)

@@ -98,7 +98,7 @@ def leave_out_included(
     former: it gets those values that all of them share and the included ones have not. A claim
     that can be answered as it is written, or not even so, is returned as it is.
     """
-    if not included or not any(find_claim_problems(claim, variants)):
+    if not any(find_claim_problems(claim, variants)):
         return claim
     named = {*(claim.each or ()), *([claim.reduction.over] if claim.reduction else ())}
     sides: dict[str, dict[str, Scalar]] = {}
@@ -111,7 +111,8 @@ def leave_out_included(
             sides.setdefault(side, {}).update(
                 (key, value)
                 for key, value in shared.items()
-                if key not in named and any(one.settings[key] != value for one in others)
+                if key not in named
+                and not all(_is_same(one.settings[key], value) for one in others)
             )
     fixed = claim.model_copy(
         update={side: {**getattr(claim, side), **more} for side, more in sides.items()}

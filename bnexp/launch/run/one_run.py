@@ -324,7 +324,7 @@ def prepare_device(run: PlannedRun) -> torch.device:
 def describe_planned_conditions(run: PlannedRun) -> Conditions:
     """Returns the conditions under which a run would train now."""
     device = prepare_device(run)
-    return describe_conditions(device, run.spec.config.data.load(say_nothing).fingerprint)
+    return describe_conditions(device, load_data(run.spec.config.data).dataset.fingerprint)
 
 
 def _report_failure(run: PlannedRun, say: Callable[[str], None], error: Exception) -> State:

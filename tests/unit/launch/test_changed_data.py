@@ -7,28 +7,19 @@ from pathlib import Path
 
 import interrupted_runs
 import pytest
-from image_folders import make_image_folder, save
+from image_folders import TRAINED_FOR_A_MOMENT, make_image_folder, save
 from typer.testing import CliRunner
 
 from bnexp.cli.app import build_app
 from bnexp.errors import UsageError
 from bnexp.launch.prepare import check_conditions
 
-CONFIG = """
-name: pictures
-data: {name: image_folder, root: pics, batch_size: 4}
-model: {name: cnn, layers: [{conv: 4}], norm: batch}
-optim: {learning_rate: 0.1, schedule: {warmup_epochs: 0}}
-train: {epochs: 1, device: cpu, threads: 1}
-sweep: {seeds: 2}
-"""
-
 
 @pytest.fixture
 def pics(tmp_path, monkeypatch):
     """A folder of pictures on which two runs have finished."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "c.yaml").write_text(TRAINED_FOR_A_MOMENT)
     folder = make_image_folder(tmp_path / "pics")
     assert call("train", "c.yaml").exit_code == 0
     return folder

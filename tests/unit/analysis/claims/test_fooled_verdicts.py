@@ -674,6 +674,8 @@ def test_of_many_close_calls_some_are_named_and_the_others_counted():
         replace(run, environment={**run.environment, "dataset.val_images": 1000}) for run in runs
     ]
     (found,) = [one for one in compare_runs(runs).caveats if one.kind == "close call"]
+    speeds = compare_runs(runs, Question(metric="images_per_second"))
+    assert not [one for one in speeds.caveats if one.kind == "close call"]
 
     # Without a norm, each of five rivals gave the same value; each rival is close by itself.
     assert len(found.details) == 5

@@ -1,24 +1,18 @@
 """A process that trains many runs looks at their data once, and all of them train on the same."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
-from image_folders import make_image_folder, save
+from image_folders import TRAINED_FOR_A_MOMENT, make_image_folder, save
 from typer.testing import CliRunner
 
 from bnexp.cli.app import build_app
 from bnexp.data.image_folder.config import ImageFolderConfig
+from bnexp.launch import prepare
+from bnexp.launch.prepare import check_conditions
 from bnexp.launch.run.loaded_data import MOST_KEPT, keeping_data, load_data
 from bnexp.training import loop
-
-CONFIG = """
-name: pictures
-data: {name: image_folder, root: pics, batch_size: 4}
-model: {name: cnn, layers: [{conv: 4}], norm: batch}
-optim: {learning_rate: 0.1, schedule: {warmup_epochs: 0}}
-train: {epochs: 1, device: cpu, threads: 1}
-sweep: {seeds: 3}
-"""
 
 
 @pytest.fixture
@@ -62,7 +56,7 @@ def test_no_more_than_a_few_are_kept(pics, monkeypatch):
 def test_pictures_that_change_between_two_runs_of_a_command_change_neither(
     pics, tmp_path, monkeypatch
 ):
-    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "c.yaml").write_text(TRAINED_FOR_A_MOMENT)
     whole = loop.Training.steps
 
     def steps(training):
@@ -71,7 +65,9 @@ def test_pictures_that_change_between_two_runs_of_a_command_change_neither(
         return summary
 
     monkeypatch.setattr(loop.Training, "steps", steps)
-    result = CliRunner().invoke(build_app(), ["train", "c.yaml", "--jobs", "1"])
+    result = CliRunner().invoke(
+        build_app(), ["train", "c.yaml", "--jobs", "1", "-s", "sweep.seeds=3"]
+    )
 
     assert result.exit_code == 0, result.output
     records = [
@@ -81,3 +77,25 @@ def test_pictures_that_change_between_two_runs_of_a_command_change_neither(
     assert len(records) == 3
     assert len({record["fingerprint"] for record in records}) == 1
     assert len({record["signature"] for record in records}) == 1
+
+
+def test_runs_that_were_cut_off_are_checked_with_one_look_at_their_data(pics, monkeypatch):
+    seen = []
+    config = ImageFolderConfig(name="image_folder", root=str(pics))
+    load = ImageFolderConfig.load
+    monkeypatch.setattr(ImageFolderConfig, "load", lambda *given: seen.append(1) or load(*given))
+    runs = [cut_off_run(config, seed) for seed in range(3)]
+    monkeypatch.setattr(prepare, "find_resume_point", lambda *_: None)
+    check_conditions(runs)
+
+    assert seen == [1]
+
+
+def cut_off_run(data, seed):
+    spec = SimpleNamespace(
+        config=SimpleNamespace(
+            data=data,
+            train=SimpleNamespace(device="cpu", threads=1, compile=False, seed=seed),
+        )
+    )
+    return SimpleNamespace(spec=spec, action="resume", device=None, threads=1)
