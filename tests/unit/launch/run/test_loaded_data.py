@@ -65,9 +65,8 @@ def test_pictures_that_change_between_two_runs_of_a_command_change_neither(
         return summary
 
     monkeypatch.setattr(loop.Training, "steps", steps)
-    result = CliRunner().invoke(
-        build_app(), ["train", "c.yaml", "--jobs", "1", "-s", "sweep.seeds=3"]
-    )
+    three = ["--jobs", "1", "-s", "sweep.seeds=3"]
+    result = CliRunner().invoke(build_app(), ["train", "c.yaml", *three])
 
     assert result.exit_code == 0, result.output
     records = [
