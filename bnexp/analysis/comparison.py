@@ -138,6 +138,11 @@ def _compare_part(
     if target is None and not is_diagnostic(metric) and (control := values[baseline.label]):
         target = mean(control.values())
     is_counted = target is not None and has_epochs((run for c in cells for run in c.runs), metric)
+    if question.target is not None and any(values.values()) and not is_counted:
+        raise UsageError(
+            f"--target: {metric} was not measured after each epoch, so it is not known when a run "
+            "reached a value"
+        )
     divergences = compare_divergence(cells, baseline)
     results = tuple(
         _summarise(

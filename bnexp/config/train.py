@@ -170,5 +170,7 @@ class EvaluateConfig(Part):
     @model_validator(mode="after")
     def _check_together(self) -> EvaluateConfig:
         if self.every_steps is not None and self.after == "last_epoch":
-            raise ValueError("after: last_epoch leaves no evaluations for every_steps")
+            raise ValueError(
+                "after: last_epoch leaves no evaluations for every_steps; remove one of them"
+            )
         return self

@@ -365,6 +365,27 @@ def test_without_a_history_there_is_no_epoch_to_count():
     assert compare_runs(both(), Question("images_per_second")).cells[0].epochs_to_target is None
 
 
+def test_a_target_is_refused_for_what_was_measured_once():
+    history = {"train/loss": (1.0, 0.5)}
+    runs = [
+        replace(run, summary=replace(run.summary, history=history))
+        for run in (build_run(seed=seed) for seed in range(3))
+    ]
+    assert compare_runs(runs).cells[0].epochs_to_target is None
+    with pytest.raises(UsageError, match="test/accuracy was not measured after each epoch"):
+        compare_runs(runs, Question(target=0.4))
+    with pytest.raises(UsageError, match="images_per_second was not measured after each epoch"):
+        compare_runs(both(), Question("images_per_second", target=1000.0))
+
+
+def test_runs_that_diverged_before_their_only_evaluation_may_be_asked_for_it():
+    run = build_run(state="diverged")
+    summary = replace(run.summary, history={"train/loss": (9.0,)}, final={})
+    comparison = compare_runs([replace(run, summary=summary)], Question("val/accuracy"))
+
+    assert (comparison.cells[0].n, comparison.cells[0].diverged) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("target", "right"), [(70, "0.7"), (1.5, "0.015"), (100, "1"), (101, "0.7"), (-3, "0.7")]
 )

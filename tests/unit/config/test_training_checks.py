@@ -72,7 +72,7 @@ def test_what_is_possible_is_neither_an_error_nor_warned_of(load, overrides):
         (
             ["evaluate.after=last_epoch", "evaluate.every_steps=10"],
             "evaluate",
-            "after: last_epoch leaves no evaluations for every_steps",
+            "after: last_epoch leaves no evaluations for every_steps; remove one of them",
         ),
     ],
 )
