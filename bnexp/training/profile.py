@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -54,6 +55,17 @@ class OperatorTime:
     """Its own, on the GPU if the run is on one, without the operators that it calls."""
 
 
+def shorten_kernel(name: str) -> str:
+    """Returns a GPU kernel's name without its result, template arguments and parameters.
+
+    They fill lines, and differ between the kernels of one operation. Other names stay.
+    """
+    if not name.startswith("void "):
+        return name
+    plain = name.removeprefix("void ").replace("(anonymous namespace)::", "")
+    return re.split(r"[<(]", plain, maxsplit=1)[0]
+
+
 class Profile(Unprofiled):
     """Measures one run while it trains, and records a few of its steps; no result changes.
 
@@ -74,7 +86,7 @@ class Profile(Unprofiled):
         activity = torch.profiler.ProfilerActivity
         is_on_gpu = device.type == "cuda"
         self._activities = [activity.CPU, *([activity.CUDA] if is_on_gpu else [])]
-        with torch.profiler.profile(activities=self._activities):
+        with self._build_profiler():
             pass  # the first one takes seconds, which the run's clock need not count
         self._open = [REST]
         self._profiler: torch.profiler.profile | None = None
@@ -120,13 +132,17 @@ class Profile(Unprofiled):
 
     def find_operators(self) -> list[OperatorTime]:
         """Returns the operators of the recorded steps, those that took longest first."""
-        events = self._profiler.key_averages() if self._profiler else ()
+        calls: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
+        for one in self._profiler.key_averages() if self._profiler else ():
+            if not one.key.startswith((PREFIX, "ProfilerStep")):
+                name = shorten_kernel(one.key)
+                calls[name] += one.count
+                seconds[name] += self._read_seconds(one)
         found = [
-            OperatorTime(one.key, one.count, self._read_seconds(one))
-            for one in events
-            if not one.key.startswith((PREFIX, "ProfilerStep"))
+            OperatorTime(name, calls[name], took) for name, took in seconds.items() if took > 0
         ]
-        return sorted((one for one in found if one.seconds > 0), key=lambda one: -one.seconds)
+        return sorted(found, key=lambda one: -one.seconds)
 
     def read_trace(self) -> bytes | None:
         """Returns the recorded steps as a packed trace for Perfetto; None if there are none."""
@@ -142,9 +158,13 @@ class Profile(Unprofiled):
         microseconds = event.self_device_time_total if is_on_gpu else event.self_cpu_time_total
         return float(microseconds) / 1e6
 
+    def _build_profiler(self) -> torch.profiler.profile:
+        # Without acc_events, PyTorch 2.11 warns that it forgets cycles, of which there is one.
+        return torch.profiler.profile(activities=self._activities, acc_events=True)
+
     def _start_recording(self) -> None:
         self._count()
-        self._profiler = torch.profiler.profile(activities=self._activities)
+        self._profiler = self._build_profiler()
         self._profiler.start()
         self._is_recording = True
         self._since = time.perf_counter()  # to start it is nobody's time

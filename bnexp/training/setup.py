@@ -22,6 +22,7 @@ from bnexp.models import NormSite
 from bnexp.seeding import derive_seed
 from bnexp.training.initialization import initialize
 from bnexp.training.learner import Learner
+from bnexp.training.machine.compiler import compile_network
 from bnexp.training.machine.memory_format import set_memory_format
 from bnexp.training.optimization.optimizer import build_optimizer
 from bnexp.training.optimization.trainable import choose_trained
@@ -258,7 +259,7 @@ def _build_model(config: ExperimentConfig, dataset: Dataset, device: torch.devic
     model.to(device=device)
     set_memory_format(model, config.train.memory_format)
     if config.train.compile:
-        model.compile()
+        compile_network(model, config)
     return model
 
 

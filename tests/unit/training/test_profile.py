@@ -11,7 +11,7 @@ from toy_training import CPU, Notes, build_dataset, configure
 
 from bnexp.launch.run.profile_summary import PARTS, describe_profile
 from bnexp.training.loop import Training
-from bnexp.training.profile import PREFIX, Profile
+from bnexp.training.profile import PREFIX, Profile, shorten_kernel
 from bnexp.training.setup import build_parts
 
 
@@ -78,6 +78,28 @@ def test_the_operators_are_those_of_the_network_and_take_no_longer_than_the_step
         (o.seconds for o in operators), reverse=True
     )
     assert sum(one.seconds for one in operators) < sum(profile.recorded_seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "void cudnn::cnn::wgrad2d_grouped_direct_kernel<false, true, int, float>(cudnn::cnn::"
+            "WgradGroupedDirectParams, float const*)",
+            "cudnn::cnn::wgrad2d_grouped_direct_kernel",
+        ),
+        ("void sgemm_largek_lds64<true, false, 5>(float*, int)", "sgemm_largek_lds64"),
+        ("void at::native::(anonymous namespace)::fill(float*)", "at::native::fill"),
+        ("Memcpy DtoH (Device -> Pinned)", "Memcpy DtoH (Device -> Pinned)"),
+        ("aten::native_batch_norm", "aten::native_batch_norm"),
+        (
+            "autograd::engine::evaluate_function: ReluBackward0",
+            "autograd::engine::evaluate_function: ReluBackward0",
+        ),
+    ],
+)
+def test_a_kernel_is_named_without_its_template(name, expected):
+    assert shorten_kernel(name) == expected
 
 
 def summarise(**seconds):
