@@ -147,7 +147,8 @@ def effect_margin(comparison: Comparison) -> float | None:
     margins = {
         claim.margin
         for claim in (result.claim for result in comparison.claims)
-        if claim.metric == comparison.metric and claim.reduction is None and claim.margin > 0
+        if (claim.metric, claim.reduction, claim.as_) == (comparison.metric, None, "difference")
+        and claim.margin > 0
     }
     return margins.pop() if len(margins) == 1 else None
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from claimed_runs import claimed_runs
 from PIL import Image
-from records import build_cell, build_run
+from records import CLAIM, build_cell, build_run
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
@@ -266,6 +267,15 @@ def test_unpaired_seeds_are_drawn_hollow():
     chart = build_effects(compare_runs(runs))
     assert lines_of(chart.draw(True), markerfacecolor=PAPER, marker="o")
     assert "hollow: not paired" in chart.caption
+
+
+@pytest.mark.parametrize(("measure", "is_shaded"), [("difference", True), ("ratio", False)])
+def test_the_margin_of_a_ratio_is_none_of_differences(measure, is_shaded):
+    claim = {**CLAIM, "as": measure, "margin": 0.02}
+
+    chart = build_effects(compare_runs(claimed_runs(claim)))
+
+    assert ("Shaded: within the margin" in chart.caption) is is_shaded
 
 
 def test_dollar_signs_in_names_are_no_formula(tmp_path):
