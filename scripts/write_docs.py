@@ -1,4 +1,5 @@
-"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md and studies.md in docs/.
+"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md, studies.md
+and studies-gpu.md in docs/.
 
 That is from the schema, from docstrings, from the commands, and from the studies' results.
 
@@ -49,7 +50,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 NORMS_TEMPLATE = Path(__file__).with_name("norms.md")
 METRICS_TEMPLATE = Path(__file__).with_name("metrics.md")
 DOCTOR_TEMPLATE = Path(__file__).with_name("doctor.md")
-STUDIES_TEMPLATE = Path(__file__).with_name("studies.md")
+STUDIES = {"studies.md": "studies", "studies-gpu.md": "studies/gpu-jpeg"}
+"""Pages with a report, and in docs/ the folders of its results; scripts/ has their templates."""
 CONFIG_INTRODUCTION = """\
 # The YAML file
 
@@ -323,12 +325,12 @@ def read_help(commands: Sequence[str]) -> list[str]:
     ]
 
 
-def write_studies_page() -> str:
-    """Returns the report on the studies whose results are in docs/studies."""
-    folder = ResultsFolder(DOCS / "studies")
+def write_studies_page(name: str) -> str:
+    """Returns the page with the report on the studies whose results are in its folder."""
+    folder = ResultsFolder(DOCS / STUDIES[name])
     report = add_shown(build_report(folder), folder, DOCS.parent / "runs", print)
-    text = render_studies_markdown(report, Path("studies"))
-    return fill_in(STUDIES_TEMPLATE, {"report": text})
+    text = render_studies_markdown(report, Path(STUDIES[name]))
+    return fill_in(Path(__file__).with_name(name), {"report": text})
 
 
 def main() -> None:
@@ -339,7 +341,7 @@ def main() -> None:
         "metrics.md": write_metrics_page(),
         "doctor.md": write_doctor_page(),
         "cli.md": write_cli_page(),
-        "studies.md": write_studies_page(),
+        **{name: write_studies_page(name) for name in STUDIES},
     }
     stale = [
         name

@@ -68,16 +68,19 @@ def test_the_claims_of_the_pages_are_right(tmp_path, page, grid):
     assert len(load_experiment(tmp_path / "c.yaml").runs[0].config.claim) == 1
 
 
-def test_each_measured_claim_of_the_studies_is_shown_with_its_figure():
-    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
-    results = [path for path in (ROOT / "docs" / "studies").glob("*.json")
+@pytest.mark.parametrize(
+    ("page", "folder"), [("studies.md", "studies"), ("studies-gpu.md", "studies/gpu-jpeg")]
+)
+def test_each_measured_claim_of_the_studies_is_shown_with_its_figure(page, folder):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    results = [path for path in (ROOT / "docs" / folder).glob("*.json")
                if path.name != "family.json"]  # fmt: skip
 
     assert results
     for path in results:
         claims = json.loads(path.read_text(encoding="utf-8"))["claims"]
         for place in range(1, len(claims) + 1):
-            figure = f"studies/{path.stem}/claim_{place}.png"
+            figure = f"{folder}/{path.stem}/claim_{place}.png"
             assert (ROOT / "docs" / figure).is_file()
             assert f"]({figure})\n" in text, figure
 
