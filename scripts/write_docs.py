@@ -1,5 +1,4 @@
-"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md, studies.md
-and studies-gpu.md in docs/.
+"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md, studies.md and studies-gpu.md in docs/.
 
 That is from the schema, from docstrings, from the commands, and from the studies' results.
 
