@@ -1,4 +1,4 @@
-"""Writes config.md, norms.md, metrics.md, doctor.md, cli.md, studies.md and studies-gpu.md in docs/.
+"""Writes config, norms, metrics, doctor, cli, studies and studies-gpu in docs/, as Markdown.
 
 That is from the schema, from docstrings, from the commands, and from the studies' results.
 
