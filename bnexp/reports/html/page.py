@@ -44,7 +44,7 @@ from bnexp.reports.words.headings import (
     describe_title,
     join_choices,
 )
-from bnexp.reports.words.notes import describe_notes
+from bnexp.reports.words.notes import describe_notes, explain_missing_curves
 from bnexp.reports.words.phrases import CellName
 from bnexp.reports.words.sentences import CellText, describe_cells
 from bnexp.runs.record import RunRecord
@@ -224,6 +224,7 @@ def _part(comparison: Comparison, comparisons: Sequence[Comparison]) -> dict[str
         },
         "swatches": [draw_mark(styles[cell.cell]) for cell in comparison.cells],
         "charts": build_charts(comparison).values(),
+        "missing_curves": explain_missing_curves(comparison),
         "classes": _classes(comparison, len(comparisons)),
         "diagnostics": build_diagnostics(comparison).values(),
         "labels": Column(("cell",), labels, "name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bnexp.analysis.metrics import SCORES, split_tag
 from bnexp.analysis.results import CellResult, Comparison, SpeedObstacle
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.words.cell_names import shorten_cell_names
@@ -46,6 +47,20 @@ def describe_notes(
     if is_best_marked and any(find_best(comparison) for comparison in comparisons):
         notes.append("Bold: the best mean, which is not a verdict.")
     return tuple(dict.fromkeys(notes))
+
+
+def explain_missing_curves(comparison: Comparison) -> str | None:
+    """Returns why finished runs have no learning curves of their scores, or None if they have."""
+    images, kind = split_tag(comparison.metric)
+    is_score = kind in SCORES and images.startswith(("val", "test"))
+    if not is_score or not any(cell.n for cell in comparison.cells):
+        return None
+    if any(comparison.metric in cell.curves for cell in comparison.cells):
+        return None
+    return (
+        f"There are no curves over the epochs: the runs measured {comparison.metric} once, at "
+        "their end (evaluate.after: last_epoch)."
+    )
 
 
 def describe_method(*comparisons: Comparison) -> str:

@@ -329,6 +329,25 @@ def test_a_claim_with_a_figure_has_a_drawing_with_its_margin(comparison):
     assert "Shaded: within the margin of 2 points." in Page(page).text
 
 
+@pytest.mark.parametrize(
+    ("fields", "says_why"),
+    [
+        ({"history": ()}, True),
+        ({"history": (0.4, 0.5)}, False),
+        ({"history": (), "state": "running"}, False),
+    ],
+    ids=["measured once", "curves", "nothing yet"],
+)
+def test_a_page_says_why_it_has_no_curves(fields, says_why):
+    runs = [
+        build_run(cell, seed, **fields) for cell in ("norm=none", "norm=batch") for seed in (0, 1)
+    ]
+
+    text = Page(render_html([compare_runs(runs)])).text
+
+    assert ("There are no curves over the epochs" in text) is says_why
+
+
 def test_costs_stand_beside_their_ratio_to_the_baseline():
     records = [
         *build_cell("norm=none", [0.1, 0.2]),
