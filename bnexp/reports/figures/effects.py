@@ -194,7 +194,7 @@ def _caption(effects: Effects, margin: str | None) -> str:
         f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.": True,
         f"Shaded: within the margin of {margin}.": margin is not None,
         "Arrow: the interval continues.": effects.has_arrows,
-        ALONE: len(effects.rows) > 1,
+        ALONE: len(effects.rows) > 1 and has_interval,
     }
     return " ".join(text for text, is_said in parts.items() if is_said)
 

@@ -16,6 +16,7 @@ from bnexp.reports.words.formatting import (
     MetricFormat,
     find_exponent,
     find_interval,
+    write_factor,
     write_p,
 )
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bnexp.config.claim.config import ClaimConfig
 
 _MOST_DECIMALS = 6
+_FACTOR = "a factor of "
 
 _HEADINGS: Mapping[ClaimVerdict, str] = {
     "supported": "Supported",
@@ -104,14 +106,19 @@ def _heading(result: ClaimResult) -> str:
 
 def _effect(result: ClaimResult) -> str:
     """Returns `+15.4 points [13.7, 17.1]`; of several cases, the least and the greatest."""
-    tests = [part.test for part in result.parts if part.test]
+    claim, tests = result.claim, [part.test for part in result.parts if part.test]
     if not tests:
         return NOTHING
-    if len(result.parts) > 1:
-        ends = (choose(tests, key=attrgetter("mean")) for choose in (min, max))
-        shown = dict.fromkeys(_write_effect(result.claim, test) for test in ends)
-        return " to ".join(shown)
-    return write_effect(result.claim, tests[0])
+    if len(result.parts) == 1:
+        return write_effect(claim, tests[0])
+    low, high = (
+        _write_effect(claim, choose(tests, key=attrgetter("mean"))) for choose in (min, max)
+    )
+    if low == high:
+        return low
+    if low.startswith(_FACTOR):
+        return f"a factor from {low.removeprefix(_FACTOR)} to {high.removeprefix(_FACTOR)}"
+    return f"from {low.removesuffix(claim_format(claim).difference_unit).rstrip()} to {high}"
 
 
 def write_effect(claim: ClaimConfig, test: ClaimTest) -> str:
@@ -131,7 +138,7 @@ def _write_effect(claim: ClaimConfig, difference: ClaimTest) -> str:
 
 
 def _write_end(claim: ClaimConfig, end: float) -> str:
-    return f"{exp(end):.3g}" if claim.as_ == "ratio" else claim_format(claim).number(end)
+    return write_factor(exp(end)) if claim.as_ == "ratio" else claim_format(claim).number(end)
 
 
 def _seeds(result: ClaimResult) -> str:
@@ -236,11 +243,11 @@ def _base(claim: ClaimConfig) -> int | None:
 def _write_size(claim: ClaimConfig, difference: float) -> str:
     """Returns a difference in the measure's unit; of logarithms, a factor."""
     if claim.as_ == "ratio":
-        return f"a factor of {exp(difference):.3g}"
+        return _FACTOR + write_factor(exp(difference))
     base = _base(claim)
     if base is None:
         return claim_format(claim).difference(difference)
-    return f"a factor of {base**difference:.3g}"
+    return _FACTOR + write_factor(base**difference)
 
 
 def _evidence(result: ClaimResult, part: ClaimPart) -> str:

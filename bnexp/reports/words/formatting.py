@@ -90,6 +90,11 @@ class MetricFormat:
         return f"{shown} {unit}".rstrip()
 
 
+def write_factor(factor: float) -> str:
+    """Returns it with three figures, near 1 with as many as show on which side of 1 it is."""
+    return f"{factor:.3f}" if 0.9 < factor < 1.1 else f"{factor:.3g}"
+
+
 def with_unit(name: str, unit: str) -> str:
     """Returns the name of an axis with the unit, if there is one, in brackets."""
     return f"{name} ({unit})" if unit else name

@@ -51,11 +51,9 @@ def describe_notes(
 
 def explain_missing_curves(comparison: Comparison) -> str | None:
     """Returns why finished runs have no learning curves of their scores, or None if they have."""
-    images, kind = split_tag(comparison.metric)
-    is_score = kind in SCORES and images.startswith(("val", "test"))
-    if not is_score or not any(cell.n for cell in comparison.cells):
-        return None
-    if any(comparison.metric in cell.curves for cell in comparison.cells):
+    cells, (_, kind) = comparison.cells, split_tag(comparison.metric)
+    has_curves = any(comparison.metric in cell.curves for cell in cells)
+    if kind not in SCORES or has_curves or not any(cell.n for cell in cells):
         return None
     return (
         f"There are no curves over the epochs: the runs measured {comparison.metric} once, at "

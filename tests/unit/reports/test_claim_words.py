@@ -3,6 +3,7 @@
 from records import build_cell, build_run, claim
 
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.results import Question
 from bnexp.reports.words.claims import describe_claim
 
 NORM, ACTIVATION = "model.norm.name", "model.activation"
@@ -26,7 +27,7 @@ def test_the_effect_on_several_cases_goes_from_the_least_to_the_greatest():
     ]
     (result,) = compare_runs(runs).claims
 
-    assert " ".join(describe_claim(result).effect.split()) == "-2.0 points to +5.0 points"
+    assert " ".join(describe_claim(result).effect.split()) == "from -2.0 to +5.0 points"
 
 
 def test_seeds_are_pairs_only_if_both_sides_have_runs():
@@ -57,3 +58,23 @@ def test_a_difference_that_only_the_correction_leaves_open_is_told_apart():
     reason = "neither to be apart from 0 nor to lie within the margin"
     assert f"{reason}, once corrected for looks and claims." in found["clear"]
     assert f"{reason}." in found["unclear"]
+
+
+def test_factors_of_several_cases_are_a_range():
+    cases = claim(**{"as": "ratio", "each": {ACTIVATION: ["relu", "tanh"]}, "margin": 0.05})
+    runs = [
+        build_run(
+            f"norm={norm},activation={activation}",
+            seed,
+            (1 + aside) * (factor if norm == "batch" else 1),
+            metric="test/loss",
+            claims=({**cases, "metric": "test/loss"},),
+            settings={NORM: norm, ACTIVATION: activation},
+        )
+        for activation, factor in (("relu", 0.5), ("tanh", 2.0))
+        for norm in ("none", "batch")
+        for seed, aside in enumerate(SPREAD)
+    ]
+    (result,) = compare_runs(runs, Question("test/loss")).claims
+
+    assert describe_claim(result).effect == "a factor from 0.5 to 2"

@@ -3,7 +3,13 @@ from records import build_cell
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
-from bnexp.reports.words.formatting import MetricFormat, format_p, metric_format, write_p
+from bnexp.reports.words.formatting import (
+    MetricFormat,
+    format_p,
+    metric_format,
+    write_factor,
+    write_p,
+)
 from bnexp.reports.words.phrases import plain
 
 ACCURACY = MetricFormat("test/accuracy", 1)
@@ -106,3 +112,18 @@ def test_a_figure_of_a_run_has_its_unit_and_no_decimals_if_it_is_large(
 
     assert write.value(value).replace("\u00a0", " ") == shown
     assert write.difference(value, signed=True) == difference
+
+
+@pytest.mark.parametrize(
+    ("factor", "written"),
+    [
+        (1.0042, "1.004"),
+        (0.9642, "0.964"),
+        (0.93, "0.930"),
+        (0.17, "0.17"),
+        (16.53, "16.5"),
+        (7.188, "7.19"),
+    ],
+)
+def test_a_factor_near_one_shows_its_side(factor, written):
+    assert write_factor(factor) == written

@@ -145,7 +145,10 @@ def _explain(claimed: Claimed) -> str:
         return ""
     if reduction.name == "largest_stable" and any(side.values for side in claimed.sides):
         mean = "mean" if reduction.scale == "linear" else "geometric mean"
-        return f"Dashed: the {mean} of the largest stable values over the seeds."
+        return (
+            f"Dashed, with the mark of a line at the top: the {mean} of its largest stable values "
+            "over the seeds."
+        )
     if any(side.axis_values for side in claimed.sides):
-        return f"Ringed: chosen by {reduction.select_by}, on other seeds."
+        return f"Ringed: chosen by {reduction.select_by}, on other seeds, which are not drawn."
     return ""

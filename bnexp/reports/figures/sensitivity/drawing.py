@@ -156,8 +156,10 @@ def _draw_extras(panel: Panel, sensitivity: Sensitivity) -> None:
         draw_reference(panel, value * sensitivity.shown.scale, words)
     left, right = axes.get_xlim()
     for place, cell in extras.rules:
-        look: dict[str, Any] = {"color": extras.styles[cell].colour, "linewidth": 1.4}
-        axes.axvline(min(max(place, left), right), **look, linestyle=(0, (4, 3)), zorder=1.2)
+        style, at = extras.styles[cell], min(max(place, left), right)
+        axes.axvline(at, color=style.colour, linewidth=1.4, linestyle=(0, (4, 3)), zorder=1.2)
+        over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        axes.plot(at, 1, **over, **marker(style, 0.8), zorder=3.3)
 
 
 def _find_lonely(values: Sequence[float]) -> list[bool]:
