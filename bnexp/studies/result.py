@@ -187,7 +187,7 @@ def describe_result(
             devices=_texts(environments, "device.name"),
             threads=_numbers(environments, "threads"),
         ),
-        code=tuple(dict.fromkeys(map(_read_code, environments))),
+        code=tuple(dict.fromkeys(_read_code(run.environment) for run in every)),
         pictures=_describe_pictures(measured),
         epochs=_numbers([run.config for run in measured], "train.epochs"),
         seeds=setup.seeds,

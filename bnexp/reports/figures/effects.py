@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import exp, log
+from statistics import fmean
 from typing import Any
 
 from bnexp.analysis.metrics import better_direction
 from bnexp.analysis.results import ClaimTest, Comparison, Difference
+from bnexp.analysis.stats.intervals import compare_seeds
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,
@@ -42,6 +44,7 @@ from bnexp.reports.words.formatting import (
     format_difference,
     metric_format,
     with_unit,
+    write_factor,
 )
 from bnexp.reports.words.headings import describe_selection
 from bnexp.reports.words.notes import ALONE
@@ -140,6 +143,58 @@ def build_effects(comparison: Comparison) -> Chart | None:
     )
 
 
+def build_ratios(comparison: Comparison) -> Chart | None:
+    """Returns the figure of each cell's ratio to the baseline as bars from 1, or None without any.
+
+    A ratio is the geometric mean over seeds, with a t interval of the logarithms; no ratio is
+    drawn of values that are not all positive.
+    """
+    rows = tuple(_build_ratio_rows(comparison))
+    if not rows:
+        return None
+    labels, metric = shorten_cell_names(comparison), comparison.metric
+    baseline, ends = labels[comparison.baseline], _ENDS[better_direction(metric)]
+    effects = Effects(rows, None, f"{metric}, as a multiple of {baseline}'s", ends, is_ratio=True)
+    return Chart(
+        "Ratio to the baseline",
+        f"{comparison.experiment}: {metric}, relative to {baseline}",
+        _caption(effects, None, "geometric mean of the ratios"),
+        "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in rows),
+        lambda is_wide: draw_effects(effects, is_wide=is_wide),
+        describe_selection(comparison.where),
+    )
+
+
+def _build_ratio_rows(comparison: Comparison) -> Iterator[Effect]:
+    labels, styles = shorten_cell_names(comparison), cell_styles(comparison)
+    baseline = comparison.baseline_cell
+    for cell in comparison.cells:
+        numbers = [*cell.values.values(), *baseline.values.values()]
+        if cell is baseline or not (cell.values and baseline.values) or min(numbers) <= 0:
+            continue
+        own, base = (
+            {seed: log(value) for seed, value in one.values.items()} for one in (cell, baseline)
+        )
+        found = compare_seeds(own, base)
+        ends = found.interval or ()
+        between = f" [{', '.join(write_factor(exp(end)) for end in ends)}]" if ends else ""
+        if found.is_paired:
+            seeds, pairs = [*found.by_seed.values()], count(found.n, "pair")
+        else:
+            seeds = [value - fmean(base.values()) for value in own.values()]
+            pairs = f"{cell.n} and {baseline.n}"
+        yield Effect(
+            found.mean,
+            ends,
+            seeds,
+            found.n,
+            found.is_paired,
+            space_label(labels[cell.cell]),
+            (f"× {write_factor(exp(found.mean))}{between}", f"n = {pairs}"),
+            styles[cell.cell],
+        )
+
+
 def effect_margin(comparison: Comparison) -> float | None:
     """Returns the reader's margin, else the one that all claims on this very metric share."""
     if comparison.margin is not None:
@@ -186,15 +241,15 @@ def build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
     )
 
 
-def _caption(effects: Effects, margin: str | None) -> str:
+def _caption(effects: Effects, margin: str | None, mean: str = "mean difference") -> str:
     has_interval = any(row.interval for row in effects.rows)
     is_hollow = any(not row.is_paired for row in effects.rows)
     parts = {
-        f"Large marker: mean difference{', 95 % t interval' if has_interval else ''}.": True,
+        f"Large marker: {mean}{', 95 % t interval' if has_interval else ''}.": True,
         f"Small: single seeds{' (hollow: not paired)' if is_hollow else ''}.": True,
         f"Shaded: within the margin of {margin}.": margin is not None,
         "Arrow: the interval continues.": effects.has_arrows,
-        ALONE: len(effects.rows) > 1 and has_interval,
+        ALONE: len(effects.rows) > 1 and has_interval and not effects.is_ratio,
     }
     return " ".join(text for text, is_said in parts.items() if is_said)
 

@@ -13,7 +13,7 @@ from bnexp.analysis.claims.assess import show_results
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Comparison, Question
 from bnexp.reports.figures.claims.figure import build_claim_figure
-from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.effects import build_effects, build_ratios
 from bnexp.reports.figures.sensitivity.chart import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import figure_settings
@@ -115,7 +115,7 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
     """Returns figures of all variants, if the claims leave some of them out.
 
     That is the metric over each swept number, or, without one, what the variants differ by in
-    each figure of a whole run that a claim is about, such as the speed.
+    each figure of a whole run that a claim is about, such as the speed: as ratios, if the claim is.
     """
     claimed = {
         cell
@@ -128,12 +128,12 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
         return []
     charts = [*build_sensitivities(comparison).values()]
     if not charts:
-        metrics = dict.fromkeys(
-            claim.metric
+        metrics = {
+            claim.metric: build_ratios if claim.as_ == "ratio" else build_effects
             for claim in (result.claim for result in comparison.claims)
             if len(claim.tags) == 1 and claim.at is None and not is_diagnostic(claim.metric)
-        )
-        found = (build_effects(compare_runs(runs, Question(metric))) for metric in metrics)
+        }
+        found = (build(compare_runs(runs, Question(metric))) for metric, build in metrics.items())
         charts = [chart for chart in found if chart is not None]
     return charts[:_MOST_OVERVIEWS]
 

@@ -63,12 +63,20 @@ def _table(report: StudyReport, folder: Path | None, dialect: Dialect) -> Iterat
 
 
 def _link_rows(part: StudyPart, folder: Path) -> Iterator[str]:
-    """Yields the links of each of a study's rows: to its figure and to the comparison."""
+    """Yields the links of each of a study's rows: to its figures and to the comparison."""
     for digest in part.digests or [""] * len(part.declared.claims):
         figure, file = part.shown.figures.get(digest), part.shown.comparison
         links = [f"[figure]({_link(folder, part, figure.file)})"] if figure else []
+        links += [*_link_overviews(part, folder)]
         links += [f"[comparison]({_link(folder, part, file)})"] if file else []
         yield ", ".join(links)
+
+
+def _link_overviews(part: StudyPart, folder: Path) -> Iterator[str]:
+    several = len(part.shown.overviews) > 1
+    for place, figure in enumerate(part.shown.overviews, start=1):
+        name = f"all variants {place}" if several else "all variants"
+        yield f"[{name}]({_link(folder, part, figure.file)})"
 
 
 def _part(part: StudyPart, folder: Path | None, dialect: Dialect) -> Iterator[str]:

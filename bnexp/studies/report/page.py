@@ -49,10 +49,18 @@ def render_studies_html(report: StudyReport, folder: ResultsFolder) -> str:
         summary=describe_summary(report),
         columns=build_columns(rows, ALL),
         rows=rows,
+        anchors=[anchor for part in report.parts for anchor in _list_anchors(part)],
         verdicts=VERDICTS,
         notes=(*describe_family(report), HOW_TO_READ),
         parts=[_part(part, folder) for part in report.parts],
     )
+
+
+def _list_anchors(part: StudyPart) -> Iterator[str]:
+    """Yields where on the page each of a study's rows leads: to its claim, with the figure."""
+    study = part.declared.study
+    for place, row in enumerate(list_rows_of(part), start=1):
+        yield f"{study}-{place}" if row.text else study
 
 
 def _part(part: StudyPart, folder: ResultsFolder) -> dict[str, Any]:

@@ -4,16 +4,18 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from claimed_runs import claimed_runs
 from PIL import Image
 from records import CLAIM, build_cell, build_run
+from scipy import stats
 
 from bnexp.analysis.comparison import compare_by, compare_runs
 from bnexp.analysis.results import Question
 from bnexp.errors import UsageError
 from bnexp.reports.figures.curves import build_curves
-from bnexp.reports.figures.effects import build_effects
+from bnexp.reports.figures.effects import build_effects, build_ratios
 from bnexp.reports.figures.files import write_figures
 from bnexp.reports.figures.sheet import format_ticks, round_ticks, spread, text_width, wrap_label
 from bnexp.reports.figures.style import (
@@ -276,6 +278,27 @@ def test_the_margin_of_a_ratio_is_none_of_differences(measure, is_shaded):
     chart = build_effects(compare_runs(claimed_runs(claim)))
 
     assert ("Shaded: within the margin" in chart.caption) is is_shaded
+
+
+def test_ratios_are_geometric_means_with_the_interval_of_their_logarithms():
+    base, other = [1000.0, 1100.0, 1300.0], [500.0, 560.0, 640.0]
+    runs = [
+        build_run(cell, seed, speed=speed)
+        for cell, speeds in (("norm=none", base), ("norm=batch", other))
+        for seed, speed in enumerate(speeds)
+    ]
+    logs = np.log(np.divide(other, base))
+    low, high = np.exp(stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs)))
+
+    chart = build_ratios(compare_runs(runs, Question("images_per_second")))
+
+    ratio = np.exp(logs.mean())
+    assert chart.description == f"norm=batch: × {ratio:.3g} [{low:.3g}, {high:.3g}], n = 3 pairs"
+
+
+def test_there_are_no_ratios_to_zero():
+    runs = [build_run(cell, value=0.0) for cell in ("norm=none", "norm=batch")]
+    assert build_ratios(compare_runs(runs)) is None
 
 
 def test_dollar_signs_in_names_are_no_formula(tmp_path):

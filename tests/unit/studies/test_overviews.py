@@ -36,6 +36,11 @@ def test_without_a_swept_number_it_is_what_the_variants_differ_by_in_the_claims_
     ]
 
 
+def test_claims_about_a_ratio_have_the_ratios_of_all_variants():
+    asked = {"metric": "images_per_second", "margin": 0.05, "as": "ratio"}
+    assert titles(NORMS, **asked) == ["study: images_per_second, relative to norm=none"]
+
+
 def test_with_one_it_is_the_metric_over_that_number():
     sizes = [{NORM: name, SIZE: size} for name in ("none", "batch") for size in (16, 128)]
     first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}

@@ -103,6 +103,15 @@ def test_a_page_shows_the_same_and_no_markup_of_others(folder, report):
     assert page == render_studies_html(build_report(folder), folder)
 
 
+def test_each_row_of_the_page_leads_to_its_study_and_its_claim(folder, report):
+    page = render_studies_html(report, folder)
+
+    targets = re.findall(r'href="#([^"]*)"', page)
+    assert targets
+    assert len(targets) == 2 * sum(len(part.declared.claims) for part in report.parts)
+    assert {*targets} <= {*re.findall(r' id="([^"]*)"', page)}
+
+
 def test_no_line_of_the_page_ends_between_a_figure_and_its_unit(folder, report):
     page = render_studies_html(report, folder)
 
