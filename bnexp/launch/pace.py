@@ -25,7 +25,7 @@ from bnexp.training.machine.device import (
 from bnexp.training.setup import build_parts
 
 TRIAL_SECONDS = 0.4
-"""After how long no further step is timed; the first, which warms up, does not count."""
+"""How long the steps of a run are timed at most."""
 LEAST_STEPS = 2
 FEW_STEPS = 5
 MANY_STEPS = 200
@@ -74,8 +74,16 @@ class StepTimer:
         self.parts = build_parts(config, config.data.load(say_nothing), device)
 
     @trusting_files()
-    def time_step(self, threads: int | None = None, most_steps: int = MANY_STEPS) -> float:
-        """Returns the median time of a step in seconds, with so many CPU threads."""
+    def time_step(
+        self,
+        threads: int | None = None,
+        most_steps: int = MANY_STEPS,
+        seconds: float = TRIAL_SECONDS,
+    ) -> float:
+        """Returns the median time of a step in seconds, with so many CPU threads.
+
+        No further step is timed after `seconds`; the first, which warms up, does not count.
+        """
         if threads:
             torch.set_num_threads(threads)
         batches = itertools.chain.from_iterable(map(self.parts.batches.epoch, itertools.count()))
@@ -84,7 +92,7 @@ class StepTimer:
             started = time.perf_counter()
             float(self.parts.learner.step(1, batch).loss)
             times.append(time.perf_counter() - started)
-            if len(times) > LEAST_STEPS and sum(times[1:]) > TRIAL_SECONDS:
+            if len(times) > LEAST_STEPS and sum(times[1:]) > seconds:
                 break
         return statistics.median(times[1:])
 

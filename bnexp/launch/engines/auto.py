@@ -30,6 +30,10 @@ from bnexp.wording import count
 
 WORTH_SECONDS = 20.0
 """A new experiment that takes less is not worth more processes than one, nor finding out."""
+LONGEST_TRIAL = 3.0
+"""Seconds that the steps of all splits are timed at most."""
+TRIED_SHARE = 0.04
+"""Of what a new experiment takes, if that is less."""
 MOST_RUNS_PER_GPU = 8
 TIE = 1.05
 """A split that takes at most this many times as long as the fastest counts as equally fast."""
@@ -69,11 +73,12 @@ def choose_jobs(
     now: int,
     kept: int | None,
     measure: Callable[[PlannedRun], Pace | None],
-    time_steps: Callable[[PlannedRun, Sequence[Split]], Mapping[Split, float]],
+    time_steps: Callable[[PlannedRun, Sequence[Split], float], Mapping[Split, float]],
 ) -> Choice:
     """Returns how many of the first `now` runs train at a time, which have `kept` threads if any.
 
-    `measure` returns the pace of a run, and `time_steps` what its steps take under each split.
+    `measure` returns the pace of a run, and `time_steps` what its steps take under each split,
+    found in about the seconds that it is given.
     """
     run, alone = runs[0], Choice(1, kept)
     fixed = kept or max(one.spec.config.train.threads or 0 for one in runs)
@@ -99,7 +104,8 @@ def choose_jobs(
     if times := known.look_up(splits):
         when = "as tried before on this machine"
     else:
-        times, when = time_steps(run, splits), "as a few steps showed just now"
+        whole = min(LONGEST_TRIAL, TRIED_SHARE * seconds)
+        times, when = time_steps(run, splits, whole), "as a few steps showed just now"
         if not times:
             return Choice(1, kept, "one run at a time, since more could not be tried")
         memory.write(_Known(step=known.step, splits=[(*one, times[one]) for one in splits]))

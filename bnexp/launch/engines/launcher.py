@@ -148,11 +148,13 @@ class LocalLauncher:
         if self._pool:
             self._pool.close()
 
-    def _time_steps(self, run: PlannedRun, splits: Sequence[Split]) -> Mapping[Split, float]:
+    def _time_steps(
+        self, run: PlannedRun, splits: Sequence[Split], whole: float
+    ) -> Mapping[Split, float]:
         assert self._pool, "there is one with --jobs auto"
         tried = " or ".join(str(split.jobs) for split in splits)
         self._say(f"--jobs auto: timing a few steps of {tried} runs at a time")
-        return self._pool.time_steps(run, splits)
+        return self._pool.time_steps(run, splits, whole)
 
     def _measure(self, run: PlannedRun) -> Pace | None:
         network = describe_network(run)

@@ -98,15 +98,21 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._children: set[int] = set()
 
-    def time_steps(self, run: PlannedRun, splits: Sequence[Split]) -> dict[Split, float]:
-        """Returns how many seconds a step of a run takes under each split; nothing if it fails."""
+    def time_steps(
+        self, run: PlannedRun, splits: Sequence[Split], whole: float
+    ) -> dict[Split, float]:
+        """Returns how many seconds a step of a run takes under each split; nothing if it fails.
+
+        `whole` is about how long it may take in all, beside the start of the workers.
+        """
+        seconds = whole / (1 + ROUNDS * len(splits))
         times: dict[Split, list[float]] = {split: [] for split in splits}
         is_done = False
         try:
             with contextlib.suppress(EOFError, OSError):
-                self._time(run, Split(max(split.jobs for split in splits), 1))
+                self._time(run, Split(max(split.jobs for split in splits), 1), seconds)
                 for split in [*splits] * ROUNDS:
-                    times[split] += self._time(run, split)
+                    times[split] += self._time(run, split, seconds)
                 is_done = True
         finally:
             if not is_done:  # nothing is lost with them, and a step may take long
@@ -115,26 +121,33 @@ class Pool:
                 self.close_workers()
         return {split: fmean(times[split]) for split in splits} if is_done else {}
 
-    def _time(self, run: PlannedRun, split: Split) -> list[float]:
+    def _time(self, run: PlannedRun, split: Split, seconds: float) -> list[float]:
         """Returns the time of a step of each of several equal runs.
 
         Raises:
             EOFError: A worker is gone.
             OSError: The same, or the run cannot work, or takes too long.
         """
+        waiting: dict[connection.Connection, _Worker] = {}
         for slot in range(split.jobs):
             worker = self._workers.get(slot) or self._engage(slot)
-            worker.give(Trial(replace(run, device=choose_device(run, slot)), split.threads))
-        return [self._wait_for_time(self._workers[slot]) for slot in range(split.jobs)]
-
-    def _wait_for_time(self, worker: _Worker) -> float:
-        while worker.connection.poll(TRIAL_SECONDS):
-            if isinstance(message := worker.take_message(), Timed):
-                worker.order = None
-                if message.seconds is None:
-                    break
-                return message.seconds
-        raise TimeoutError
+            placed = replace(run, device=choose_device(run, slot))
+            worker.give(Trial(placed, split.threads, seconds))
+            waiting[worker.connection] = worker
+        times: list[float] = []
+        while waiting:
+            ready = connection.wait([*waiting], TRIAL_SECONDS)
+            if not ready:
+                raise TimeoutError
+            for one in ready:
+                worker = waiting[one]  # type: ignore[index]
+                if isinstance(message := worker.take_message(), Timed):
+                    worker.order = None
+                    if message.seconds is None:
+                        raise TimeoutError
+                    times.append(message.seconds)
+                    del waiting[worker.connection]
+        return times
 
     def train(self, ledger: Ledger, stop: StopSignal, jobs: int) -> None:
         """Trains the runs, up to `jobs` at a time, until none is left, or the ledger stops."""

@@ -19,10 +19,11 @@ from bnexp.system import ignore_terminal
 
 @dataclass(frozen=True)
 class Trial:
-    """A run of which a few steps are to be timed, with so many threads."""
+    """A run of which a few steps are to be timed, with so many threads, for about so long."""
 
     run: PlannedRun
     threads: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def work(connection: Connection) -> None:
             if isinstance(message, Trial):
                 try:
                     timer = timer or StepTimer(message.run)  # the same run each time
-                    send(Timed(timer.time_step(message.threads)))
+                    send(Timed(timer.time_step(message.threads, seconds=message.seconds)))
                 except Exception:  # noqa: BLE001 - the run says why when its turn comes
                     send(Timed(None))
             else:

@@ -42,8 +42,9 @@ class Machine:
         self.measured += 1
         return self.pace
 
-    def time_steps(self, run, splits):
+    def time_steps(self, run, splits, whole):
         self.tried += 1
+        self.whole = whole
         return {split: self.times[split] for split in splits} if self.times else {}
 
     def choose(self, runs, now=None, kept=None):
@@ -191,13 +192,23 @@ def test_on_a_gpu_its_memory_and_the_trial_decide_on_the_number_of_processes(tmp
     assert choice.reason.endswith("; the free memory holds 3 runs")
 
 
-def test_a_few_steps_are_timed_in_workers_and_leave_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(pacing, "TRIAL_SECONDS", 0.01)
+@pytest.mark.parametrize(("step", "whole"), [(0.3, 0.96), (100.0, 3.0)])
+def test_a_short_experiment_is_tried_out_for_a_short_time(tmp_path, step, whole):
+    runs = plan(tmp_path, *FREE, "sweep.seeds=8", "train.epochs=1")
+    machine = Machine(step=step)
+
+    machine.choose(runs)
+
+    assert len(runs) == 8  # of ten steps each
+    assert machine.whole == pytest.approx(whole)
+
+
+def test_a_few_steps_are_timed_in_workers_and_leave_nothing(tmp_path):
     (run,) = plan(tmp_path, "train.threads=null")
     splits = [Split(1, 1), Split(2, 1)]
 
     with closing(Pool(can_fork=True)) as pool:
-        times = pool.time_steps(run, splits)
+        times = pool.time_steps(run, splits, 0.05)
 
     assert [*times] == splits
     assert all(0 < seconds < 60 for seconds in times.values())
@@ -208,13 +219,13 @@ def test_a_worker_that_dies_while_steps_are_timed_ends_the_trial(tmp_path, monke
     (run,) = plan(tmp_path)
     own = os.getpid()
 
-    def die(*_):
+    def die(*_, **__):
         assert os.getpid() != own
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(pacing.StepTimer, "time_step", die)
     with closing(Pool(can_fork=True)) as pool:
-        assert pool.time_steps(run, [Split(2, 1)]) == {}
+        assert pool.time_steps(run, [Split(2, 1)], 1.0) == {}
 
 
 def test_if_the_server_of_forks_is_gone_workers_start_without_it(tmp_path, monkeypatch):
@@ -228,19 +239,19 @@ def test_if_the_server_of_forks_is_gone_workers_start_without_it(tmp_path, monke
     (run,) = plan(tmp_path)
     with closing(Pool(can_fork=True)) as pool:
         os.kill(pool._processes._server, signal.SIGKILL)
-        assert pool.time_steps(run, [Split(2, 1)]) == {}
+        assert pool.time_steps(run, [Split(2, 1)], 1.0) == {}
     assert len(started) == 1
 
 
 def test_a_run_that_cannot_work_ends_the_trial(tmp_path, monkeypatch):
     (run,) = plan(tmp_path)
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError
 
     monkeypatch.setattr(pacing.StepTimer, "time_step", fail)
     with closing(Pool(can_fork=True)) as pool:
-        assert pool.time_steps(run, [Split(2, 1)]) == {}
+        assert pool.time_steps(run, [Split(2, 1)], 1.0) == {}
     assert measure_pace(run) is None
 
 

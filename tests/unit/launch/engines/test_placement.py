@@ -91,7 +91,7 @@ def test_what_is_timed_before_training_is_said(tmp_path, monkeypatch):
     said = []
 
     def choose(runs, _now, _kept, _measure, time_steps):
-        assert time_steps(runs[0], [Split(1, 8), Split(8, 1)]) == {}
+        assert time_steps(runs[0], [Split(1, 8), Split(8, 1)], 1.0) == {}
         return Choice(1, None)
 
     monkeypatch.setattr(launcher, "choose_jobs", choose)
