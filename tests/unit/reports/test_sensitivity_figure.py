@@ -236,3 +236,25 @@ def test_labels_that_would_touch_are_left_out_of_the_ticks():
     axes = draw(runs).axes
     assert list(axes.get_xticks()) == list(rates)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.0001", "", "0.1"]
+
+
+@pytest.mark.parametrize("baseline", [f"{NORM}=none,{RATE}=0.01", f"{NORM}=group,{RATE}=0.1"])
+def test_cells_that_stand_alone_on_the_axis_are_left_out_beside_lines(baseline):
+    alone = [build({NORM: "group", RATE: 0.1}, seed, 0.3) for seed in range(3)]
+    comparison = compare_runs([*sweep(), *alone], Question(baseline=baseline))
+
+    chart = build_sensitivities(comparison)["learning_rate"]
+
+    assert chart.caption.endswith("Left out: 1 cell with one learning rate alone.")
+    assert "norm=group" not in chart.description
+    assert len(means_of(chart.draw(True).panels[0])) == 2
+
+
+def test_cells_that_stand_alone_are_shown_beside_a_single_line():
+    alone = [build({NORM: "group", RATE: 0.1}, seed, 0.3) for seed in range(3)]
+    line = [run for run in sweep() if run.settings[NORM] == "batch"]
+
+    chart = build_sensitivities(compare_runs([*line, *alone]))["learning_rate"]
+
+    assert "Left out" not in chart.caption
+    assert "norm=group: 30.0 % at 0.1" in chart.description.replace("\N{NO-BREAK SPACE}", " ")

@@ -9,10 +9,13 @@ from bnexp.analysis.results import Comparison
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.figures.sensitivity.drawing import draw_sensitivity
 from bnexp.reports.figures.sensitivity.lines import (
+    Extras,
     Line,
     Sensitivity,
+    find_line_styles,
     find_sensitivity,
     in_words,
+    leave_out_lonely,
     move_together,
 )
 from bnexp.reports.figures.sheet import (
@@ -45,14 +48,17 @@ def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
 
 
 def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:
-    sensitivity = find_sensitivity(comparison, key)
+    shown = leave_out_lonely(comparison, key)
+    sensitivity = find_sensitivity(shown, key, Extras(styles=find_line_styles(comparison, key)))
     if sensitivity is None:
         return None
     word = in_words(names[key])
+    left_out = len(comparison.cells) - len(shown.cells)
+    note = f"Left out: {count(left_out, 'cell')} with one {word} alone." if left_out else ""
     return Chart(
         f"Sensitivity to {word}",
         f"{comparison.experiment}: {comparison.metric} over {sensitivity.axis_name}",
-        describe_reading(comparison, sensitivity, word),
+        " ".join(filter(None, (describe_reading(shown, sensitivity, word), note))),
         describe_lines(sensitivity),
         lambda is_wide: draw_sensitivity(sensitivity, is_wide=is_wide),
         describe_selection(comparison.where),

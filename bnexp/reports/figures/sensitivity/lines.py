@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isfinite, nan
 from typing import TYPE_CHECKING
@@ -171,6 +171,24 @@ def find_sensitivity(
         shown,
         pad_limits(values, 0.06, (low, high)),
         extras,
+    )
+
+
+def leave_out_lonely(comparison: Comparison, key: str) -> Comparison:
+    """Returns the cells without those that stand alone on the axis, if there are lines enough.
+
+    A point that no line joins says nothing of the axis, and covers others. With fewer than two
+    lines all cells stay, so that they can be seen beside each other.
+    """
+    _, rest = _split_keys(comparison, key)
+    groups = _group_cells(comparison, rest)
+    placed = [[cell for cell in group if _find_number(cell, key) is not None] for group in groups]
+    if sum(len(cells) > 1 for cells in placed) < 2:
+        return comparison
+    lonely = {cells[0].cell for cells, group in zip(placed, groups, strict=True)
+              if len(cells) == len(group) == 1}  # fmt: skip
+    return replace(
+        comparison, cells=tuple(cell for cell in comparison.cells if cell.cell not in lonely)
     )
 
 
