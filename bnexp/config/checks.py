@@ -15,6 +15,7 @@ from bnexp.models.model import NetworkConfig
 from bnexp.models.plans import find_pooled_norm
 from bnexp.norms import NormConfig
 from bnexp.norms.channel_groups import ChannelGroupsConfig
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic, split_diagnostic
 from bnexp.wording import count
 
 
@@ -51,6 +52,7 @@ def check_experiment(
         findings += _check_evaluation(config, facts, sites)
         findings += _check_doubtful_norms(config, facts, sites)
         findings += _check_interval(config, facts)
+        findings += _check_claimed_epochs(config, facts)
     else:
         findings += _check_sites(sites, (config.data.batch_size,))
     findings += _check_pooling_of_a_norm(config, shape)
@@ -190,6 +192,26 @@ def _check_interval(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[F
     if every is not None and every > steps:
         reason = f"{every:,} is more than the training's {count(steps, 'step')}: it has no effect"
         yield Finding(("evaluate", "every_steps"), reason, is_error=False)
+
+
+def _check_claimed_epochs(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+    """Finds claims about a diagnostic in an epoch in which it is not measured."""
+    steps = config.data.count_steps(config.data.count_training_images(facts))
+    for place, claim in enumerate(config.claim):
+        if claim.at is None:
+            continue
+        first, last = (claim.at.epoch - 1) * steps + 1, claim.at.epoch * steps
+        claimed = {split_diagnostic(tag)[0] for tag in claim.tags if is_diagnostic(tag)}
+        for diagnostic in config.diagnostics:
+            measured = diagnostic.find_steps(steps)
+            is_claimed = not claimed.isdisjoint(diagnostic.list_quantities())
+            if is_claimed and not any(step in measured for step in range(first, last + 1)):
+                reason = (
+                    f"epoch {claim.at.epoch} is the steps {first:,} to {last:,}, and "
+                    f"{diagnostic.name} is measured in none of them; set its every_steps to "
+                    f"{steps} or less, or leave it out"
+                )
+                yield Finding(("claim", place, "at", "epoch"), reason)
 
 
 def _check_weight_standardization(config: ExperimentConfig) -> Iterator[Finding]:

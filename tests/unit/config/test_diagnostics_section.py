@@ -72,3 +72,39 @@ def test_another_list_makes_another_run_with_the_same_hyperparameters(tmp_path):
 
     assert plain.config.fingerprint() != measured.config.fingerprint()
     assert hyperparameters(plain.config) == hyperparameters(measured.config)
+
+
+CLAIMED = (
+    "train: {epochs: 4}\n"
+    "sweep: {seeds: 4, grid: {model.norm.name: [none, batch]}}\n"
+    "claim:\n"
+    "  statement: gradients are larger\n"
+    "  source: nobody\n"
+    "  treatment: {model.norm.name: batch}\n"
+    "  control: {model.norm.name: none}\n"
+    "  metric: diag/gradient_norm\n"
+    "  layers: median\n"
+    "  at: {epoch: 2}\n"
+    "  direction: higher\n"
+    "  margin: 0.1\n"
+)
+
+
+@pytest.mark.parametrize("interval", ["", "every_steps: 10", "every_steps: 15"])
+def test_a_claim_about_an_epoch_needs_a_measurement_in_it(tmp_path, interval):
+    # Epochs of ten steps: the second is the steps 11 to 20.
+    head = f"diagnostics: [{{name: gradient_norm, {interval}}}]\n"
+    assert load(tmp_path, head + CLAIMED, "data.train_size=1280", "data.batch_size=128")
+
+
+def test_a_claim_about_an_epoch_without_a_measurement_is_refused(tmp_path):
+    head = "diagnostics: [{name: gradient_norm, every_steps: 21}]\n"
+
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, head + CLAIMED, "data.train_size=1280", "data.batch_size=128")
+
+    (problem,) = caught.value.problems
+    assert (
+        "14:15: claim.0.at.epoch: epoch 2 is the steps 11 to 20, and gradient_norm is measured in"
+        in str(problem)
+    )
