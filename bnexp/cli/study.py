@@ -151,7 +151,10 @@ def _refuse_more_than_report(names: Sequence[str] | None, every: bool, declare: 
     if declare:
         raise UsageError("--report trains and declares nothing; give it or --declare")
     if names or every:
-        raise UsageError("--report is about all studies that were declared; name none")
+        raise UsageError(
+            "--report is about all studies that were declared: leave the names out, or name "
+            "another folder of results (--results)"
+        )
 
 
 def _choose(names: Sequence[str] | None, every: bool) -> list[Study]:

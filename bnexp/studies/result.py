@@ -116,6 +116,8 @@ class StudyResult:
     caveats: tuple[Caveat, ...]
     refuted: str = ""
     """What would refute the claims, as the study's file says."""
+    file: str = ""
+    """The name of a user's own file; empty for a study that comes with bnexp."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Setup:
     """The claims as the config has them."""
     seeds: tuple[int, ...]
     looks: tuple[int, ...]
+    file: str = ""
 
     def put_texts(self, result: StudyResult) -> StudyResult:
         """Returns a result with statements, sources and published figures as they now are.
@@ -212,6 +215,7 @@ def describe_result(
         ),
         attempts=tuple(find_attempts(cells)),
         caveats=find_unreadable_claims(measured),
+        file=setup.file,
     )
     return setup.put_texts(found)
 

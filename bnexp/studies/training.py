@@ -91,6 +91,7 @@ def _describe_setup(
         configs=configs,
         seeds=seeds,
         looks=experiment.looks,
+        file="" if study.number is not None else study.path.name,
     )
 
 

@@ -68,6 +68,14 @@ def test_the_claims_of_the_pages_are_right(tmp_path, page, grid):
     assert len(load_experiment(tmp_path / "c.yaml").runs[0].config.claim) == 1
 
 
+@pytest.mark.parametrize("tier", ["cpu", "smoke"])
+def test_the_study_of_ones_own_can_be_run(tmp_path, tier):
+    (study,) = read_yaml_blocks("docs/studying.md")
+    (tmp_path / "mine.yaml").write_text(study, encoding="utf-8")
+
+    assert len(load_experiment(tmp_path / "mine.yaml", tier=tier).runs[0].config.claim) == 1
+
+
 @pytest.mark.parametrize(
     ("page", "folder"), [("studies.md", "studies"), ("studies-gpu.md", "studies/gpu-jpeg")]
 )

@@ -233,7 +233,8 @@ def _why_untested(claim: ClaimConfig, sides: Mapping[str, ClaimSide]) -> Caveat:
         return Caveat("untestable", reason)
     return Caveat(
         "untestable",
-        f"a verdict takes at least {FEWEST} measured seeds on each side (-s sweep.seeds=5)",
+        f"a verdict takes at least {FEWEST} measured seeds on each side; bnexp plan says how many "
+        "seeds that takes (sweep.seeds)",
     )
 
 

@@ -213,9 +213,10 @@ def _find_untrained(claim: ClaimConfig, sides: Sides) -> Iterator[Caveat]:
     runs = [run for cells in sides.values() for cell in cells for run in cell.measured]
     # Beside a number, networks that learnt nothing are an answer too.
     if runs and not claim.is_against_number and all(is_at_chance(run, images) for run in runs):
+        every = "both" if len(runs) == 2 else f"all {len(runs)}"
         yield Caveat(
             "untrained",
-            f"neither side trained: all {len(runs)} runs ended at chance",
+            f"neither side trained: {every} runs ended at chance",
             consequence="nothing can be compared; train longer, or at another learning rate",
         )
         return

@@ -48,7 +48,7 @@ def _describe(claim: ClaimConfig, num_seeds: int, family: int, verb: str) -> str
         return None
     enough = (n for n in range(FEWEST, _MOST) if _is_enough(n, least, family))
     needed = next((f"{n + tuning}" for n in enough), f"not even {_MOST:,}")
-    chosen = f", {tuning} of which choose axis values," if tuning else ""
+    chosen = f", of which {tuning} would choose axis values," if tuning else ""
     if measured < FEWEST or least is None:
         reason = f"a verdict takes at least {FEWEST} that are measured"
     else:

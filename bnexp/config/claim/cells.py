@@ -205,6 +205,9 @@ def _describe_no_match(wanted: Mapping[str, Scalar], variants: Sequence[Variant]
             find_value(key, variant.settings, variant.config, default=_ABSENT)
             for variant in variants
         )
+        if {*values} == {_ABSENT}:
+            known_keys = {name for one in variants for name in (*one.settings, *one.config)}
+            return f"no cell has the key {shorten(key)}{did_you_mean(key, sorted(known_keys))}"
         if not any(variant.has({key: wanted[key]}) for variant in variants):
             wished, *known = (shorten(str(value)) for value in (wanted[key], *list(values)[:8]))
             return f"no cell has {key} = {wished}; the cells have {', '.join(known)}"
@@ -286,6 +289,7 @@ def _find_selection_problems(claim: ClaimConfig, variants: Sequence[Variant]) ->
 def _find_unmeasured(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
     """Finds what the claim is about and a cell of its sides does not measure."""
     yield from _find_unevaluated(claim, variants)
+    yield from _find_late_epoch(claim, variants)
     for tag in filter(is_diagnostic, claim.tags):
         quantity, layer = split_diagnostic(tag)
         known = {found: part_name(one) for one in DIAGNOSTICS for found in one.list_quantities()}
@@ -317,6 +321,16 @@ def _find_unevaluated(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterat
         if variant.config.get("evaluate.after") == "last_epoch":
             reason = f"{variant.name} is evaluated only after its last epoch"
             yield Finding(path, f"{reason}; give it evaluate.after: each_epoch")
+            return
+
+
+def _find_late_epoch(claim: ClaimConfig, variants: Sequence[Variant]) -> Iterator[Finding]:
+    """Finds a cell that is not trained up to the epoch that the claim is about."""
+    for variant in variants:
+        epochs = variant.config.get("train.epochs")
+        if claim.at and isinstance(epochs, int) and claim.at.epoch > epochs:
+            reason = f"epoch {claim.at.epoch} comes after the last one of {variant.name}, {epochs}"
+            yield Finding(("at", "epoch"), f"{reason}; set train.epochs to it or more")
             return
 
 

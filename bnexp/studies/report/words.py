@@ -161,7 +161,7 @@ def _describe_common_limits(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 def describe_command(result: StudyResult) -> str:
     """Returns the command that runs the study again."""
     options = [word for setting in result.settings for word in ("-s", setting)]
-    name = result.study if result.number is not None else f"{result.study}.yaml"
+    name = result.study if result.number is not None else result.file or f"{result.study}.yaml"
     return command_to_paste(["bnexp", "study", name, "--tier", result.tier, *options])
 
 

@@ -159,7 +159,7 @@ def test_the_list_says_how_the_claims_came_out(study, results, monkeypatch):
         (("nothing",), "no study 'nothing'"),
         (("nothing.yaml",), "nothing.yaml"),
         (("--report",), "there is no report in"),
-        (("--report", "one.yaml"), "name none"),
+        (("--report", "one.yaml"), "leave the names out"),
         (("--report", "--declare"), "give it or --declare"),
     ],
 )

@@ -108,3 +108,14 @@ def test_a_claim_about_an_epoch_without_a_measurement_is_refused(tmp_path):
         "14:15: claim.0.at.epoch: epoch 2 is the steps 11 to 20, and gradient_norm is measured in"
         in str(problem)
     )
+
+
+def test_a_claim_about_an_epoch_after_the_last_is_refused(tmp_path):
+    head = "diagnostics: [gradient_norm]\n"
+
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, head + CLAIMED, "train.epochs=1")
+
+    (problem,) = caught.value.problems
+    assert "14:15: claim.at.epoch: epoch 2 comes after the last one of norm=" in str(problem)
+    assert str(problem).endswith(", 1; set train.epochs to it or more")

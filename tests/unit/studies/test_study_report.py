@@ -18,7 +18,7 @@ from bnexp.studies.report.json import render_studies_json
 from bnexp.studies.report.markdown import render_studies_markdown
 from bnexp.studies.report.page import render_studies_html
 from bnexp.studies.report.terminal import print_studies
-from bnexp.studies.report.words import find_common_limits, list_rows_of
+from bnexp.studies.report.words import describe_command, find_common_limits, list_rows_of
 from bnexp.studies.result import describe_result
 from bnexp.studies.results_folder import ResultsFolder
 
@@ -153,3 +153,10 @@ def test_what_all_verdicts_of_a_study_leave_open_is_said_once():
 
 def test_results_that_were_known_when_the_family_was_declared_are_counted(report):
     assert report.results_before == 2, "made-up runs ended in 1970"
+
+
+def test_the_command_names_the_file_of_ones_own_study(report):
+    (part, *_) = (one for one in report.parts if one.result)
+    own = replace(part.result, number=None, file="mine.yaml")
+
+    assert describe_command(own).startswith("bnexp study mine.yaml --tier ")

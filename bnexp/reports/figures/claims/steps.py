@@ -23,7 +23,7 @@ from bnexp.reports.figures.inside.steps import (
 from bnexp.reports.figures.legend import Name
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import SECOND, THIRD
-from bnexp.reports.words.claims import claim_format
+from bnexp.reports.words.claims import claim_format, describe_claim
 from bnexp.reports.words.formatting import MetricFormat, with_unit
 from bnexp.runs.record import Series
 
@@ -81,13 +81,17 @@ def build_steps(claimed: Claimed) -> Chart | None:
         compared=_find_compared(claimed, found),
     )
     sizes = {len(found[one.found.cell]) for one in cells}
-    when = "last values" if claim.at is None else f"means of epoch {claim.at.epoch}"
+    # The line over a logarithmic axis is the geometric mean, which only a ratio compares.
+    mean = "arithmetic means" if is_log and claim.as_ == "difference" else "means"
+    when = "last values" if claim.at is None else f"{mean} of epoch {claim.at.epoch}"
+    measured = describe_claim(claimed.result).measured
+    figures = f", {measured}" if is_log and claim.at and len(claimed.result.parts) == 1 else ""
     is_span = shown.compared is not None and shown.compared[0] < shown.compared[1]
     mark = "" if shown.compared is None else f" ({'grey' if is_span else 'dashed line'})"
     return Chart(
         "Evidence: over the steps",
         claimed.title,
-        f"{describe_reading(shown, sizes)} Compared: the {when}{mark}.",
+        f"{describe_reading(shown, sizes)} Compared: the {when}{mark}{figures}.",
         "; ".join(map(describe_line, lines)),
         lambda is_wide: draw_lines(shown, is_wide=is_wide),
     )

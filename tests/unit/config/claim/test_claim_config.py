@@ -58,6 +58,12 @@ def test_a_side_that_no_cell_is_on_is_refused_with_the_values_that_there_are(tmp
     assert found == [(13, "claim.control", reason)]
 
 
+def test_a_key_that_no_cell_has_comes_with_a_suggestion(tmp_path):
+    found = problems(tmp_path, CLAIM.replace("norm.name: none", "nrom.name: none"))
+    reason = "no cell has the key model.nrom.name (did you mean 'model.norm.name'?)"
+    assert [(path, said) for _, path, said in found] == [("claim.control", reason)]
+
+
 def test_a_side_of_several_cells_needs_a_reduction(tmp_path):
     found = problems(
         tmp_path, CLAIM.replace("name: batch, optim.learning_rate: 0.1", "name: batch")
