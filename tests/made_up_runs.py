@@ -31,7 +31,7 @@ optim: {{name: sgd}}
 train: {{epochs: {epochs}}}
 sweep:
   seeds: {seeds}
-  max_runs: 1000000
+  max_runs: 100000
   grid:
     model.norm.name: [none, batch]
     optim.learning_rate: [{rates}]

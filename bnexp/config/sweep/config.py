@@ -124,7 +124,7 @@ class SweepConfig(Part):
     """More cells: each a mapping of keys, dotted or nested, to their values, swept or not."""
     tune: TuneConfig | None = None
     """Values that each cell tries on seeds of their own, before its measured runs."""
-    max_runs: int = Field(default=10_000, ge=1)
+    max_runs: int = Field(default=10_000, ge=1, le=100_000)
     """The sweep is refused if it has more runs than this, excluded ones and tuning included."""
 
     @field_validator("seeds", mode="before")

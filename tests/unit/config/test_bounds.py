@@ -46,6 +46,13 @@ def test_a_sweep_of_a_thousand_million_runs_is_refused_before_it_is_built(sweep,
     assert peak < 10_000_000
 
 
+def test_nobody_may_ask_for_so_many_runs_that_memory_ends(here):
+    # 2 thousand million runs were built, until the system killed the process.
+    told = refused(here, GOOD + "sweep: {seeds: 2147483648, max_runs: 9007199254740991}\n")
+
+    assert "c.yaml:4:38: sweep.max_runs: must be at most 100000, not 9007199254740991" in told
+
+
 def test_a_count_of_runs_too_long_to_write_is_refused(here):
     axes = ", ".join(f"data.k{i}: [1, 2]" for i in range(2000))
 
