@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from bnexp.config.claim.cells import Variant
 from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, KeyPath
 from bnexp.config.optim import StepScheduleConfig
@@ -196,20 +197,25 @@ def _check_interval(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[F
 
 def _check_claimed_epochs(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
     """Finds claims about a diagnostic in an epoch in which it is not measured."""
+    claims = [one for one in enumerate(config.claim) if one[1].at is not None]
+    if not claims:
+        return
+    own = Variant.read(config)
     steps = config.data.count_steps(config.data.count_training_images(facts))
-    for place, claim in enumerate(config.claim):
-        if claim.at is None:
+    for place, claim in claims:
+        claimed = {split_diagnostic(tag)[0] for tag in claim.tags if is_diagnostic(tag)}
+        if claim.at is None or not claimed or not own.is_on_a_side(claim):
             continue
         first, last = (claim.at.epoch - 1) * steps + 1, claim.at.epoch * steps
-        claimed = {split_diagnostic(tag)[0] for tag in claim.tags if is_diagnostic(tag)}
         for diagnostic in config.diagnostics:
             measured = diagnostic.find_steps(steps)
-            is_claimed = not claimed.isdisjoint(diagnostic.list_quantities())
-            if is_claimed and not any(step in measured for step in range(first, last + 1)):
+            ahead = (measured.start - first) % measured.step
+            is_missed = max(measured.start, first + ahead) > last
+            if is_missed and not claimed.isdisjoint(diagnostic.list_quantities()):
+                whole = f"steps {first:,} to {last:,}" if first < last else f"step {first:,}"
                 reason = (
-                    f"epoch {claim.at.epoch} is the steps {first:,} to {last:,}, and "
-                    f"{diagnostic.name} is measured in none of them; set its every_steps to "
-                    f"{steps} or less, or leave it out"
+                    f"epoch {claim.at.epoch} is {whole}, in which {diagnostic.name} is not "
+                    f"measured; set its every_steps to {steps} or less, or leave it out"
                 )
                 yield Finding(("claim", place, "at", "epoch"), reason)
 

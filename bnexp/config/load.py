@@ -32,7 +32,7 @@ from bnexp.config.yaml.node import Node
 from bnexp.config.yaml.problems import REQUIRED, collecting, locate, validate
 from bnexp.config.yaml.tree import apply_overrides, read_tree
 from bnexp.errors import ConfigError, Problem
-from bnexp.runs.record import RunRecord, Scalar, flatten
+from bnexp.runs.record import RunRecord, Scalar
 from bnexp.runs.run_dir import TUNING, RunDir
 from bnexp.wording import count
 
@@ -325,12 +325,7 @@ def _as_tuning_run(run: RunSpec, cell: str) -> RunSpec:
 
 def _list_variants(runs: Sequence[RunSpec]) -> list[tuple[str, Variant]]:
     return [
-        (
-            name,
-            Variant(
-                name, run.settings, flatten(run.config.model_dump(mode="json", exclude={"claim"}))
-            ),
-        )
+        (name, Variant.read(run.config, name, run.settings))
         for name, run in {run.cell: run for run in runs}.items()
     ]
 

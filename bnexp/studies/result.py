@@ -168,8 +168,8 @@ def describe_result(
     setup: Setup, measured: Sequence[RunRecord], tuning: Sequence[RunRecord]
 ) -> StudyResult:
     """Returns what the runs of a study found; those with claims about diagnostics have theirs."""
-    environments = [run.environment for run in measured]
     every = [*measured, *tuning]
+    environments = [run.environment for run in every]
     cells = group_cells(measured)
     seconds = [run.summary.elapsed_seconds for run in every if run.summary]
     found = StudyResult(
@@ -190,7 +190,7 @@ def describe_result(
             devices=_texts(environments, "device.name"),
             threads=_numbers(environments, "threads"),
         ),
-        code=tuple(dict.fromkeys(_read_code(run.environment) for run in every)),
+        code=tuple(dict.fromkeys(map(_read_code, environments))),
         pictures=_describe_pictures(measured),
         epochs=_numbers([run.config for run in measured], "train.epochs"),
         seeds=setup.seeds,

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from pydantic import BaseModel
+
 from bnexp.config.claim.config import TO_TARGET, ClaimConfig, ReductionConfig
 from bnexp.config.finding import Finding
 from bnexp.diagnostics import DIAGNOSTICS
@@ -14,7 +16,7 @@ from bnexp.errors import did_you_mean
 from bnexp.foreign_text import shorten
 from bnexp.parts import part_name
 from bnexp.runs.measured.diagnostic_tags import WHOLE, has_pattern, is_diagnostic, split_diagnostic
-from bnexp.runs.record import EVALUATED, Scalar, find_value
+from bnexp.runs.record import EVALUATED, Scalar, find_value, flatten
 
 _ABSENT = "no such key"
 """What is shown for the value of a key that a cell lacks."""
@@ -27,6 +29,18 @@ class Variant:
     name: str
     settings: Mapping[str, Scalar]
     config: Mapping[str, Scalar]
+
+    @classmethod
+    def read(
+        cls, config: BaseModel, name: str = "", settings: Mapping[str, Scalar] | None = None
+    ) -> Variant:
+        """Returns the cell of a whole config."""
+        whole = flatten(config.model_dump(mode="json", exclude={"claim"}))
+        return cls(name, settings or {}, whole)
+
+    def is_on_a_side(self, claim: ClaimConfig) -> bool:
+        """Whether the claim is about it."""
+        return any(self.has(side) for case in find_cases(claim) for side in case.sides.values())
 
     def has(self, wanted: Mapping[str, Scalar]) -> bool:
         """Whether the variant has all of these values; 1 and 1.0 are the same."""

@@ -10,8 +10,8 @@ from statistics import fmean
 from typing import Any
 
 from bnexp.analysis.metrics import better_direction
-from bnexp.analysis.results import ClaimTest, Comparison, Difference
-from bnexp.analysis.stats.intervals import compare_seeds
+from bnexp.analysis.results import ClaimTest, Comparison
+from bnexp.analysis.stats.intervals import DifferenceEstimate, compare_seeds
 from bnexp.reports.figures.sheet import (
     LINE_HEIGHT,
     NARROW,
@@ -62,6 +62,8 @@ _LONGEST_ABOVE = 48
 _BAR = 22.0
 """The height of a ratio's bar."""
 
+LOGARITHMS = MetricFormat("logarithm", 3)
+"""How the logarithms of ratios are shown."""
 _ENDS = {1: ("← worse", "better →"), -1: ("← better", "worse →"), 0: ("", "")}
 """What is said of both sides of zero, by whether a higher value is better."""
 
@@ -176,22 +178,17 @@ def _build_ratio_rows(comparison: Comparison) -> Iterator[Effect]:
             {seed: log(value) for seed, value in one.values.items()} for one in (cell, baseline)
         )
         found = compare_seeds(own, base)
-        ends = found.interval or ()
-        between = f" [{', '.join(write_factor(exp(end)) for end in ends)}]" if ends else ""
-        if found.is_paired:
-            seeds, pairs = [*found.by_seed.values()], count(found.n, "pair")
-        else:
-            seeds = [value - fmean(base.values()) for value in own.values()]
+        row, pairs = build_row(found, LOGARITHMS), count(found.n, "pair")
+        if not row.is_paired:
+            row = replace(row, seeds=[value - fmean(base.values()) for value in own.values()])
             pairs = f"{cell.n} and {baseline.n}"
-        yield Effect(
-            found.mean,
-            ends,
-            seeds,
-            found.n,
-            found.is_paired,
-            space_label(labels[cell.cell]),
-            (f"× {write_factor(exp(found.mean))}{between}", f"n = {pairs}"),
-            styles[cell.cell],
+        mean, *ends = (write_factor(exp(value)) for value in (row.mean, *row.interval))
+        between = f" [{', '.join(ends)}]" if ends else ""
+        yield replace(
+            row,
+            label=space_label(labels[cell.cell]),
+            texts=(f"× {mean}{between}", f"n = {pairs}"),
+            style=styles[cell.cell],
         )
 
 
@@ -230,7 +227,7 @@ def _build_rows(comparison: Comparison) -> Iterator[Effect]:
         )
 
 
-def build_row(found: Difference | ClaimTest, shown: MetricFormat) -> Effect:
+def build_row(found: DifferenceEstimate | ClaimTest, shown: MetricFormat) -> Effect:
     """Returns a difference as a row without words."""
     return Effect(
         found.mean * shown.scale,

@@ -8,6 +8,7 @@ from math import ceil, floor, log10
 
 from bnexp.analysis.metrics import better_direction, is_accuracy
 from bnexp.analysis.results import CellResult, ClaimTest, Comparison, Difference
+from bnexp.analysis.stats.intervals import DifferenceEstimate
 from bnexp.reports.words.phrases import CONFIDENCE, NO_BREAK, Figure, Phrase, plain
 from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 
@@ -126,7 +127,9 @@ def find_exponent(metric: str, values: Iterable[float]) -> int:
     return 3 * floor(log10(largest) / 3)
 
 
-def find_interval(part: CellResult | Difference | ClaimTest | None) -> tuple[float, float] | None:
+def find_interval(
+    part: CellResult | DifferenceEstimate | ClaimTest | None,
+) -> tuple[float, float] | None:
     """Returns the ends of the part's interval, or None if it has none."""
     if part is None or part.ci_low is None or part.ci_high is None:
         return None

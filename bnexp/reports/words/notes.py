@@ -51,13 +51,15 @@ def describe_notes(
 
 def explain_missing_curves(comparison: Comparison) -> str | None:
     """Returns why finished runs have no learning curves of their scores, or None if they have."""
-    cells, (_, kind) = comparison.cells, split_tag(comparison.metric)
+    cells, (images, kind) = comparison.cells, split_tag(comparison.metric)
     has_curves = any(comparison.metric in cell.curves for cell in cells)
     if kind not in SCORES or has_curves or not any(cell.n for cell in cells):
         return None
+    # The training images without augmentation are never evaluated before.
+    cause = "" if images == "train_eval" else " (evaluate.after: last_epoch)"
     return (
         f"There are no curves over the epochs: the runs measured {comparison.metric} once, at "
-        "their end (evaluate.after: last_epoch)."
+        f"their end{cause}."
     )
 
 

@@ -105,7 +105,7 @@ def test_a_claim_about_an_epoch_without_a_measurement_is_refused(tmp_path):
 
     (problem,) = caught.value.problems
     assert (
-        "14:15: claim.0.at.epoch: epoch 2 is the steps 11 to 20, and gradient_norm is measured in"
+        "14:15: claim.0.at.epoch: epoch 2 is steps 11 to 20, in which gradient_norm is not measured"
         in str(problem)
     )
 
@@ -119,3 +119,34 @@ def test_a_claim_about_an_epoch_after_the_last_is_refused(tmp_path):
     (problem,) = caught.value.problems
     assert "14:15: claim.at.epoch: epoch 2 comes after the last one of norm=" in str(problem)
     assert str(problem).endswith(", 1; set train.epochs to it or more")
+
+
+@pytest.mark.parametrize("side", ["{model.norm.name: batch, data.batch_size: 128}", "each"])
+def test_only_the_cells_of_a_claim_must_measure_its_epoch(tmp_path, side):
+    # In batches of 1,280 the second epoch is step 2; of 640, steps 3 and 4.
+    sizes = {"each": "[128, 640]"}.get(side, "[128, 1280]")
+    grid = f"model.norm.name: [none, batch], data.batch_size: {sizes}"
+    text = "diagnostics: [{name: gradient_norm, every_steps: 4}]\n" + CLAIMED.replace(
+        "model.norm.name: [none, batch]", grid
+    )
+    if side == "each":
+        text += "  each: {data.batch_size: [128, 640]}\n"
+    else:
+        text = text.replace("{model.norm.name: batch}", side).replace(
+            "{model.norm.name: none}", "{model.norm.name: none, data.batch_size: 128}"
+        )
+
+    assert len(load(tmp_path, text, "data.train_size=1280")) == 16
+
+
+def test_a_cell_of_one_case_that_does_not_measure_the_epoch_is_refused(tmp_path):
+    grid = "model.norm.name: [none, batch], data.batch_size: [128, 1280]"
+    text = "diagnostics: [{name: gradient_norm, every_steps: 4}]\n" + CLAIMED.replace(
+        "model.norm.name: [none, batch]", grid
+    )
+    text += "  each: {data.batch_size: [128, 1280]}\n"
+
+    with pytest.raises(
+        ConfigError, match="epoch 2 is step 2, in which gradient_norm is not measured"
+    ):
+        load(tmp_path, text, "data.train_size=1280")

@@ -348,6 +348,19 @@ def test_a_page_says_why_it_has_no_curves(fields, says_why):
     assert ("There are no curves over the epochs" in text) is says_why
 
 
+def test_a_figure_that_no_run_measures_after_each_epoch_has_no_setting_to_blame():
+    runs = [
+        build_run(cell, seed, metric="train_eval/accuracy", history=())
+        for cell in ("norm=none", "norm=batch")
+        for seed in (0, 1)
+    ]
+    comparison = compare_runs(runs, Question("train_eval/accuracy"))
+
+    text = Page(render_html([comparison])).text
+
+    assert "the runs measured train_eval/accuracy once, at their end." in text
+
+
 def test_costs_stand_beside_their_ratio_to_the_baseline():
     records = [
         *build_cell("norm=none", [0.1, 0.2]),

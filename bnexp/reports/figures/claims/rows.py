@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bnexp.analysis.results import ClaimPart, ClaimTest
 from bnexp.reports.figures.claims.cells import Claimed
-from bnexp.reports.figures.effects import Effect, Effects, build_row, draw_effects
+from bnexp.reports.figures.effects import LOGARITHMS, Effect, Effects, build_row, draw_effects
 from bnexp.reports.figures.sheet import Chart, space_label
 from bnexp.reports.figures.style import INKED
 from bnexp.reports.words.claims import (
@@ -59,7 +59,7 @@ def build_rows(claimed: Claimed) -> Chart | None:
 
 
 def _format(claim: ClaimConfig) -> MetricFormat:
-    return MetricFormat("logarithm", 3) if claim.as_ == "ratio" else claim_format(claim)
+    return LOGARITHMS if claim.as_ == "ratio" else claim_format(claim)
 
 
 def _build_rows(claimed: Claimed) -> Iterator[Effect]:

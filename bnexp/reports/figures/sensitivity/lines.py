@@ -185,11 +185,10 @@ def leave_out_lonely(comparison: Comparison, key: str) -> Comparison:
     placed = [[cell for cell in group if _find_number(cell, key) is not None] for group in groups]
     if sum(len(cells) > 1 for cells in placed) < 2:
         return comparison
-    lonely = {cells[0].cell for cells, group in zip(placed, groups, strict=True)
-              if len(cells) == len(group) == 1}  # fmt: skip
-    return replace(
-        comparison, cells=tuple(cell for cell in comparison.cells if cell.cell not in lonely)
-    )
+    pairs = zip(placed, groups, strict=True)
+    lonely = {cells[0].cell for cells, group in pairs if len(cells) == len(group) == 1}
+    kept = tuple(cell for cell in comparison.cells if cell.cell not in lonely)
+    return replace(comparison, cells=kept)
 
 
 def find_line_styles(comparison: Comparison, key: str) -> dict[str, Style]:
