@@ -29,7 +29,7 @@ from typer.main import get_command
 
 import bnexp.analysis.claims.assess
 import bnexp.api.report
-import bnexp.cli.show_run
+import bnexp.cli.runs.show_run
 import bnexp.diagnostics.activation_statistics.probe
 import bnexp.diagnostics.gradient_norm.probe
 import bnexp.diagnostics.norm_statistics.probe

@@ -26,22 +26,22 @@ EXAMPLE = "Example: `bnexp train quickstart`, then `bnexp compare quickstart`"
 
 
 _HOMES = {
-    "train": "train",
-    "plan": "train",
-    "init": "init",
-    "compare": "compare",
-    "study": "study",
-    "evaluate": "trained",
-    "predict": "trained",
-    "export": "export",
-    "show": "show",
-    "tb": "tb",
-    "ls": "ls",
-    "check": "check",
-    "doctor": "doctor",
-    "rm": "rm",
-    "schema": "schema",
-    "data": "data",
+    "train": "experiments.train",
+    "plan": "experiments.train",
+    "init": "experiments.init",
+    "compare": "results.compare",
+    "study": "experiments.study",
+    "evaluate": "runs.trained",
+    "predict": "runs.trained",
+    "export": "results.export",
+    "show": "runs.show",
+    "tb": "results.tb",
+    "ls": "runs.ls",
+    "check": "runs.check",
+    "doctor": "experiments.doctor",
+    "rm": "runs.rm",
+    "schema": "experiments.schema",
+    "data": "experiments.data",
 }
 """In which module of `bnexp.cli` each command is, in the order of the help page."""
 

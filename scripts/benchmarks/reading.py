@@ -109,7 +109,7 @@ def list_readers(folder: Path, experiment: Path) -> dict[str, Callable[[int], fl
 
 def list_commands(folder: Path) -> dict[str, Callable[[int], float]]:
     """Returns the commands that go over all runs of a folder, and their imports alone."""
-    imports = "import bnexp.cli.compare, bnexp.analysis.comparison, scipy.special"
+    imports = "import bnexp.cli.results.compare, bnexp.analysis.comparison, scipy.special"
     place = ["--runs-dir", str(folder)]
     commands = {
         "`bnexp ls`": ["-m", "bnexp", "ls", *place],

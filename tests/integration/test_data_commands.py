@@ -9,7 +9,7 @@ from cifar10_files import CLASS_NAMES, PER_BATCH, write_archive
 from PIL import Image
 from typer.testing import CliRunner
 
-from bnexp.cli.data import data
+from bnexp.cli.experiments.data import data
 from bnexp.data import DATASETS
 from bnexp.data.cifar10.config import Cifar10Config
 from bnexp.data.image_folder.config import ImageFolderConfig
@@ -180,7 +180,7 @@ def test_info_shows_every_class_with_its_counts(archive):
 
 def test_help_imports_neither_torch_nor_numpy():
     code = (
-        "import sys\nfrom bnexp.cli.data import data\n"
+        "import sys\nfrom bnexp.cli.experiments.data import data\n"
         "try:\n    data(['--help'])\nexcept SystemExit:\n    pass\n"
         "print({'torch', 'torchvision', 'numpy', 'PIL'} & set(sys.modules), file=sys.stderr)"
     )

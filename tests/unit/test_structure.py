@@ -215,12 +215,12 @@ def test_help_pages_import_no_library_but_the_command_lines():
 
 
 DOORS = {
-    "print": {"cli/ls.py"},
+    "print": {"cli/runs/ls.py"},
     "echo": {"cli/output.py"},
     "secho": set(),
     "Console": set(),
     "Markup": {"reports/html/charts.py", "reports/html/page.py"},
-    "open_console": {"cli/doctor.py", "cli/output.py", "reports/terminal.py"},
+    "open_console": {"cli/experiments/doctor.py", "cli/output.py", "reports/terminal.py"},
 }
 """What shows text to people, and the modules that may call it: there it is made visible.
 

@@ -11,7 +11,7 @@ from made_up_runs import add_rows, make_runs
 from records import build_cell, build_run
 from typer.testing import CliRunner
 
-from bnexp.cli.compare import compare
+from bnexp.cli.results.compare import compare
 from bnexp.errors import UsageError
 
 CLAIM = {
@@ -83,7 +83,7 @@ def test_the_report_fits_any_encoding():
         "from records import build_cell\n"
         "from bnexp.analysis.comparison import compare_runs\n"
         "from typing import get_args\n"
-        "from bnexp.cli.compare import ReportFormat, _print\n"
+        "from bnexp.cli.results.compare import ReportFormat, _print\n"
         "comparison = compare_runs([*build_cell('a', [.1, .2]), *build_cell('b', [.2, .5])])\n"
         "for kind in get_args(ReportFormat): _print([comparison], kind)"
     )
@@ -138,7 +138,7 @@ def test_a_mistake_is_a_usage_error(read):
 
 def test_the_command_loads_neither_torch_nor_what_only_figures_need():
     heavy = {"torch", "torchvision", "tensorboard", "matplotlib", "scipy"}
-    code = f"import sys, bnexp.cli.compare; print(sorted({heavy!r} & sys.modules.keys()))"
+    code = f"import sys, bnexp.cli.results.compare; print(sorted({heavy!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

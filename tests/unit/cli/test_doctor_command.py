@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bnexp.cli.doctor import doctor
+from bnexp.cli.experiments.doctor import doctor
 from bnexp.doctor import examination
 from bnexp.doctor.finding import Finding
 from bnexp.errors import UsageError

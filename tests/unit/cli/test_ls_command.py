@@ -8,7 +8,7 @@ import typer
 from made_up_runs import final_accuracy, make_runs
 from typer.testing import CliRunner
 
-from bnexp.cli.ls import ls
+from bnexp.cli.runs.ls import ls
 from bnexp.locks import hold_lock
 
 CELL = "norm=none,placement=after_activation,batch_size=128,learning_rate=0.0125"

@@ -12,7 +12,7 @@ import typer
 from made_up_runs import make_runs
 from typer.testing import CliRunner
 
-from bnexp.cli.rm import rm
+from bnexp.cli.runs.rm import rm
 from bnexp.errors import UsageError
 from bnexp.locks import hold_lock
 from bnexp.runs import list_experiments, read_experiments

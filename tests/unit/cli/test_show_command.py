@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bnexp.cli.show import show
+from bnexp.cli.runs.show import show
 from bnexp.config.load import load_experiment
 from bnexp.config.yaml.writer import write_yaml
 from bnexp.errors import UsageError
@@ -200,7 +200,7 @@ def test_images_of_ones_own_are_loaded_for_their_size(here):
 
 def test_the_help_needs_no_heavy_library():
     code = (
-        "import sys; import bnexp.cli.show; "
+        "import sys; import bnexp.cli.runs.show; "
         "print({'torch', 'torchvision', 'tensorboard', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -13,7 +13,7 @@ from made_up_runs import add_predictions, final_accuracy, make_predictions, make
 from typer.testing import CliRunner
 
 from bnexp.api.runs import load_runs
-from bnexp.cli.show import show
+from bnexp.cli.runs.show import show
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, read_run
 

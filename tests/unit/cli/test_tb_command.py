@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bnexp.cli.tb import tb
+from bnexp.cli.results.tb import tb
 from bnexp.errors import UsageError
 from bnexp.reports.tensorboard.serve import LINE_COLOURS, build_address, find_port
 from bnexp.runs.streams.tensorboard_events import RUN_COLOURS

@@ -5,7 +5,7 @@ import typer
 from sweeps import CONFIG
 from typer.testing import CliRunner
 
-from bnexp.cli.train import train
+from bnexp.cli.experiments.train import train
 from bnexp.launch.stop import StopSignal
 
 COMPARE = "compare:     bnexp compare many"

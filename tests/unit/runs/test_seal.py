@@ -7,7 +7,7 @@ from made_up_runs import make_run, seal
 from typer import Typer
 from typer.testing import CliRunner
 
-from bnexp.cli.check import check
+from bnexp.cli.runs.check import check
 from bnexp.locks import hold_lock
 from bnexp.runs import RunDir, read_run
 from bnexp.runs.inspection import inspect, repair

@@ -8,7 +8,7 @@ from pathlib import Path
 from bnexp.analysis.differences.tuning import read_tuning
 from bnexp.analysis.metrics import is_accuracy
 from bnexp.cli.output import command_on, echo, print_json, write
-from bnexp.cli.run_states import describe_run, describe_state, seconds_since_active
+from bnexp.cli.runs.run_states import describe_run, describe_state, seconds_since_active
 from bnexp.console import accept_any_text
 from bnexp.errors import BnexpError
 from bnexp.reports.words.commands import train_command

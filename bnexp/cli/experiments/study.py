@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bnexp.cli.experiments.train import DeviceOption, JobsOption
 from bnexp.cli.options import RunsDirOption, SetOption
 from bnexp.cli.output import print_table, say, warn, write
-from bnexp.cli.train import DeviceOption, JobsOption
 from bnexp.console import accept_any_text
 from bnexp.errors import UsageError
 from bnexp.launch.options import LaunchOptions

@@ -65,7 +65,7 @@ def show(
     run = add_tier(target, tier, runs_dir)
     config = find_named_config(target, run, runs_dir)
     if not (is_network or settings or config):
-        from bnexp.cli.show_run import show_run
+        from bnexp.cli.runs.show_run import show_run
 
         show_run(_find_record(run, cell, runs_dir), runs_dir, is_json)
         return

@@ -12,7 +12,7 @@ import typer
 from bnexp.cli.names import complete_run
 from bnexp.cli.options import RunsDirOption
 from bnexp.cli.output import say
-from bnexp.cli.run_states import count_states, describe_state
+from bnexp.cli.runs.run_states import count_states, describe_state
 from bnexp.errors import UsageError
 from bnexp.wording import count
 

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import print_json, print_table, say, warn
-from bnexp.cli.run_states import count_states, describe_age, describe_run, name_state
+from bnexp.cli.runs.run_states import count_states, describe_age, describe_run, name_state
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
 from bnexp.wording import format_percent

@@ -1,0 +1,1 @@
+"""Commands that compare runs and show what came out."""

@@ -1,0 +1,1 @@
+"""Commands about runs that there are, and the networks that they trained."""
