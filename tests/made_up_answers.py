@@ -47,6 +47,7 @@ def choose_values(experiment):
             "by": tuning.config.by,
             "seeds": [*tuning.config.seeds],
             "arm": dict(tuning.config.only_in or {}) or None,
+            "each": dict.fromkeys(tuning.config.each or (), "any") or None,
             "chosen": dict(found.values),
             "at_edge": [],
             "scores": scores,

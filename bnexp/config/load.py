@@ -19,6 +19,7 @@ from bnexp.config.experiment import ExperimentConfig
 from bnexp.config.finding import Finding, dotted
 from bnexp.config.sweep.cells import Cell
 from bnexp.config.sweep.choices import Row, as_setting, find_key_problem, overlap, read_all_choices
+from bnexp.config.sweep.groups import find_group_problems, find_tuned_cells, group_cells
 from bnexp.config.sweep.reader import Sweep, find_lost_overrides, read_sweep
 from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.tiers import (
@@ -91,8 +92,10 @@ class Candidate:
     """That of its measured runs if it is chosen, but for their seeds."""
     runs: tuple[RunSpec, ...]
     """Its tuning runs, which take nothing that the choice does not need."""
+    group: tuple[Any, ...]
+    """What it shares with the cells that are tuned with it: they all use what is best."""
     is_tried: bool
-    """Whether these are trained; False outside of the arm that is tuned for all."""
+    """Whether these are trained; False outside of the arm that is tuned for others."""
 
 
 @dataclass(frozen=True)
@@ -289,10 +292,9 @@ def _build_tuning(
     if any(one.val_size == 0 and one.name != "image_folder" for one in data):
         reason = "is measured on validation images, and there are none; set data.val_size"
         problems.append((place.child("by") or place).position.problem(reason, "sweep.tune.by"))
-    arm = {name for name, variant in _list_variants(runs) if variant.has(tune.only_in or {})}
-    if not arm:
-        reason = "no cell has all of these values"
-        problems.append(place.section("in").position.problem(reason, "sweep.tune.in"))
+    variants = [variant for _, variant in _list_variants(runs)]
+    problems += find_group_problems(tune, place, variants)
+    groups, tuned = group_cells(tune, variants), find_tuned_cells(tune, variants)
     found: list[Problem] = []
     tried = _build_runs([cell for *_, cell in sweep.candidates], tune.seeds, base, {}, found)
     problems += found
@@ -308,7 +310,8 @@ def _build_tuning(
             {choice.key: choice.value.plain() for choice in row},
             by_name[whole.name][0].config,
             tuple(_as_tuning_run(run, cell.name) for run in by_name[whole.name]),
-            cell.name in arm,
+            groups[cell.name],
+            cell.name in tuned,
         )
         for cell, row, whole in sweep.candidates
     )

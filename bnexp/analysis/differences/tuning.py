@@ -36,6 +36,7 @@ def _parse(flat: tuple[tuple[str, Scalar], ...]) -> Tuning | None:
                 int(value) for value in _below(parts, "seeds").values() if value is not None
             ),
             arm={key: value for key, value in _below(parts, "arm").items() if key},
+            each={key: value for key, value in _below(parts, "each").items() if key},
             chosen=_below(parts, "chosen"),
             at_edge=tuple(str(one) for key, one in _below(parts, "at_edge").items() if key),
             trials=tuple(_read_trial(one) for one in unflatten(_below(parts, "scores"))),
@@ -82,7 +83,7 @@ def group_by_tuning(cells: Mapping[str, Iterable[RunRecord]]) -> list[tuple[Tuni
     for label, runs in cells.items():
         found = [tuning for run in runs if (tuning := read_tuning(run))]
         if found:
-            # Without an arm, two cells may have tried the same and found the same, yet apart.
-            key = repr(found[0]) if found[0].arm else label
+            # Each by itself, two cells may have tried the same and found the same, yet apart.
+            key = repr(found[0]) if found[0].shares else label
             groups.setdefault(key, (found[0], []))[1].append(label)
     return [*groups.values()]

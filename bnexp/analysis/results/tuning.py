@@ -27,7 +27,9 @@ class Tuning:
     by: str
     seeds: tuple[int, ...]
     arm: Mapping[str, Scalar]
-    """The keys and values of the cells that were tuned for all; empty if each cell was."""
+    """The keys and values of the cells that were tuned for others; empty if all were."""
+    each: Mapping[str, Scalar]
+    """The keys and values that cells share which were tuned together; empty without such keys."""
     chosen: Mapping[str, Scalar]
     at_edge: tuple[str, ...]
     """Keys whose chosen value is the smallest or largest of those tried."""
@@ -37,7 +39,12 @@ class Tuning:
     def design(self) -> tuple[object, ...]:
         """What two cells must share for their tuned keys to differ fairly."""
         over = tuple((key, *values) for key, values in self.over.items())
-        return over, self.by, self.seeds, tuple(self.arm.items())
+        return over, self.by, self.seeds, tuple(self.arm.items()), tuple(self.each)
+
+    @property
+    def shares(self) -> bool:
+        """Whether the choice may be used for several cells."""
+        return bool(self.arm or self.each)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ class Variant:
         """Whether the variant has all of these values; 1 and 1.0 are the same."""
         return all(self._has_one(key, value) for key, value in wanted.items())
 
+    def find(self, key: str) -> Scalar:
+        """Returns the value of a key; None if the cell does not have it."""
+        return find_value(key, self.settings, self.config)
+
     def _has_one(self, key: str, wanted: Scalar) -> bool:
         own = find_value(key, self.settings, self.config, default=_ABSENT)
         return own is not _ABSENT and _is_same(own, wanted)

@@ -44,6 +44,15 @@ class TuneConfig(Part):
     only_in: dict[str, Any] | None = Field(default=None, alias="in")
     """Keys and values of an arm, e.g. `{model.norm.name: none}`: only cells that have them are
     tuned, together, and what is best there is used for all cells."""
+    each: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Keys that cells must share to be tuned together, e.g. `[model.norm.name]`: each norm gets
+    one choice for all of its cells, which are averaged, or for those of `in`; null: each cell is
+    tuned by itself, or, with `in`, all are tuned together."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether a choice may be used for several cells."""
+        return self.only_in is not None or self.each is not None
 
     @field_validator("seeds", mode="before")
     @classmethod

@@ -34,32 +34,27 @@ def choose_values(
         return None
     chosen: dict[str, tuple[Candidate, Mapping[str, Any]]] = {}
     for group in _group(tuning):
-        scores = [_score(tuning, members, records) for members in _combine(group)]
+        tried = [one for one in group if one.is_tried]
+        scores = [_score(tuning, members, records) for members in _combine(tried)]
         best = min(range(len(scores)), key=lambda index: _rank(tuning, scores, index))
-        record = _describe(tuning, scores, scores[best])
-        chosen |= {cell: (_find(tuning, cell, best), record) for cell in _cells_of(tuning, group)}
+        record = _describe(tuning, group[0], scores, scores[best])
+        for cell in dict.fromkeys(one.cell for one in group):
+            chosen[cell] = (_find(tuning, cell, best), record)
     return experiment.choose(chosen)
 
 
 def _group(tuning: Tuning) -> list[list[Candidate]]:
-    """Returns the candidates that are tuned together: each cell's, or those of the whole arm."""
-    tried = [one for one in tuning.candidates if one.is_tried]
-    if tuning.config.only_in is not None:
-        return [tried]
-    cells = dict.fromkeys(one.cell for one in tried)
-    return [[one for one in tried if one.cell == cell] for cell in cells]
+    """Returns the candidates of the cells that use the same values, tried or not."""
+    groups: dict[tuple[Any, ...], list[Candidate]] = {}
+    for one in tuning.candidates:
+        groups.setdefault(one.group, []).append(one)
+    return [*groups.values()]
 
 
 def _combine(group: Sequence[Candidate]) -> list[list[Candidate]]:
     """Returns the candidates of each combination, in the order of the combinations."""
     size = sum(one.cell == group[0].cell for one in group)
     return [[*group[index::size]] for index in range(size)]
-
-
-def _cells_of(tuning: Tuning, group: Sequence[Candidate]) -> list[str]:
-    """Returns the cells that use what is best in a group."""
-    users = tuning.candidates if tuning.config.only_in is not None else group
-    return list(dict.fromkeys(one.cell for one in users))
 
 
 def _find(tuning: Tuning, cell: str, index: int) -> Candidate:
@@ -99,15 +94,19 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
 
 
-def _describe(tuning: Tuning, scores: Sequence[Trial], best: Trial) -> dict[str, Any]:
-    """Returns what a measured run records of its tuning."""
+def _describe(
+    tuning: Tuning, member: Candidate, scores: Sequence[Trial], best: Trial
+) -> dict[str, Any]:
+    """Returns what a measured run records of its tuning, one of whose candidates is `member`."""
     config = tuning.config
+    shared = zip(config.each or (), member.group, strict=config.each is not None)
     over = {key: [*map(as_setting, tried)] for key, tried in config.over.items()}
     return {
         "over": over,
         "by": config.by,
         "seeds": [*config.seeds],
         "arm": {key: as_setting(value) for key, value in (config.only_in or {}).items()} or None,
+        "each": {key: as_setting(value) for key, value in shared} or None,
         "chosen": _as_settings(best.values),
         "at_edge": [
             key

@@ -531,10 +531,11 @@ def test_two_seeds_are_no_verdict_however_sure(number):
 # 9: tuned values
 
 
-def tuned_run(norm, depth, seed, value, rate, claims, over=(0.1, 0.3, 1.0), scores=()):
+def tuned_run(norm, depth, seed, value, rate, claims, over=(0.1, 0.3, 1.0), scores=(), **shared):
     tuning = {
         "over": {"optim.learning_rate": [*over]}, "by": "val/accuracy", "seeds": [1000],
-        "arm": None, "chosen": {"optim.learning_rate": rate}, "at_edge": [], "scores": [*scores],
+        "arm": None, "each": None, **shared,
+        "chosen": {"optim.learning_rate": rate}, "at_edge": [], "scores": [*scores],
     }  # fmt: skip
     settings = {"model.norm.name": norm, "model.depth": depth}
     return build_run(
@@ -551,11 +552,22 @@ GROWTH = {
 
 
 @pytest.mark.parametrize("reduction", GROWTH.values(), ids=GROWTH)
-@pytest.mark.parametrize("kind", ["tuned", "mixed in a cell", "tuned over other values"])
+@pytest.mark.parametrize(
+    "kind",
+    ["tuned", "tuned for each norm", "mixed in a cell", "tuned over other values", "tuned apart"],
+)
 def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind):
     claims = (claim(reduction=reduction, margin=0.001),)
     rates = {("none", 8): 0.3, ("none", 20): 0.1, ("batch", 8): 0.3, ("batch", 20): 1.0}
     records = []
+    shared = {"none": {}, "batch": {}}
+    if kind == "tuned for each norm":
+        rates |= {(norm, 20): rates[norm, 8] for norm in shared}
+        where = {"arm": {"model.depth": 8}}
+        shared = {norm: {**where, "each": {"model.norm.name": norm}} for norm in shared}
+    if kind == "tuned apart":
+        shared = {norm: {"each": {"model.norm.name": norm}} for norm in shared}
+        shared["batch"] = {"arm": {"model.depth": 8}, **shared["batch"]}
     for (norm, depth), rate in rates.items():
         for seed in range(8):
             value = 0.5 + 0.003 * seed + (0.1 + 0.001 * seed) * (norm == "batch") * (depth == 20)
@@ -564,12 +576,12 @@ def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind)
             records.append(
                 tuned_run(
                     norm, depth, seed, value, 0.3 if is_mixed else rate, claims,
-                    over=(0.1, 0.3, 1.0, 3.0) if is_wider else (0.1, 0.3, 1.0),
+                    over=(0.1, 0.3, 1.0, 3.0) if is_wider else (0.1, 0.3, 1.0), **shared[norm],
                 )
             )  # fmt: skip
     (result,) = compare_runs(records).claims
 
-    if kind == "tuned":
+    if kind in ("tuned", "tuned for each norm"):
         assert result.verdict == "supported"
     else:
         assert (result.verdict, result.obstacle.kind) == ("inconclusive", "confounded")

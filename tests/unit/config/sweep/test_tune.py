@@ -66,6 +66,26 @@ def test_only_an_arm_is_tried_if_one_is_named(load):
     assert len(experiment.tuning.candidates) == 6
 
 
+def test_cells_that_share_the_keys_of_each_are_tuned_together(load):
+    experiment = load(CONFIG + TUNE.replace("101]", "101], each: [model.norm.name]"))
+    groups = {one.cell: one.group for one in experiment.tuning.candidates}
+
+    assert groups == {"norm=none": ("none",), "norm=batch": ("batch",), "batch_size=64": ("batch",)}
+    assert len(experiment.tuning.runs) == 12
+
+
+def test_each_arm_is_tried_in_some_of_its_cells(load):
+    arm = TUNE.replace("101]", "101], in: {data.batch_size: 64}, each: [model.norm.name]")
+    grid = "grid: {data.batch_size: [64, 128], model.norm.name"
+    config = CONFIG.replace("grid: {model.norm.name", grid).replace("  include: [{data", "# ")
+    experiment = load(config + arm)
+
+    assert {run.tunes for run in experiment.tuning.runs} == {
+        "batch_size=64,norm=none",
+        "batch_size=64,norm=batch",
+    }
+
+
 def test_it_is_overridden_key_by_key(load):
     experiment = load(CONFIG + TUNE, "sweep.tune.over.optim.learning_rate=[1, 2, 3]")
 
@@ -149,6 +169,27 @@ OVER = "{optim: {learning_rate: [0.01, 0.1]}}"
             "101]",
             "101], in: {model.norm.name: layer}",
             "8:92: sweep.tune.in: no cell has all of these values",
+        ),
+        (
+            "101]",
+            "101], in: {model.norm.name: none}, each: [model.norm.name]",
+            "8:92: sweep.tune.in: no cell with these values shares model.norm.name with "
+            "norm=batch and 1 other",
+        ),
+        (
+            "101]",
+            "101], each: [model.depth]",
+            "8:95: sweep.tune.each: no cell has a value of 'model.depth'",
+        ),
+        (
+            "101]",
+            "101], each: model.norm.name",
+            "8:94: sweep.tune.each: must be a list, not 'model.norm.name'; write [model.norm.name]",
+        ),
+        (
+            "101]",
+            "101], each: []",
+            "8:94: sweep.tune.each: must not be empty",
         ),
         ("over:", "ovre:", "8:10: sweep.tune.ovre: unknown key (did you mean 'over'?)"),
         (

@@ -141,6 +141,24 @@ def test_an_arm_of_several_cells_is_tuned_as_one(choose):
     assert chosen["norm=none"].tuning["scores"][0]["n"] == 4
 
 
+def test_each_norm_takes_what_was_best_in_its_cells_of_the_arm(choose):
+    config = text(arm="{model.initialization.scale: 1.0}").replace("}, by", "}, each: EACH, by")
+    config = config.replace("EACH", "[model.norm.name]").replace(
+        "none, batch]}", "none, batch], model.initialization.scale: [0.1, 1.0]}"
+    )
+    figures = {f"{norm},scale=1.0": found for norm, found in FIGURES.items()}
+
+    chosen = choose(config, figures)
+
+    assert rates(chosen) == {
+        "norm=none,scale=0.1": 0.1, "norm=none,scale=1.0": 0.1,
+        "norm=batch,scale=0.1": 0.3, "norm=batch,scale=1.0": 0.3,
+    }  # fmt: skip
+    record = chosen["norm=batch,scale=0.1"].tuning
+    assert record["arm"] == {"model.initialization.scale": 1.0}
+    assert record["each"] == {"model.norm.name": "batch"}
+
+
 def test_runs_without_the_figure_are_refused(choose, monkeypatch):
     figures = {cell: {**found, 0.1: (0.5, 0.5)} for cell, found in FIGURES.items()}
 
