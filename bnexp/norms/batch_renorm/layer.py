@@ -95,6 +95,23 @@ class BatchRenorm(BatchNorm):
         return r.clamp(1 / r_max, r_max), d.clamp(-d_max, d_max)
 
     @torch.no_grad()
+    def measure_clipping(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns which shares of r and of d a step with these inputs would clip.
+
+        Over channels and groups of images, each group counted by its images.
+        """
+        groups = torch.split(inputs, self.normalization_batch_size or len(inputs))
+        statistics = [self._measure(group) for group in groups]
+        mean, std = (torch.stack(values) for values in zip(*statistics, strict=True))
+        correction = self.compute_correction(mean, std)
+        images = mean.new_tensor([len(group) for group in groups])
+        r, d = (
+            (clipped != value).to(mean.dtype).mean(1) @ images / len(inputs)
+            for value, clipped in zip(correction, self.clip(*correction), strict=True)
+        )
+        return r, d
+
+    @torch.no_grad()
     def _measure(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Returns each channel's mean and √(biased variance + eps)."""
         _, mean, variance = normalize_and_measure(inputs, None, None, self.eps)

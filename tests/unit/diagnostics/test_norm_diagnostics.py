@@ -9,9 +9,11 @@ from torch import nn
 
 from bnexp.diagnostics.layers import is_activation, is_norm
 from bnexp.diagnostics.norm_statistics.config import NormStatisticsConfig
+from bnexp.diagnostics.renorm_clipping.config import RenormClippingConfig
 from bnexp.diagnostics.running_vs_batch.config import RunningVsBatchConfig
 from bnexp.models.layers import Scale
 from bnexp.norms import NORMS
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.evonorm.config import EvoNormConfig
 from bnexp.parts import part_name
 
@@ -118,3 +120,60 @@ def test_pixels_count_as_values_of_their_channel():
     found = measure(RunningVsBatchConfig(), model, images)
 
     assert found == pytest.approx({"running_mean_gap/0": 0.0, "running_std_gap/0": 0.0}, abs=1e-5)
+
+
+def renorm(*, group=None, step=10, **limits):
+    """Returns batch renormalization whose limits have risen to 2 and 1 at step 10."""
+    limits = {"r_max": 2.0, "d_max": 1.0, "warmup_steps": 0, **limits}
+    config = BatchRenormConfig(
+        eps=1e-12, r_max_steps=10, d_max_steps=10, normalization_batch_size=group, **limits
+    )
+    model = nn.Sequential(config.build(2, 1))
+    set_values(model[0], running_mean=[0.0, 10.0], running_var=[4.0, 0.25])
+    model[0].num_batches_tracked.fill_(step)
+    return model
+
+
+def test_corrections_beyond_the_limits_are_counted_per_channel():
+    # Per column: mean 4 and 10.5, deviation √(32/3) and √(1/6), so that r is 1.63 and 0.82, and d 2
+    # and 1, which is at its limit and not beyond it.
+    found = measure(RenormClippingConfig(), renorm(), INPUTS)
+
+    assert found == {"renorm_r_clipped/0": 0.0, "renorm_d_clipped/0": 0.5}
+
+
+def test_limits_are_those_of_the_step():
+    # At step 3 of 10, r may reach 1.3 or 1/1.3 = 0.77, and d 0.3.
+    found = measure(RenormClippingConfig(), renorm(step=3), INPUTS)
+    assert found == {"renorm_r_clipped/0": 0.5, "renorm_d_clipped/0": 1.0}
+
+    found = measure(RenormClippingConfig(), renorm(step=0), INPUTS)
+    assert found == {"renorm_r_clipped/0": 1.0, "renorm_d_clipped/0": 1.0}
+
+
+def test_groups_count_by_their_images():
+    # Of the first three, half of d is clipped; of the last two, mean 20 and 10, deviation 10 and
+    # 0.3, so that r is 5 and 0.6, and d 10 and 0.
+    inputs = torch.cat((INPUTS, torch.tensor([[10.0, 9.7], [30.0, 10.3]])))
+
+    found = measure(RenormClippingConfig(), renorm(group=3), inputs)
+
+    assert found == pytest.approx({"renorm_r_clipped/0": 0.2, "renorm_d_clipped/0": 0.5})
+
+
+def test_what_is_not_clipped_is_normalized_as_in_evaluation():
+    torch.manual_seed(0)
+    inputs = torch.randn(8, 2) * torch.tensor([2.0, 0.5]) + torch.tensor([0.0, 10.0])
+    model = renorm(r_max=10.0, d_max=10.0)
+    expected = model.eval()(inputs)
+    model.train()
+
+    assert set(measure(RenormClippingConfig(), model, inputs).values()) == {0.0}
+    set_values(model[0], running_mean=[0.0, 10.0], running_var=[4.0, 0.25])
+    torch.testing.assert_close(model(inputs), expected)
+
+
+def test_other_norms_have_no_corrections_to_clip():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.LayerNorm(2))
+
+    assert measure(RenormClippingConfig(), model, INPUTS) == {}

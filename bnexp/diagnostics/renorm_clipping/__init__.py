@@ -1,0 +1,1 @@
+"""How often batch renormalization's correction is clipped."""
