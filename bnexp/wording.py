@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
 LOADING = "loading PyTorch…"
@@ -24,6 +24,12 @@ def count(number: int, noun: str) -> str:
     if re.search(r"[^aeiou]y$", noun):
         return f"{number:,} {noun[:-1]}ies"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def count_range(numbers: Collection[int], noun: str) -> str:
+    """Returns `3 seeds` if all numbers are the same, else `3 to 12 seeds`; of none, `0 seeds`."""
+    least, most = min(numbers, default=0), max(numbers, default=0)
+    return count(most, noun) if least == most else f"{least:,} to {count(most, noun)}"
 
 
 def write_value(value: str | float | bool | None) -> str:

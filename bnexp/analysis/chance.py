@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import sqrt
 
 from bnexp.analysis.metrics import count_images, final_value
@@ -23,6 +24,13 @@ def is_at_chance(run: RunRecord, images: str = "test") -> bool:
         return False
     chance = 1 / classes
     return accuracy <= chance + _ERRORS * sqrt(chance * (1 - chance) / number)
+
+
+def find_chance(runs: Iterable[RunRecord]) -> float | None:
+    """Returns the accuracy of a guess; None if the runs do not all record as many classes."""
+    found = {run.environment.get("dataset.classes") for run in runs}
+    classes = found.pop() if len(found) == 1 else None
+    return 1 / classes if isinstance(classes, int) and classes > 1 else None
 
 
 def has_failed(run: RunRecord, images: str = "test") -> bool:

@@ -11,6 +11,7 @@ from statistics import mean, median, stdev
 
 from bnexp.analysis.caveats import find_caveats
 from bnexp.analysis.cells import Cell, choose_baseline, group_cells, swept_keys
+from bnexp.analysis.chance import find_chance
 from bnexp.analysis.close_calls import find_close_calls
 from bnexp.analysis.contrasts import compare_divergence, contrast_with_baseline, judge_differences
 from bnexp.analysis.diagnostics import find_layer_caveats
@@ -176,6 +177,7 @@ def _compare_part(
             TunedCells(tuple(labels), tuning)
             for tuning, labels in group_by_tuning({cell.label: cell.runs for cell in cells})
         ),
+        chance=find_chance(run for cell in cells for run in cell.measured),
         where=where,
     )
 

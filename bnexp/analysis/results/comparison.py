@@ -57,6 +57,8 @@ class Comparison:
     caveats: tuple[Caveat, ...] = ()
     tunings: tuple[TunedCells, ...] = ()
     """How the values of tuned keys were chosen, if any were."""
+    chance: float | None = None
+    """The accuracy of a guess, one in so many classes; None if runs differ in their number."""
     where: Choices = field(default_factory=dict)
     """Values that all runs at hand share by choice: those of `question`, and that of `--by`."""
 

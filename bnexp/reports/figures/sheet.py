@@ -152,18 +152,19 @@ class Panel:
         chosen.set_ticks(values, format_ticks(values, is_log=is_log))
 
 
-def draw_reference(panel: Panel, value: float, words: str) -> None:
-    """Draws a dotted level across the axes, its words at the left above it, or below at the top."""
+def draw_reference(panel: Panel, value: float, words: str, *, is_right: bool = False) -> None:
+    """Draws a dotted level across the axes, its words at an end above it, or below at the top."""
     low, high = panel.axes.get_ylim()
     is_low = panel.place(panel.axes.get_xlim()[0], value)[1] + 24 < panel.top
     look: dict[str, Any] = {"color": MUTED, "linewidth": 1.2, "linestyle": (0, (1.2, 3.3))}
     panel.axes.axhline(min(max(value, low), high), **look, zorder=1)
     panel.axes.annotate(
         words,
-        (0, value),
-        (10, 6 if is_low else -6),
+        (int(is_right), value),
+        (-10 if is_right else 10, 6 if is_low else -6),
         panel.axes.get_yaxis_transform(),
         "offset points",
+        ha="right" if is_right else "left",
         va="bottom" if is_low else "top",
         color=MUTED,
         zorder=2.5,

@@ -3,7 +3,7 @@
 from math import isnan
 
 import pytest
-from records import build_run
+from records import build_environment, build_run
 
 from bnexp.analysis.comparison import compare_runs
 from bnexp.analysis.results import Question
@@ -15,6 +15,7 @@ NORM, RATE, GROUPS = "model.norm.name", "optim.learning_rate", "model.norm.num_g
 RATES = (0.01, 0.1, 1.0)
 VALUES = {"none": (0.5, 0.4, 0.1), "batch": (0.6, 0.7, 0.5)}
 SPREAD = (-0.02, 0.0, 0.05)
+TEN = build_environment(0, **{"dataset.classes": 10})
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,55 @@ def test_what_diverged_stands_on_the_worse_side_of_the_axes(metric, is_below):
     (cross,) = lines_of(panel, marker="x")
     assert (cross.get_ydata()[0] < panel.bottom) == is_below
     assert (cross.get_ydata()[0] > panel.top) != is_below
+
+
+def chance_of(runs, **question):
+    """Returns the height and the words of the level of guessing, if it is drawn."""
+    panel = draw(runs, **question)
+    levels = [line.get_ydata()[0] for line in lines_of(panel, linewidth=1.2)]
+    return levels, [text.get_text() for text in panel.axes.texts]
+
+
+def test_chance_is_drawn_if_a_value_is_near_it():
+    classes = {"environment": TEN}
+
+    assert chance_of(sweep(**classes)) == ([pytest.approx(10)], ["chance"])
+    assert chance_of(sweep(RATES[:2], **classes)) == ([], [])
+    assert chance_of(sweep()) == ([], [])
+    assert chance_of(sweep(**classes, metric="test/loss"), metric="test/loss") == ([], [])
+
+
+def test_chance_is_unknown_if_runs_differ_in_their_classes():
+    other = [
+        build(
+            {NORM: "group", RATE: rate},
+            0,
+            0.1,
+            environment=build_environment(0, **{"dataset.classes": 100}),
+        )
+        for rate in RATES
+    ]
+    assert chance_of(sweep(environment=TEN) + other) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("values", "side"), [((0.1, 0.4, 0.9), "right"), ((0.9, 0.4, 0.1), "left")]
+)
+def test_the_words_of_chance_stand_where_the_lines_are_far(values, side):
+    runs = [
+        build({NORM: norm, RATE: rate}, 0, value, environment=TEN)
+        for norm in ("none", "batch")
+        for rate, value in zip(RATES, values, strict=True)
+    ]
+    (words,) = draw(runs).axes.texts
+    assert words.get_ha() == side
+
+
+def test_the_caption_says_how_many_seeds_a_mean_has():
+    runs = sweep()
+    assert "mean over 3 seeds." in build_sensitivities(compare_runs(runs))["learning_rate"].caption
+    caption = build_sensitivities(compare_runs(runs[1:]))["learning_rate"].caption
+    assert "mean over 2 to 3 seeds." in caption
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from bnexp.reports.figures.sheet import (
 from bnexp.reports.figures.style import MOST_WITH_BANDS, MUTED
 from bnexp.reports.words.claims import claim_format
 from bnexp.reports.words.formatting import with_unit
-from bnexp.wording import count
+from bnexp.wording import count_range
 
 if TYPE_CHECKING:
     from bnexp.config.claim.config import ClaimConfig
@@ -76,12 +76,11 @@ def build_gap(claimed: Claimed) -> Chart | None:
     across, up = (with_unit(tag, shown.unit) for tag in claim.tags)
     drawn = Clouds((across, up), clouds, pad_limits(values, 0.08, (low, high)))
     sizes = {len(cloud.runs) for cloud in clouds}
-    seeds = count(min(sizes), "run") if len(sizes) == 1 else "the finished runs"
     return Chart(
         "Evidence: training against test",
         claimed.title,
-        f"Small: single runs. Large marker: the mean over {seeds} of each cell; its distance to "
-        "the diagonal, where both are equal, is the gap (dotted).",
+        f"Small: single runs. Large marker: the mean over {count_range(sizes, 'run')} of each "
+        "cell; its distance to the diagonal, where both are equal, is the gap (dotted).",
         "; ".join(_describe(claimed, cloud) for cloud in clouds),
         lambda is_wide: _draw(drawn, is_wide=is_wide),
     )

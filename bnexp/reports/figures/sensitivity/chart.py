@@ -25,7 +25,7 @@ from bnexp.reports.figures.style import (
     describe_bands,
 )
 from bnexp.reports.words.headings import describe_selection
-from bnexp.wording import count
+from bnexp.wording import count, count_range
 
 
 def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
@@ -68,12 +68,11 @@ def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> 
 def describe_reading(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str:
     """Returns how the figure is to be read; `word` is what the axis's number is called."""
     sizes = {cell.n for cell in comparison.cells if cell.n}
-    seeds = count(min(sizes), "seed") if len(sizes) == 1 else "the finished runs"
     is_single = sizes == {1}
     points = [point for line in sensitivity.lines for point in line.points]
     parts = {
         "One seed per point.": is_single,
-        f"Line: mean over {seeds}.": not is_single,
+        f"Line: mean over {count_range(sizes, 'seed')}.": not is_single,
         describe_bands("Band", sizes): any(point.interval for point in points),
         "Small: single seeds.": not is_single,
         "×: runs that diverged, of those that ended; they are in no mean.": bool(

@@ -153,13 +153,24 @@ def _draw_extras(panel: Panel, sensitivity: Sensitivity) -> None:
     axes, extras = panel.axes, sensitivity.extras
     if extras.reference:
         value, words = extras.reference
-        draw_reference(panel, value * sensitivity.shown.scale, words)
+        level = value * sensitivity.shown.scale
+        draw_reference(panel, level, words, is_right=_is_right_free(sensitivity, level))
     left, right = axes.get_xlim()
     for place, cell in extras.rules:
         style, at = extras.styles[cell], min(max(place, left), right)
         axes.axvline(at, color=style.colour, linewidth=1.4, linestyle=(0, (4, 3)), zorder=1.2)
         over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(at, 1, **over, **marker(style, 0.8), zorder=3.3)
+
+
+def _is_right_free(sensitivity: Sensitivity, level: float) -> bool:
+    """Whether a level is farther from the lines at the right end of the axis than at the left."""
+    gaps = []
+    for end in (sensitivity.values[0], sensitivity.values[-1]):
+        points = [point for line in sensitivity.lines for point in line.points if point.at == end]
+        values = [value for point in points for value in (point.mean, *point.seeds)]
+        gaps.append(min((abs(value - level) for value in values if isfinite(value)), default=inf))
+    return gaps[1] > gaps[0]
 
 
 def _find_lonely(values: Sequence[float]) -> list[bool]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnexp.analysis.metrics import as_number, better_direction, natural_range
+from bnexp.analysis.metrics import as_number, better_direction, is_accuracy, natural_range
 from bnexp.analysis.results import CellResult, Comparison
 from bnexp.config.sweep.names import short_names
 from bnexp.reports.figures.legend import Name
@@ -41,6 +41,9 @@ DOTS: LineStyleType = (0, (1, 1.4))
 
 _SMALLEST, _LARGEST = 1e-100, 1e100
 """Between which an axis can be drawn, 0 apart: beyond, logarithms and their powers overflow."""
+
+_NEAR_CHANCE = 2.0
+"""Times chance below which an accuracy is drawn with it."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def find_sensitivity(
     values = [value for point in points for value in (*point.seeds, *(point.interval or ()))]
     if not values:
         return None
+    if extras.reference is None and extras.bounds is None:
+        extras = replace(extras, reference=_find_chance(comparison, values, shown))
     if extras.reference:
         values.append(extras.reference[0] * shown.scale)
     low, high = (end * shown.scale for end in extras.bounds or natural_range(comparison.metric))
@@ -172,6 +177,16 @@ def find_sensitivity(
         pad_limits(values, 0.06, (low, high)),
         extras,
     )
+
+
+def _find_chance(
+    comparison: Comparison, values: Sequence[float], shown: MetricFormat
+) -> tuple[float, str] | None:
+    """Returns the accuracy of a guess, if a value is near enough for it to be on the axis."""
+    chance = comparison.chance
+    if chance is None or not is_accuracy(comparison.metric):
+        return None
+    return (chance, "chance") if min(values) < _NEAR_CHANCE * chance * shown.scale else None
 
 
 def leave_out_lonely(comparison: Comparison, key: str) -> Comparison:
