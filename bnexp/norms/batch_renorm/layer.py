@@ -106,7 +106,7 @@ class BatchRenorm(BatchNorm):
         correction = self.compute_correction(mean, std)
         images = mean.new_tensor([len(group) for group in groups])
         r, d = (
-            (clipped != value).to(mean.dtype).mean(1) @ images / len(inputs)
+            ((clipped != value).to(mean.dtype).mean(1) * images).sum() / len(inputs)
             for value, clipped in zip(correction, self.clip(*correction), strict=True)
         )
         return r, d
