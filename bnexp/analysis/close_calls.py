@@ -54,9 +54,9 @@ def _compare_trials(cell: Cell, tuning: Tuning, opposite: Tuning) -> Iterator[st
     if tuning.by != "val/accuracy" or images is None or own is None or rival is None:
         return
     if _is_close(own, rival, images):
-        there, here = (_write_values(one) for one in (rival, own))
+        tried, there, here = tuning.place or cell.label, _write_values(rival), _write_values(own)
         yield (
-            f"for {cell.label}, {there} gave {_percent(rival)} and {here} {_percent(own)} of "
+            f"for {tried}, {there} gave {_percent(rival)} and {here} {_percent(own)} of "
             f"{images:,} validation images in {count(own.n, 'run')}"
         )
 

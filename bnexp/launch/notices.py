@@ -29,11 +29,11 @@ def describe_plan(plan: Plan, measure: Measure | None = None, others: int = 0) -
     corrected for together with these.
     """
     runs = plan.experiment.runs
-    claims, seeds = runs[0].config.claim, {run.seed for run in runs}
+    looks = plan.experiment.looks or (len({run.seed for run in runs}),)
     return [
         *plan.experiment.warnings,
         *describe_same_cells(runs),
-        *describe_undecidable(claims, len(seeds), others),
+        *describe_undecidable(runs[0].config.claim, looks, others),
         *(run.damage for run in plan.tuning if run.damage),
         *describe_folder(plan.runs, measure),
     ]

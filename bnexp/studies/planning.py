@@ -32,5 +32,6 @@ def describe_undecidable_claims(prepared: Sequence[PreparedStudy], family: Famil
     """Yields a warning for each claim that its seeds cannot decide in the whole family."""
     for one in prepared:
         others = family.count_others(one.study.name)
-        for warning in describe_undecidable(one.setup.configs, len(one.setup.seeds), others):
+        looks = one.setup.looks or (len(one.setup.seeds),)
+        for warning in describe_undecidable(one.setup.configs, looks, others):
             yield f"{one.study.title}: {warning}"

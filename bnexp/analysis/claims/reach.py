@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bnexp.analysis.claims.tests import EXACT, fisher_least, sign_flip_least
+from bnexp.analysis.claims.tests import EXACT, Looks, fisher_least, sign_flip_least
 from bnexp.analysis.stats.looks import TUNING_SEEDS
 from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.analysis.stats.shares import Count, share_p
 from bnexp.config.claim.config import SHARES, ClaimConfig
-from bnexp.config.sweep.looks import FEWEST
+from bnexp.config.sweep.looks import FEWEST, planned_looks
 from bnexp.wording import count
 
 _MOST = 200
@@ -17,12 +17,16 @@ _MOST = 200
 
 
 def describe_undecidable(
-    claims: Sequence[ClaimConfig], num_seeds: int, others: int = 0
+    claims: Sequence[ClaimConfig], looks: Sequence[int], others: int = 0
 ) -> Iterator[str]:
-    """Yields a warning for each claim that so many seeds cannot decide, even if all agree.
+    """Yields a warning for each claim that the planned seeds cannot decide, even if all agree.
 
-    Or that they could support, but never contradict. `others` is how many claims of other
-    experiments are corrected for together with these.
+    Or that they could support, but never contradict.
+
+    Args:
+        claims: Those of one experiment.
+        looks: The numbers of seeds after which they are looked at, the last of them all seeds.
+        others: How many claims of other experiments are corrected for together with these.
     """
     for claim in claims:
         if claim.metric in EXACT:
@@ -31,40 +35,57 @@ def describe_undecidable(
         at_least = claim.num_cases if claim.at_least is None else claim.at_least
         factors = {"decide": claim.num_cases - at_least + 1, "contradict": at_least}
         found = (
-            _describe(claim, num_seeds, (len(claims) + others) * factor, verb)
+            _describe(claim, looks, (len(claims) + others) * factor, verb)
             for verb, factor in factors.items()
         )
         yield from filter(None, [next(filter(None, found), None)])
 
 
-def _describe(claim: ClaimConfig, num_seeds: int, family: int, verb: str) -> str | None:
-    """Returns why so many seeds cannot decide, or contradict, a claim; None if they can.
+def _describe(claim: ClaimConfig, looks: Sequence[int], family: int, verb: str) -> str | None:
+    """Returns why the seeds cannot decide, or contradict, a claim; None if they can.
 
     `family` is what the smallest p is multiplied by.
     """
-    least, tuning = _find_least(claim), _count_tuning(claim)
-    measured = max(0, num_seeds - tuning)
-    if _is_enough(measured, least, family):
+    least, tuning, most = _find_least(claim), _count_tuning(claim), looks[-1]
+
+    def correct(looks: Sequence[int]) -> float | None:
+        """Returns the smallest p after correction; None if there is none, or too few seeds."""
+        measured = [max(0, look - tuning) for look in looks]
+        if measured[-1] < FEWEST:
+            return None
+        return (
+            0.0 if least is None else family * _count_looks(claim, measured) * least(measured[-1])
+        )
+
+    found = correct(looks)
+    if found is not None and found <= SIGNIFICANCE:
         return None
-    enough = (n for n in range(FEWEST, _MOST) if _is_enough(n, least, family))
-    needed = next((f"{n + tuning}" for n in enough), f"not even {_MOST:,}")
+    chances = ((n, correct(_plan(looks, n))) for n in range(FEWEST, _MOST))
+    enough = (n for n, p in chances if p is not None and p <= SIGNIFICANCE)
+    needed = next((f"{n}" for n in enough), f"not even {_MOST:,}")
     chosen = f", of which {tuning} would choose axis values," if tuning else ""
-    if measured < FEWEST or least is None:
+    if found is None or least is None:
         reason = f"a verdict takes at least {FEWEST} that are measured"
     else:
-        reason = f"even if all agree, p is {least(measured):.3g}"
-        if family > 1:
-            reason += f", and {min(1.0, family * least(measured)):.3g} after correction"
+        single = least(most - tuning)
+        reason = f"even if all agree, p is {single:.3g}"
+        if found > single:
+            reason += f", and {min(1.0, found):.3g} after correction"
     return (
-        f"{count(num_seeds, 'seed')}{chosen} cannot {verb} the claim '{claim.statement}': "
+        f"{count(most, 'seed')}{chosen} cannot {verb} the claim '{claim.statement}': "
         f"{reason}; {needed} can (sweep.seeds)"
     )
 
 
-def _is_enough(measured: int, least: Callable[[int], float] | None, family: int) -> bool:
-    if measured < FEWEST:
-        return False
-    return least is None or family * least(measured) <= SIGNIFICANCE
+def _plan(looks: Sequence[int], most: int) -> Sequence[int]:
+    """Returns the looks that there would be with so many seeds at most."""
+    return planned_looks(min(looks[0], most), most) if len(looks) > 1 else (most,)
+
+
+def _count_looks(claim: ClaimConfig, measured: Sequence[int]) -> int:
+    """Returns how many looks an exact test corrects for; `measured` are their numbers of seeds."""
+    test = fisher_least if claim.metric in SHARES else sign_flip_least
+    return len(Looks(tuple(measured), measured[-1]).reachable(test).sizes)
 
 
 def _find_least(claim: ClaimConfig) -> Callable[[int], float] | None:

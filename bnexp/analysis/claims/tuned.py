@@ -16,8 +16,7 @@ def find_tuned(cases: Sequence[Sides], metric: str) -> Iterator[Caveat]:
     labels: dict[str, dict[str, None]] = {}
     for cell in (cell for sides in cases for cells in sides.values() for cell in cells):
         if tuning := read_tuning(cell.runs[0]):
-            arm = ", ".join(f"{key}={write_value(value)}" for key, value in tuning.arm.items())
-            where = f" (tuned in {arm})" if arm else ""
+            where = f" (tuned in {tuning.place})" if tuning.shares else ""
             for key, value in tuning.chosen.items():
                 labels.setdefault(f"{key} {write_value(value)}{where}", {})[cell.label] = None
     if labels:

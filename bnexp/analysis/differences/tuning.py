@@ -8,7 +8,7 @@ from typing import Any
 
 from bnexp.analysis.differences.differing_keys import is_below
 from bnexp.analysis.results import Trial, Tuning
-from bnexp.runs.record import RunRecord, Scalar, flatten, unflatten
+from bnexp.runs.record import RunRecord, Scalar, find_value, flatten, unflatten
 
 _ROOT = "tuning"
 
@@ -68,13 +68,21 @@ def _read_trial(score: Mapping[str, Any]) -> Trial:
 def find_tuned_keys(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     """Returns the keys that all runs tuned over the same values, by the same measure and seeds.
 
-    A difference in them is part of what is compared: each cell at its best.
+    A difference in them is part of what is compared: each cell at its best. If several norms, say,
+    were tuned in one place of an axis, that holds if their cells stand at the same places.
     """
-    tunings = (read_tuning(run) for run in runs if run.environment)
-    first = next(tunings, None)
+    known = [run for run in runs if run.environment]
+    tunings = [read_tuning(run) for run in known]
+    first = tunings[0] if tunings else None
     if first is None or any(one is None or one.design != first.design for one in tunings):
         return ()
-    return tuple(first.over)
+    places: dict[tuple[Scalar, ...], set[tuple[Scalar, ...]]] = {}
+    for run, tuning in zip(known, tunings, strict=True):
+        if tuning and tuning.each:
+            place = tuple(find_value(key, run.settings, run.config) for key in tuning.arm)
+            places.setdefault(tuple(tuning.each.values()), set()).add(place)
+    is_fair = len({frozenset(found) for found in places.values()}) < 2
+    return tuple(first.over) if is_fair else ()
 
 
 def group_by_tuning(cells: Mapping[str, Iterable[RunRecord]]) -> list[tuple[Tuning, list[str]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bnexp.runs.record import Scalar
+from bnexp.wording import write_value
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ class Tuning:
     def design(self) -> tuple[object, ...]:
         """What two cells must share for their tuned keys to differ fairly."""
         over = tuple((key, *values) for key, values in self.over.items())
-        return over, self.by, self.seeds, tuple(self.arm.items()), tuple(self.each)
+        runs = max((trial.n + trial.diverged for trial in self.trials), default=0)
+        return over, runs, self.by, self.seeds, tuple(self.arm.items()), tuple(self.each)
+
+    @property
+    def place(self) -> str:
+        """The cells that were tried: what they share; empty if it is the cell itself."""
+        shared = {**self.each, **self.arm}
+        return ", ".join(f"{key}={write_value(value)}" for key, value in shared.items())
 
     @property
     def shares(self) -> bool:

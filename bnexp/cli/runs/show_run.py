@@ -112,8 +112,8 @@ def _tuned_lines(record: RunRecord) -> list[str]:
     return [
         f"{key} = {write_value(value)}, best of {', '.join(map(write_value, tuning.over[key]))} by "
         f"{tuning.by} with seeds {' '.join(map(str, tuning.seeds))}"
-        + ", at the edge"
-        * (key in tuning.at_edge)
+        + f" in {tuning.place}" * tuning.shares
+        + ", at the edge" * (key in tuning.at_edge)
         for key, value in tuning.chosen.items()
     ]
 

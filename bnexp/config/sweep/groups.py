@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bnexp.config.claim.cells import Variant
+from bnexp.config.sweep.choices import find_key_problem, overlap
 from bnexp.config.sweep.tuning import TuneConfig
 from bnexp.config.yaml.node import Node
 from bnexp.errors import Problem
@@ -39,8 +40,8 @@ def find_group_problems(
         variants: The cells.
     """
     for key, node in zip(tune.each or (), place.section("each").items, strict=False):
-        if all(one.find(key) is None for one in variants):
-            yield node.position.problem(f"no cell has a value of '{key}'", "sweep.tune.each")
+        if reason := _find_key_problem(key, tune, variants):
+            yield node.position.problem(reason, "sweep.tune.each")
             return
     tuned = find_tuned_cells(tune, variants)
     position = place.section("in").position
@@ -51,6 +52,22 @@ def find_group_problems(
     served = {groups[name] for name in tuned}
     if left := [name for name, group in groups.items() if group not in served]:
         others = f" and {count(len(left) - 1, 'other')}" if left[1:] else ""
-        keys = ", ".join(tune.each or ())
-        reason = f"no cell with these values shares {keys} with {left[0]}{others}"
-        yield position.problem(reason, "sweep.tune.in")
+        keys = " and ".join(tune.each or ())
+        reason = f"nothing is tried for {left[0]}{others}: no cell with these values has the same"
+        yield position.problem(f"{reason} {keys}", "sweep.tune.in")
+
+
+def _find_key_problem(key: str, tune: TuneConfig, variants: Sequence[Variant]) -> str | None:
+    """Returns why cells cannot be told apart by a key; None if they can."""
+    if reason := find_key_problem(key):
+        return reason
+    if any(overlap(key, tuned) for tuned in tune.over):
+        return f"'{key}' is tuned, so all cells share it before"
+    num_having = sum(key in one.config for one in variants)
+    if num_having == len(variants):
+        return None
+    inner = {name for one in variants for name in one.config if name.startswith(f"{key}.")}
+    if inner:
+        return f"'{key}' is a section; name keys in it, e.g. {min(inner)}"
+    reason = "no cell has" if not num_having else f"only {num_having} of {len(variants)} cells have"
+    return f"{reason} the key '{key}'"

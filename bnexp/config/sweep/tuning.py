@@ -18,7 +18,7 @@ Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 class TuneConfig(Part):
-    """Values that are chosen for each cell before its measured runs, on validation images.
+    """Values that are chosen for each cell, or for several, before the measured runs.
 
     ```yaml
     sweep:
@@ -29,10 +29,11 @@ class TuneConfig(Part):
 
     trains each cell with each learning rate and seeds 100 and 101, in
     `runs/<name>/_tune/<cell>,learning_rate=0.1/`, and then its seeds 0 to 4 with the rate that was
-    best. The names of the cells do not change. A run that diverged counts as worst; of equally good
-    values the smallest is taken. Tuning again, with other values, leaves alone what was measured
-    with a value that is chosen again. Tuning runs are evaluated after each epoch, with the running
-    statistics, and nothing is measured inside them, whatever the measured runs do.
+    best on validation images; with `in` or `each`, fewer cells are tried, or several share a
+    choice. The names of the cells do not change. A run that diverged counts as worst; of equally
+    good values the smallest is taken. Tuning again, with other values, leaves alone what was
+    measured with a value that is chosen again. Tuning runs are evaluated after the last epoch, with
+    the running statistics, and nothing is measured inside them, whatever the measured runs do.
     """
 
     over: dict[str, Values]
@@ -43,11 +44,12 @@ class TuneConfig(Part):
     """A list of seeds that no measured run uses, e.g. `[100, 101]`."""
     only_in: dict[str, Any] | None = Field(default=None, alias="in")
     """Keys and values of an arm, e.g. `{model.norm.name: none}`: only cells that have them are
-    tuned, together, and what is best there is used for all cells."""
+    tuned, together, and what is best there is used for all cells, or for all that share the keys
+    of `each`."""
     each: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Keys that cells must share to be tuned together, e.g. `[model.norm.name]`: each norm gets
-    one choice for all of its cells, which are averaged, or for those of `in`; null: each cell is
-    tuned by itself, or, with `in`, all are tuned together."""
+    """Keys that cells share which are tuned together, e.g. `[model.norm.name]`: all cells of a norm
+    use what is best on average over them, or over those of them that `in` names. Null: each cell
+    is tuned by itself, or, with `in`, all together."""
 
     @property
     def shares(self) -> bool:

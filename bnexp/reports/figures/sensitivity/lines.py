@@ -42,8 +42,9 @@ DOTS: LineStyleType = (0, (1, 1.4))
 _SMALLEST, _LARGEST = 1e-100, 1e100
 """Between which an axis can be drawn, 0 apart: beyond, logarithms and their powers overflow."""
 
-_NEAR_CHANCE = 2.0
-"""Times chance below which an accuracy is drawn with it."""
+_NEAR_CHANCE = 1 / 9
+"""Share of the way from chance to all right, below which an accuracy is drawn with chance: 20 % of
+ten classes."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ def _find_chance(
     chance = comparison.chance
     if chance is None or not is_accuracy(comparison.metric):
         return None
-    return (chance, "chance") if min(values) < _NEAR_CHANCE * chance * shown.scale else None
+    nearest = chance + _NEAR_CHANCE * (1 - chance)
+    return (chance, "chance") if min(values) < nearest * shown.scale else None
 
 
 def leave_out_lonely(comparison: Comparison, key: str) -> Comparison:

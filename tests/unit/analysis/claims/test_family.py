@@ -85,6 +85,6 @@ def test_seeds_that_decide_a_claim_alone_may_not_in_its_family():
     found = [read_claim(claim(metric="val/accuracy", reduction=ceiling))]
     seven = 2 * 0.5**7
 
-    assert list(describe_undecidable(found, 7)) == []
-    (warning,) = describe_undecidable(found, 7, others=9)
+    assert list(describe_undecidable(found, [7])) == []
+    (warning,) = describe_undecidable(found, [7], others=9)
     assert f"and {10 * seven:.3g} after correction; 9 can" in warning

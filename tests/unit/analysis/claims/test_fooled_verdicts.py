@@ -554,7 +554,14 @@ GROWTH = {
 @pytest.mark.parametrize("reduction", GROWTH.values(), ids=GROWTH)
 @pytest.mark.parametrize(
     "kind",
-    ["tuned", "tuned for each norm", "mixed in a cell", "tuned over other values", "tuned apart"],
+    [
+        "tuned",
+        "tuned for each norm",
+        "mixed in a cell",
+        "tuned over other values",
+        "tuned apart",
+        "tuned in fewer cells",
+    ],
 )
 def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind):
     claims = (claim(reduction=reduction, margin=0.001),)
@@ -568,6 +575,11 @@ def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind)
     if kind == "tuned apart":
         shared = {norm: {"each": {"model.norm.name": norm}} for norm in shared}
         shared["batch"] = {"arm": {"model.depth": 8}, **shared["batch"]}
+    if kind == "tuned in fewer cells":
+        shared = {norm: {"each": {"model.norm.name": norm}} for norm in shared}
+        trial = {"values": {"optim.learning_rate": 0.1}, "mean": 0.5, "diverged": 0}
+        for norm, number in (("none", 2), ("batch", 1)):
+            shared[norm]["scores"] = [{**trial, "n": number}]
     for (norm, depth), rate in rates.items():
         for seed in range(8):
             value = 0.5 + 0.003 * seed + (0.1 + 0.001 * seed) * (norm == "batch") * (depth == 20)
@@ -588,6 +600,29 @@ def test_cells_of_an_axis_may_differ_in_what_was_tuned_for_each(reduction, kind)
         assert "optim.learning_rate" in result.obstacle.text
 
 
+@pytest.mark.parametrize(("depths", "is_fair"), [((20, 20), True), ((20, 56), False)])
+def test_norms_tuned_in_one_place_may_differ_in_rate_at_the_same_places_alone(depths, is_fair):
+    claims = (
+        claim(
+            treatment={"model.norm.name": "batch", "model.depth": depths[0]},
+            control={"model.norm.name": "none", "model.depth": depths[1]},
+        ),
+    )
+    sides = {"batch": (depths[0], 0.6, 1.0), "none": (depths[1], 0.5, 0.3)}
+    records = [
+        tuned_run(
+            norm, depth, seed, value + 0.001 * seed, rate, claims,
+            arm={"model.depth": 20}, each={"model.norm.name": norm},
+        )
+        for norm, (depth, value, rate) in sides.items()
+        for seed in range(8)
+    ]  # fmt: skip
+    (result,) = compare_runs(records).claims
+
+    assert result.verdict == ("supported" if is_fair else "inconclusive")
+    assert is_fair or "optim.learning_rate" in result.obstacle.text
+
+
 def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000, in_a_folder=None):
     """Returns what is said of tuning that gave no norm and batch norm these rates.
 
@@ -601,9 +636,13 @@ def find_close_calls(scores, *, n=1, rates=(0.3, 1.0), diverged=0, val_size=1000
         }
         for rate, mean in zip((0.3, 1.0), scores, strict=True)
     ]  # fmt: skip
+    clear = [
+        {"values": {"optim.learning_rate": rate}, "mean": mean, "n": n + diverged, "diverged": 0}
+        for rate, mean in ((rates[1], 0.9), (rates[0], 0.1))
+    ]
     records = [
         tuned_run(norm, 8, seed, 0.5 + 0.003 * seed + 0.1 * (norm == "batch"), rate, claims,
-                  scores=rivals if norm == "none" else ())
+                  scores=rivals if norm == "none" else clear)
         for norm, rate in zip(("none", "batch"), rates, strict=True)
         for seed in range(8)
     ]  # fmt: skip

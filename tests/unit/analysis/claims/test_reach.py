@@ -7,6 +7,7 @@ from scipy import stats
 from bnexp.analysis.claims.reach import describe_undecidable
 from bnexp.analysis.comparison import compare_runs
 from bnexp.config.claim.config import ClaimConfig
+from bnexp.config.sweep.looks import planned_looks
 
 CLAIM = {
     "statement": "s",
@@ -25,7 +26,7 @@ def claims(*changes):
 
 def fewest(*changes):
     """Returns the fewest seeds that bring no warning."""
-    return next(n for n in range(1, 50) if not list(describe_undecidable(claims(*changes), n)))
+    return next(n for n in range(1, 50) if not list(describe_undecidable(claims(*changes), [n])))
 
 
 def test_a_t_test_takes_three_seeds_and_two_more_if_some_choose():
@@ -51,12 +52,27 @@ def test_a_figure_without_noise_takes_one_seed():
 
 @pytest.mark.parametrize("number", [5, 6])
 def test_the_warning_says_how_sure_they_could_be_and_how_many_would_do(number):
-    (first, second) = describe_undecidable(claims(CEILING, CEILING), number)
+    (first, second) = describe_undecidable(claims(CEILING, CEILING), [number])
 
     p = stats.binomtest(number, number, 0.5).pvalue
     assert first == second
     assert f"{number} seeds cannot decide the claim 's': even if all agree, p is {p:.3g}" in first
     assert f"and {2 * p:.3g} after correction; 7 can" in first
+
+
+def test_looks_at_which_an_exact_test_could_decide_are_corrected_for():
+    looks = planned_looks(3, 12)  # 3, 4, 5, 6, 8, 10 and 12
+    single = stats.binomtest(12, 12, 0.5).pvalue
+    assert not list(describe_undecidable(claims(CEILING), [12], others=44))
+
+    (warning,) = describe_undecidable(claims(CEILING), looks, others=44)
+
+    # Six pairs have p = 0.031 at best, more than the five looks from there on leave; eight 0.0078.
+    assert f"p is {single:.3g}, and {45 * 3 * single:.3g} after correction; 13 can" in warning
+    assert not list(describe_undecidable(claims(CEILING), planned_looks(3, 13), others=44))
+    assert not list(describe_undecidable(claims({}), looks, others=44)), (
+        "t tests have no smallest p"
+    )
 
 
 def test_cases_take_as_many_pairs_as_their_conjunction():
@@ -67,9 +83,9 @@ def test_cases_take_as_many_pairs_as_their_conjunction():
 
     assert fewest({**each, "at_least": 2}) == needed(2)
     assert fewest(each) == needed(3), "that all three are contrary is shown by each one's p"
-    (warning,) = describe_undecidable(claims(each), needed(1))
+    (warning,) = describe_undecidable(claims(each), [needed(1)])
     assert f"{needed(1)} seeds cannot contradict the claim 's'" in warning
-    (warning,) = describe_undecidable(claims(each), needed(1) - 1)
+    (warning,) = describe_undecidable(claims(each), [needed(1) - 1])
     assert f"{needed(1) - 1} seeds cannot decide the claim 's'" in warning
 
 
@@ -98,6 +114,6 @@ def test_shares_take_as_many_runs_as_their_own_test(direction):
 
 def test_a_margin_that_no_number_of_runs_can_show_is_said():
     share = {"metric": "diverged", "direction": "equal", "margin": 1e-9}
-    (warning,) = describe_undecidable(claims(share), 5)
+    (warning,) = describe_undecidable(claims(share), [5])
 
     assert warning.endswith("not even 200 can (sweep.seeds)")

@@ -173,13 +173,34 @@ OVER = "{optim: {learning_rate: [0.01, 0.1]}}"
         (
             "101]",
             "101], in: {model.norm.name: none}, each: [model.norm.name]",
-            "8:92: sweep.tune.in: no cell with these values shares model.norm.name with "
-            "norm=batch and 1 other",
+            "8:92: sweep.tune.in: nothing is tried for norm=batch and 1 other: no cell with these "
+            "values has the same model.norm.name",
         ),
         (
             "101]",
             "101], each: [model.depth]",
-            "8:95: sweep.tune.each: no cell has a value of 'model.depth'",
+            "8:95: sweep.tune.each: no cell has the key 'model.depth'",
+        ),
+        (
+            "101]",
+            "101], each: [model.norm.momentum]",
+            "8:95: sweep.tune.each: only 2 of 3 cells have the key 'model.norm.momentum'",
+        ),
+        (
+            "101]",
+            "101], each: [model.norm]",
+            "8:95: sweep.tune.each: 'model.norm' is a section; name keys in it, e.g. "
+            "model.norm.affine",
+        ),
+        (
+            "101]",
+            "101], each: [optim.learning_rate]",
+            "8:95: sweep.tune.each: 'optim.learning_rate' is tuned, so all cells share it before",
+        ),
+        (
+            "101]",
+            "101], each: [train.seed]",
+            "8:95: sweep.tune.each: use sweep.seeds for seeds",
         ),
         (
             "101]",
