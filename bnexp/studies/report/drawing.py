@@ -16,7 +16,7 @@ from bnexp.reports.figures.claims.figure import build_claim_figure
 from bnexp.reports.figures.effects import build_effects, build_ratios
 from bnexp.reports.figures.sensitivity.chart import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
-from bnexp.reports.figures.style import figure_settings
+from bnexp.reports.figures.style import MOST_WITH_BANDS, figure_settings
 from bnexp.reports.markdown import render_markdown
 from bnexp.runs.measured.diagnostic_tags import is_diagnostic
 from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
@@ -114,8 +114,9 @@ def _draw(
 def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:
     """Returns figures of all variants, if the claims leave some of them out.
 
-    That is the metric over each swept number, or, without one, what the variants differ by in
-    each figure of a whole run that a claim is about, such as the speed: as ratios, if the claim is.
+    That is the metric over each swept number, but for crowded figures if others are not, or,
+    without one, what the variants differ by in each figure of a whole run that a claim is about,
+    such as the speed: as ratios, if the claim is.
     """
     claimed = {
         cell
@@ -126,7 +127,8 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
     }
     if all(cell.cell in claimed for cell in comparison.cells):
         return []
-    charts = [*build_sensitivities(comparison).values()]
+    charts = [*build_sensitivities(comparison, MOST_WITH_BANDS).values()]
+    charts = charts or [*build_sensitivities(comparison).values()]
     if not charts:
         metrics = {
             claim.metric: build_ratios if claim.as_ == "ratio" else build_effects

@@ -6,6 +6,7 @@ from bnexp.analysis.comparison import compare_runs
 from bnexp.studies.report.drawing import list_overviews
 
 NORM, SIZE, EPOCHS = "model.norm.name", "data.batch_size", "train.epochs"
+RATE = "optim.learning_rate"
 
 
 def titles(cells, **asked):
@@ -14,10 +15,10 @@ def titles(cells, **asked):
         build_run(
             ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items()),
             seed,
-            0.5 + 0.1 * place + 0.01 * seed,
+            0.3 + 0.02 * place + 0.01 * seed,
             claims=(claim(**asked),),
             settings=settings,
-            speed=1000.0 - 100 * place,
+            speed=1000.0 - 20 * place,
             environment=build_environment(2 * seed + place),
         )
         for place, settings in enumerate(cells)
@@ -57,6 +58,29 @@ def test_numbers_that_move_together_are_shown_once():
     first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}
 
     assert titles(sizes, **first) == ["study: test/accuracy over batch size, and with it epochs"]
+
+
+def test_crowded_figures_are_left_out_beside_others():
+    def cells(rates, norms):
+        return [
+            {NORM: norm, RATE: rate, SIZE: size}
+            for norm in norms
+            for rate in rates
+            for size in (16, 128)
+        ]
+
+    first = {RATE: 0.1, SIZE: 16}
+    asked = {"treatment": {NORM: "batch", **first}, "control": {NORM: "none", **first}}
+    rates = (0.01, 0.03, 0.1, 0.3, 1.0)
+
+    # Over the rate, there is a line per norm and size; over the size, one per norm and rate.
+    assert titles(cells(rates, ("none", "batch")), **asked) == [
+        "study: test/accuracy over learning rate"
+    ]
+    crowded = titles(cells(rates, ("none", "batch", "group", "layer", "instance")), **asked)
+    assert crowded == [
+        f"study: test/accuracy over {axis}" for axis in ("learning rate", "batch size")
+    ]
 
 
 def test_claims_about_all_variants_need_none():

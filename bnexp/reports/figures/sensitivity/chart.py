@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
+from math import inf, isfinite
 
 from bnexp.analysis.results import Comparison
 from bnexp.config.sweep.names import short_names
@@ -28,29 +28,32 @@ from bnexp.reports.words.headings import describe_selection
 from bnexp.wording import count, count_range
 
 
-def build_sensitivities(comparison: Comparison) -> dict[str, Chart]:
+def build_sensitivities(comparison: Comparison, most_lines: float = inf) -> dict[str, Chart]:
     """Returns a figure for each number that the cells differ in, by the key's short name.
 
     It shows the mean with a 95 % t band, a point per seed, and how many runs diverged, over
     the values of the key. Cells that differ in nothing else are joined by a line, in the
     colour of their norm. A key is left out if no line would have two values, if cells of
-    several experiments stand at the same place of a line, or if no axis could hold its values.
+    several experiments stand at the same place of a line, or if no axis could hold its values,
+    or if there would be more than `most_lines` lines.
     Of keys that move together, whose points are the same, the first one's axis names all.
     """
     names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
     charts: dict[str, Chart] = {}
     for key in names:
         is_drawn = any(move_together(comparison, key, other) for other in charts)
-        chart = None if is_drawn else _build_chart(comparison, key, names)
+        chart = None if is_drawn else _build_chart(comparison, key, names, most_lines)
         if chart is not None:
             charts[key] = chart
     return {names[key]: chart for key, chart in charts.items()}
 
 
-def _build_chart(comparison: Comparison, key: str, names: Mapping[str, str]) -> Chart | None:
+def _build_chart(
+    comparison: Comparison, key: str, names: Mapping[str, str], most_lines: float
+) -> Chart | None:
     shown = leave_out_lonely(comparison, key)
     sensitivity = find_sensitivity(shown, key, Extras(styles=find_line_styles(comparison, key)))
-    if sensitivity is None:
+    if sensitivity is None or len(sensitivity.lines) > most_lines:
         return None
     word = in_words(names[key])
     left_out = len(comparison.cells) - len(shown.cells)
