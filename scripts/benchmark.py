@@ -34,6 +34,7 @@ SUBJECTS = (
     "startup",
     "reading",
     "memory_format",
+    "compiling",
 )
 
 
