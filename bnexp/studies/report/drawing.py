@@ -6,20 +6,23 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.claims.assess import show_results
 from bnexp.analysis.comparison import compare_runs
+from bnexp.analysis.diagnostics import show_diagnostics
 from bnexp.analysis.results import Comparison, Question
 from bnexp.reports.figures.claims.figure import build_claim_figure
 from bnexp.reports.figures.effects import build_effects, build_ratios
-from bnexp.reports.figures.sensitivity.chart import build_sensitivities
+from bnexp.reports.figures.inside.diagnostics import build_diagnostics
+from bnexp.reports.figures.sensitivity.chart import build_sensitivities, find_unseen
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import MOST_WITH_BANDS, figure_settings
 from bnexp.reports.markdown import render_markdown
-from bnexp.runs.measured.diagnostic_tags import is_diagnostic
-from bnexp.runs.measured.diagnostics import read_claimed_diagnostics
+from bnexp.runs.measured.diagnostic_tags import is_diagnostic, split_diagnostic
+from bnexp.runs.measured.diagnostics import read_claimed_diagnostics, read_diagnostics
 from bnexp.runs.reading import find_runs, read_experiments
 from bnexp.runs.record import RunRecord
 from bnexp.studies.report.build import StudyPart, StudyReport
@@ -29,6 +32,7 @@ from bnexp.studies.shown import ShownFigure, ShownFiles
 _COMPARISON = "comparison.md"
 _DOTS_PER_INCH = 110
 _MOST_OVERVIEWS = 2
+_MOST_UNCLAIMED = 2
 _CARD_DOTS = 350
 """The width of TensorBoard's cards."""
 
@@ -104,7 +108,8 @@ def _draw(
                 figures[digest], own = _draw_one(chart, f"claim_{place}")
                 files |= own
         overviews = []
-        for place, chart in enumerate(list_overviews(comparison, runs), start=1):
+        charts = [*list_overviews(comparison, runs), *list_unclaimed(comparison, runs)]
+        for place, chart in enumerate(charts, start=1):
             shown, own = _draw_one(chart, f"overview_{place}")
             overviews.append(shown)
             files |= own
@@ -114,9 +119,10 @@ def _draw(
 def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:
     """Returns figures of all variants, if the claims leave some of them out.
 
-    That is the metric over each swept number, but for crowded figures if others are not, or,
-    without one, what the variants differ by in each figure of a whole run that a claim is about,
-    such as the speed: as ratios, if the claim is.
+    That is the metric over each swept number, but for crowded figures if others are not, and the
+    differences of all variants if these leave some out. Without such a number it is what the
+    variants differ by in each figure of a whole run that a claim is about, such as the speed: as
+    ratios, if the claim is.
     """
     claimed = {
         cell
@@ -127,8 +133,11 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
     }
     if all(cell.cell in claimed for cell in comparison.cells):
         return []
-    charts = [*build_sensitivities(comparison, MOST_WITH_BANDS).values()]
-    charts = charts or [*build_sensitivities(comparison).values()]
+    is_crowded = not build_sensitivities(comparison, MOST_WITH_BANDS)
+    most_lines = inf if is_crowded else MOST_WITH_BANDS
+    charts = [*build_sensitivities(comparison, most_lines).values()][:_MOST_OVERVIEWS]
+    if charts and find_unseen(comparison, most_lines):
+        charts += filter(None, [build_effects(comparison)])
     if not charts:
         metrics = {
             claim.metric: build_ratios if claim.as_ == "ratio" else build_effects
@@ -136,8 +145,16 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
             if len(claim.tags) == 1 and claim.at is None and not is_diagnostic(claim.metric)
         }
         found = (build(compare_runs(runs, Question(metric))) for metric, build in metrics.items())
-        charts = [chart for chart in found if chart is not None]
-    return charts[:_MOST_OVERVIEWS]
+        charts = [chart for chart in found if chart is not None][:_MOST_OVERVIEWS]
+    return charts
+
+
+def list_unclaimed(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:
+    """Returns figures of what diagnostics measured besides what the claims are about."""
+    tags = [tag for result in comparison.claims for tag in result.claim.tags]
+    claimed = {split_diagnostic(tag)[0] for tag in tags if is_diagnostic(tag)}
+    charts = build_diagnostics(show_diagnostics(comparison, runs, read_diagnostics))
+    return [chart for name, chart in charts.items() if name not in claimed][:_MOST_UNCLAIMED]
 
 
 def _draw_one(chart: Chart, name: str) -> tuple[ShownFigure, dict[str, bytes]]:

@@ -96,7 +96,7 @@ def _part(part: StudyPart, folder: Path | None, dialect: Dialect) -> Iterator[st
         if folder is not None and figure is not None:
             yield _picture(folder, part, figure)
     if folder is not None and part.shown.overviews:
-        yield "All variants:"
+        yield "Beside the claims:"
         for figure in part.shown.overviews:
             yield _picture(folder, part, figure)
     yield "\n>\n".join(f"> **Warning:** {escape(caveat.text)}" for caveat in result.caveats)

@@ -1,9 +1,12 @@
-"""Beside the figures of its claims, a study shows the variants that no claim is about."""
+"""Beside the figures of its claims, a study shows what no claim is about."""
+
+from dataclasses import replace
 
 from records import build_environment, build_run, claim
 
 from bnexp.analysis.comparison import compare_runs
-from bnexp.studies.report.drawing import list_overviews
+from bnexp.runs.record import Series
+from bnexp.studies.report.drawing import list_overviews, list_unclaimed
 
 NORM, SIZE, EPOCHS = "model.norm.name", "data.batch_size", "train.epochs"
 RATE = "optim.learning_rate"
@@ -83,5 +86,41 @@ def test_crowded_figures_are_left_out_beside_others():
     ]
 
 
+def test_variants_that_no_axis_shows_are_in_a_figure_of_differences():
+    sizes = [{NORM: name, SIZE: size} for name in ("none", "batch") for size in (16, 128)]
+    first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}
+    lonely = {NORM: "layer", SIZE: 16}
+
+    assert titles([*sizes, lonely], **first) == [
+        "study: test/accuracy over batch size",
+        "study: test/accuracy against norm=none, batch size 16",
+    ]
+
+
 def test_claims_about_all_variants_need_none():
     assert titles(NORMS[:2]) == []
+
+
+def test_what_diagnostics_measured_is_shown_if_no_claim_is_about_it():
+    measured = {
+        f"diag/{quantity}/{layer}": Series((5, 15), (1, 2), (0.5, 0.1))
+        for quantity in ("gradient_norm", "update_ratio")
+        for layer in ("conv1", "conv2")
+    }
+    asked = claim(metric="diag/gradient_norm", layers="median")
+    runs = [
+        replace(
+            build_run(f"norm={norm}", seed, 0.5, claims=(asked,), settings={NORM: norm}),
+            diagnostics=measured,
+        )
+        for norm in ("none", "batch")
+        for seed in range(3)
+    ]
+    titles = [chart.title for chart in list_unclaimed(compare_runs(runs), runs)]
+    assert titles == ["study: update ratio of each layer over the epochs"]
+
+
+def test_without_diagnostics_nothing_of_them_is_shown():
+    runs = [build_run(f"norm={norm}", seed) for norm in ("none", "batch") for seed in range(3)]
+
+    assert list_unclaimed(compare_runs(runs), runs) == []
