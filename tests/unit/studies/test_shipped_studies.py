@@ -53,14 +53,15 @@ def test_every_tier_has_the_claims_and_the_full_one_long_trainings(study):
     assert min(run.config.train.epochs for run in full.runs) >= 15
 
 
-@pytest.mark.parametrize("name", ["residual-order", "price"])
+@pytest.mark.parametrize("name", ["learning-rate-ceiling", "residual-order", "price"])
 def test_the_gpu_tier_has_the_claims_on_jpeg_copies_and_takes_any_count_of_threads(name):
     study = next(study for study in STUDIES if study.name == name)
     cpu, gpu = (load_experiment(study.path, [], tier) for tier in ("cpu", "gpu-jpeg"))
 
     claims = [one.statement for one in cpu.runs[0].config.claim]
     assert [one.statement for one in gpu.runs[0].config.claim] == claims
-    assert {run.cell for run in gpu.runs} == {run.cell for run in cpu.runs}
+    if name != "learning-rate-ceiling":  # which tries other rates there, and no deeper net
+        assert {run.cell for run in gpu.runs} == {run.cell for run in cpu.runs}
     for run in gpu.runs:
         config = run.config
         assert (config.data.name, config.train.threads) == ("image_folder", None)
