@@ -37,7 +37,7 @@ class Side:
             {
                 "name": "compiling",
                 "data": {"name": "shapes", "train_size": 2000, "val_size": 0,
-                         "batch_size": BATCH_SIZE, "augment": []},
+                         "batch_size": BATCH_SIZE, "augment": ()},
                 "model": network.config,
                 "optim": {"learning_rate": network.learning_rate},
                 "train": {"precision": precision, "compile": is_compiled, "threads": THREADS},
