@@ -361,8 +361,10 @@ def _place_in_cell(finding: Finding, tree: Node, cell: Cell, base: Node) -> Prob
 
 
 def _place(finding: Finding, tree: Node) -> Problem:
-    place = locate(tree, finding.path)
-    return place.problem(finding.reason, dotted(finding.path), finding.kind)
+    path = finding.path
+    if path[:2] == ("claim", 0) and tree.child("claim", 0) is None:
+        path = ("claim", *path[2:])  # a single claim may stand there itself
+    return locate(tree, path).problem(finding.reason, dotted(path), finding.kind)
 
 
 def _find_settings(
@@ -423,11 +425,10 @@ def _find_unanswerable_claims(tree: Node, runs: Sequence[RunSpec], sweep: Sweep)
     if not claims:
         return []
     variants = [variant for _, variant in _list_variants(runs)]
-    is_list = tree.child("claim", 0) is not None  # a single claim may stand there itself
     seeds = sweep.seeds
     first_look = sweep.looks[0] if sweep.looks else len(seeds)
     return [
-        _place(replace(finding, path=("claim", *[index] * is_list, *finding.path)), tree)
+        _place(replace(finding, path=("claim", index, *finding.path)), tree)
         for index, claim in enumerate(claims)
         for finding in (
             *find_claim_problems(claim, variants),

@@ -105,7 +105,7 @@ def test_a_claim_about_an_epoch_without_a_measurement_is_refused(tmp_path):
 
     (problem,) = caught.value.problems
     assert (
-        "14:15: claim.0.at.epoch: epoch 2 is steps 11 to 20, in which gradient_norm is not measured"
+        "14:15: claim.at.epoch: epoch 2 is steps 11 to 20, in which gradient_norm is not measured"
         in str(problem)
     )
 
