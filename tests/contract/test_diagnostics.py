@@ -15,6 +15,7 @@ from bnexp.models import MODELS
 from bnexp.models.cnn.config import CnnConfig, ConvLayer
 from bnexp.models.file.trust import trusting_files
 from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.batch_renorm.config import BatchRenormConfig
 from bnexp.norms.noisy_batch.config import NoisyBatchNormConfig
 from bnexp.norms.none.config import NoNormConfig
 from bnexp.parts import part_name
@@ -33,11 +34,20 @@ def with_diagnostics(config, *diagnostics):
     return config.model_copy(update={"diagnostics": diagnostics})
 
 
+def configure_for(diagnostic, **changes):
+    """Returns a config whose network has what the diagnostic measures."""
+    if part_name(diagnostic) == "renorm_clipping":
+        changes["norm"] = RENORM
+    return configure(**changes)
+
+
+RENORM = BatchRenormConfig(warmup_steps=2, r_max_steps=8, d_max_steps=8)
 CONFIGS = {
     "dropout": configure(dropout=0.5),
     "noisy, bf16": configure(norm=NoisyBatchNormConfig(), precision="bf16"),
     "ghost batches": configure(norm=BatchNormConfig(normalization_batch_size=8, momentum=None)),
     "no norm": configure(norm=NoNormConfig()),
+    "renormalized": configure(norm=RENORM),
 }
 
 
@@ -75,7 +85,7 @@ def without_speeds(rows):
 
 @every_diagnostic
 def test_it_measures_finite_numbers_at_the_middle_step_of_each_epoch(diagnostic, dataset):
-    _, rows, _ = train(with_diagnostics(configure(), diagnostic()), dataset)
+    _, rows, _ = train(with_diagnostics(configure_for(diagnostic), diagnostic()), dataset)
 
     measured = rows_of_diagnostics(rows)
     assert [step for step, _ in measured] == [3, 9]
@@ -88,7 +98,7 @@ def test_it_measures_finite_numbers_at_the_middle_step_of_each_epoch(diagnostic,
 @pytest.mark.gpu
 @every_diagnostic
 def test_on_cuda_it_measures_what_it_does_on_the_cpu(diagnostic, dataset, cuda):
-    config = with_diagnostics(configure(), diagnostic())
+    config = with_diagnostics(configure_for(diagnostic), diagnostic())
     own, reference = (
         rows_of_diagnostics(train(config, dataset, device=device)[1]) for device in (cuda, CPU)
     )
@@ -100,7 +110,7 @@ def test_on_cuda_it_measures_what_it_does_on_the_cpu(diagnostic, dataset, cuda):
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @every_diagnostic
 def test_its_tags_have_the_quantities_that_it_declares(diagnostic, activation, dataset):
-    config = configure()
+    config = configure_for(diagnostic)
     config = config.model_copy(
         update={"model": config.model.model_copy(update={"activation": activation})}
     )
@@ -112,7 +122,7 @@ def test_its_tags_have_the_quantities_that_it_declares(diagnostic, activation, d
 
 @every_diagnostic
 def test_a_run_that_is_stopped_measures_the_same(diagnostic, dataset):
-    config = with_diagnostics(configure(dropout=0.5), diagnostic(every_steps=2))
+    config = with_diagnostics(configure_for(diagnostic, dropout=0.5), diagnostic(every_steps=2))
     _, whole, _ = train(config, dataset)
 
     for boundaries in (1, 4, 9):
@@ -124,8 +134,8 @@ def test_a_run_that_is_stopped_measures_the_same(diagnostic, dataset):
 
 @every_diagnostic
 def test_it_measures_only_the_layers_that_the_patterns_choose(diagnostic, dataset):
-    chosen = with_diagnostics(configure(), diagnostic(layers=("layers.1.*",)))
-    everything = with_diagnostics(configure(), diagnostic())
+    chosen = with_diagnostics(configure_for(diagnostic), diagnostic(layers=("layers.1.*",)))
+    everything = with_diagnostics(configure_for(diagnostic), diagnostic())
     (few, _), (many, _) = (
         rows_of_diagnostics(train(config, dataset)[1]) for config in (chosen, everything)
     )

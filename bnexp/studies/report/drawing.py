@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 
 from bnexp.analysis.cells import group_cells
@@ -17,7 +16,7 @@ from bnexp.analysis.results import Comparison, Question
 from bnexp.reports.figures.claims.figure import build_claim_figure
 from bnexp.reports.figures.effects import build_effects, build_ratios
 from bnexp.reports.figures.inside.diagnostics import build_diagnostics
-from bnexp.reports.figures.sensitivity.chart import build_sensitivities, find_unseen
+from bnexp.reports.figures.sensitivity.chart import build_sensitivities
 from bnexp.reports.figures.sheet import Chart
 from bnexp.reports.figures.style import MOST_WITH_BANDS, figure_settings
 from bnexp.reports.markdown import render_markdown
@@ -119,10 +118,9 @@ def _draw(
 def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:
     """Returns figures of all variants, if the claims leave some of them out.
 
-    That is the metric over each swept number, but for crowded figures if others are not, and the
-    differences of all variants if these leave some out. Without such a number it is what the
-    variants differ by in each figure of a whole run that a claim is about, such as the speed: as
-    ratios, if the claim is.
+    That is the metric over each swept number, but for crowded figures if others are not, or,
+    without one, what the variants differ by in each figure of a whole run that a claim is about,
+    such as the speed: as ratios, if the claim is.
     """
     claimed = {
         cell
@@ -133,11 +131,8 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
     }
     if all(cell.cell in claimed for cell in comparison.cells):
         return []
-    is_crowded = not build_sensitivities(comparison, MOST_WITH_BANDS)
-    most_lines = inf if is_crowded else MOST_WITH_BANDS
-    charts = [*build_sensitivities(comparison, most_lines).values()][:_MOST_OVERVIEWS]
-    if charts and find_unseen(comparison, most_lines):
-        charts += filter(None, [build_effects(comparison)])
+    charts = [*build_sensitivities(comparison, MOST_WITH_BANDS).values()]
+    charts = charts or [*build_sensitivities(comparison).values()]
     if not charts:
         metrics = {
             claim.metric: build_ratios if claim.as_ == "ratio" else build_effects
@@ -145,8 +140,8 @@ def list_overviews(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Ch
             if len(claim.tags) == 1 and claim.at is None and not is_diagnostic(claim.metric)
         }
         found = (build(compare_runs(runs, Question(metric))) for metric, build in metrics.items())
-        charts = [chart for chart in found if chart is not None][:_MOST_OVERVIEWS]
-    return charts
+        charts = [chart for chart in found if chart is not None]
+    return charts[:_MOST_OVERVIEWS]
 
 
 def list_unclaimed(comparison: Comparison, runs: Sequence[RunRecord]) -> list[Chart]:

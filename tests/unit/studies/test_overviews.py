@@ -86,17 +86,6 @@ def test_crowded_figures_are_left_out_beside_others():
     ]
 
 
-def test_variants_that_no_axis_shows_are_in_a_figure_of_differences():
-    sizes = [{NORM: name, SIZE: size} for name in ("none", "batch") for size in (16, 128)]
-    first = {"treatment": {NORM: "batch", SIZE: 16}, "control": {NORM: "none", SIZE: 16}}
-    lonely = {NORM: "layer", SIZE: 16}
-
-    assert titles([*sizes, lonely], **first) == [
-        "study: test/accuracy over batch size",
-        "study: test/accuracy against norm=none, batch size 16",
-    ]
-
-
 def test_claims_about_all_variants_need_none():
     assert titles(NORMS[:2]) == []
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import inf, isfinite
 
 from bnexp.analysis.results import Comparison
@@ -39,53 +38,34 @@ def build_sensitivities(comparison: Comparison, most_lines: float = inf) -> dict
     or if there would be more than `most_lines` lines.
     Of keys that move together, whose points are the same, the first one's axis names all.
     """
-    drawn = _find_drawn(comparison, most_lines)
-    return {one.name: one.build(comparison) for one in drawn}
+    names = dict(zip(comparison.differing, short_names(comparison.differing), strict=True))
+    charts: dict[str, Chart] = {}
+    for key in names:
+        is_drawn = any(move_together(comparison, key, other) for other in charts)
+        chart = None if is_drawn else _build_chart(comparison, key, names, most_lines)
+        if chart is not None:
+            charts[key] = chart
+    return {names[key]: chart for key, chart in charts.items()}
 
 
-def find_unseen(comparison: Comparison, most_lines: float = inf) -> set[str]:
-    """Returns the cells that none of these figures shows."""
-    seen = {cell.cell for one in _find_drawn(comparison, most_lines) for cell in one.shown.cells}
-    return {cell.cell for cell in comparison.cells} - seen
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A number that the cells differ in, with what its figure shows."""
-
-    name: str
-    """The key's short name."""
-    shown: Comparison
-    """The cells in the figure."""
-    sensitivity: Sensitivity
-
-    def build(self, comparison: Comparison) -> Chart:
-        """Returns the figure of the number, of these cells."""
-        word = in_words(self.name)
-        left_out = len(comparison.cells) - len(self.shown.cells)
-        note = f"Left out: {count(left_out, 'cell')} with one {word} alone." if left_out else ""
-        return Chart(
-            f"Sensitivity to {word}",
-            f"{comparison.experiment}: {comparison.metric} over {self.sensitivity.axis_name}",
-            " ".join(filter(None, (describe_reading(self.shown, self.sensitivity, word), note))),
-            describe_lines(self.sensitivity),
-            lambda is_wide: draw_sensitivity(self.sensitivity, is_wide=is_wide),
-            describe_selection(comparison.where),
-        )
-
-
-def _find_drawn(comparison: Comparison, most_lines: float) -> Iterator[_Drawn]:
-    found: list[str] = []
-    keys = comparison.differing
-    for key, name in zip(keys, short_names(keys), strict=True):
-        if any(move_together(comparison, key, other) for other in found):
-            continue
-        shown = leave_out_lonely(comparison, key)
-        extras = Extras(styles=find_line_styles(comparison, key))
-        sensitivity = find_sensitivity(shown, key, extras)
-        if sensitivity is not None and len(sensitivity.lines) <= most_lines:
-            found.append(key)
-            yield _Drawn(name, shown, sensitivity)
+def _build_chart(
+    comparison: Comparison, key: str, names: Mapping[str, str], most_lines: float
+) -> Chart | None:
+    shown = leave_out_lonely(comparison, key)
+    sensitivity = find_sensitivity(shown, key, Extras(styles=find_line_styles(comparison, key)))
+    if sensitivity is None or len(sensitivity.lines) > most_lines:
+        return None
+    word = in_words(names[key])
+    left_out = len(comparison.cells) - len(shown.cells)
+    note = f"Left out: {count(left_out, 'cell')} with one {word} alone." if left_out else ""
+    return Chart(
+        f"Sensitivity to {word}",
+        f"{comparison.experiment}: {comparison.metric} over {sensitivity.axis_name}",
+        " ".join(filter(None, (describe_reading(shown, sensitivity, word), note))),
+        describe_lines(sensitivity),
+        lambda is_wide: draw_sensitivity(sensitivity, is_wide=is_wide),
+        describe_selection(comparison.where),
+    )
 
 
 def describe_reading(comparison: Comparison, sensitivity: Sensitivity, word: str) -> str:
