@@ -11,11 +11,12 @@ import io
 import json
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 from pydantic_core import from_json
 
@@ -23,7 +24,11 @@ MOST_BYTES = 16 * 2**20
 """More than any text file of a run holds: a summary of 10,000 epochs with ten tags has 2 MB."""
 
 _ABANDONED_AFTER_SECONDS = 3600.0
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_READING = os.O_RDONLY | _NOT_WAITING
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NOT_PLAIN = (errno.ELOOP, errno.EMLINK, errno.ENXIO)
+"""What opening a link or a FIFO fails with, if links are not followed and nothing waits."""
 
 
 def read_foreign(path: str | Path, most_bytes: int = MOST_BYTES) -> bytes:
@@ -64,6 +69,39 @@ def open_foreign(path: Path) -> Iterator[io.BufferedReader]:
         yield file
 
 
+def open_to_write(path: Path, flags: int) -> int:
+    """Returns a handle of a file of ours to write to in place, which is made if it is missing.
+
+    Somebody may have put a link there, whose target is not ours, or a FIFO, which would wait.
+
+    Raises:
+        OSError: It is no plain file, or cannot be opened; `strerror` says which.
+    """
+    problem = OSError(errno.EINVAL, "it is not a plain file", str(path))
+    if not _NO_LINK and path.is_symlink():
+        raise problem
+    try:
+        handle = os.open(path, flags | os.O_CREAT | _NOT_WAITING | _NO_LINK, 0o666)
+    except OSError as error:
+        if error.errno in _NOT_PLAIN:
+            raise problem from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise problem
+    return handle
+
+
+def open_text(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Opens a text file of ours to append to it, or to write it anew, as `open_to_write` does.
+
+    Raises:
+        OSError: It is no plain file, or cannot be opened.
+    """
+    flags = os.O_WRONLY | (os.O_APPEND if mode == "a" else os.O_TRUNC)
+    return os.fdopen(open_to_write(path, flags), mode, encoding="utf-8", newline="\n")
+
+
 @contextlib.contextmanager
 def open_atomically(
     path: Path, before_it_stands: Callable[[], None] = lambda: None
@@ -75,7 +113,7 @@ def open_atomically(
     the new file is on the disk, under its temporary name: what it removes is not lost if the disk
     is full.
     """
-    _remove_abandoned(path)
+    remove_abandoned(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -90,12 +128,22 @@ def open_atomically(
         raise
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
+    """Deletes what processes that were killed left under temporary names of a file or folder.
+
+    These begin with a point and the name and end with `.tmp`; they are left alone for an hour.
+    """
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
             is_temporary = entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
-            if is_temporary and time.time() - entry.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                Path(entry).unlink()
+            with contextlib.suppress(OSError):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                if not is_temporary or age <= _ABANDONED_AFTER_SECONDS:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry)
+                else:
+                    Path(entry).unlink()
 
 
 def write_bytes_atomically(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnexp.errors import BnexpError
-from bnexp.files import read_foreign
+from bnexp.files import open_text, read_foreign
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -84,8 +84,8 @@ def hold_lock(
         time.sleep(_POLL_SECONDS)
     hold = Hold(path)
     try:
-        with contextlib.suppress(OSError):
-            _holder_note(path).write_text(f"{os.getpid()} {socket.gethostname()}", "utf-8")
+        with contextlib.suppress(OSError), open_text(_holder_note(path), "w") as note:
+            note.write(f"{os.getpid()} {socket.gethostname()}")
         yield hold
     finally:
         if hold.is_own():

@@ -24,7 +24,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from bnexp.files import decode_json, open_foreign, sync_folder
+from bnexp.files import decode_json, open_foreign, open_to_write, sync_folder
 
 FILE = "claims.jsonl"
 """Its name in the runs folder."""
@@ -185,7 +185,7 @@ def _append(runs_dir: Path, entry: Mapping[str, Any]) -> None:
     line = json.dumps({"at": at, **entry}) + "\n"
     path = runs_dir / FILE
     is_new = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    handle = open_to_write(path, os.O_RDWR | os.O_APPEND)
     try:
         size = os.fstat(handle).st_size
         # A process that was killed may have left half a line.

@@ -89,7 +89,21 @@ def find_contradiction(summary: Summary, config: Mapping[str, Scalar]) -> str | 
         return f"it has {epochs} epochs, but the config asks for {planned}"
     if epochs and summary.steps % epochs and summary.status == "finished":
         return f"{summary.steps} steps are no whole number for each of {epochs} epochs"
+    steps = _count_planned_steps(config)
+    if summary.status == "finished" and steps not in (None, summary.steps):
+        return f"it has {summary.steps} steps, but its config takes {steps}"
     return _find_wrong_evaluation(summary, config.get("evaluate.every_steps"))
+
+
+def _count_planned_steps(config: Mapping[str, Scalar]) -> int | None:
+    """Returns the optimiser steps of a config; None if only the dataset says how many images."""
+    epochs, images, size = (
+        config.get(key) for key in ("train.epochs", "data.train_size", "data.batch_size")
+    )
+    if not (isinstance(epochs, int) and isinstance(images, int) and isinstance(size, int)):
+        return None
+    per_epoch = images // size if config.get("data.drop_last") else -(-images // size)
+    return epochs * per_epoch
 
 
 def _find_wrong_evaluation(summary: Summary, every: Scalar) -> str | None:

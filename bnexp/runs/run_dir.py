@@ -16,6 +16,7 @@ from bnexp.errors import UsageError
 from bnexp.files import (
     decode_json,
     encode_json,
+    open_text,
     read_foreign,
     sync_folder,
     write_bytes_atomically,
@@ -309,7 +310,7 @@ class RunDir:
         """Appends a line to the log, with the time; the run continues if that fails."""
         self.check()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), open_text(self.log, "a") as file:
             file.write(f"{stamp} {visible_lines(line)}\n")
 
     @property

@@ -1,5 +1,6 @@
 """A run goes on to the same bits whichever of the files that describe it is lost, and says so."""
 
+import os
 import errno
 import json
 
@@ -63,7 +64,7 @@ def test_a_finished_run_whose_summary_is_damaged_gets_the_same_one_again(forks, 
         ("config.yaml", "config.yaml"),
     ],
 )
-@pytest.mark.parametrize("damage", ["gone", "junk", "folder"])
+@pytest.mark.parametrize("damage", ["gone", "junk", "folder", "FIFO"])
 def test_what_describes_a_run_is_written_anew_when_it_goes_on(name, said, damage, forks, tmp_path):
     run = interrupt(tmp_path, 8)
     path = run.folder.path / name
@@ -73,6 +74,8 @@ def test_what_describes_a_run_is_written_anew_when_it_goes_on(name, said, damage
         path.write_bytes(bytes(range(256)))
     elif damage == "folder":
         path.mkdir()
+    elif damage == "FIFO":
+        os.mkfifo(path)
 
     done = forks.run("train", "c.yaml", "--resume-anyway", cwd=tmp_path)
 

@@ -78,6 +78,9 @@ def _read(folder: Path) -> tuple[RunRecord, ...]:
 
 
 def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
+    from bnexp.locks import describe_holder
+    from bnexp.runs.run_dir import RunDir
+
     if is_json:
         print_json([describe_run(record) for record in records])
         return
@@ -92,6 +95,9 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
             for (name, *others), last in zip(rows, before, strict=False)
         ]
         print_table(RUN_HEADERS, shown, NUMBERS)
+    for record in records:
+        if record.is_running:
+            say(f"{describe_holder(RunDir(record.path).lock)} holds {record.path}")
     for problem in (problem for record in records for problem in record.problems):
         warn(problem)
 

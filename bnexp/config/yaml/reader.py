@@ -69,8 +69,8 @@ def read_yaml_file(path: Path) -> Node:
     """Reads one YAML file whose top level is a mapping.
 
     Raises:
-        UsageError: The file cannot be read, is too large or is not UTF-8.
-        ConfigError: Its YAML is wrong, with file, line and column.
+        UsageError: The file cannot be read, or is too large.
+        ConfigError: It is not UTF-8, or its YAML is wrong, with file, line and column.
     """
     try:
         with path.open("rb") as file:
@@ -80,6 +80,15 @@ def read_yaml_file(path: Path) -> Node:
         raise UsageError(f"{show_path(path)}: cannot read the config: {reason}") from error
     if len(content) > MAX_BYTES:
         raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes; this is not a config")
+    return read_config(content, path)
+
+
+def read_config(content: bytes, path: Path) -> Node:
+    """Reads the content of a YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: It is not UTF-8, or its YAML is wrong, with file, line and column.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

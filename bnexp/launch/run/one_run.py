@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from bnexp.config.yaml.reader import read_yaml_file
+from bnexp.config.yaml.reader import read_config
 from bnexp.data.split import choose_test_images
 from bnexp.diagnostics.layers import find_idle
 from bnexp.errors import BnexpError, UsageError
+from bnexp.files import read_foreign
 from bnexp.launch.plan import PlannedRun, decide
 from bnexp.launch.resolved_config import config_text, hyperparameters, resolved_config
 from bnexp.launch.run.first_look import show_first_look
@@ -268,7 +269,9 @@ class _Attempt:
         folder, spec = self.run.folder, self.run.spec
         problem = None
         try:
-            read_yaml_file(folder.config)
+            read_config(read_foreign(folder.config), folder.config)
+        except OSError as error:
+            problem = f"{folder.config} cannot be read: {error.strerror or error}"
         except BnexpError as error:
             problem = str(error).splitlines()[0]
         if problem or spec.config.model.code is not None:

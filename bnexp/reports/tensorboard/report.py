@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bnexp.analysis.cells import group_cells
 from bnexp.analysis.predictions import show_predictions
 from bnexp.analysis.results import Comparison
-from bnexp.files import read_foreign
+from bnexp.files import read_foreign, remove_abandoned
 from bnexp.foreign_text import escape_markdown, visible
 from bnexp.reports.aggregates import CellCurves, build_cell_curves
 from bnexp.reports.figures.claims.figure import build_claim_figures
@@ -253,6 +253,7 @@ def _path_of(label: str) -> PurePosixPath:
 
 def _replace(folder: Path, files: Mapping[PurePosixPath, bytes], digest: str) -> None:
     """Writes a new folder beside the old one and puts it in its place."""
+    remove_abandoned(folder)
     with tempfile.TemporaryDirectory(
         suffix=".tmp", prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
     ) as temporary:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from bnexp.files import read_foreign, write_bytes_atomically
+from bnexp.files import open_text, read_foreign, write_bytes_atomically
 
 
 class Histogram(BaseModel):
@@ -47,7 +47,7 @@ class MetricsLog:
     """Appends rows to `metrics.jsonl`: step, epoch, elapsed_seconds and the scalars."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8", newline="\n")
+        self._file = open_text(path, "a")
 
     def write(
         self,

@@ -222,7 +222,8 @@ def _describe_code(result: StudyResult) -> str:
         for name, found in result.versions.items()
         if found and name in names
     ]
-    return ", ".join([*(f"commit {commit}" for commit in commits), *versions])
+    config = f"config {result.config[:_COMMIT]}"
+    return ", ".join([*(f"commit {commit}" for commit in commits), config, *versions])
 
 
 def _write_code(code: Code) -> str:

@@ -133,6 +133,25 @@ def test_evaluations_that_the_config_does_not_ask_for_are_a_problem(run):
 
 
 @pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        ({"data.train_size": 1000, "data.batch_size": 10}, 200),
+        ({"data.train_size": 1001, "data.batch_size": 10}, 202),
+        ({"data.train_size": 1001, "data.batch_size": 10, "data.drop_last": True}, 200),
+        ({"data.train_size": None, "data.batch_size": 10}, None),
+    ],
+)
+def test_steps_that_the_config_does_not_take_are_a_problem(config, steps):
+    def summary(number):
+        return Summary("finished", 2, number, 1.0, 1.0, 1, 1, final={}, best={}, history={})
+
+    config = {"train.epochs": 2, **config}
+    assert find_contradiction(summary(steps or 2), config) is None
+    expected = steps and f"it has 2 steps, but its config takes {steps}"
+    assert find_contradiction(summary(2), config) == expected
+
+
+@pytest.mark.parametrize(
     ("every", "expected"),
     [(None, [6, 12]), (4, [4, 6, 8, 12]), (5, [5, 6, 10, 12]), (6, [6, 12]), (99, [6, 12])],
 )
