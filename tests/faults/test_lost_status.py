@@ -1,8 +1,8 @@
 """A run goes on to the same bits whichever of the files that describe it is lost, and says so."""
 
-import os
 import errno
 import json
+import os
 
 import pytest
 from interrupted_runs import interrupt, plan, train
