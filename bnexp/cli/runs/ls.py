@@ -13,7 +13,7 @@ from rich.console import RenderableType
 
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
-from bnexp.cli.output import print_json, print_table, say, warn
+from bnexp.cli.output import echo, print_json, print_table, say, warn
 from bnexp.cli.runs.run_states import count_states, describe_age, describe_run, name_state
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
@@ -97,7 +97,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
         print_table(RUN_HEADERS, shown, NUMBERS)
     for record in records:
         if record.is_running:
-            say(f"{describe_holder(RunDir(record.path).lock)} holds {record.path}")
+            echo(f"{describe_holder(RunDir(record.path).lock)} holds {record.path}")
     for problem in (problem for record in records for problem in record.problems):
         warn(problem)
 

@@ -1,6 +1,8 @@
 """`bnexp ls` shows whole names, whatever the width and the encoding."""
 
 import json
+import os
+import socket
 import time
 
 import pytest
@@ -91,6 +93,14 @@ def test_a_run_whose_process_is_gone_is_told_from_one_that_is_trained(begun):
     assert "running" in runs
     assert runs.count("2 h ago") == 2
     assert runs.count("finished") == 4
+
+
+def test_who_holds_a_run_is_named(begun):
+    held = begun[0].relative_to(begun[0].parents[3])
+    said = run("many")
+
+    assert f"process {os.getpid()} on {socket.gethostname()} holds {held}" in said
+    assert said.count(" holds ") == 1
 
 
 def test_json_says_which_runs_are_silent(begun, bnexp, tmp_path):
