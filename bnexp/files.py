@@ -93,7 +93,7 @@ def open_to_write(path: Path, flags: int) -> int:
 
 
 def open_text(path: Path, mode: Literal["a", "w"]) -> TextIO:
-    """Opens a text file of ours to append to it, or to write it anew, as `open_to_write` does.
+    """Opens a text file of ours to append to it, or to replace its content, as `open_to_write`.
 
     Raises:
         OSError: It is no plain file, or cannot be opened.
@@ -135,10 +135,11 @@ def remove_abandoned(path: Path) -> None:
     """
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            is_temporary = entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
+            if not (entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")):
+                continue
             with contextlib.suppress(OSError):
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                if not is_temporary or age <= _ABANDONED_AFTER_SECONDS:
+                if age <= _ABANDONED_AFTER_SECONDS:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)

@@ -1,11 +1,13 @@
 """Files that are written in place, and what killed processes leave."""
 
+import contextlib
 import os
 import threading
 import time
 
 import pytest
 
+from bnexp.errors import BnexpError
 from bnexp.files import open_text, open_to_write, remove_abandoned, write_bytes_atomically
 from bnexp.locks import describe_holder, hold_lock
 from bnexp.runs import RunDir
@@ -68,7 +70,7 @@ def test_nothing_but_a_plain_file_is_written_to(kind, flags, precious):
     assert not precious.with_name("missing").exists()
 
 
-def test_a_plain_file_is_made_appended_to_and_written_anew(tmp_path):
+def test_a_plain_file_is_made_appended_to_and_replaced(tmp_path):
     for mode, line, expected in (("a", "one", "one"), ("a", "two", "onetwo"), ("w", "3", "3")):
         with open_text(tmp_path / "file", mode) as file:
             file.write(line)
@@ -85,6 +87,34 @@ def test_the_holder_of_a_lock_is_noted_in_no_other_file(kind, precious):
 
     assert in_time(hold) is None
     assert precious.read_text() == "precious"
+
+
+@every_kind
+def test_what_is_locked_is_no_other_file(kind, precious):
+    path = precious.with_name(".lock")
+    put(kind, path, precious)
+
+    def hold():
+        with contextlib.suppress(BnexpError), hold_lock(path, print):
+            pass
+
+    in_time(hold)
+    assert precious.read_text() == "precious"
+    assert not precious.with_name("missing").exists()
+
+
+@every_kind
+def test_what_is_written_whole_takes_the_place_of_a_link(kind, precious):
+    path = precious.with_name("status.json")
+    put(kind, path, precious)
+
+    error = in_time(lambda: write_bytes_atomically(path, b"own"))
+
+    assert precious.read_text() == "precious"
+    if kind == "folder":
+        assert isinstance(error, OSError)
+    else:
+        assert path.read_bytes() == b"own"
 
 
 @every_kind

@@ -9,7 +9,7 @@ from bnexp.analysis.stats.looks import TUNING_SEEDS
 from bnexp.analysis.stats.power import SIGNIFICANCE
 from bnexp.analysis.stats.shares import Count, share_p
 from bnexp.config.claim.config import SHARES, ClaimConfig
-from bnexp.config.sweep.looks import FEWEST, planned_looks
+from bnexp.config.sweep.looks import FEWEST, MOST, planned_looks
 from bnexp.wording import count
 
 _MOST = 200
@@ -78,8 +78,9 @@ def _describe(claim: ClaimConfig, looks: Sequence[int], family: int, verb: str) 
 
 
 def _plan(looks: Sequence[int], most: int) -> Sequence[int]:
-    """Returns the looks that there would be with so many seeds at most."""
-    return planned_looks(min(looks[0], most), most) if len(looks) > 1 else (most,)
+    """Returns the looks that there would be with so many seeds; beyond `MOST` none are planned."""
+    is_growing = len(looks) > 1 and most <= MOST
+    return planned_looks(min(looks[0], most), most) if is_growing else (most,)
 
 
 def _count_looks(claim: ClaimConfig, measured: Sequence[int]) -> int:

@@ -71,18 +71,18 @@ def find_tuned_keys(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     A difference in them is part of what is compared: each cell at its best. If several norms, say,
     were tuned in one place of an axis, that holds if their cells stand at the same places.
     """
-    known = [run for run in runs if run.environment]
-    tunings = [read_tuning(run) for run in known]
-    first = tunings[0] if tunings else None
-    if first is None or any(one is None or one.design != first.design for one in tunings):
-        return ()
+    first: Tuning | None = None
     places: dict[tuple[Scalar, ...], set[tuple[Scalar, ...]]] = {}
-    for run, tuning in zip(known, tunings, strict=True):
-        if tuning and tuning.each:
+    for run in (run for run in runs if run.environment):
+        tuning = read_tuning(run)
+        first = first or tuning
+        if first is None or tuning is None or tuning.design != first.design:
+            return ()
+        if tuning.each:
             place = tuple(find_value(key, run.settings, run.config) for key in tuning.arm)
             places.setdefault(tuple(tuning.each.values()), set()).add(place)
     is_fair = len({frozenset(found) for found in places.values()}) < 2
-    return tuple(first.over) if is_fair else ()
+    return tuple(first.over) if first and is_fair else ()
 
 
 def group_by_tuning(cells: Mapping[str, Iterable[RunRecord]]) -> list[tuple[Tuning, list[str]]]:

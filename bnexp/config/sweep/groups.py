@@ -68,6 +68,7 @@ def _find_key_problem(key: str, tune: TuneConfig, variants: Sequence[Variant]) -
         return None
     inner = {name for one in variants for name in one.config if name.startswith(f"{key}.")}
     if inner:
-        return f"'{key}' is a section; name keys in it, e.g. {min(inner)}"
+        example = f"{key}.name" if f"{key}.name" in inner else min(inner)
+        return f"'{key}' is a section; name keys in it, e.g. {example}"
     reason = "no cell has" if not num_having else f"only {num_having} of {len(variants)} cells have"
     return f"{reason} the key '{key}'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from bnexp.diagnostics.config import DiagnosticConfig
 
@@ -45,5 +45,5 @@ class RenormClippingConfig(DiagnosticConfig):
         from bnexp.norms.batch_renorm.layer import BatchRenorm
 
         found = find_layers(model, self.layers, lambda module: isinstance(module, BatchRenorm))
-        layers = {name: one for name, one in found.items() if isinstance(one, BatchRenorm)}
+        layers = cast("dict[str, BatchRenorm]", found)
         return RenormClipping(self.find_steps(steps_per_epoch), layers)

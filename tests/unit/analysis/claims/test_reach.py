@@ -75,6 +75,15 @@ def test_looks_at_which_an_exact_test_could_decide_are_corrected_for():
     )
 
 
+def test_more_seeds_than_looks_are_planned_for_would_all_be_looked_at_once():
+    looks = planned_looks(3, 20)
+    needed = next(n for n in range(21, 50) if 20_000 * stats.binomtest(n, n, 0.5).pvalue <= 0.05)
+
+    (warning,) = describe_undecidable(claims(CEILING), looks, others=19_999)
+
+    assert f"after correction; {needed} can (sweep.seeds)" in warning
+
+
 def test_cases_take_as_many_pairs_as_their_conjunction():
     each = {"each": {"b": (1, 2, 3)}, **CEILING}
 

@@ -190,7 +190,7 @@ OVER = "{optim: {learning_rate: [0.01, 0.1]}}"
             "101]",
             "101], each: [model.norm]",
             "8:95: sweep.tune.each: 'model.norm' is a section; name keys in it, e.g. "
-            "model.norm.affine",
+            "model.norm.name",
         ),
         (
             "101]",
