@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
@@ -67,6 +68,11 @@ def open_foreign(path: Path) -> Iterator[io.BufferedReader]:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a plain file", str(path))
         yield file
+
+
+def digest(content: bytes) -> str:
+    """Returns the SHA-256 of what a file holds, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def open_to_write(path: Path, flags: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bnexp.config.load import load_experiment
+from bnexp.files import digest
 from bnexp.launch.resolved_config import resolved_config
 from bnexp.runs import RunDir, Summary
 from bnexp.runs.measured.predictions import Predictions
@@ -178,7 +179,7 @@ def seal(path):
     status = json.loads((path / "status.json").read_text())
     keys = ("experiment", "cell", "seed", "settings", "cell_index", "fingerprint")
     identity = {key: status[key] for key in keys if key in status}
-    write_seal(path, identity, {"summary.json": (path / "summary.json").read_bytes()})
+    write_seal(path, identity, {"summary.json": digest((path / "summary.json").read_bytes())})
 
 
 def write(path, content):

@@ -14,12 +14,11 @@ A checkpoint is sound if its files match its digests. Wherever a save is cut off
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import re
 from pathlib import Path
 
-from bnexp.files import MOST_BYTES, open_atomically, read_foreign, sync_folder
+from bnexp.files import MOST_BYTES, digest, open_atomically, read_foreign, sync_folder
 
 _MOST_BYTES = 16 * 2**30
 """More than any checkpoint; what fits into memory is for the system to say."""
@@ -53,7 +52,7 @@ class CheckpointFiles:
             file.write(tensors)
             file.flush()
             self._make_newest_previous()
-            digests = _write_digests(self.newest, _digest(tensors), metadata)
+            digests = _write_digests(self.newest, digest(tensors), metadata)
             _write_beside(self.newest, digests, metadata)
         sync_folder(self.newest.parent)
 
@@ -79,7 +78,7 @@ class CheckpointFiles:
             CheckpointError: As for `read_metadata`.
         """
         tensors, metadata = _read(path), self.read_metadata(path)
-        if _read(_digest_path(path)) != _write_digests(path, _digest(tensors), metadata):
+        if _read(_digest_path(path)) != _write_digests(path, digest(tensors), metadata):
             raise DamagedCheckpointError("is damaged: it does not match its SHA-256")
         return tensors
 
@@ -136,10 +135,6 @@ def _read(path: Path) -> bytes:
         raise DamagedCheckpointError(f"{where}cannot be read ({reason})") from error
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _digest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
@@ -149,7 +144,7 @@ def _metadata_path(path: Path) -> Path:
 
 
 def _write_digests(path: Path, tensors_digest: str, metadata: bytes) -> bytes:
-    metadata_line = f"{_digest(metadata)}  {_metadata_path(path).name}"
+    metadata_line = f"{digest(metadata)}  {_metadata_path(path).name}"
     return f"{tensors_digest}  {path.name}\n{metadata_line}\n".encode()
 
 

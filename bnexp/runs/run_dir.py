@@ -15,6 +15,7 @@ from typing import Any
 from bnexp.errors import UsageError
 from bnexp.files import (
     decode_json,
+    digest,
     encode_json,
     open_text,
     read_foreign,
@@ -211,14 +212,20 @@ class RunDir:
         self.check()
         write_bytes_atomically(self.trace, content)
 
-    def write_summary(self, summary: Summary) -> None:
-        """Seals the files, then writes the summary, whose presence means that the run ended."""
+    def write_summary(self, summary: Summary, rows_digest: str | None = None) -> None:
+        """Seals the files, then writes the summary, whose presence means that the run ended.
+
+        `rows_digest` is the SHA-256 of the metrics as they were written; without it, they are
+        sealed as they stand on the disk.
+        """
         self.check()
         shown = {key: value for key, value in asdict(summary).items() if value is not None}
         content = encode_json(shown)
         seconds = summary.elapsed_seconds - self._read_inherited_seconds()
         note_result(self.runs_dir, str(self.identity.get("fingerprint")), seconds)
-        write_seal(self.path, self.identity, {SUMMARY: content})
+        written = {SUMMARY: digest(content)}
+        written |= {self.metrics.name: rows_digest} if rows_digest else {}
+        write_seal(self.path, self.identity, written)
         write_bytes_atomically(self.summary, content)
         sync_folder(self.path)
         self.set_state(summary.status)

@@ -16,6 +16,7 @@ from typing import Any
 
 from bnexp.files import (
     decode_json,
+    digest,
     encode_json,
     open_foreign,
     read_foreign,
@@ -71,7 +72,7 @@ class Seal:
             return self.problem
         if content is None:
             return f"{Path(self._folder, name)} is missing"
-        if self._digests.get(name) == hashlib.sha256(content).hexdigest():
+        if self._digests.get(name) == digest(content):
             return None
         return f"{Path(self._folder, name)} {_ALTERED}"
 
@@ -95,21 +96,23 @@ class Seal:
             yield MANIFEST, self.problem
             return
         for name in names or self._digests:
-            digest = self._digests.get(name)
             path = Path(self._folder, name)
             try:
                 found = _digest_file(path)
             except OSError as error:
                 yield name, f"{path} cannot be read: {error.strerror or error}"
             else:
-                if found != digest:
+                if found != self._digests.get(name):
                     yield name, f"{path} {_ALTERED}"
 
 
-def write_seal(folder: Path, identity: Mapping[str, Any], summary: Mapping[str, bytes]) -> None:
-    """Seals which run it is, its files, and one that is about to be written, by its name."""
-    digests = {name: _digest_file(folder / name) for name in _SEALED if (folder / name).is_file()}
-    digests |= {name: hashlib.sha256(content).hexdigest() for name, content in summary.items()}
+def write_seal(folder: Path, identity: Mapping[str, Any], written: Mapping[str, str]) -> None:
+    """Seals which run it is, and its files.
+
+    `written` has the SHA-256 of those that need not stand there yet, or as they were written.
+    """
+    others = (name for name in _SEALED if name not in written and (folder / name).is_file())
+    digests = {name: _digest_file(folder / name) for name in others} | dict(written)
     write_bytes_atomically(
         folder / MANIFEST, encode_json({"identity": dict(identity), "sha256": digests})
     )

@@ -18,10 +18,10 @@ from pathlib import Path
 from bnexp.runs import RunDir
 write_summary = RunDir.write_summary
 
-def write_when_all_have_come(folder, summary):
+def write_when_all_have_come(folder, *written):
     while not Path("all-have-come").exists():
         time.sleep(0.01)
-    write_summary(folder, summary)
+    write_summary(folder, *written)
 
 RunDir.write_summary = write_when_all_have_come
 """

@@ -11,6 +11,8 @@ from interrupted_runs import interrupt, plan, train
 from run_results import read_points, read_results, read_rows, read_steps
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from bnexp.runs import RunDir, read_run
+from bnexp.runs.measured.diagnostics import read_diagnostics
 from bnexp.runs.streams.tensorboard_events import encode_event_file, scalars_event
 
 
@@ -39,6 +41,52 @@ def test_row_05_sound_rows_are_kept_and_damaged_ones_told(tmp_path, whole):
     assert found["rows"] == [whole["rows"][0], *whole["rows"][2:]]
     assert found["summary"] == whole["summary"]
     assert read_points(run.folder.path) == read_steps(run.folder.path)
+
+
+DIAGNOSED = "diagnostics=[{name: gradient_norm, every_steps: 2}]"
+GRADIENT = re.compile(rb'("diag/gradient_norm/[^"]+": [0-9]+[.])')
+
+
+def raise_a_figure(path):
+    """Changes a digit, so that the row stays one that a run might write."""
+    rows = path.read_bytes()
+    altered, count = GRADIENT.subn(rb"\g<1>1", rows, count=1)
+    assert count
+    path.write_bytes(altered)
+
+
+def test_row_05_a_figure_that_was_altered_before_a_resume_does_not_count(tmp_path):
+    run = interrupt(tmp_path, 8, DIAGNOSED)
+    raise_a_figure(run.folder.metrics)
+
+    state, said = train(run)
+
+    assert state == "finished", said
+    lost = f"{run.folder.metrics}: a row up to step 8 was altered, and it cannot be said which"
+    assert f"warning: {lost}" in said
+    found = read_run(run.folder.path)
+    assert (found.state, found.problems) == ("finished", ())  # its accuracies are whole
+    diagnosed = read_diagnostics(found)
+    assert (diagnosed.state, diagnosed.is_damaged) == ("failed", True)
+    assert diagnosed.problems == (f"when it was continued, {lost}; start it over with --force",)
+
+
+def test_row_05_a_figure_that_is_altered_while_the_run_trains_breaks_its_seal(
+    tmp_path, monkeypatch
+):
+    run = plan(tmp_path, DIAGNOSED)
+    write_summary = RunDir.write_summary
+
+    def alter_and_write(folder, *written):
+        raise_a_figure(folder.metrics)
+        write_summary(folder, *written)
+
+    monkeypatch.setattr(RunDir, "write_summary", alter_and_write)
+
+    assert train(run)[0] == "finished"
+
+    (problem,) = read_diagnostics(read_run(run.folder.path)).problems
+    assert problem.startswith(f"{run.folder.metrics} is not what the run wrote")
 
 
 @pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")])

@@ -154,8 +154,8 @@ def test_row_03_a_signal_when_the_last_run_is_done_leaves_nothing_to_go_on_with(
     runs, said = plan(tmp_path), io.StringIO()
     write_summary = RunDir.write_summary
 
-    def write_it_and_be_told_to_stop(folder, summary):
-        write_summary(folder, summary)
+    def write_it_and_be_told_to_stop(folder, *written):
+        write_summary(folder, *written)
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(RunDir, "write_summary", write_it_and_be_told_to_stop)

@@ -142,12 +142,13 @@ class _Attempt:
         recorder.open(group, hyperparameters(config), rows)
 
         def save(progress: Progress) -> None:
-            recorder.sync()
+            recorder.sync()  # a checkpoint is never ahead of the rows
             tensors = write_tensors(parts.learner.model, parts.learner.optimizer)
             metadata = CheckpointMetadata(
                 fingerprint=config.fingerprint(),
                 conditions=self.conditions,
                 progress=progress,
+                rows_digest=recorder.rows_digest,
                 frame=parts.frame,
             )
             run.folder.check()
@@ -176,7 +177,7 @@ class _Attempt:
         if state == "finished" and training.answers:
             self._keep(training.answers)
         # Last: a run that has a summary is done, and all of it is written.
-        run.folder.write_summary(summary)
+        run.folder.write_summary(summary, recorder.rows_digest)
         if summary.reason:
             recorder.conclude(f"diverged: {summary.reason}")
         return state
@@ -247,18 +248,21 @@ class _Attempt:
 
     def _go_on(self, point: ResumePoint) -> tuple[list[MetricsRow], Progress]:
         """Sets the folder back to the checkpoint; returns the rows that stay, and how far it is."""
-        folder, progress = self.run.folder, point.metadata.progress
+        folder, metadata = self.run.folder, point.metadata
+        progress = metadata.progress
         folder.check()
         for path in point.refused:
             folder.checkpoints.discard(path)
         self._restore_config()
-        if not folder.note_resume(point.describe(), self._describe_environment()):
+        rows, lost = rewind_metrics(
+            folder.metrics, progress.step, progress.rows, metadata.rows_digest
+        )
+        if not folder.note_resume(point.describe(lost), self._describe_environment()):
             self.recorder.say(
                 f"warning: {folder.environment} could not be read and is rewritten; its "
                 "record of earlier attempts is lost"
             )
-        rows, problems = rewind_metrics(folder.metrics, progress.step, progress.rows)
-        for problem in problems:
+        for problem in lost:
             self.recorder.say(f"warning: {problem}")
         self.recorder.say(f"continues after step {progress.step}: {folder.path}")
         self.recorder.show_step(progress.step)

@@ -129,6 +129,11 @@ class RunRecorder:
         """Waits until the rows are on the disk."""
         self._metrics.sync()
 
+    @property
+    def rows_digest(self) -> str:
+        """The SHA-256 of the rows, as they were written."""
+        return self._metrics.digest
+
     def close(self, state: State) -> None:
         """Ends the TensorBoard session and closes the files."""
         self._folder.check()

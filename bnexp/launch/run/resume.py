@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.errors import BnexpError, UsageError
-from bnexp.files import read_foreign, write_bytes_atomically
+from bnexp.files import digest, read_foreign, write_bytes_atomically
 from bnexp.launch.extension import Source
 from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.runs import CheckpointError, DamagedCheckpointError, RunDir
-from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.environment import LOST_ROWS
+from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS, cut_metrics
 from bnexp.training.saving.progress import CheckpointMetadata
 
 Conditions = Mapping[str, str | int]
@@ -30,8 +31,12 @@ class ResumePoint:
     """Newer checkpoints that cannot be used, each with the reason."""
     differences: tuple[str, ...]
 
-    def describe(self) -> dict[str, Any]:
-        """Returns the entry for `resumes` in `environment.json`."""
+    def describe(self, lost_rows: Sequence[str]) -> dict[str, Any]:
+        """Returns the entry for `resumes` in `environment.json`.
+
+        Args:
+            lost_rows: Which rows of metrics are not there as they were written, in sentences.
+        """
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "command": sys.argv,
@@ -39,6 +44,7 @@ class ResumePoint:
             "checkpoint": self.path.name,
             "refused": {path.name: reason for path, reason in self.refused.items()},
             "differences": list(self.differences),
+            **({LOST_ROWS: list(lost_rows)} if lost_rows else {}),
         }
 
 
@@ -102,12 +108,14 @@ def copy_start(source: Source, folder: RunDir) -> None:
         raise BnexpError(damage)
     checkpoints = source.folder.checkpoints
     metadata = CheckpointMetadata.read(checkpoints.read_metadata(checkpoints.newest))
+    progress = metadata.progress.go_beyond_end()
+    rows = cut_metrics(read_foreign(source.folder.metrics, MOST_BYTES_OF_METRICS), progress.rows)
+    write_bytes_atomically(folder.metrics, rows)
     changes = {
         "fingerprint": folder.identity["fingerprint"],
-        "progress": metadata.progress.go_beyond_end(),
+        "progress": progress,
+        "rows_digest": digest(rows),
     }
-    rows = read_foreign(source.folder.metrics, MOST_BYTES_OF_METRICS)
-    write_bytes_atomically(folder.metrics, rows)
     tensors = checkpoints.read_tensors(checkpoints.newest)
     folder.checkpoints.save(tensors, metadata.model_copy(update=changes).to_bytes())
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from bnexp.errors import BnexpError
 from bnexp.files import read_foreign
+from bnexp.runs.environment import LOST_ROWS
 from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS
 from bnexp.runs.record import RunRecord, Series
 from bnexp.runs.run_dir import RunDir
@@ -28,11 +29,14 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
     """Returns the run with what its diagnostics measured, or without if it has not ended.
 
     If its `metrics.jsonl` is not what the run wrote, the run is damaged: none of its figures count.
+    So is a run that found some of its rows lost or altered when it was continued.
     """
     if run.summary is None or run.diagnostics:
         return run
     file = RunDir(run.path).metrics
     try:
+        if lost := _find_lost_rows(run):
+            raise BnexpError(f"when it was continued, {lost}; start it over with --force")
         return replace(run, diagnostics=parse_diagnostics(read_metrics(run)))
     except BnexpError as error:
         problem = str(error)
@@ -40,6 +44,15 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
         problem = f"{file} holds a row that cannot be read"
     problems = (*run.problems, problem)
     return replace(run, state="failed", summary=None, is_damaged=True, problems=problems)
+
+
+def _find_lost_rows(run: RunRecord) -> str | None:
+    found = (
+        value
+        for key, value in run.environment.items()
+        if key.startswith("resumes.") and f".{LOST_ROWS}." in key
+    )
+    return next(map(str, found), None)
 
 
 def read_metrics(run: RunRecord) -> bytes:

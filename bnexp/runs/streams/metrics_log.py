@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from bnexp.files import open_text, read_foreign, write_bytes_atomically
+from bnexp.files import digest, open_text, read_foreign, write_bytes_atomically
 
 
 class Histogram(BaseModel):
@@ -44,9 +45,14 @@ class MetricsRow(BaseModel):
 
 
 class MetricsLog:
-    """Appends rows to `metrics.jsonl`: step, epoch, elapsed_seconds and the scalars."""
+    """Appends rows to `metrics.jsonl`: step, epoch, elapsed_seconds and the scalars.
+
+    Raises:
+        OSError: The rows that are there cannot be read, or none can be added.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._digest = hashlib.sha256(_read(path))
         self._file = open_text(path, "a")
 
     def write(
@@ -64,8 +70,18 @@ class MetricsLog:
         row: dict[str, Any] = {**place, **finite}
         if histograms:
             row["histograms"] = {tag: one.model_dump() for tag, one in histograms.items()}
-        self._file.write(json.dumps(row) + "\n")
+        line = json.dumps(row) + "\n"
+        self._file.write(line)
         self._file.flush()
+        self._digest.update(line.encode())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows that were there at first and of those written since.
+
+        It is not read off the disk, where a row may have been altered in the meantime.
+        """
+        return self._digest.hexdigest()
 
     def sync(self) -> None:
         """Waits until every row is on the disk, so that a checkpoint is never ahead of them."""
@@ -80,23 +96,30 @@ MOST_BYTES_OF_METRICS = 128 * 2**20
 """More than a million rows."""
 
 
-def rewind_metrics(path: Path, step: int, count: int) -> tuple[list[MetricsRow], list[str]]:
+def rewind_metrics(
+    path: Path, step: int, count: int, expected: str | None = None
+) -> tuple[list[MetricsRow], list[str]]:
     """Cuts the file back to the first `count` rows, none beyond `step`; returns them.
 
-    Torn or damaged rows are left out; the second list says which, and how many are missing.
-    The file is replaced in one step.
+    Torn or damaged rows are left out; the second list says which, how many are missing, and
+    whether the rows do not have the `expected` SHA-256, if it is known. The file is replaced in
+    one step.
     """
-    try:
-        content = read_foreign(path, MOST_BYTES_OF_METRICS)
-    except FileNotFoundError:
-        content = b""
-    lines = _split(content)[:count]
+    cut = cut_metrics(_read(path), count)
+    lines = _split(cut)
     rows = {number: _parse(line) for number, line in enumerate(lines, start=1)}
     damaged = [number for number, row in rows.items() if row is None]
     kept = {number: row for number, row in rows.items() if row and row.step <= step}
     write_bytes_atomically(path, b"".join(lines[number - 1] + b"\n" for number in kept))
-    losses = _describe_losses(damaged, count - len(lines), count)
+    losses = [*_describe_losses(damaged, count - len(lines), count)]
+    if not losses and expected not in (None, digest(cut)):
+        losses = [f"a row up to step {step} was altered, and it cannot be said which"]
     return [*kept.values()], [f"{path}: {loss}" for loss in losses]
+
+
+def cut_metrics(content: bytes, count: int) -> bytes:
+    """Returns the first `count` rows of a log's content."""
+    return b"".join(line + b"\n" for line in _split(content)[:count])
 
 
 def find_damaged_rows(path: Path) -> list[str]:
@@ -112,6 +135,13 @@ def find_damaged_rows(path: Path) -> list[str]:
         return []
     more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
     return [f"{path}: line {damaged[0]}{more} cannot be read"]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_foreign(path, MOST_BYTES_OF_METRICS)
+    except FileNotFoundError:
+        return b""
 
 
 def _split(content: bytes) -> list[bytes]:

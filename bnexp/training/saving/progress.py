@@ -161,6 +161,9 @@ class CheckpointMetadata(BaseModel):
     conditions: dict[str, str | int]
     """What else the bits depend on: versions, device, threads, data."""
     progress: Progress
+    rows_digest: str | None = None
+    """SHA-256 of the rows of metrics that were recorded by then. None if an earlier version of
+    bnexp wrote the checkpoint."""
     frame: NetworkFrame | None = None
     """None if an earlier version of bnexp wrote the checkpoint."""
 

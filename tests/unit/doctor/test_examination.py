@@ -9,6 +9,7 @@ from sweeps import CONFIG, plan, train
 
 from bnexp.doctor.examination import examine_config, examine_run
 from bnexp.errors import DataError, UsageError
+from bnexp.files import digest
 from bnexp.runs import RunDir, read_run
 from bnexp.runs.seal import Seal, write_seal
 from bnexp.training.machine import precision as machine_precision
@@ -221,7 +222,7 @@ def test_examining_a_run_changes_none_of_its_files(folder):
 
 
 def seal(folder):
-    summary = {folder.summary.name: folder.summary.read_bytes()}
+    summary = {folder.summary.name: digest(folder.summary.read_bytes())}
     write_seal(folder.path, Seal(folder.path).identity, summary)
 
 

@@ -191,8 +191,8 @@ def test_a_signal_within_a_stage_ends_the_command_before_the_look(
 ):
     write_summary = RunDir.write_summary
 
-    def write_it_and_be_told_to_stop(folder, summary):
-        write_summary(folder, summary)
+    def write_it_and_be_told_to_stop(folder, *written):
+        write_summary(folder, *written)
         os.kill(os.getpid(), signal.SIGINT)
 
     begin(2)

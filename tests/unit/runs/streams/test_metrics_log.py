@@ -1,10 +1,12 @@
 """What is left of metrics.jsonl when a run goes back to an earlier step."""
 
 import json
+from hashlib import sha256
 
 import pytest
 
 from bnexp.runs import MetricsLog, rewind_metrics
+from bnexp.runs.streams.metrics_log import Histogram
 
 
 @pytest.fixture
@@ -62,6 +64,30 @@ def test_a_line_that_is_no_row_is_left_out_and_told(line, path):
     assert [row.step for row in rows] == [5, 10, 15]
     assert problems == [f"{path}: line 2 cannot be read and is left out"]
     assert len(path.read_bytes().splitlines()) == 3
+
+
+def test_the_digest_is_that_of_the_rows_as_they_were_written(path):
+    written = path.read_bytes()
+    log = MetricsLog(path)
+    log.write(20, 2, 3.0, {"train/loss": 0.25}, {"é": Histogram(low=0.0, high=1.0, counts=(1,))})
+    log.close()
+    assert log.digest == sha256(path.read_bytes()).hexdigest()
+
+    path.write_bytes(written)
+
+    assert log.digest != sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_row_that_was_altered_is_reported(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    expected = sha256(b"".join(lines[:3])).hexdigest()
+    assert rewind_metrics(path, 10, 3, expected)[1] == []
+    path.write_bytes(b"".join(lines[:3]).replace(b"0.1", b"0.2"))
+
+    rows, problems = rewind_metrics(path, 10, 3, expected)
+
+    assert len(rows) == 3
+    assert problems == [f"{path}: a row up to step 10 was altered, and it cannot be said which"]
 
 
 def test_a_value_that_was_not_a_number_stays_null(path):
