@@ -24,13 +24,16 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from bnexp.files import decode_json, open_foreign, open_to_write, sync_folder
+from bnexp.files import decode_json, open_to_write, read_foreign, sync_folder
 
 FILE = "claims.jsonl"
 """Its name in the runs folder."""
 
 _DESCRIPTION = ("statement", "source", "published")
 """What can change in a claim while the same is tested."""
+
+_MOST_BYTES = 64 * 2**20
+"""More than the record of 100,000 runs."""
 
 _DIGITS = 16
 """How much is kept of the SHA-256 of claims and configs."""
@@ -121,16 +124,16 @@ def _read_span(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - any 
 def _read_entries(path: Path) -> Iterable[Mapping[str, Any]]:
     """Yields what the lines say; one that a killed process left torn is passed over."""
     try:
-        with open_foreign(path) as file:
-            for line in file:
-                try:
-                    entry = decode_json(line)
-                except ValueError:
-                    continue
-                if isinstance(entry, dict):
-                    yield entry
+        lines = read_foreign(path, _MOST_BYTES).splitlines()
     except OSError:
         return
+    for line in lines:
+        try:
+            entry = decode_json(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
 
 
 def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON

@@ -10,6 +10,7 @@ from pathlib import Path
 from bnexp.errors import BnexpError
 from bnexp.locks import hold_lock, is_held
 from bnexp.runs.checkpoint_files import CheckpointError, DamagedCheckpointError
+from bnexp.runs.measured.diagnostics import read_metrics
 from bnexp.runs.reading import read_run
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import RunDir
@@ -37,7 +38,7 @@ def inspect(path: Path) -> list[Problem]:
         *record.problems,
         *broken.values(),
         *find_damaged_checkpoints(folder),
-        *find_damaged_rows(folder.metrics),
+        *(find_damaged_rows(folder.metrics) or _find_other_rows(record)),
         *_find_disagreement(record),
         *(() if folder.predictions.name in broken else _find_wrong_predictions(record)),
     ]
@@ -66,6 +67,15 @@ def find_damaged_checkpoints(folder: RunDir) -> Iterator[str]:
             folder.checkpoints.read_tensors(path)
         except DamagedCheckpointError as error:
             yield f"{path} {error}"
+
+
+def _find_other_rows(record: RunRecord) -> Iterator[str]:
+    """Yields what the last checkpoint of an unfinished run says otherwise than its rows."""
+    if record.summary is None:
+        try:
+            read_metrics(record)
+        except BnexpError as error:
+            yield str(error)
 
 
 def _find_disagreement(record: RunRecord) -> Iterator[str]:

@@ -29,13 +29,11 @@ from bnexp.runs.record import (
 )
 from bnexp.runs.run_dir import ENDED, ENVIRONMENT, STATUS, SUMMARY, TUNING, RunDir
 from bnexp.runs.seal import Seal
+from bnexp.runs.tuning_record import read_tunings
 from bnexp.system import map_on_cores
 
 TRASH = ".trash-"
 """What the name of a folder that is being deleted starts with."""
-
-TUNING_FILE = "tuning.json"
-"""Beside the tuning runs: which values were last chosen for each cell, and how."""
 
 _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "experiment": (str, "text"),
@@ -47,6 +45,9 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "heartbeat": ((int, float), "a number"),
 }
 """What a status.json says about its run besides the state: the type of each value, and its name."""
+
+_BEGUN = ("running", "interrupted")
+"""States of a run that has not ended and whose `environment.json` has been written."""
 
 _MANY = 1000
 """Runs of which more are read by several processes: each takes a fifth of a millisecond."""
@@ -144,8 +145,10 @@ def read_run(
         found = [] if seal else faults  # what a seal reveals is named once
         environment_path = f"{folder}{os.sep}{ENVIRONMENT}"
         contents[ENVIRONMENT] = _read(environment_path, found)
+        if contents[ENVIRONMENT] is None and status.get("state") in _BEGUN and not found:
+            problems.append(f"{environment_path} is missing")
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
-        conditions |= _find_later_tuning(path, known["cell"], conditions)
+        conditions |= _find_later_tuning(path, known["cell"], conditions, problems)
         on_record, fingerprint = find_record(above), known.get("fingerprint")
         conditions["claims_on_record"] = on_record.find_claims(
             fingerprint, has_ended=summary is not None
@@ -371,20 +374,17 @@ def _flatten_marshalled(tree: bytes) -> dict[str, Scalar]:
 
 
 def _find_later_tuning(
-    path: Path, cell: str, conditions: Mapping[str, Mapping[str, Scalar]]
+    path: Path,
+    cell: str,
+    conditions: Mapping[str, Mapping[str, Scalar]],
+    problems: list[str],
 ) -> dict[str, Any]:
-    """Returns a run's environment with the tuning that last chose the values which the run has.
-
-    Tuning again, over more values, does not touch a run whose values are chosen again.
-    """
+    """Returns a run's environment with the tuning that last chose the values which the run has."""
     if "tuning.by" not in conditions.get("environment", {}):
         return {}
-    file = path.parent.parent / TUNING / TUNING_FILE
-    try:
-        status = file.stat()
-    except (OSError, ValueError):
-        return {}
-    tuning = _read_tunings(file, status.st_mtime_ns, status.st_size).get(cell)
+    tunings, problem = read_tunings(path.parent.parent / TUNING)
+    problems += [problem] if problem else []
+    tuning = tunings.get(cell)
     if not isinstance(tuning, dict) or not isinstance(chosen := tuning.get("chosen"), dict):
         return {}
     config, environment = conditions.get("config", {}), conditions.get("environment", {})
@@ -393,11 +393,6 @@ def _find_later_tuning(
             return {}
     others = {key: value for key, value in environment.items() if not key.startswith("tuning.")}
     return {"environment": {**others, **flatten(tuning, "tuning")}}
-
-
-@functools.lru_cache(maxsize=64)
-def _read_tunings(file: Path, _time: int, _size: int) -> dict[str, Any]:
-    return _parse_json(str(file), _read(str(file), []), [])
 
 
 def _parse_summary(path: str, content: bytes | None, problems: list[str]) -> Summary | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bnexp.errors import BnexpError, UsageError
 from bnexp.locks import describe_holder, is_held
-from bnexp.runs.reading import TRASH, TUNING_FILE, find_every_run, find_folder, find_runs
+from bnexp.runs import tuning_record
+from bnexp.runs.reading import TRASH, find_every_run, find_folder, find_runs
 from bnexp.runs.run_dir import COMPARISON, TUNING, RunDir
 
 
@@ -102,6 +103,6 @@ def _remove_leftovers(folder: Path) -> None:
         if is_own and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
     if folder.name == TUNING and not any(find_runs(folder)):
-        (folder / TUNING_FILE).unlink(missing_ok=True)
+        (folder / tuning_record.FILE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the user's own files are in it
         folder.rmdir()

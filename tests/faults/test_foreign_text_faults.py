@@ -7,19 +7,18 @@ import warnings
 from html.parser import HTMLParser
 
 import pytest
-from made_up_runs import make_run
+from made_up_runs import add_predictions, add_rows, make_predictions, make_run, seal
 from many_commands import run_all
 from markdown_it import MarkdownIt
 
-from bnexp.analysis.comparison import compare_runs
+from bnexp import compare
 from bnexp.foreign_text import visible_lines
 from bnexp.reports.csv import render_csv
-from bnexp.reports.html.page import render_html
 from bnexp.reports.latex import render_latex
-from bnexp.reports.markdown import render_markdown
 from bnexp.reports.tensorboard.report import render_text as render_for_tensorboard
 from bnexp.reports.terminal import render_text
-from bnexp.runs import read_experiments
+from bnexp.runs.run_dir import TUNING
+from bnexp.runs.tuning_record import write_tunings
 
 SECRET = "ghp_" + "a1B2c3" * 5
 MARKUP = (
@@ -29,6 +28,19 @@ MARKUP = (
     "%0\x1b[31m\a\r\x9b\u202e\u2066\u200b\u2028\U000e0041"
 )
 FILES = ("status.json", "environment.json", "summary.json")
+DIAGNOSTIC = "diag/gradient_norm/conv1"
+TUNED = {
+    "over": {"optim.learning_rate": [0.1, 0.2]},
+    "by": "val/accuracy",
+    "seeds": [100],
+    "arm": {"model.norm.name": "batch"},
+    "chosen": {"optim.learning_rate": 0.1},
+    "at_edge": ["optim.learning_rate"],
+    "scores": [
+        {"values": {"optim.learning_rate": rate}, "mean": 0.6 - rate, "n": 1, "diverged": 0}
+        for rate in (0.1, 0.2)
+    ],
+}
 ITSELF = object()
 CLAIM = {
     "statement": "batch is better",
@@ -42,13 +54,20 @@ CLAIM = {
 
 
 def make_folder(tmp_path):
-    """Makes two finished runs with a claim, all of whose files are whole."""
+    """Makes two finished, tuned runs with a claim, all of whose files are whole."""
     for index, norm in enumerate(("none", "batch")):
         path = tmp_path / "study" / f"norm={norm}" / "seed=0"
-        make_run(path, {"model.norm.name": norm}, index)
+        make_run(path, {"model.norm.name": norm, "optim.learning_rate": 0.1}, index)
         environment = json.loads((path / "environment.json").read_text())
         environment["config"]["claim"] = [CLAIM]
+        environment["tuning"] = TUNED
+        resume = {"step": 1, "checkpoint": "checkpoint.pt", "differences": ["threads is 1"]}
+        environment["resumes"] = [resume]
         (path / "environment.json").write_text(json.dumps(environment))
+        add_predictions(path, make_predictions())
+        add_rows(path, {(step, 1): {DIAGNOSTIC: 1.5} for step in (1, 2)})
+    (tmp_path / "study" / TUNING).mkdir()
+    write_tunings(tmp_path / "study" / TUNING, {"norm=batch": TUNED, "norm=none": TUNED})
     return path
 
 
@@ -112,11 +131,11 @@ def to_tensorboard(markdown):
 
 def render_all(runs_dir):
     """Returns every report of a runs folder, by its format."""
-    records = read_experiments(["study"], runs_dir)
-    comparison = compare_runs(records)
-    markdown = render_markdown(comparison)
+    report = compare("study", runs_dir=runs_dir)
+    (comparison,) = report.comparisons
+    markdown = report.to_markdown()
     return {
-        "html": render_html([comparison], records),
+        "html": report.to_html(),
         "markdown": markdown,
         "github": to_html(markdown),
         "tensorboard": to_tensorboard(render_for_tensorboard(comparison)),
@@ -154,7 +173,9 @@ def clean(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("clean")
     found = {name: set() for name in ("html", "github", "tensorboard")}
     path = make_folder(tmp_path)
-    for harm in (None, "summary.json", "environment.json", "status.json"):
+    harms = ("summary.json", "environment.json", "status.json", "manifest.json", "metrics.jsonl",
+             "predictions.npz")  # fmt: skip
+    for harm in (None, *harms):
         if harm:
             (path / harm).rename(tmp_path / harm)
         for name in found:
@@ -164,20 +185,70 @@ def clean(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
-def test_row_18_markup_in_any_string_of_a_run_stays_text(step, tmp_path, clean):
+@pytest.mark.parametrize("is_sealed_again", [True, False])
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
+def test_row_18_markup_in_any_string_of_a_run_stays_text(step, is_sealed_again, tmp_path, clean):
     places = find_places(tmp_path)
     path = tmp_path / "study" / "norm=batch" / "seed=0"
-    wholes = {name: (path / name).read_text() for name in FILES}
+    wholes = {one: one.read_bytes() for one in path.iterdir()}
 
     for name, place in places[::step]:
-        tree = json.loads(wholes[name])
+        tree = json.loads(wholes[path / name])
         inject(tree, place, MARKUP)
         (path / name).write_text(json.dumps(tree))
+        if is_sealed_again:  # a forger can do that, too
+            seal(path)
         check(render_all(tmp_path), clean)
-        (path / name).write_text(wholes[name])
+        for one, content in wholes.items():
+            one.write_bytes(content)
 
-    assert len(places) > 80
+    assert len(places) > 120
+
+
+def forge_manifest(path):
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["identity"] = dict.fromkeys((*manifest["identity"], MARKUP), MARKUP)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    (path / "status.json").unlink()
+
+
+def forge_metrics(path):
+    rows = {(1, 1): {f"diag/gradient_norm/{MARKUP}": 1.5, f"diag/{MARKUP}/conv1": 1.5, MARKUP: 1.0}}
+    add_rows(path, rows)
+
+
+def forge_predictions(path):
+    names = tuple(f"{MARKUP}{letter}" for letter in "abc")
+    for one in path.parents[1].glob("norm=*/seed=0"):  # cells of other classes are not shown
+        add_predictions(one, make_predictions(names=names))
+
+
+def forge_tuning(path):
+    tuned = json.loads(json.dumps(TUNED).replace("optim.learning_rate", "optim.learning_rate.x"))
+    tuned["over"][MARKUP] = tuned["chosen"][MARKUP] = MARKUP
+    tuned["by"], tuned["arm"], tuned["at_edge"] = MARKUP, {MARKUP: MARKUP}, [MARKUP]
+    environment = json.loads((path / "environment.json").read_text())
+    (path / "environment.json").write_text(json.dumps({**environment, "tuning": tuned}))
+    seal(path)
+    write_tunings(path.parents[1] / TUNING, {"norm=batch": tuned, MARKUP: tuned})
+
+
+def forge_claim_record(path):
+    lines = [{"at": MARKUP, "claims": [MARKUP], "runs": ["f" * 16]}, {"result": MARKUP}, MARKUP]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (path.parents[2] / "claims.jsonl").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "forge", [forge_manifest, forge_metrics, forge_predictions, forge_tuning, forge_claim_record]
+)
+def test_row_18_markup_in_the_other_files_stays_text(forge, tmp_path, clean):
+    forge(make_folder(tmp_path))
+
+    reports = render_all(tmp_path)
+
+    check(reports, clean)
+    assert ("&lt;script&gt;" in reports["html"]) == (forge is not forge_claim_record)
 
 
 def test_row_18_no_command_sends_what_steers_a_terminal(tmp_path):

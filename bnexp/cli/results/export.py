@@ -9,7 +9,7 @@ import typer
 
 from bnexp.cli.names import TierOption, add_tier, complete_experiment
 from bnexp.cli.options import RunsDirOption
-from bnexp.cli.output import say, write
+from bnexp.cli.output import say, warn, write
 
 
 def export(
@@ -48,7 +48,10 @@ def export(
     from bnexp.api.tables import write_table
 
     names = [add_tier(target, tier, runs_dir) for target in targets or []]
-    text = write_table(load_runs(*names, runs_dir=runs_dir), form, output, per)
+    runs = load_runs(*names, runs_dir=runs_dir)
+    for problem in dict.fromkeys(one for run in runs for one in run.record.problems):
+        warn(problem)
+    text = write_table(runs, form, output, per)
     if text is not None:
         write(text)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,13 @@ from rich.console import RenderableType
 from bnexp.cli.names import complete_experiment
 from bnexp.cli.options import JsonOption, RunsDirOption
 from bnexp.cli.output import echo, print_json, print_table, say, warn
-from bnexp.cli.runs.run_states import count_states, describe_age, describe_run, name_state
+from bnexp.cli.runs.run_states import (
+    count_states,
+    describe_age,
+    describe_run,
+    name_state,
+    tally_states,
+)
 from bnexp.console import FoldedName, accept_any_text
 from bnexp.foreign_text import visible
 from bnexp.wording import format_percent
@@ -98,7 +103,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     for record in records:
         if record.is_running:
             echo(f"{describe_holder(RunDir(record.path).lock)} holds {record.path}")
-    for problem in (problem for record in records for problem in record.problems):
+    for problem in dict.fromkeys(one for record in records for one in record.problems):
         warn(problem)
 
 
@@ -147,8 +152,8 @@ def _describe_experiment(
         "experiment": name,
         "cells": len({record.cell for record in records}),
         "runs": len(records),
-        "states": dict(Counter(record.state for record in records)),
-        "tuning": dict(Counter(record.state for record in tuning)),
+        "states": tally_states(records),
+        "tuning": tally_states(tuning),
         "silent": sum(record.is_silent for record in records),
         "heartbeat": max((one.heartbeat or 0.0 for one in (*records, *tuning)), default=None),
     }

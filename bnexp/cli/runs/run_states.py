@@ -45,6 +45,13 @@ def count_states(records: Sequence[RunRecord]) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
 
 
+def tally_states(records: Sequence[RunRecord]) -> dict[str, int]:
+    """Returns how many runs are in each state, for JSON."""
+    from bnexp.runs import STATES
+
+    return dict(Counter(sorted((record.state for record in records), key=STATES.index)))
+
+
 def describe_age(record: RunRecord) -> str:
     """Returns `3 h ago`, or a dash if the run was never active."""
     age = seconds_since_active(record)

@@ -11,11 +11,10 @@ from bnexp.analysis.results import Trial
 from bnexp.config.load import Candidate, Experiment, Tuning
 from bnexp.config.sweep.choices import as_setting
 from bnexp.errors import UsageError
-from bnexp.files import encode_json, read_foreign, write_bytes_atomically
 from bnexp.launch.plan import PlannedRun
 from bnexp.runs import ENDED, RunRecord, read_run
-from bnexp.runs.reading import TUNING_FILE
 from bnexp.runs.run_dir import TUNING
+from bnexp.runs.tuning_record import FILE, write_tunings
 from bnexp.wording import write_value
 
 
@@ -135,13 +134,11 @@ def note_choices(experiment: Experiment, runs_dir: Path) -> None:
     Raises:
         UsageError: The file cannot be written.
     """
-    path = runs_dir / experiment.name / TUNING / TUNING_FILE
-    content = encode_json({run.cell: run.tuning for run in experiment.runs})
+    folder = runs_dir / experiment.name / TUNING
     try:
-        if not path.exists() or read_foreign(path) != content:
-            write_bytes_atomically(path, content)
+        write_tunings(folder, {run.cell: run.tuning for run in experiment.runs})
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"{folder / FILE} cannot be written: {error.strerror or error}") from error
 
 
 def describe_choices(experiment: Experiment) -> list[str]:

@@ -12,13 +12,14 @@ from math import isfinite, nan
 from typing import Any
 
 from bnexp.errors import BnexpError
-from bnexp.files import read_foreign
+from bnexp.files import decode_json, digest, read_foreign
+from bnexp.runs.checkpoint_files import CheckpointError
 from bnexp.runs.environment import LOST_ROWS
 from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS
 from bnexp.runs.record import RunRecord, Series
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
-from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS
+from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS, cut_metrics
 
 _MARK = f'"{DIAGNOSTICS}'.encode()
 _LARGEST = 1e39
@@ -58,10 +59,15 @@ def _find_lost_rows(run: RunRecord) -> str | None:
 def read_metrics(run: RunRecord) -> bytes:
     """Returns the content of a run's `metrics.jsonl`, as it was sealed if the run has ended.
 
+    The rows of a run that has not are those that its last checkpoint knows of, and later ones.
+
     Raises:
         BnexpError: It cannot be read, or is not what the run wrote.
     """
-    file, seal = RunDir(run.path).metrics, Seal(run.path)
+    folder, seal = RunDir(run.path), Seal(run.path)
+    file = folder.metrics
+    # First: the rows may become more in the meantime.
+    saved = None if run.summary else _read_saved_rows(folder)
     content: bytes | None = None
     try:
         content = read_foreign(file, MOST_BYTES_OF_METRICS)
@@ -72,7 +78,20 @@ def read_metrics(run: RunRecord) -> bytes:
     is_expected = content is not None or seal.covers(file.name)
     if run.summary and is_expected and (problem := seal.find_problem(file.name, content)):
         raise BnexpError(problem)
+    if saved and digest(cut_metrics(content or b"", saved[0])) != saved[1]:
+        raise BnexpError(f"{file} is not what the run wrote: its last checkpoint has other rows")
     return content or b""
+
+
+def _read_saved_rows(folder: RunDir) -> tuple[int, str] | None:
+    """Returns how many rows the last checkpoint knows of, and their SHA-256, if it says so."""
+    checkpoints = folder.checkpoints
+    try:
+        saved = decode_json(checkpoints.read_metadata(checkpoints.newest))
+        expected = saved["rows_digest"]
+        return (int(saved["progress"]["rows"]), expected) if expected else None
+    except (CheckpointError, ValueError, KeyError, TypeError):
+        return None  # there is none yet, or it is damaged, or of an earlier version
 
 
 def read_claimed_diagnostics(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:

@@ -282,7 +282,7 @@ def test_tuning_over_other_values_leaves_measured_runs_of_the_same_value_alone(t
     after = read_runs(trained / "runs")
     assert {path: after[path] for path in before} == before
     assert len(after) == len(before) + 4
-    written = json.loads((runs / "_tune/tuning.json").read_text())
+    written = json.loads((runs / "_tune/tuning.json").read_text())["cells"]
     assert {cell: one["chosen"]["optim.learning_rate"] for cell, one in written.items()} == chosen
     for record in read_experiments(["many"], trained / "runs"):
         assert len(read_tuning(record).trials) == 4
