@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +25,7 @@ def list_outputs(notebook):
     ]
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_shows_what_is_stored_in_it(tmp_path, monkeypatch):
     script = load_script()
     stored = nbformat.read(script.NOTEBOOK, as_version=4)

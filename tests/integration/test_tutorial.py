@@ -31,11 +31,20 @@ def squeeze(text):
     return " ".join(text.split())
 
 
-class Reader:
-    """Follows the page from top to bottom, in the folder of a checkout."""
+def needs_no_run(words):
+    is_config = words[1].endswith(".yaml")
+    return words[0] == "plan" or (words[0] == "show" and is_config) or "list" in words
 
-    def __init__(self, folder, forks):
+
+class Reader:
+    """Follows the page from top to bottom, in the folder of a checkout.
+
+    One in a hurry leaves out what trains, and what shows what was trained.
+    """
+
+    def __init__(self, folder, forks, is_in_a_hurry=False):
         self.folder, self._forks = folder, forks
+        self._is_in_a_hurry = is_in_a_hurry
         self._names = {}
         self._is_python, self._printed = False, ""
         self.said = {}
@@ -61,6 +70,9 @@ class Reader:
         for line in text.splitlines():
             program, *words = shlex.split(line.replace("--tier cpu", "--tier smoke"))
             assert program == "bnexp"
+            self._is_python, self._printed = False, None
+            if self._is_in_a_hurry and not needs_no_run(words):
+                continue
             # Without a number, it would first time how many are best.
             jobs = ["--jobs", "2"] if words[0] == "study" and words[1] != "list" else []
             before = ONLY_LISTS if words[0] == "tb" else ""
@@ -69,7 +81,6 @@ class Reader:
             )
             fork.wait(seconds=900)
             assert fork.code == 0, f"{line}\n{fork.said}"
-            self._is_python = False
             self.said[line] = self._printed = fork.said
 
     def read_or_write(self, text):
@@ -82,19 +93,22 @@ class Reader:
             path.write_text(content, encoding="utf-8")
 
     def collect(self, text):
-        if not text.startswith(README):
+        if not text.startswith(README) and self._printed is not None:
             self.shown.append((self._is_python, text, self._printed))
+
+
+def follow_page(folder, *options):
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    reader = Reader(folder, *options)
+    for kind, text in BLOCKS:
+        reader.follow(kind, text)
+    return reader
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory, forks):
     """Somebody who has done all that the page says."""
-    folder = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    reader = Reader(folder, forks)
-    for kind, text in BLOCKS:
-        reader.follow(kind, text)
-    return reader
+    return follow_page(tmp_path_factory.mktemp("checkout"), forks)
 
 
 def read_table(header):
@@ -111,7 +125,7 @@ def read_summary(reader, run):
     return json.loads((reader.folder / "runs" / run / "seed=0" / "summary.json").read_text())
 
 
-def test_everything_that_is_shown_is_printed(reader):
+def check_what_is_shown(reader):
     for is_python, shown, printed in reader.shown:
         if is_python:
             assert shown == printed
@@ -120,6 +134,19 @@ def test_everything_that_is_shown_is_printed(reader):
         for part in map(squeeze, shown.split("…\n")):
             assert part in rest
             rest = rest.partition(part)[2]
+
+
+@pytest.mark.slow
+def test_everything_that_is_shown_is_printed(reader):
+    check_what_is_shown(reader)
+    assert len(reader.shown) > 12
+
+
+def test_what_is_shown_without_training_is_printed(forks, tmp_path):
+    reader = follow_page(tmp_path / "checkout", forks, True)
+
+    check_what_is_shown(reader)
+    assert len(reader.shown) > 5
 
 
 def test_every_output_of_python_is_shown():
@@ -133,6 +160,7 @@ def test_the_quoted_verdict_is_that_of_the_readme():
     assert quoted in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_running_statistics_are_as_cold_as_the_page_says(reader):
     for momentum, trained, evaluated, loss, precise_loss in read_table("momentum"):
         run = f"population-statistics.smoke/momentum={momentum},{GHOSTS}"
@@ -144,6 +172,7 @@ def test_running_statistics_are_as_cold_as_the_page_says(reader):
         assert found["test_precise/loss"] == pytest.approx(float(precise_loss), abs=0.05)
 
 
+@pytest.mark.slow
 def test_momentum_plays_no_part_in_training(reader):
     runs = [
         read_summary(reader, f"population-statistics.smoke/momentum={momentum},{GHOSTS}")
@@ -153,6 +182,7 @@ def test_momentum_plays_no_part_in_training(reader):
     assert runs[0]["final"]["test_precise/loss"] == runs[1]["final"]["test_precise/loss"]
 
 
+@pytest.mark.slow
 def test_learning_rates_train_as_the_page_says(reader):
     rates = re.search(r"^\| learning rate \| (.*) \|$", PAGE, re.MULTILINE)[1].split(" | ")
     for norm, row in zip(("none", "batch"), read_table("learning rate"), strict=True):
@@ -165,6 +195,7 @@ def test_learning_rates_train_as_the_page_says(reader):
                 assert found["final"]["train/accuracy"] == pytest.approx(percent(shown), abs=0.08)
 
 
+@pytest.mark.slow
 def test_gradients_vanish_where_the_page_says(reader):
     for placement, trained, *gradients in read_table("placement"):
         run = f"placement.smoke/activation=sigmoid,placement={placement}"
@@ -179,6 +210,7 @@ def test_gradients_vanish_where_the_page_says(reader):
             assert last == pytest.approx(float(gradient), rel=0.3)
 
 
+@pytest.mark.slow
 def test_the_smoke_tier_decides_none_of_the_eleven_claims(reader):
     studies = ("population-statistics", "learning-rate-ceiling", "placement")
     found = [bnexp.compare(f"{name}.smoke", runs_dir=reader.folder / "runs") for name in studies]
@@ -187,6 +219,7 @@ def test_the_smoke_tier_decides_none_of_the_eleven_claims(reader):
     assert verdicts == ["inconclusive"] * 11
 
 
+@pytest.mark.slow
 def test_the_pictures_are_where_the_page_says(reader):
     page = (reader.folder / "sigmoids.html").read_text(encoding="utf-8")
     assert "gradient norm of each layer" in page
@@ -194,11 +227,13 @@ def test_the_pictures_are_where_the_page_says(reader):
     assert "comparison" in reader.said["bnexp tb placement.smoke"].split()
 
 
+@pytest.mark.slow
 def test_the_first_exercise_gets_a_verdict_as_it_stands(reader):
     (claim,) = bnexp.compare("mine.smoke", runs_dir=reader.folder / "runs").claims
     assert claim.verdict == "supported"
 
 
+@pytest.mark.slow
 def test_a_changed_claim_is_noticed(reader, forks):
     mine = reader.folder / "configs/studies/mine.yaml"
     mine.write_text(mine.read_text().replace("margin: 0.05", "margin: 0.1"))
