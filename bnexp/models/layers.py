@@ -8,9 +8,57 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import _has_any_global_hook as has_any_global_hook
 
 WEIGHT_EPS = 1e-5
 SCALED_VARIANCE_FLOOR = 1e-4
+
+
+class PooledLayers(nn.Sequential):
+    """Layers in a row; a ReLU at the end of a block before a max pooling is computed after it.
+
+    That changes no bit of an output or a gradient. Of each window the largest value is taken and
+    gets the gradient, unless it is negative: whether ReLU sees to that before or after. But after
+    the pooling there are fewer values, and in small networks on a CPU, where the memory limits a
+    step, much of it is spent on them. A layer that a hook observes is called where it stands, and
+    so is one that is compiled or exported.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns the outputs of the last layer."""
+        outputs = inputs
+        layers = [*self]
+        pairs = iter(zip(layers, [*layers[1:], None], strict=True))
+        for layer, follower in pairs:
+            if follower is not None and _can_wait(layer, follower):
+                *before, relu = layer.children()
+                for one in before:
+                    outputs = one(outputs)
+                # Layouts in memory stay the same, too, since sums depend on them: of single
+                # pixels if in place; of single channels they would not.
+                if outputs.shape[1] > 1:
+                    outputs = functional.relu(follower(outputs), inplace=True)
+                else:
+                    outputs = follower(relu(outputs))
+                next(pairs)
+            else:
+                outputs = layer(outputs)
+        return outputs
+
+
+def _can_wait(block: nn.Module, pool: nn.Module) -> bool:
+    """Returns whether a block ends with a ReLU that can be computed after the pooling."""
+    if type(pool) is not nn.MaxPool2d or type(block) is not nn.Sequential or not len(block):
+        return False
+    relu = block[-1]
+    is_observed = has_any_global_hook() or any(  # type: ignore[no-untyped-call]
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        for module in (block, relu, pool)
+    )
+    return type(relu) is nn.ReLU and not is_observed and not torch.compiler.is_compiling()
 
 
 class GlobalAveragePool(nn.Module):

@@ -158,7 +158,11 @@ def test_a_network_is_trained_as_ours_of_the_same_layers(tmp_path):
     for folder, config in (("cnn", CONFIG), ("file", FILE.replace("net.py", "../net.py"))):
         assert train(plan(tmp_path / folder, *shared, config=config)) == {"finished": 1}
 
-    assert read_runs(tmp_path / "file/runs") == read_runs(tmp_path / "cnn/runs")
+    found, expected = (read_runs(tmp_path / f"{folder}/runs") for folder in ("file", "cnn"))
+    for run in (*found.values(), *expected.values()):
+        # Ours takes the activation after the pooling, which keeps both for the backward pass.
+        assert run["summary"].pop("training_memory_bytes")
+    assert found == expected
 
 
 def test_a_sweep_of_norms_gives_the_same_in_worker_processes(tmp_path):
