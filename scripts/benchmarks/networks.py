@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,17 @@ def build_tutorial() -> nn.Module:
         nn.Flatten(),
         nn.Linear(32 * 8 * 8, 10),
     )
+
+
+def pool_first(model: nn.Module) -> nn.Module:
+    """Puts each max pooling in front of the ReLU before it, which changes no value."""
+    if not isinstance(model, nn.Sequential):
+        return model
+    layers = [*model]
+    for place, (one, other) in enumerate(itertools.pairwise(layers)):
+        if isinstance(one, nn.ReLU) and isinstance(other, nn.MaxPool2d):
+            layers[place : place + 2] = other, one
+    return nn.Sequential(*layers)
 
 
 def build_vgg() -> nn.Module:

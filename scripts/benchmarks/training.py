@@ -9,9 +9,9 @@ turns in random order within each round.
 - lightning loader: Lightning with the same DataLoader with 2 workers; lightning resident: on
   bnexp's own batches, with the fused optimiser and channels-last memory.
 - bnexp: from a YAML file to a run folder with all its files. It evaluates on training pictures,
-  too, when it ends.
+  too, when it ends, which ratios to Lightning and the usual loop leave out.
 - floor: forward, backward and update in plain PyTorch on batches that lie ready, with the
-  evaluations of bnexp.
+  evaluations of bnexp, and with each max pooling in front of the ReLU before it, as bnexp has it.
 - bnexp fp32 again: bnexp fp32 once more. That their ratio is not 1 is noise.
 
 The C library keeps freed memory for all sides, as it does in bnexp's processes: a step of the
@@ -192,6 +192,7 @@ def list_figures(outcomes: Outcomes) -> dict[str, dict[str, list[float]]]:
     for side, runs in outcomes.items():
         figures[side] = {
             "images_per_second": [run.images / run.seconds for run in runs],
+            "shared_images_per_second": [run.images / run.shared_seconds for run in runs],
             "accuracy": [run.accuracy for run in runs],
         }
         if all(run.training_seconds for run in runs):
@@ -203,16 +204,16 @@ def list_figures(outcomes: Outcomes) -> dict[str, dict[str, list[float]]]:
 def compare(outcomes: Outcomes, words: str) -> Interval | None:
     """Returns a ratio of speeds, e.g. "bnexp fp32 / usual 2 workers"; None without such sides.
 
-    "training of" in front of a side takes its training alone.
+    It is of the work that both do. "training of" in front takes their training alone.
     """
-    speeds = []
-    for side in words.split(" / "):
-        name = side.removeprefix("training of ").removeprefix("of ")
-        key = "images_per_second" if name == side else "training_images_per_second"
-        if name not in outcomes:
-            return None
-        speeds.append(list_figures({name: outcomes[name]})[name][key])
-    return divide(*speeds)
+    sides = words.removeprefix("training of ").replace("/ of ", "/ ").split(" / ")
+    if not set(sides) <= set(outcomes):
+        return None
+    evaluate_alike = len({side.startswith(("bnexp", "floor")) for side in sides}) == 1
+    kind = "" if evaluate_alike else "shared_"
+    kind = "training_" if words.startswith("training of ") else kind
+    figures = [list_figures({side: outcomes[side]})[side] for side in sides]
+    return divide(*(one[f"{kind}images_per_second"] for one in figures))
 
 
 def make_table(network: Network, outcomes: Outcomes) -> Table:
@@ -290,10 +291,8 @@ def find_impossible(network: Network, outcomes: Outcomes) -> Iterator[str]:
         floor = outcomes[f"floor {'bf16' if 'bf16' in side else 'fp32'}"]
         if runs is floor:
             continue
-        # The others do not evaluate on training pictures.
-        last = 0 if side.startswith("bnexp") else 1
-        ratios = [divide([one.seconds - last * one.last_seconds for one in floor],
-                         [run.seconds for run in runs])]  # fmt: skip
+        ratios = [divide([one.shared_seconds for one in floor],
+                         [run.shared_seconds for run in runs])]  # fmt: skip
         if all(run.training_seconds for run in runs):
             ratios.append(divide([one.training_seconds or 0 for one in floor],
                                  [run.training_seconds or 0 for run in runs]))  # fmt: skip

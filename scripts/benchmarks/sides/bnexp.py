@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmarks.networks import MOMENTUM, WEIGHT_DECAY, Network
 from benchmarks.pictures import Pictures
+from benchmarks.report import BenchmarkError
 from benchmarks.sides.outcome import Outcome, Run, Side
 from bnexp.config.load import load_experiment
 from bnexp.data.batches import TrainingBatches
@@ -26,6 +27,7 @@ from bnexp.launch.screen.display import LineDisplay
 from bnexp.launch.screen.progress import RunSize, SweepProgress
 from bnexp.launch.stop import StopSignal
 from bnexp.runs import RunRecord, read_run
+from bnexp.training.loop import Training
 
 
 def bnexp_side(network: Network, pictures: Pictures, folder: Path, precision: str) -> Side:
@@ -36,13 +38,13 @@ def bnexp_side(network: Network, pictures: Pictures, folder: Path, precision: st
         path = write_config(config, folder)
 
         def train() -> Outcome:
-            with timing_epochs() as seconds:
+            with timing_epochs() as seconds, timing_last_evaluation() as last:
                 record = train_run(path, folder)
             summary = record.summary
             accuracy = (
                 summary.final["test/accuracy"] if record.state == "finished" else float("nan")
             )
-            return Outcome(accuracy, sum(seconds))
+            return Outcome(accuracy, sum(seconds), sum(last))
 
         return train
 
@@ -102,3 +104,22 @@ def timing_epochs() -> Iterator[list[float]]:
 
     with mock.patch.object(TrainingBatches, "epoch", draw_timed):
         yield seconds
+
+
+@contextmanager
+def timing_last_evaluation() -> Iterator[list[float]]:
+    """Gives the seconds of the evaluation on training pictures, which no other trainer does."""
+    seconds: list[float] = []
+    score = Training._score
+
+    def score_timed(self: Training, prefix: str, *rest: Any) -> dict[str, float]:  # noqa: ANN401
+        started = time.perf_counter()
+        scores = score(self, prefix, *rest)
+        if prefix == "train_eval":
+            seconds.append(time.perf_counter() - started)
+        return scores
+
+    with mock.patch.object(Training, "_score", score_timed):
+        yield seconds
+    if len(seconds) != 1:
+        raise BenchmarkError("bnexp's evaluation on training pictures was not found")

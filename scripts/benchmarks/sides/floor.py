@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.networks import BATCH_SIZE, Network, build_optimizer, initialize
+from benchmarks.networks import BATCH_SIZE, Network, build_optimizer, initialize, pool_first
 from benchmarks.pictures import Pictures
 from benchmarks.sides.outcome import Outcome, Run, Side
 from bnexp.data.dataset import LabelledImages
@@ -73,7 +73,7 @@ def train_floor(
     network: Network, epochs: Sequence[Batches], tests: Batches, plain: Batches, precision: str
 ) -> Outcome:
     """Trains on batches that lie ready, evaluates after each epoch, at last on `plain` too."""
-    model = initialize(network.build()).to(memory_format=torch.channels_last)
+    model = pool_first(initialize(network.build())).to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, network.learning_rate, is_tuned=True)
     casting = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
     step, seconds, accuracy = 0, 0.0, 0.0

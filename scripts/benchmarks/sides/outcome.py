@@ -23,13 +23,18 @@ class Outcome:
     training_seconds: float | None = None
     """Without evaluation and files; None if the side does not keep them apart."""
     last_seconds: float = 0.0
-    """The floor's: those of the evaluation on training pictures, which only bnexp does too."""
+    """Of the evaluation on training pictures at the end, which only bnexp and the floor do."""
     seconds: float = 0.0
     """From the pictures in memory to the end of the run."""
     steps: int = 0
     """Backward passes, counted from outside the side."""
     images: int = 0
     """Pictures whose loss was passed back, likewise."""
+
+    @property
+    def shared_seconds(self) -> float:
+        """Those of the work that every side does."""
+        return self.seconds - self.last_seconds
 
 
 Run = Callable[[], Outcome]
