@@ -41,6 +41,7 @@ def find_caveats(
         *_unpaired(results, baseline),
         *_copied(cells),
         *_damaged(cells),
+        *_doubtful(cells),
     )
 
 
@@ -151,6 +152,16 @@ def _damaged(cells: Iterable[Cell]) -> Iterable[Caveat]:
         for run in cell.runs:
             if run.problems:
                 yield Caveat("damaged", f"{cell.label}, seed {run.seed}", run.problems)
+
+
+def _doubtful(cells: Iterable[Cell]) -> Iterable[Caveat]:
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        for run in cell.runs:
+            for doubt in run.doubts:
+                found.setdefault(doubt, []).append(f"{cell.label}, seed {run.seed}")
+    for doubt, names in found.items():
+        yield Caveat("damaged", names[0] if len(names) == 1 else f"{len(names)} runs", (doubt,))
 
 
 def _names(runs: Sequence[tuple[Cell, RunRecord]]) -> tuple[str, ...]:

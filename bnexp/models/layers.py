@@ -17,25 +17,28 @@ SCALED_VARIANCE_FLOOR = 1e-4
 class PooledLayers(nn.Sequential):
     """Layers in a row; a ReLU at the end of a block before a max pooling is computed after it.
 
-    That changes no bit of an output or a gradient. Of each window the largest value is taken and
-    gets the gradient, unless it is negative: whether ReLU sees to that before or after. But after
-    the pooling there are fewer values, and in small networks on a CPU, where the memory limits a
-    step, much of it is spent on them. A layer that a hook observes is called where it stands, and
-    so is one that is compiled or exported.
+    That changes no output and no gradient: the largest value of each window is at the same place
+    before and after ReLU, and if it is negative, neither it nor its gradient passes. But after the
+    pooling there are fewer values, and on a CPU, where a small network's step waits for the memory,
+    a seventh of it is saved. A layer that a hook observes is called where it stands, and so are all
+    if the network is compiled, exported or traced.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns the outputs of the last layer."""
+        if torch.compiler.is_compiling() or type(inputs) is not Tensor:
+            outputs: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
+            return outputs
         outputs = inputs
         layers = [*self]
         pairs = iter(zip(layers, [*layers[1:], None], strict=True))
         for layer, follower in pairs:
             if follower is not None and _can_wait(layer, follower):
-                *before, relu = layer.children()
+                *before, relu = layer
                 for one in before:
                     outputs = one(outputs)
-                # Layouts in memory stay the same, too, since sums depend on them: of single
-                # pixels if in place; of single channels they would not.
+                # Strides stay the same, too, since the order of sums depends on them: in place
+                # even those of single pixels. Those of a single channel would not.
                 if outputs.shape[1] > 1:
                     outputs = functional.relu(follower(outputs), inplace=True)
                 else:
@@ -48,7 +51,9 @@ class PooledLayers(nn.Sequential):
 
 def _can_wait(block: nn.Module, pool: nn.Module) -> bool:
     """Returns whether a block ends with a ReLU that can be computed after the pooling."""
-    if type(pool) is not nn.MaxPool2d or type(block) is not nn.Sequential or not len(block):
+    if type(pool) is not nn.MaxPool2d or pool.return_indices:
+        return False
+    if type(block) is not nn.Sequential or not len(block):
         return False
     relu = block[-1]
     is_observed = has_any_global_hook() or any(  # type: ignore[no-untyped-call]
@@ -56,9 +61,10 @@ def _can_wait(block: nn.Module, pool: nn.Module) -> bool:
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        or module._compiled_call_impl
         for module in (block, relu, pool)
     )
-    return type(relu) is nn.ReLU and not is_observed and not torch.compiler.is_compiling()
+    return type(relu) is nn.ReLU and not is_observed
 
 
 class GlobalAveragePool(nn.Module):

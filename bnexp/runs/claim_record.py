@@ -24,7 +24,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from bnexp.files import decode_json, open_to_write, read_foreign, sync_folder
+from bnexp.files import decode_json, open_foreign, open_to_write, sync_folder
 
 FILE = "claims.jsonl"
 """Its name in the runs folder."""
@@ -32,8 +32,8 @@ FILE = "claims.jsonl"
 _DESCRIPTION = ("statement", "source", "published")
 """What can change in a claim while the same is tested."""
 
-_MOST_BYTES = 64 * 2**20
-"""More than the record of 100,000 runs."""
+_LONGEST_LINE = 16 * 2**20
+"""In bytes; more than a line about 100,000 runs has."""
 
 _DIGITS = 16
 """How much is kept of the SHA-256 of claims and configs."""
@@ -124,16 +124,16 @@ def _read_span(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - any 
 def _read_entries(path: Path) -> Iterable[Mapping[str, Any]]:
     """Yields what the lines say; one that a killed process left torn is passed over."""
     try:
-        lines = read_foreign(path, _MOST_BYTES).splitlines()
+        with open_foreign(path) as file:
+            while line := file.readline(_LONGEST_LINE):
+                try:
+                    entry = decode_json(line)
+                except ValueError:
+                    continue
+                if isinstance(entry, dict):
+                    yield entry
     except OSError:
         return
-    for line in lines:
-        try:
-            entry = decode_json(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
 
 
 def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON

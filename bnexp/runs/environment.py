@@ -17,9 +17,6 @@ from typing import Any
 from bnexp.system import read_proc
 from bnexp.version import __version__
 
-LOST_ROWS = "lost_rows"
-"""The key of a resume under which stands, in sentences, what had become of the rows of metrics."""
-
 PACKAGES = ("torch", "torchvision", "numpy", "tensorboard", "pydantic", "scipy")
 
 

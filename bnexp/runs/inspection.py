@@ -25,6 +25,8 @@ class Problem:
 
     text: str
     is_repairable: bool = False
+    is_harmless: bool = False
+    """Whether the run's own figures and checkpoint are whole all the same."""
 
 
 def inspect(path: Path) -> list[Problem]:
@@ -43,7 +45,8 @@ def inspect(path: Path) -> list[Problem]:
         *(() if folder.predictions.name in broken else _find_wrong_predictions(record)),
     ]
     repairable = [Problem(text, is_repairable=True) for text in _find_leftovers(record)]
-    return [*map(Problem, dict.fromkeys(sentences)), *repairable]
+    doubts = [Problem(text, is_harmless=True) for text in record.doubts]
+    return [*map(Problem, dict.fromkeys(sentences)), *doubts, *repairable]
 
 
 def repair(path: Path) -> None:

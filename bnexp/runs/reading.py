@@ -132,6 +132,7 @@ def read_run(
     status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
+    doubts: list[str] = []
     faults: list[str] = []
     """What leaves nothing to believe of the run's figures."""
     contents = {SUMMARY: _read(summary_path, faults)}
@@ -148,7 +149,7 @@ def read_run(
         if contents[ENVIRONMENT] is None and status.get("state") in _BEGUN and not found:
             problems.append(f"{environment_path} is missing")
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
-        conditions |= _find_later_tuning(path, known["cell"], conditions, problems)
+        conditions |= _find_later_tuning(path, known["cell"], conditions, doubts)
         on_record, fingerprint = find_record(above), known.get("fingerprint")
         conditions["claims_on_record"] = on_record.find_claims(
             fingerprint, has_ended=summary is not None
@@ -159,6 +160,11 @@ def read_run(
         broken += [seal.find_other_identity(status)]
         broken += [_find_contradiction(path, summary, conditions.get("config", {}))]
         faults += [fault for fault in broken if fault][:1]
+    for loss in (summary and summary.lost_rows) or ():
+        metrics = RunDir(path).metrics
+        doubts.append(
+            f"{metrics}: before the run was continued, {loss}; its diagnostics don't count"
+        )
     state = "failed" if faults else _find_state(path, status, summary)
     return RunRecord(
         path=path,
@@ -168,6 +174,7 @@ def read_run(
         is_silent=state == "running" and not is_held(RunDir(path).lock),
         is_outdated=state in ENDED and status.get("state") != state,
         problems=(*problems, *faults, *_find_misplacement(folder, names, known)),
+        doubts=tuple(doubts),
         **known,
         **conditions,
     )
@@ -377,13 +384,13 @@ def _find_later_tuning(
     path: Path,
     cell: str,
     conditions: Mapping[str, Mapping[str, Scalar]],
-    problems: list[str],
+    doubts: list[str],
 ) -> dict[str, Any]:
     """Returns a run's environment with the tuning that last chose the values which the run has."""
     if "tuning.by" not in conditions.get("environment", {}):
         return {}
     tunings, problem = read_tunings(path.parent.parent / TUNING)
-    problems += [problem] if problem else []
+    doubts += [problem] if problem else []
     tuning = tunings.get(cell)
     if not isinstance(tuning, dict) or not isinstance(chosen := tuning.get("chosen"), dict):
         return {}

@@ -60,6 +60,9 @@ class Summary:
     it was evaluated after epochs only."""
     evaluations: Mapping[str, tuple[float, ...]] | None = None
     """One value per evaluated step for each tag of an evaluation."""
+    lost_rows: tuple[str, ...] | None = None
+    """Which rows of metrics were lost or altered before the run was continued, in sentences; None
+    if none were. What its diagnostics measured is no longer whole then."""
     reason: str | None = None
     """Why the run diverged; None for a finished one."""
 
@@ -182,6 +185,13 @@ class RunRecord:
     """Whether the run has ended, but its status does not say so."""
     problems: tuple[str, ...] = ()
     """What could not be read, in sentences."""
+    doubts: tuple[str, ...] = ()
+    """What else was lost or altered, in sentences; the run's own figures are whole."""
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """Its problems and doubts."""
+        return (*self.problems, *self.doubts)
 
     @functools.cached_property
     def experiment_folder(self) -> Path:

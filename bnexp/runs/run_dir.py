@@ -156,12 +156,13 @@ class RunDir:
         # The summary goes when the new status is on the disk and before it stands: a folder cut
         # off anywhere in between is taken neither for finished nor for another run's.
         self.restore_status("pending", lambda: remove_or_set_aside(self.summary))
-        kept = (self.environment, self.metrics, self.predictions, self.trace, self.manifest)
-        for path in (self.config, self.model, *kept):
-            remove_or_set_aside(path)
+        # Checkpoints go before the rows that they know of.
         for pattern in ("checkpoint*.pt*", "checkpoint*.json", f"{EVENTS}*", ".*.tmp"):
             for path in self.path.glob(pattern):
                 remove_or_set_aside(path)
+        kept = (self.environment, self.metrics, self.predictions, self.trace, self.manifest)
+        for path in (self.config, self.model, *kept):
+            remove_or_set_aside(path)
 
     @contextlib.contextmanager
     def _reporting_what_cannot_be_written(self) -> Iterator[None]:

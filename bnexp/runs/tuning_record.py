@@ -43,7 +43,7 @@ def read_tunings(folder: Path) -> tuple[Mapping[str, Any], str | None]:
     try:
         status = path.stat()
     except FileNotFoundError:
-        return {}, None
+        return {}, f"{path} is missing" if folder.is_dir() else None
     except (OSError, ValueError) as error:
         return {}, f"{path} cannot be read: {error}"
     return _read(path, status.st_mtime_ns, status.st_size)
@@ -60,4 +60,4 @@ def _read(path: Path, _time: int, _size: int) -> tuple[Mapping[str, Any], str | 
         return {}, f"{path} cannot be read: {error.strerror or error}"
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    return {}, f"{path} is not what tuning wrote; train again, and it is rewritten"
+    return {}, f"{path} is not what this version's tuning wrote; train again, and it is rewritten"

@@ -331,6 +331,7 @@ class Training:
             evaluations={tag: tuple(values) for tag, values in progress.evaluations.items()}
             or None,
             trained_parameters=self._learner.trained_count,
+            lost_rows=tuple(progress.lost_rows) or None,
             final={} if diverged else progress.final,
             best=progress.best(),
             history={tag: tuple(values) for tag, values in progress.history.items()},

@@ -49,7 +49,7 @@ def export(
 
     names = [add_tier(target, tier, runs_dir) for target in targets or []]
     runs = load_runs(*names, runs_dir=runs_dir)
-    for problem in dict.fromkeys(one for run in runs for one in run.record.problems):
+    for problem in dict.fromkeys(one for run in runs for one in run.record.all_problems):
         warn(problem)
     text = write_table(runs, form, output, per)
     if text is not None:

@@ -34,7 +34,7 @@ def check(
 
     folders = [find_folder(name, runs_dir) for name in names or ()] or list_experiments(runs_dir)
     runs = list(dict.fromkeys(run for folder in folders for run in sorted(find_every_run(folder))))
-    left = 0
+    left: set[str] = set()
     for run in runs:
         problems = inspect(run)
         if is_repairing and any(problem.is_repairable for problem in problems):
@@ -43,9 +43,10 @@ def check(
             for problem in (problem for problem in repaired if problem not in problems):
                 say(f"repaired: {problem.text}")
         for problem in problems:
-            echo(problem.text)
-        left += len(problems)
-    say(f"{count(len(runs), 'run')} checked, {count(left, 'problem')}")
+            if problem.text not in left:  # the same file may be beside many runs
+                echo(problem.text)
+            left.add(problem.text)
+    say(f"{count(len(runs), 'run')} checked, {count(len(left), 'problem')}")
     if left:
         raise typer.Exit(1)
 

@@ -103,7 +103,7 @@ def _print_runs(records: Sequence[RunRecord], is_json: bool) -> None:
     for record in records:
         if record.is_running:
             echo(f"{describe_holder(RunDir(record.path).lock)} holds {record.path}")
-    for problem in dict.fromkeys(one for record in records for one in record.problems):
+    for problem in dict.fromkeys(one for record in records for one in record.all_problems):
         warn(problem)
 
 

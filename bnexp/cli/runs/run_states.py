@@ -69,5 +69,5 @@ def describe_run(record: RunRecord) -> dict[str, object]:
         "settings": dict(record.settings),
         "final": dict(record.summary.final) if record.summary else {},
         "heartbeat": record.heartbeat,
-        "problems": list(record.problems),
+        "problems": list(record.all_problems),
     }

@@ -99,7 +99,7 @@ def _sections(record: RunRecord, runs_dir: Path) -> Iterator[tuple[str, list[str
     confusion, problems = _find_confusion(record)
     yield "classes", _class_lines(confusion)
     damaged = find_damaged_checkpoints(RunDir(record.path))
-    yield "problems", [*record.problems, *damaged, *problems]
+    yield "problems", [*record.all_problems, *damaged, *problems]
     files = _list_files(record.path)
     yield "files", [f"{name}  {format_bytes(size)}" for name, size in files.items()]
     yield "next", _next_lines(record, runs_dir)
@@ -224,7 +224,7 @@ def _describe(record: RunRecord) -> dict[str, object]:
     confusion, problems = _find_confusion(record)
     return {
         **describe_run(record),
-        "problems": [*record.problems, *problems],
+        "problems": [*record.all_problems, *problems],
         "balanced_accuracy": confusion.balanced_accuracy if confusion else None,
         "class_accuracies": {
             one.name: one.accuracy for one in (confusion.classes if confusion else ())

@@ -104,7 +104,8 @@ def _find_package(kind: type) -> str:
 def _refuse_unsound(record: RunRecord) -> None:
     if record.is_running:
         raise UsageError(f"{record.path} is being trained; wait until it has ended")
-    problems = [problem for problem in inspect(record.path) if not problem.is_repairable]
+    found = inspect(record.path)
+    problems = [one for one in found if not (one.is_repairable or one.is_harmless)]
     if problems:
         raise UsageError(
             f"{record.path} is damaged: {problems[0].text}; bnexp check lists everything, and the "

@@ -262,11 +262,12 @@ class _Attempt:
                 f"warning: {folder.environment} could not be read and is rewritten; its "
                 "record of earlier attempts is lost"
             )
-        for problem in lost:
-            self.recorder.say(f"warning: {problem}")
+        for loss in lost:
+            self.recorder.say(f"warning: {folder.metrics}: {loss}")
         self.recorder.say(f"continues after step {progress.step}: {folder.path}")
         self.recorder.show_step(progress.step)
         progress.rows = len(rows)
+        progress.lost_rows += lost
         return rows, progress
 
     def _restore_config(self) -> None:

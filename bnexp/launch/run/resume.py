@@ -14,7 +14,6 @@ from bnexp.files import digest, read_foreign, write_bytes_atomically
 from bnexp.launch.extension import Source
 from bnexp.launch.plan import PlannedRun, how_to_start_over
 from bnexp.runs import CheckpointError, DamagedCheckpointError, RunDir
-from bnexp.runs.environment import LOST_ROWS
 from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS, cut_metrics
 from bnexp.training.saving.progress import CheckpointMetadata
 
@@ -44,7 +43,7 @@ class ResumePoint:
             "checkpoint": self.path.name,
             "refused": {path.name: reason for path, reason in self.refused.items()},
             "differences": list(self.differences),
-            **({LOST_ROWS: list(lost_rows)} if lost_rows else {}),
+            **({"lost_rows": list(lost_rows)} if lost_rows else {}),
         }
 
 

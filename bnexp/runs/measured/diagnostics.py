@@ -14,7 +14,6 @@ from typing import Any
 from bnexp.errors import BnexpError
 from bnexp.files import decode_json, digest, read_foreign
 from bnexp.runs.checkpoint_files import CheckpointError
-from bnexp.runs.environment import LOST_ROWS
 from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS
 from bnexp.runs.record import RunRecord, Series
 from bnexp.runs.run_dir import RunDir
@@ -30,14 +29,12 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
     """Returns the run with what its diagnostics measured, or without if it has not ended.
 
     If its `metrics.jsonl` is not what the run wrote, the run is damaged: none of its figures count.
-    So is a run that found some of its rows lost or altered when it was continued.
+    A run whose rows were lost or altered before it was continued has none.
     """
-    if run.summary is None or run.diagnostics:
+    if run.summary is None or run.summary.lost_rows or run.diagnostics:
         return run
     file = RunDir(run.path).metrics
     try:
-        if lost := _find_lost_rows(run):
-            raise BnexpError(f"when it was continued, {lost}; start it over with --force")
         return replace(run, diagnostics=parse_diagnostics(read_metrics(run)))
     except BnexpError as error:
         problem = str(error)
@@ -45,15 +42,6 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
         problem = f"{file} holds a row that cannot be read"
     problems = (*run.problems, problem)
     return replace(run, state="failed", summary=None, is_damaged=True, problems=problems)
-
-
-def _find_lost_rows(run: RunRecord) -> str | None:
-    found = (
-        value
-        for key, value in run.environment.items()
-        if key.startswith("resumes.") and f".{LOST_ROWS}." in key
-    )
-    return next(map(str, found), None)
 
 
 def read_metrics(run: RunRecord) -> bytes:
@@ -86,12 +74,14 @@ def read_metrics(run: RunRecord) -> bytes:
 def _read_saved_rows(folder: RunDir) -> tuple[int, str] | None:
     """Returns how many rows the last checkpoint knows of, and their SHA-256, if it says so."""
     checkpoints = folder.checkpoints
+    # As a save that was cut off leaves them, the newest is the one before it.
+    newest = next(iter(checkpoints.find()), checkpoints.newest)
     try:
-        saved = decode_json(checkpoints.read_metadata(checkpoints.newest))
-        expected = saved["rows_digest"]
-        return (int(saved["progress"]["rows"]), expected) if expected else None
+        saved = decode_json(checkpoints.read_metadata(newest))
+        rows, expected = saved["progress"]["rows"], saved["rows_digest"]
     except (CheckpointError, ValueError, KeyError, TypeError):
         return None  # there is none yet, or it is damaged, or of an earlier version
+    return (rows, expected) if type(rows) is int and type(expected) is str else None
 
 
 def read_claimed_diagnostics(runs: Iterable[RunRecord]) -> tuple[RunRecord, ...]:

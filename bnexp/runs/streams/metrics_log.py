@@ -113,8 +113,8 @@ def rewind_metrics(
     write_bytes_atomically(path, b"".join(lines[number - 1] + b"\n" for number in kept))
     losses = [*_describe_losses(damaged, count - len(lines), count)]
     if not losses and expected not in (None, digest(cut)):
-        losses = [f"a row up to step {step} was altered, and it cannot be said which"]
-    return [*kept.values()], [f"{path}: {loss}" for loss in losses]
+        losses = [f"a row up to step {step} was altered; which one is unknown"]
+    return [*kept.values()], losses
 
 
 def cut_metrics(content: bytes, count: int) -> bytes:

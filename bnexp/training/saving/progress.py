@@ -35,6 +35,8 @@ class Progress(BaseModel):
     """Steps done in the current epoch; all of them while it is being evaluated."""
     rows: NonNegativeInt = 0
     """Rows of metrics recorded."""
+    lost_rows: list[str] = []
+    """Which of them were lost or altered before the run was continued, in sentences."""
     elapsed_seconds: float = 0.0
     """Time spent on the run, including evaluation and saving, but not work that was lost."""
     train_seconds: float = 0.0

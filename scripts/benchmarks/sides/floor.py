@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,12 @@ def floor_side(network: Network, pictures: Pictures, precision: str) -> Side:
 
     def prepare(seed: int) -> Run:
         torch.manual_seed(seed)
-        epochs = [draw_epoch(pictures) for _ in range(network.epochs)]
-        tests = cut(normalize(pictures, pictures.test), pictures.test.labels)
+        in_memory = partial(cut, memory_format=find_format(network, precision))
+        epochs = [in_memory(*draw_epoch(pictures)) for _ in range(network.epochs)]
+        tests = in_memory(normalize(pictures, pictures.test), pictures.test.labels)
         count = min(len(pictures.train), len(pictures.test))
         plain = pictures.train.subset(torch.randperm(len(pictures.train))[:count].numpy())
-        plain_batches = cut(normalize(pictures, plain), plain.labels)
+        plain_batches = in_memory(normalize(pictures, plain), plain.labels)
         return lambda: train_floor(network, epochs, tests, plain_batches, precision)
 
     return prepare
@@ -45,8 +47,8 @@ def normalize(pictures: Pictures, images: LabelledImages) -> Tensor:
     return scaled.permute(0, 3, 1, 2)
 
 
-def draw_epoch(pictures: Pictures) -> Batches:
-    """Returns the batches of an epoch: shuffled, cut after padding with black, and mirrored."""
+def draw_epoch(pictures: Pictures) -> tuple[Tensor, Sequence[int]]:
+    """Returns the pictures of an epoch: shuffled, cut after padding with black, and mirrored."""
     images = pictures.train.subset(torch.randperm(len(pictures.train)).numpy())
     black = -torch.tensor(pictures.statistics.mean) / torch.tensor(pictures.statistics.std)
     inputs = normalize(pictures, images)
@@ -59,21 +61,28 @@ def draw_epoch(pictures: Pictures) -> Batches:
         inputs[place] = cropped.permute(2, 0, 1)
     is_mirrored = torch.rand(len(images)) < 0.5
     inputs[is_mirrored] = inputs[is_mirrored].flip(3)
-    return cut(inputs, images.labels)
+    return inputs, images.labels
 
 
-def cut(inputs: Tensor, labels: Sequence[int]) -> Batches:
+def cut(inputs: Tensor, labels: Sequence[int], memory_format: torch.memory_format) -> Batches:
     """Returns batches, each in memory of its own."""
     targets = torch.as_tensor(labels)
     parts = zip(inputs.split(BATCH_SIZE), targets.split(BATCH_SIZE), strict=True)
-    return [(one.clone(memory_format=torch.channels_last), two.clone()) for one, two in parts]
+    return [(one.clone(memory_format=memory_format), two.clone()) for one, two in parts]
+
+
+def find_format(network: Network, precision: str) -> torch.memory_format:
+    """Returns the layout in memory in which the network is fastest."""
+    is_contiguous = precision in network.contiguous_in
+    return torch.contiguous_format if is_contiguous else torch.channels_last
 
 
 def train_floor(
     network: Network, epochs: Sequence[Batches], tests: Batches, plain: Batches, precision: str
 ) -> Outcome:
     """Trains on batches that lie ready, evaluates after each epoch, at last on `plain` too."""
-    model = pool_first(initialize(network.build())).to(memory_format=torch.channels_last)
+    memory_format = find_format(network, precision)
+    model = pool_first(initialize(network.build())).to(memory_format=memory_format)
     optimizer = build_optimizer(model, network.learning_rate, is_tuned=True)
     casting = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
     step, seconds, accuracy = 0, 0.0, 0.0

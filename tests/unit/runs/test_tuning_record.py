@@ -7,6 +7,7 @@ from made_up_runs import make_run, seal
 
 from bnexp.analysis.differences.tuning import read_tuning
 from bnexp.runs import read_run
+from bnexp.runs.inspection import inspect
 from bnexp.runs.run_dir import TUNING
 from bnexp.runs.tuning_record import FILE, read_tunings, write_tunings
 
@@ -47,7 +48,7 @@ def test_what_was_last_tuned_is_read(run):
     record = read_run(run)
 
     assert len(read_tuning(record).trials) == 3
-    assert record.problems == ()
+    assert record.doubts == ()
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,17 @@ def test_an_altered_file_is_named_and_the_run_keeps_its_own_tuning(change, run):
 
     assert len(read_tuning(record).trials) == 2
     assert record.state == "finished"
-    assert record.problems == (
-        f"{file} is not what tuning wrote; train again, and it is rewritten",
-    )
+    (doubt,) = record.doubts
+    assert doubt.startswith(f"{file} is not what this version's tuning wrote")
+    assert [one.text for one in inspect(run)] == [doubt]
+
+
+def test_a_file_that_is_missing_is_named_unless_the_tuning_runs_are_too(run):
+    file = run.parents[1] / TUNING / FILE
+    file.unlink()
+    assert read_run(run).doubts == (f"{file} is missing",)
+    file.parent.rmdir()
+    assert read_run(run).doubts == ()
 
 
 def test_what_is_no_plain_file_is_named_and_replaced(run):
@@ -80,7 +89,7 @@ def test_what_is_no_plain_file_is_named_and_replaced(run):
     file.unlink()
     file.mkdir()
 
-    assert read_run(run).problems == (f"{file} cannot be read: it is not a plain file",)
+    assert read_run(run).doubts == (f"{file} cannot be read: it is not a plain file",)
     write_tunings(file.parent, {"norm=batch": tune(0.1)})
 
     assert read_tunings(file.parent) == ({"norm=batch": tune(0.1)}, None)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from toy_training import build_dataset, configure
 
-from bnexp.models.cnn.config import CnnConfig, ConvLayer
+from bnexp.models.cnn.config import CnnConfig, ConvLayer, PoolLayer
 from bnexp.training.setup import build_parts
 
 
@@ -27,7 +27,7 @@ def compiled(monkeypatch):
 def passes_compiled(graphs, width, seed=0):
     """Returns how many graphs a network of this width has in training and in evaluation."""
     config = configure(compile=True)
-    layers = (ConvLayer(conv=width), ConvLayer(conv=width))
+    layers = (ConvLayer(conv=width), PoolLayer(pool="max"), ConvLayer(conv=width))
     model = CnnConfig(layers=layers, norm=config.model.norm)
     train = config.train.model_copy(update={"seed": seed})
     config = config.model_copy(update={"model": model, "train": train})
