@@ -43,8 +43,10 @@ OTHER = ("-s", "optim.learning_rate=0.07")
 
 @pytest.mark.parametrize(
     ("name", "code", "change"),
-    [("SIGTERM", 143, ()), ("SIGKILL", -9, OTHER)],
-    ids=["stopped, same config", "killed, another config"],
+    [
+        pytest.param("SIGTERM", 143, (), id="stopped, same config", marks=pytest.mark.slow),
+        pytest.param("SIGKILL", -9, OTHER, id="killed, another config"),
+    ],
 )
 def test_a_forced_sweep_that_is_cut_off_goes_on_without_force(name, code, change, forks, tmp_path):
     runs = plan(tmp_path, "sweep.seeds=3")

@@ -26,7 +26,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory")
-@pytest.mark.parametrize("what", TOO_LARGE)
+@pytest.mark.parametrize("what", ["batch", pytest.param("weights", marks=pytest.mark.slow)])
 def test_row_08_a_run_out_of_memory_says_what_to_change_and_the_sweep_goes_on(
     what, forks, tmp_path
 ):
