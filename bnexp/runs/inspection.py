@@ -40,7 +40,10 @@ def inspect(path: Path) -> list[Problem]:
         *record.problems,
         *broken.values(),
         *find_damaged_checkpoints(folder),
-        *(find_damaged_rows(folder.metrics) or _find_other_rows(record)),
+        *(
+            find_damaged_rows(folder.metrics, may_be_torn=record.summary is None)
+            or _find_other_rows(record)
+        ),
         *_find_disagreement(record),
         *(() if folder.predictions.name in broken else _find_wrong_predictions(record)),
     ]

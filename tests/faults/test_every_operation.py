@@ -9,6 +9,7 @@ from forks import wait_until
 from run_results import read_points, read_results, read_steps
 
 from bnexp.locks import is_held
+from bnexp.runs import RunDir
 from bnexp.runs.inspection import inspect
 
 RUN = Path("short/base/seed=0")
@@ -78,10 +79,18 @@ def describe_change(one):
     return kind, site if kind == "unlink" else ""
 
 
+def check_nothing_is_called_damaged(scenes):
+    """Makes sure that a run which was only cut off is not taken for one that somebody altered."""
+    run = scenes.runs / RUN
+    found = inspect(run) if RunDir(run).is_begun else []
+    assert [one.text for one in found if not one.is_repairable] == []
+
+
 def check_kill(scenes, whole, scene, at, action="kill"):
     scenes.set(scene)
     killed = scenes.run(scene, at, action)
     assert killed.code == -signal.SIGKILL, killed.said
+    check_nothing_is_called_damaged(scenes)
     continue_to_the_end(scenes, whole)
 
 

@@ -109,8 +109,9 @@ def test_row_05_an_altered_row_of_an_unfinished_run_is_named(tmp_path):
     run = interrupt(tmp_path, 8, DIAGNOSED)
     row = b'{"step": 10, "epoch": 2, "elapsed_seconds": 1.0, "train/loss": 9.0}\n'
     whole = run.folder.metrics.read_bytes() + row  # later than the checkpoint, after a kill
-    run.folder.metrics.write_bytes(whole)
+    run.folder.metrics.write_bytes(whole + row[:-20])
     assert read_metrics(read_run(run.folder.path)) == whole
+    assert inspect(run.folder.path) == []
     raise_a_figure(run.folder.metrics)
 
     with pytest.raises(BnexpError, match="its last checkpoint has other rows"):

@@ -18,7 +18,7 @@ from bnexp.runs.measured.diagnostic_tags import DIAGNOSTICS
 from bnexp.runs.record import RunRecord, Series
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
-from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS, cut_metrics
+from bnexp.runs.streams.metrics_log import MOST_BYTES_OF_METRICS, cut_metrics, drop_torn_row
 
 _MARK = f'"{DIAGNOSTICS}'.encode()
 _LARGEST = 1e39
@@ -47,7 +47,8 @@ def read_diagnostics(run: RunRecord) -> RunRecord:
 def read_metrics(run: RunRecord) -> bytes:
     """Returns the content of a run's `metrics.jsonl`, as it was sealed if the run has ended.
 
-    The rows of a run that has not are those that its last checkpoint knows of, and later ones.
+    The rows of a run that has not are those that its last checkpoint knows of, and later ones, but
+    not the last one if a kill has cut it off.
 
     Raises:
         BnexpError: It cannot be read, or is not what the run wrote.
@@ -68,7 +69,7 @@ def read_metrics(run: RunRecord) -> bytes:
         raise BnexpError(problem)
     if saved and digest(cut_metrics(content or b"", saved[0])) != saved[1]:
         raise BnexpError(f"{file} is not what the run wrote: its last checkpoint has other rows")
-    return content or b""
+    return content or b"" if run.summary else drop_torn_row(content or b"")
 
 
 def _read_saved_rows(folder: RunDir) -> tuple[int, str] | None:

@@ -122,10 +122,19 @@ def cut_metrics(content: bytes, count: int) -> bytes:
     return b"".join(line + b"\n" for line in _split(content)[:count])
 
 
-def find_damaged_rows(path: Path) -> list[str]:
-    """Returns in a sentence which rows of the file cannot be read, or why all of it cannot."""
+def drop_torn_row(content: bytes) -> bytes:
+    """Returns the rows without the last one if it is cut off, as a kill leaves it."""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def find_damaged_rows(path: Path, *, may_be_torn: bool) -> list[str]:
+    """Returns in a sentence which rows of the file cannot be read, or why all of it cannot.
+
+    Nothing is said of a last row that is cut off if it may be, since the run has not ended.
+    """
     try:
-        lines = _split(read_foreign(path, MOST_BYTES_OF_METRICS))
+        content = read_foreign(path, MOST_BYTES_OF_METRICS)
+        lines = _split(drop_torn_row(content) if may_be_torn else content)
     except FileNotFoundError:
         return []
     except OSError as error:
