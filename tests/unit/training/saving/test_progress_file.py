@@ -40,3 +40,9 @@ def test_the_progress_of_a_run_that_diverged_reads_back():
 )
 def test_a_position_that_no_run_of_two_epochs_of_six_steps_has_is_found(fields, problem):
     assert Progress(**fields).find_problem(2, 6) == problem
+
+
+def test_a_longer_run_knows_which_rows_the_shorter_one_lost():
+    shorter = Progress(rows=3, lost_rows=["line 2 cannot be read and is left out"])
+
+    assert shorter.go_beyond_end().lost_rows == shorter.lost_rows
