@@ -83,7 +83,7 @@ class TrainConfig(Part):
     of a result; where a mean is far above its spread, `contiguous` is more exact on a CPU."""
     compile: bool = False
     """Compile the network with torch.compile: half a minute to start with, for steps that on a CPU
-    are 0.8 to 1.15 times as fast (docs/performance.md); on a GPU it has not been measured."""
+    are 0.73 to 1.25 times as fast (docs/performance.md); on a GPU it has not been measured."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; null leaves them to `--jobs` (docs/launching.md). The count changes the last
     bits of a result."""
