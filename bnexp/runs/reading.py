@@ -132,7 +132,6 @@ def read_run(
     status = _parse_json(status_path, _read(status_path, problems), problems)
     if not status and not problems:
         problems.append(f"{status_path} is missing or empty")
-    doubts: list[str] = []
     faults: list[str] = []
     """What leaves nothing to believe of the run's figures."""
     contents = {SUMMARY: _read(summary_path, faults)}
@@ -141,6 +140,7 @@ def read_run(
         faults.append(f"{status_path} says {status['state']}, but there is no sound summary.json")
     seal = Seal(folder) if summary else None
     known = _take_known(names, status or (seal.identity if seal else {}), status_path, problems)
+    doubts = _describe_lost_rows(path, summary)
     conditions: dict[str, Any] = {}
     if with_config:
         found = [] if seal else faults  # what a seal reveals is named once
@@ -150,21 +150,12 @@ def read_run(
             problems.append(f"{environment_path} is missing")
         conditions = _parse_environment(environment_path, contents[ENVIRONMENT], found)
         conditions |= _find_later_tuning(path, known["cell"], conditions, doubts)
-        on_record, fingerprint = find_record(above), known.get("fingerprint")
-        conditions["claims_on_record"] = on_record.find_claims(
-            fingerprint, has_ended=summary is not None
-        )
-        conditions["was_beside_others"] = on_record.was_beside_others(fingerprint)
+        conditions |= _look_up(find_record(above), known.get("fingerprint"), summary)
     if seal and summary:
         broken = [seal.find_problem(name, content) for name, content in contents.items()]
         broken += [seal.find_other_identity(status)]
         broken += [_find_contradiction(path, summary, conditions.get("config", {}))]
         faults += [fault for fault in broken if fault][:1]
-    for loss in (summary and summary.lost_rows) or ():
-        metrics = RunDir(path).metrics
-        doubts.append(
-            f"{metrics}: before the run was continued, {loss}; its diagnostics don't count"
-        )
     state = "failed" if faults else _find_state(path, status, summary)
     return RunRecord(
         path=path,
@@ -178,6 +169,25 @@ def read_run(
         **known,
         **conditions,
     )
+
+
+def _describe_lost_rows(path: Path, summary: Summary | None) -> list[str]:
+    lost = (summary and summary.lost_rows) or ()
+    metrics = RunDir(path).metrics if lost else None
+    return [
+        f"{metrics}: before the run was continued, {loss}; its diagnostics don't count"
+        for loss in lost
+    ]
+
+
+def _look_up(
+    record: ClaimRecord, fingerprint: str | None, summary: Summary | None
+) -> dict[str, Any]:
+    """Returns what the record of claims knows about a run."""
+    return {
+        "claims_on_record": record.find_claims(fingerprint, has_ended=summary is not None),
+        "was_beside_others": record.was_beside_others(fingerprint),
+    }
 
 
 def _find_contradiction(path: Path, summary: Summary, config: Mapping[str, Scalar]) -> str | None:

@@ -45,7 +45,7 @@ def read_tunings(folder: Path) -> tuple[Mapping[str, Any], str | None]:
     except FileNotFoundError:
         return {}, f"{path} is missing" if folder.is_dir() else None
     except (OSError, ValueError) as error:
-        return {}, f"{path} cannot be read: {error}"
+        return {}, f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
     return _read(path, status.st_mtime_ns, status.st_size)
 
 

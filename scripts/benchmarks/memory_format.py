@@ -4,7 +4,7 @@ Accuracy: batch norm in training mode, in float32, against the formula in float6
 float32 inputs; the error is ‖y − exact‖ / ‖exact‖ over all values, the same for the gradient
 of the inputs. Shown is the median over the draws, and the largest.
 
-Speed: steps of two of the shipped networks with and without batch norm, the formats in turns.
+Speed: steps of three of the shipped networks with and without batch norm, the formats in turns.
 Shown is the ratio of images/s in channels-last to that in contiguous memory. Times are those of
 the processor, not of the clock, so that other programs on the machine count little.
 """
@@ -32,7 +32,7 @@ MEANS = (0, 3, 30, 300)
 """In standard deviations."""
 MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 CONFIGS = Path(__file__).parents[2] / "configs" / "cifar10"
-NETWORKS = ("tutorial-cnn", "resnet20")
+NETWORKS = ("tutorial-cnn", "resnet20", "vgg11")
 STEPS = 4
 """Steps that are timed together."""
 

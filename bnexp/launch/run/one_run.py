@@ -254,14 +254,14 @@ class _Attempt:
         for path in point.refused:
             folder.checkpoints.discard(path)
         self._restore_config()
-        rows, lost = rewind_metrics(
-            folder.metrics, progress.step, progress.rows, metadata.rows_digest
-        )
-        if not folder.note_resume(point.describe(lost), self._describe_environment()):
+        if not folder.note_resume(point.describe(), self._describe_environment()):
             self.recorder.say(
                 f"warning: {folder.environment} could not be read and is rewritten; its "
                 "record of earlier attempts is lost"
             )
+        rows, lost = rewind_metrics(
+            folder.metrics, progress.step, progress.rows, metadata.rows_digest
+        )
         for loss in lost:
             self.recorder.say(f"warning: {folder.metrics}: {loss}")
         self.recorder.say(f"continues after step {progress.step}: {folder.path}")

@@ -30,12 +30,8 @@ class ResumePoint:
     """Newer checkpoints that cannot be used, each with the reason."""
     differences: tuple[str, ...]
 
-    def describe(self, lost_rows: Sequence[str]) -> dict[str, Any]:
-        """Returns the entry for `resumes` in `environment.json`.
-
-        Args:
-            lost_rows: Which rows of metrics are not there as they were written, in sentences.
-        """
+    def describe(self) -> dict[str, Any]:
+        """Returns the entry for `resumes` in `environment.json`."""
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "command": sys.argv,
@@ -43,7 +39,6 @@ class ResumePoint:
             "checkpoint": self.path.name,
             "refused": {path.name: reason for path, reason in self.refused.items()},
             "differences": list(self.differences),
-            **({"lost_rows": list(lost_rows)} if lost_rows else {}),
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -105,21 +105,20 @@ def rewind_metrics(
     whether the rows do not have the `expected` SHA-256, if it is known. The file is replaced in
     one step.
     """
-    cut = cut_metrics(_read(path), count)
-    lines = _split(cut)
+    lines = _split(_read(path))[:count]
     rows = {number: _parse(line) for number, line in enumerate(lines, start=1)}
     damaged = [number for number, row in rows.items() if row is None]
     kept = {number: row for number, row in rows.items() if row and row.step <= step}
-    write_bytes_atomically(path, b"".join(lines[number - 1] + b"\n" for number in kept))
+    write_bytes_atomically(path, _join(lines[number - 1] for number in kept))
     losses = [*_describe_losses(damaged, count - len(lines), count)]
-    if not losses and expected not in (None, digest(cut)):
+    if not losses and expected not in (None, digest(_join(lines))):
         losses = [f"a row up to step {step} was altered; which one is unknown"]
     return [*kept.values()], losses
 
 
 def cut_metrics(content: bytes, count: int) -> bytes:
     """Returns the first `count` rows of a log's content."""
-    return b"".join(line + b"\n" for line in _split(content)[:count])
+    return _join(_split(content)[:count])
 
 
 def drop_torn_row(content: bytes) -> bytes:
@@ -151,6 +150,10 @@ def _read(path: Path) -> bytes:
         return read_foreign(path, MOST_BYTES_OF_METRICS)
     except FileNotFoundError:
         return b""
+
+
+def _join(lines: Iterable[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _split(content: bytes) -> list[bytes]:
