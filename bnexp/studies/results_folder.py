@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bnexp.errors import UsageError
-from bnexp.files import read_foreign, write_bytes_atomically
+from bnexp.files import decode_json, digest, encode_json, read_foreign, write_bytes_atomically
 from bnexp.foreign_text import shorten_words
 from bnexp.studies.result import DeclaredClaim, StudyResult
 from bnexp.studies.shown import ShownFiles
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 FAMILY = "family.json"
 SHOWN = "shown.json"
+_SEAL = "sha256"
+"""The key under which each file has the digest of the rest: an edit is noticed, not believed."""
 _PNG = b"\x89PNG\r\n"
 _WIDTH = 100
 _RESULT = TypeAdapter(StudyResult)
@@ -196,12 +198,16 @@ def _read(path: Path, kind: TypeAdapter[T], name: str) -> T | None:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
-        return kind.validate_json(content)
+        found = kind.validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         fault = ": ".join(filter(None, (place, first["msg"])))
         raise _refuse(path, name, fault) from error
+    tree = decode_json(content)
+    if tree.pop(_SEAL, None) != digest(encode_json(tree)):
+        raise _refuse(path, name, "its SHA-256 is not that of what it says")
+    return found
 
 
 def _refuse(path: Path, name: str, fault: str) -> UsageError:
@@ -212,7 +218,8 @@ def _refuse(path: Path, name: str, fault: str) -> UsageError:
 
 
 def _write(path: Path, kind: TypeAdapter[T], value: T) -> None:
-    text = _lay_out(json.loads(kind.dump_json(value)), 0)
+    tree = json.loads(kind.dump_json(value))
+    text = _lay_out({**tree, _SEAL: digest(encode_json(tree))}, 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(path, f"{text}\n".encode())

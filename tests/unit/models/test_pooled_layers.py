@@ -62,12 +62,16 @@ def draw(kind):
     return inputs
 
 
-@pytest.mark.parametrize("kind", ["any", "ties", "negative", "zero", "not a number"])
+KINDS = ("any", "ties", "negative", "zero")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_training"),
+    # In training, one value that is no number would make all of them none.
+    [*itertools.product(KINDS, (True, False)), ("not a number", False)],
+)
 @pytest.mark.parametrize("precision", [None, torch.bfloat16])
-@pytest.mark.parametrize("is_training", [True, False])
 def test_outputs_and_gradients_are_those_of_the_layers_in_a_row(kind, precision, is_training):
-    if kind == "not a number" and is_training:
-        return  # all values would be none
     model = build().train(is_training)
     if kind in ("negative", "zero"):
         norm = model.get_submodule("a.1")

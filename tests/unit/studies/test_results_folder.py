@@ -11,6 +11,7 @@ from bnexp.analysis.claims.family import Group, conclude_together
 from bnexp.analysis.comparison import compare_runs
 from bnexp.config.claim.config import read_claim
 from bnexp.errors import UsageError
+from bnexp.files import digest, encode_json
 from bnexp.studies.result import DeclaredClaim, Setup, describe_result, digest_claim
 from bnexp.studies.results_folder import ResultsFolder
 
@@ -82,23 +83,41 @@ def test_there_may_be_no_result(folder):
     assert folder.read_family() is None
 
 
+def seal(content):
+    """Seals a file's content again, as somebody might who edits both."""
+    content.pop("sha256", None)
+    return json.dumps({**content, "sha256": digest(encode_json(content))})
+
+
 def damage(text):
     return text[: len(text) // 2]
 
 
 def rename(text):
-    return json.dumps({**json.loads(text), "study": "other"})
+    return seal({**json.loads(text), "study": "other"})
 
 
 def worse_p(text):
     content = json.loads(text)
     content["attempts"][0]["looks"][0]["evidence"]["p_for"] = -1
-    return json.dumps(content)
+    return seal(content)
 
 
 def without_looks(text):
     content = json.loads(text)
     content["attempts"][0]["looks"] = []
+    return seal(content)
+
+
+def better_p(text):
+    content = json.loads(text)
+    content["attempts"][0]["looks"][0]["evidence"]["p_for"] /= 100
+    return json.dumps(content)
+
+
+def without_seal(text):
+    content = json.loads(text)
+    del content["sha256"]
     return json.dumps(content)
 
 
@@ -110,6 +129,8 @@ def without_looks(text):
         (lambda _: "{}", "format: Field required"),
         (rename, "it is about the study 'other'"),
         (worse_p, "a p-value of the claim 'batch norm is better' is not in [0, 1]"),
+        (better_p, "its SHA-256 is not that of what it says"),
+        (without_seal, "its SHA-256 is not that of what it says"),
         (without_looks, "the claim 'batch norm is better' has no look"),
     ],
 )
