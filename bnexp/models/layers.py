@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import torch
@@ -10,28 +11,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.module import _has_any_global_hook as has_any_global_hook
 
+from bnexp.norms.group.layer import GroupNorm
+
 WEIGHT_EPS = 1e-5
 SCALED_VARIANCE_FLOOR = 1e-4
 
 
-class PooledLayers(nn.Sequential):
-    """Layers in a row; a ReLU at the end of a block before a max pooling is computed after it.
+class Sequential(nn.Sequential):
+    """Layers in a row, computed so that on a CPU a small network waits less for the memory.
 
-    That changes no output and no gradient: the largest value of each window is at the same place
-    before and after ReLU, and if it is negative, neither it nor its gradient passes. But after the
-    pooling there are fewer values, and on a CPU, where a small network's step waits for the memory,
-    a seventh of it is saved. A layer that a hook observes is called where it stands, and so are all
-    if the network is compiled, exported or traced.
+    - A ReLU at the end of a block before a max pooling is computed after it: the largest value of
+      each window is at the same place before and after ReLU, and if it is negative, neither it nor
+      its gradient passes. But after the pooling there are fewer values.
+    - A ReLU overwrites what it gets if nothing else needs that.
+
+    Neither changes a bit of any output or gradient. A layer that a hook observes is called where it
+    stands and leaves its input alone, and so do all if the network is compiled, exported or traced.
     """
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Returns the outputs of the last layer."""
-        if torch.compiler.is_compiling() or type(inputs) is not Tensor:
-            outputs: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
-            return outputs
+    def forward(self, inputs: Tensor, *, may_overwrite: bool = False) -> Tensor:
+        """Returns the outputs of the last layer.
+
+        `may_overwrite` says that nothing else needs the inputs, not even a backward pass.
+        """
         outputs = inputs
+        if not is_plain(inputs):
+            for layer in self:
+                outputs = layer(outputs)
+            return outputs
         layers = [*self]
-        pairs = iter(zip(layers, [*layers[1:], None], strict=True))
+        pairs = itertools.zip_longest(layers, layers[1:])
         for layer, follower in pairs:
             if follower is not None and _can_wait(layer, follower):
                 *before, relu = layer
@@ -44,27 +53,65 @@ class PooledLayers(nn.Sequential):
                 else:
                     outputs = follower(relu(outputs))
                 next(pairs)
+                may_overwrite = False
+            elif may_overwrite and type(layer) is nn.ReLU and not is_observed(layer):
+                outputs = functional.relu(outputs, inplace=_can_take_result(outputs))
+                may_overwrite = False
             else:
+                may_overwrite = gives_away(layer)
                 outputs = layer(outputs)
+                # Once more: a hook may have removed itself, or added another.
+                may_overwrite = may_overwrite and gives_away(layer)
         return outputs
+
+
+def is_plain(inputs: Tensor) -> bool:
+    """Returns whether layers are computed here and now, and no hook observes them all."""
+    if torch.compiler.is_compiling() or type(inputs) is not Tensor:
+        return False
+    is_transformed = torch._C._functorch.maybe_current_level() is not None
+    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return not (is_transformed or is_traced or has_any_global_hook())  # type: ignore[no-untyped-call]
+
+
+def is_observed(*modules: nn.Module) -> bool:
+    """Returns whether a hook sees what one of the modules gets or gives, or it is compiled."""
+    return any(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or module._compiled_call_impl
+        for module in modules
+    )
+
+
+def gives_away(layer: nn.Module) -> bool:
+    """Returns whether only what follows a layer needs its outputs, not its own backward pass."""
+    return type(layer) in _GIVE_AWAY and not is_observed(layer)
+
+
+def _can_take_result(values: Tensor) -> bool:
+    """Returns whether a result of the same shape would lie in memory as these values do.
+
+    The strides of a dimension of size 1 may be any, and a result's are not always the same ones;
+    the order of sums that follow depends on them.
+    """
+    return min(values.shape) > 1 and not values._is_view()
+
+
+def _are_alike(one: Tensor, other: Tensor) -> bool:
+    """Returns whether the sum of the two would lie in memory as both do."""
+    return one.dtype == other.dtype and one.stride() == other.stride()
 
 
 def _can_wait(block: nn.Module, pool: nn.Module) -> bool:
     """Returns whether a block ends with a ReLU that can be computed after the pooling."""
     if type(pool) is not nn.MaxPool2d or pool.return_indices:
         return False
-    if type(block) is not nn.Sequential or not len(block):
+    if type(block) is not Sequential or not len(block) or type(block[-1]) is not nn.ReLU:
         return False
-    relu = block[-1]
-    is_observed = has_any_global_hook() or any(  # type: ignore[no-untyped-call]
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or module._compiled_call_impl
-        for module in (block, relu, pool)
-    )
-    return type(relu) is nn.ReLU and not is_observed
+    return not is_observed(block, block[-1], pool)
 
 
 class GlobalAveragePool(nn.Module):
@@ -106,15 +153,18 @@ class Add(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """y = after(shortcut(x) + branch(before(x))); the order of a network says which layers."""
+    """y = after(shortcut(x) + branch(before(x))); the order of a network says which layers.
+
+    The sum overwrites what the branch gives if nothing else needs that.
+    """
 
     def __init__(
         self,
         *,
-        before: nn.Sequential,
-        branch: nn.Sequential,
+        before: Sequential,
+        branch: Sequential,
         shortcut: nn.Module,
-        after: nn.Sequential,
+        after: Sequential,
         splits_late: bool,
     ) -> None:
         super().__init__()
@@ -128,10 +178,24 @@ class ResidualBlock(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Maps `(N, in_channels, H, W)` to `(N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        # Asked now, as a hook may remove itself: whether nothing else sees what the branch gives.
+        is_own = self._owns_sum(inputs)
+        is_free = is_own and gives_away(self.branch[-1])
         branch_inputs = self.before(inputs)
         shortcut = self.shortcut(branch_inputs if self.splits_late else inputs)
-        outputs: Tensor = self.after(self.add(shortcut, self.branch(branch_inputs)))
+        branch = self.branch(branch_inputs)
+        if is_free and _can_take_result(branch) and _are_alike(branch, shortcut):
+            total = branch.add_(shortcut)
+        else:
+            total = self.add(shortcut, branch)
+        outputs: Tensor = self.after(total, may_overwrite=True) if is_own else self.after(total)
         return outputs
+
+    def _owns_sum(self, inputs: Tensor) -> bool:
+        """Returns whether nothing but the layers after the addition sees it, or what it adds."""
+        kinds = (type(self.branch), type(self.add), type(self.after))
+        is_own = kinds == (Sequential, Add, Sequential) and is_plain(inputs)
+        return is_own and not is_observed(self.branch, self.add, self.after)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -150,7 +214,7 @@ class Concatenate(nn.Module):
 class DenseLayer(nn.Module):
     """y = (x, branch(x)): keeps its input's channels and appends those that the branch gives."""
 
-    def __init__(self, *, branch: nn.Sequential) -> None:
+    def __init__(self, *, branch: Sequential) -> None:
         super().__init__()
         self.branch = branch
         self.concatenate = Concatenate()
@@ -273,3 +337,7 @@ def standardize_weight(weight: Tensor) -> Tensor:
     """
     variance, mean = torch.var_mean(weight, (1, 2, 3), correction=0, keepdim=True)
     return (weight - mean) * torch.rsqrt(variance + WEIGHT_EPS)
+
+
+_GIVE_AWAY = (nn.Conv2d, WSConv2d, ScaledWSConv2d, nn.BatchNorm2d, GroupNorm)
+"""Layers whose outputs are new, and whose backward pass does without them."""

@@ -11,11 +11,9 @@ from bnexp.models import layers
 from bnexp.models.plans import LayerPlan, NormSite, Plan
 
 
-def build_network(plan: Plan) -> nn.Sequential:
+def build_network(plan: Plan) -> layers.Sequential:
     """Returns the planned layers, one after the other."""
-    pools = any(isinstance(part, LayerPlan) and part.kind == "MaxPool2d" for part in plan.values())
-    kind = layers.PooledLayers if pools else nn.Sequential
-    return kind(OrderedDict((name, _build(part)) for name, part in plan.items()))
+    return layers.Sequential(OrderedDict((name, _build(part)) for name, part in plan.items()))
 
 
 def _build(part: LayerPlan | NormSite | Plan) -> nn.Module:

@@ -92,8 +92,16 @@ def build_tutorial() -> nn.Module:
     )
 
 
-def pool_first(model: nn.Module) -> nn.Module:
-    """Puts each max pooling in front of the ReLU before it, which changes no value."""
+def spare_memory(model: nn.Module) -> nn.Module:
+    """Has ReLUs and sums overwrite what they get, and puts each max pooling before its ReLU.
+
+    That changes no value.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+        elif isinstance(module, Block):
+            module.is_in_place = True
     if not isinstance(model, nn.Sequential):
         return model
     layers = [*model]
@@ -123,6 +131,7 @@ class Block(nn.Module):
             *_conv(in_channels, out_channels, stride), nn.ReLU(), *_conv(out_channels, out_channels)
         )
         self.stride, self.extra = stride, out_channels - in_channels
+        self.is_in_place = False
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns the block's output."""
@@ -130,6 +139,8 @@ class Block(nn.Module):
         if self.extra:
             sampled = inputs[:, :, :: self.stride, :: self.stride]
             shortcut = functional.pad(sampled, (0, 0, 0, 0, 0, self.extra))
+        if self.is_in_place:
+            return functional.relu(self.branch(inputs).add_(shortcut), inplace=True)
         return functional.relu(shortcut + self.branch(inputs))
 
 
@@ -164,7 +175,7 @@ NETWORKS = {
     network.name: network
     for network in (
         Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.005, 6000, 2000, 3),
-        Network("vgg", VGG_CONFIG, build_vgg, 0.01, 512, 200, 1, ("fp32",)),
-        Network("resnet20", RESNET_CONFIG, build_resnet20, 0.05, 1536, 400, 1),
+        Network("vgg", VGG_CONFIG, build_vgg, 0.01, 3000, 1000, 1, ("fp32",)),
+        Network("resnet20", RESNET_CONFIG, build_resnet20, 0.05, 6000, 2000, 1),
     )
 }

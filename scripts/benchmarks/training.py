@@ -11,7 +11,8 @@ turns in random order within each round.
 - bnexp: from a YAML file to a run folder with all its files. It evaluates on training pictures,
   too, when it ends, which ratios to Lightning and the usual loop leave out.
 - floor: forward, backward and update in plain PyTorch on batches that lie ready, with the
-  evaluations of bnexp, and with each max pooling in front of the ReLU before it, as bnexp has it.
+  evaluations of bnexp. It spares memory as bnexp does: ReLUs and sums overwrite what they get, and
+  each max pooling comes before its ReLU.
 - bnexp fp32 again: bnexp fp32 once more. That their ratio is not 1 is noise.
 
 The C library keeps freed memory for all sides, as it does in bnexp's processes: a step of the

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.networks import BATCH_SIZE, Network, build_optimizer, initialize, pool_first
+from benchmarks.networks import BATCH_SIZE, Network, build_optimizer, initialize, spare_memory
 from benchmarks.pictures import Pictures
 from benchmarks.sides.outcome import Outcome, Run, Side
 from bnexp.data.dataset import LabelledImages
@@ -82,7 +82,7 @@ def train_floor(
 ) -> Outcome:
     """Trains on batches that lie ready, evaluates after each epoch, at last on `plain` too."""
     memory_format = find_format(network, precision)
-    model = pool_first(initialize(network.build())).to(memory_format=memory_format)
+    model = spare_memory(initialize(network.build())).to(memory_format=memory_format)
     optimizer = build_optimizer(model, network.learning_rate, is_tuned=True)
     casting = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
     step, seconds, accuracy = 0, 0.0, 0.0

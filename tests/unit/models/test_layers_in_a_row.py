@@ -1,5 +1,7 @@
-"""A ReLU that waits for the pooling after it changes no output and no gradient."""
+"""A ReLU that waits for a pooling or overwrites what it gets changes no output or gradient."""
 
+import collections
+import contextlib
 import copy
 import itertools
 from collections import OrderedDict
@@ -8,20 +10,27 @@ import pytest
 import torch
 from torch import nn
 
-from bnexp.models.layers import GlobalAveragePool, PooledLayers
+from bnexp.models.layers import GlobalAveragePool, Sequential
+from bnexp.models.resnet.config import ORDERS, ResNetConfig
 from bnexp.models.vgg.config import VggConfig
+from bnexp.norms.batch.config import BatchNormConfig
+from bnexp.norms.group.config import GroupNormConfig
+from bnexp.norms.none.config import NoNormConfig
 
 
 class Counting(torch.overrides.TorchFunctionMode):
-    """Notes how many values each ReLU gets."""
+    """Notes how many values each ReLU gets, and what is computed in place."""
 
     def __init__(self):
         super().__init__()
         self.sizes = []
+        self.in_place = collections.Counter()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is nn.functional.relu:
             self.sizes.append(args[0].numel())
+            self.in_place["relu"] += kwargs["inplace"]
+        self.in_place["add"] += function is torch.Tensor.add_ and args[0].dim() == 4
         return function(*args, **(kwargs or {}))
 
 
@@ -33,12 +42,12 @@ def count(model, inputs):
 
 def build():
     torch.manual_seed(0)
-    block = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
-    plain = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())
+    block = Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+    plain = Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())
     layers = OrderedDict(
         a=block, b=nn.MaxPool2d(2), c=plain, d=nn.MaxPool2d(3), e=nn.Conv2d(8, 2, 1)
     )
-    return PooledLayers(layers).to(memory_format=torch.channels_last)
+    return Sequential(layers).to(memory_format=torch.channels_last)
 
 
 def run(forward, model, inputs):
@@ -91,16 +100,16 @@ def test_outputs_and_gradients_are_those_of_the_layers_in_a_row(kind, precision,
 def test_a_relu_that_stands_twice_in_a_block_is_taken_twice():
     torch.manual_seed(0)
     relu = nn.ReLU()
-    block = nn.Sequential(nn.Conv2d(3, 4, 1), relu, nn.Conv2d(4, 4, 1), relu)
-    model = PooledLayers(block, nn.MaxPool2d(2))
+    block = Sequential(nn.Conv2d(3, 4, 1), relu, nn.Conv2d(4, 4, 1), relu)
+    model = Sequential(block, nn.MaxPool2d(2))
     inputs = draw("any")
 
     assert torch.equal(model(inputs), nn.Sequential.forward(model, inputs))
 
 
 def test_a_pooling_that_returns_indices_is_left_alone():
-    model = PooledLayers(
-        nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), nn.MaxPool2d(2, return_indices=True)
+    model = Sequential(
+        Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), nn.MaxPool2d(2, return_indices=True)
     )
 
     outputs, indices = model(draw("any"))
@@ -133,8 +142,8 @@ def test_so_are_those_of_what_follows_whatever_the_layout_in_memory(follower, me
             continue  # a norm of one value
         torch.manual_seed(0)
         norms = [nn.BatchNorm2d(channels)] if norm else []
-        block = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), *norms, nn.ReLU())
-        layers = PooledLayers(block, nn.MaxPool2d(size))
+        block = Sequential(nn.Conv2d(3, channels, 3, padding=1), *norms, nn.ReLU())
+        layers = Sequential(block, nn.MaxPool2d(size))
         rest = FOLLOWERS[follower](channels, 12 // size)
         model = nn.Sequential(layers, *rest).to(memory_format=memory_format)
         inputs = torch.randn(images, 3, 12, 12).to(memory_format=memory_format)
@@ -193,3 +202,123 @@ def test_vgg_pools_before_it_takes_the_activation():
     # Of eight activations five stand before a pooling.
     assert sizes == [64 * 16**2, 128 * 8**2, 256 * 8**2, 256 * 4**2, 512 * 4**2, 512 * 2**2,
                      512 * 2**2, 512]  # fmt: skip
+
+
+@contextlib.contextmanager
+def observing_every_module():
+    """Has each layer called where it stands, in memory of its own."""
+    handle = nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+@pytest.mark.parametrize("norm", [BatchNormConfig(), GroupNormConfig(num_groups=4), NoNormConfig()])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_residual_network_computes_in_place_what_no_one_needs(order, norm, precision):
+    cases = itertools.product(("identity", "projection"), (1, 3), (True, False))
+    for shortcut, images, is_training in cases:
+        config = ResNetConfig(depth=8, width=8, norm=norm, order=order, shortcut=shortcut)
+        for memory_format in (torch.channels_last, torch.contiguous_format):
+            torch.manual_seed(0)
+            model = config.build((16, 16, 3), 10).to(memory_format=memory_format)
+            model.train(is_training)
+            twin = copy.deepcopy(model)
+            inputs = torch.randn(images, 3, 16, 16).to(memory_format=memory_format)
+            with torch.autocast("cpu", dtype=precision, enabled=precision is not None):
+                found = run(model, model, inputs)
+                with observing_every_module():
+                    expected = run(twin, twin, inputs)
+            assert all(map(torch.equal, found, expected)), (shortcut, images, is_training)
+            assert all(map(torch.equal, model.buffers(), twin.buffers()))
+
+
+def test_resnet_has_memory_of_its_own_for_no_relu_and_no_sum():
+    model = ResNetConfig(depth=20).build((32, 32, 3), 10)
+    with Counting() as counting:
+        model(torch.randn(2, 3, 32, 32))
+
+    assert len(counting.sizes) == counting.in_place["relu"] == 19
+    assert counting.in_place["add"] == 9
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+@pytest.mark.parametrize(
+    "name",
+    ["stem.norm1", "stages.1.1.branch", "stages.1.1.branch.norm2", "stages.1.1.add",
+     "stages.1.1.after"],
+)  # fmt: skip
+def test_what_a_hook_has_seen_is_not_overwritten(name, lasts):
+    model = ResNetConfig(depth=20).build((32, 32, 3), 10)
+    kept = []
+
+    def keep(module, given, outputs):
+        kept.extend((one, one.clone()) for one in (*given, outputs))
+        if not lasts:
+            handle.remove()
+
+    handle = model.get_submodule(name).register_forward_hook(keep)
+
+    with torch.no_grad():  # where PyTorch notices nothing
+        model(torch.randn(2, 3, 32, 32))
+
+    assert len(kept) >= 2
+    assert all(torch.equal(*pair) for pair in kept)
+
+
+def test_a_hook_that_comes_while_a_layer_is_called_is_respected():
+    model = ResNetConfig(depth=20).build((32, 32, 3), 10)
+    norm, kept = model.get_submodule("stem.norm1"), []
+
+    def come(module, given):
+        norm.register_forward_hook(lambda _, __, outputs: kept.append((outputs, outputs.clone())))
+
+    norm.register_forward_pre_hook(come)
+    with torch.no_grad():
+        model(torch.randn(2, 3, 32, 32))
+
+    assert torch.equal(*kept[0])
+
+
+def test_other_layers_in_a_blocks_place_are_called():
+    class Half(nn.Module):
+        def forward(self, shortcut, branch):
+            return shortcut + 0.5 * branch
+
+    model = ResNetConfig(depth=20).build((32, 32, 3), 10).eval()
+    block, inputs = model.get_submodule("stages.0.1"), torch.randn(2, 16, 8, 8).relu()
+    branch = block.branch(inputs)
+
+    block.add = Half()
+    assert torch.equal(block(inputs), (inputs + 0.5 * branch).relu())
+    block.after = nn.Identity()
+    assert torch.equal(block(inputs), inputs + 0.5 * branch)
+    block.branch = nn.Identity()
+    assert torch.equal(block(inputs), 1.5 * inputs)
+
+
+def test_networks_may_differ_in_one_weight_under_vmap():
+    config = ResNetConfig(depth=8, width=8, shortcut="projection")
+    model, inputs = config.build((16, 16, 3), 10).eval(), torch.randn(3, 3, 16, 16)
+    name = "stages.1.0.shortcut.conv.weight"
+    weights = torch.randn(2, *model.get_parameter(name).shape)
+
+    def run_with(weight):
+        return torch.func.functional_call(model, {name: weight}, (inputs,))
+
+    found = torch.func.vmap(run_with)(weights)
+    expected = torch.stack([run_with(weight) for weight in weights])
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:FutureWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+def test_nothing_in_place_is_traced():
+    model = ResNetConfig(depth=8).build((16, 16, 3), 10).eval()
+
+    traced = torch.jit.trace(model, torch.randn(2, 3, 16, 16))
+
+    assert "add_(" not in str(traced.inlined_graph)
+    assert "relu_(" not in str(traced.inlined_graph)
