@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset, LabelledImages, Say
 from bnexp.errors import DataError
 from bnexp.files import open_atomically
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LOADED: dict[Path, Dataset] = {}
 _MOST_LOADED = 2

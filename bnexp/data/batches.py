@@ -10,15 +10,18 @@ import math
 from collections.abc import Iterator
 from copy import copy as copy_shallowly
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bnexp.data.class_order import order_by_class
 from bnexp.data.dataset import DatasetConfig, LabelledImages
 from bnexp.seeding import derive_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CROP_PADDING = 4
 PIXELS_AT_ONCE = 1_000_000

@@ -7,17 +7,20 @@ and cells of an experiment are compared on the same images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset, LabelledImages
 from bnexp.errors import DataError
 from bnexp.wording import name_some
 
-_SPLIT_SEED = 20_150_211
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Indices = NDArray[np.int64]
+    Indices = NDArray[np.int64]
+
+_SPLIT_SEED = 20_150_211
 
 
 def choose_images(

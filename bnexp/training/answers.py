@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import ceil, inf
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bnexp.data.dataset import Dataset
 from bnexp.runs.measured.predictions import LONGEST_SIDE, MOST_CLASSES, Predictions
 from bnexp.training.setup import find_evaluation_order
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Answers:

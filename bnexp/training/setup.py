@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from bnexp.config.checks import check_experiment
@@ -28,6 +28,9 @@ from bnexp.training.optimization.optimizer import build_optimizer
 from bnexp.training.optimization.trainable import choose_trained
 from bnexp.training.population import Evaluator
 from bnexp.training.saving.progress import NetworkFrame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

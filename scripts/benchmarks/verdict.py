@@ -102,6 +102,7 @@ def measure(options: argparse.Namespace) -> Report:
         ("bnexp, with planned looks", looks, options.jobs),
     ):
         sides[name] = partial(run_bnexp, network, options.data, precision, seeds, jobs)
+    notes.append(f"bnexp trains in {precision}, the scripts in fp32.")
     found = in_turns(sides, options.rounds, options.seed, options.say)
     return report(network, found, notes, options)
 

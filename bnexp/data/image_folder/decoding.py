@@ -16,10 +16,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from rich.progress import track
 
@@ -29,6 +28,9 @@ from bnexp.data.dataset import Dataset, LabelledImages, Say, data_home
 from bnexp.data.image_folder.layout import ImageFolder, scan_image_folder
 from bnexp.errors import DataError
 from bnexp.wording import count, name_some
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Channels = Literal[1, 3, "auto"]
 Size = tuple[int, int]

@@ -10,14 +10,16 @@ import tarfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset, LabelledImages
 from bnexp.data.published.cifar_files import CifarFiles
 from bnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SIDE = 32
 

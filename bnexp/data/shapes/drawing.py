@@ -17,14 +17,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnexp.data.dataset import Dataset, LabelledImages
 from bnexp.seeding import derive_seed
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
 
 SIDE = 32
 """Height and width of a picture, in pixels."""

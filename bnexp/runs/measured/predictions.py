@@ -15,11 +15,10 @@ from functools import cached_property
 from math import prod
 from operator import gt
 from sys import maxunicode
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from bnexp.errors import BnexpError
 from bnexp.files import read_foreign
@@ -27,6 +26,9 @@ from bnexp.runs.measured.confusion import Confusion
 from bnexp.runs.record import RunRecord
 from bnexp.runs.run_dir import RunDir
 from bnexp.runs.seal import Seal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_CLASSES = 10
 """Classes that are kept of each picture, the most likely ones: all of CIFAR-10's."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnexp.analysis.results import Comparison
 from bnexp.reports.figures.answers.classes import (
@@ -32,6 +31,9 @@ from bnexp.reports.figures.sheet import (
 )
 from bnexp.reports.figures.style import FONT_SIZE, GRID, MUTED
 from bnexp.wording import format_percent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _RIGHT, _WRONG = "#0a7bc2", "#d55e00"
 """Fills of the boxes of what was recognised, and of what was taken for another class."""
