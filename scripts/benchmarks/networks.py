@@ -29,8 +29,8 @@ class Network:
     images: int
     test_images: int
     epochs: int
-    contiguous_in: tuple[str, ...] = ()
-    """The precisions in which it is faster in contiguous memory than in channels-last memory."""
+    rounds: int
+    """In which its sides take turns, if no number is asked for: the short ones vary more."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -174,8 +174,8 @@ RESNET_CONFIG = {"name": "resnet", "depth": 20, "norm": "batch"}
 NETWORKS = {
     network.name: network
     for network in (
-        Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.005, 6000, 2000, 3),
-        Network("vgg", VGG_CONFIG, build_vgg, 0.01, 3000, 1000, 1, ("fp32",)),
-        Network("resnet20", RESNET_CONFIG, build_resnet20, 0.05, 6000, 2000, 1),
+        Network("tutorial", TUTORIAL_CONFIG, build_tutorial, 0.005, 6000, 2000, 3, 15),
+        Network("vgg", VGG_CONFIG, build_vgg, 0.01, 2000, 500, 1, 5),
+        Network("resnet20", RESNET_CONFIG, build_resnet20, 0.05, 6000, 2000, 1, 7),
     )
 }

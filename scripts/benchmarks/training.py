@@ -77,7 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("fp32", "bf16"),
         help="bf16 measures both; default: bf16 if this processor has instructions for it",
     )
-    parser.add_argument("--rounds", type=int, default=7, help="at least 2")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help="at least 2; default: 15 of the small network, fewer of the others",
+    )
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -88,7 +92,7 @@ def measure(options: argparse.Namespace) -> Report:
     if find_spec("lightning") is None:
         notes.append("Without Lightning, which is not installed: `pip install 'bnexp[bench]'`.")
     source = options.data.name if options.data else "`shapes`, which bnexp draws itself"
-    notes.append(f"Pictures: {source}. n = {options.rounds} rounds; medians [95 % intervals].")
+    notes.append(f"Pictures: {source}. n is the number of rounds; medians [95 % intervals].")
     found = {}
     with tempfile.TemporaryDirectory() as name:
         for network in choose_networks(options):
@@ -98,7 +102,7 @@ def measure(options: argparse.Namespace) -> Report:
             runs = {
                 side: partial(train_and_check, network, side, own) for side, own in sides.items()
             }
-            found[network] = in_turns(runs, options.rounds, options.seed, options.say)
+            found[network] = in_turns(runs, network.rounds, options.seed, options.say)
     return report(found, notes)
 
 
@@ -131,7 +135,7 @@ def report(found: Mapping[Network, Outcomes], notes: Sequence[str] = ()) -> Repo
 
 def choose_networks(options: argparse.Namespace) -> Iterator[Network]:
     """Yields the networks that the options name, of the size that they ask for."""
-    sizes = ("images", "test_images", "epochs")
+    sizes = ("images", "test_images", "epochs", "rounds")
     asked = {key: getattr(options, key) for key in sizes if getattr(options, key) is not None}
     for name in options.networks:
         yield replace(NETWORKS[name], **asked)
@@ -240,7 +244,8 @@ def make_table(network: Network, outcomes: Outcomes) -> Table:
             )
         )
     epochs, tests = count(network.epochs, "epoch"), f"{network.test_images:,} to test"
-    title = f"**{network.name}**, {epochs} of {network.images:,} pictures, {tests}:"
+    sizes = f"{epochs} of {network.images:,} pictures, {tests}, n = {network.rounds}"
+    title = f"**{network.name}**, {sizes}:"
     header = ("side", "images/s", "× usual 2 workers", "of the floor",
               "training alone: images/s; of the floor", "accuracy")  # fmt: skip
     return Table(header, rows, title)

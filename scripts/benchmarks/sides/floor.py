@@ -1,12 +1,14 @@
 """The floor: forward, backward and update of the same network, and the same evaluations.
 
 Plain PyTorch, written out: nothing of bnexp's training is called, so that bnexp cannot lower it.
-All batches, augmented, lie ready in memory before the clock starts; there are no metrics of
-training, no files, no checks.
+All batches, augmented, lie ready in memory before the clock starts, in the layout in which a few
+steps were faster; there are no metrics of training, no files, no checks.
 """
 
 from __future__ import annotations
 
+import functools
+import statistics
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -22,6 +24,8 @@ from bnexp.data.dataset import LabelledImages
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 PADDING = 4
+STEPS_TO_CHOOSE = 7
+"""In each layout, to find the faster one."""
 
 
 def floor_side(network: Network, pictures: Pictures, precision: str) -> Side:
@@ -71,33 +75,56 @@ def cut(inputs: Tensor, labels: Sequence[int], memory_format: torch.memory_forma
     return [(one.clone(memory_format=memory_format), two.clone()) for one, two in parts]
 
 
+@functools.cache
 def find_format(network: Network, precision: str) -> torch.memory_format:
-    """Returns the layout in memory in which the network is fastest."""
-    is_contiguous = precision in network.contiguous_in
-    return torch.contiguous_format if is_contiguous else torch.channels_last
+    """Returns the layout in memory in which the network is faster on this machine."""
+    layouts = (torch.channels_last, torch.contiguous_format)
+    inputs, targets = torch.randn(BATCH_SIZE, 3, 32, 32), torch.arange(BATCH_SIZE) % 10
+    seconds: dict[torch.memory_format, list[float]] = {layout: [] for layout in layouts}
+    trainers = {layout: FloorTrainer(network, layout, precision) for layout in layouts}
+    for _ in range(STEPS_TO_CHOOSE):
+        for layout, trainer in trainers.items():
+            started = time.perf_counter()
+            trainer.step(inputs.contiguous(memory_format=layout), targets)
+            seconds[layout].append(time.perf_counter() - started)
+    return min(layouts, key=lambda layout: statistics.median(seconds[layout]))
+
+
+class FloorTrainer:
+    """The network with its optimiser, and a step of both."""
+
+    def __init__(
+        self, network: Network, memory_format: torch.memory_format, precision: str
+    ) -> None:
+        model = spare_memory(initialize(network.build()))
+        self.model = model.to(memory_format=memory_format)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(model, network.learning_rate, is_tuned=True)
+        self.casting = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+
+    def step(self, inputs: Tensor, targets: Tensor) -> None:
+        """Does one."""
+        with self.casting:
+            logits = self.model(inputs)
+        loss = functional.cross_entropy(logits.float(), targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
 
 
 def train_floor(
     network: Network, epochs: Sequence[Batches], tests: Batches, plain: Batches, precision: str
 ) -> Outcome:
     """Trains on batches that lie ready, evaluates after each epoch, at last on `plain` too."""
-    memory_format = find_format(network, precision)
-    model = spare_memory(initialize(network.build())).to(memory_format=memory_format)
-    optimizer = build_optimizer(model, network.learning_rate, is_tuned=True)
-    casting = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+    trainer = FloorTrainer(network, find_format(network, precision), precision)
+    model, casting = trainer.model, trainer.casting
     step, seconds, accuracy = 0, 0.0, 0.0
     for batches in epochs:
         model.train()
         started = time.perf_counter()
         for inputs, targets in batches:
-            for group in optimizer.param_groups:
+            for group in trainer.optimizer.param_groups:
                 group["lr"] = network.rate(step)
-            with casting:
-                logits = model(inputs)
-            loss = functional.cross_entropy(logits.float(), targets)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            trainer.step(inputs, targets)
             step += 1
         seconds += time.perf_counter() - started
         accuracy = evaluate(model, tests, casting)
