@@ -15,6 +15,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from PIL import Image
+
 from benchmarks.measuring import Interval, in_turns
 from benchmarks.reading import make_runs
 from benchmarks.report import BenchmarkError, Report, Table
@@ -34,6 +36,16 @@ CONFIG = str(Path(__file__).parents[2] / "configs/quickstart.yaml")
 """A path, since a mere name would mean the runs of that name if there are any."""
 
 
+SMALL = (
+    "name=start",
+    "sweep.seeds=1",
+    "train.epochs=1",
+    "data.train_size=128",
+    "data.test_size=64",
+)
+"""Settings of a training that ends at once."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this benchmark."""
     parser.add_argument("--rounds", type=int, default=9)
@@ -43,18 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     """Returns the CPU seconds of each command in each round."""
     with tempfile.TemporaryDirectory() as name:
-        experiment = make_runs(Path(name), runs=20, rows=100)
-        run = next(experiment.glob("[!_]*/seed=*"))
-        commands = {
-            "`python -c pass`": ["-c", "pass"],
-            "`import torch`": ["-c", "import torch"],
-            "`bnexp --help`": ["-m", "bnexp", "--help"],
-            "`bnexp ls`": ["-m", "bnexp", "ls", "--runs-dir", name],
-            "`bnexp show RUN`": ["-m", "bnexp", "show", str(run)],
-            "`bnexp compare`": ["-m", "bnexp", "compare", "--runs-dir", name],
-            "`bnexp plan CONFIG`": ["-m", "bnexp", "plan", CONFIG, "--runs-dir", name],
-            "`bnexp show CONFIG`": ["-m", "bnexp", "show", CONFIG],
-        }
+        commands = list_commands(Path(name))
         sides = {side: partial(time_command, words) for side, words in commands.items()}
         for take_time in sides.values():
             take_time(0)
@@ -69,8 +70,50 @@ def measure(options: argparse.Namespace) -> Report:
         rows.append((side, f"{interval:.2f}", "" if goal is None else f"{goal:g}", result))
     table = Table(("command", "seconds", "goal", ""), rows)
     more = f", of the quickstart {options.trainings}" if trained else ""
-    notes = f"n = {options.rounds}{more}; medians [95 % intervals]."
-    return Report({"startup": found}, [table], [notes])
+    notes = [
+        "`train CONFIG` finds all runs done; `evaluate` and `predict` use its network.",
+        f"n = {options.rounds}{more}; medians [95 % intervals].",
+    ]
+    return Report({"startup": found}, [table], notes)
+
+
+def list_commands(folder: Path) -> dict[str, list[str]]:
+    """Returns Python's arguments by name, of every command but `rm` and `tb`, a server.
+
+    Below the folder, runs are made up and trained for them.
+    """
+    made_up, trained = folder / "made-up", folder / "trained"
+    made_up.mkdir()
+    run = next(make_runs(made_up, runs=20, rows=100).glob("[!_]*/seed=*"))
+    small = [word for setting in SMALL for word in ("--set", setting)]
+    train = ["train", CONFIG, *small, "--runs-dir", str(trained)]
+    time_command(["-m", "bnexp", *train], 0)
+    picture = folder / "picture.png"
+    Image.new("RGB", (32, 32)).save(picture)
+    own = str(next(trained.glob("start/[!_]*/seed=*")))
+    commands = {
+        "--help": ["--help"],
+        "ls": ["ls", "--runs-dir", str(made_up)],
+        "show RUN": ["show", str(run)],
+        "check": ["check", "--runs-dir", str(trained)],
+        "export NAME": ["export", "compared", "--runs-dir", str(made_up)],
+        "compare": ["compare", "--runs-dir", str(made_up)],
+        "init": ["init"],
+        "schema": ["schema"],
+        "data list": ["data", "list"],
+        "study list": ["study", "list"],
+        "plan CONFIG": ["plan", CONFIG, "--runs-dir", str(folder)],
+        "show CONFIG": ["show", CONFIG],
+        "doctor CONFIG": ["doctor", CONFIG],
+        "train CONFIG": train,
+        "evaluate RUN": ["evaluate", own],
+        "predict RUN PICTURE": ["predict", own, str(picture)],
+    }
+    return {
+        "`python -c pass`": ["-c", "pass"],
+        "`import torch`": ["-c", "import torch"],
+        **{f"`bnexp {name}`": ["-m", "bnexp", *words] for name, words in commands.items()},
+    }
 
 
 def time_quickstart() -> float:
