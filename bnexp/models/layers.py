@@ -58,10 +58,8 @@ class Sequential(nn.Sequential):
                 outputs = functional.relu(outputs, inplace=_can_take_result(outputs))
                 may_overwrite = False
             else:
-                may_overwrite = gives_away(layer)
+                may_overwrite = gives_away(layer)  # asked before, as a hook may remove itself
                 outputs = layer(outputs)
-                # Once more: a hook may have removed itself, or added another.
-                may_overwrite = may_overwrite and gives_away(layer)
         return outputs
 
 

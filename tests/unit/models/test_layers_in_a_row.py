@@ -299,10 +299,11 @@ def test_other_layers_in_a_blocks_place_are_called():
     assert torch.equal(block(inputs), 1.5 * inputs)
 
 
-def test_networks_may_differ_in_one_weight_under_vmap():
+@pytest.mark.parametrize("layer", ["conv", "norm"])
+def test_networks_may_differ_in_one_weight_under_vmap(layer):
     config = ResNetConfig(depth=8, width=8, shortcut="projection")
     model, inputs = config.build((16, 16, 3), 10).eval(), torch.randn(3, 3, 16, 16)
-    name = "stages.1.0.shortcut.conv.weight"
+    name = f"stages.1.0.shortcut.{layer}.weight"
     weights = torch.randn(2, *model.get_parameter(name).shape)
 
     def run_with(weight):
