@@ -35,7 +35,7 @@ class Sequential(nn.Sequential):
         `may_overwrite` says that nothing else needs the inputs, not even a backward pass.
         """
         outputs = inputs
-        if not is_plain(inputs):
+        if not _is_plain(inputs):
             for layer in self:
                 outputs = layer(outputs)
             return outputs
@@ -54,16 +54,16 @@ class Sequential(nn.Sequential):
                     outputs = follower(relu(outputs))
                 next(pairs)
                 may_overwrite = False
-            elif may_overwrite and type(layer) is nn.ReLU and not is_observed(layer):
+            elif may_overwrite and type(layer) is nn.ReLU and not _is_observed(layer):
                 outputs = functional.relu(outputs, inplace=_can_take_result(outputs))
                 may_overwrite = False
             else:
-                may_overwrite = gives_away(layer)  # asked before, as a hook may remove itself
+                may_overwrite = _gives_away(layer)  # asked before, as a hook may remove itself
                 outputs = layer(outputs)
         return outputs
 
 
-def is_plain(inputs: Tensor) -> bool:
+def _is_plain(inputs: Tensor) -> bool:
     """Returns whether layers are computed here and now, and no hook observes them all."""
     if torch.compiler.is_compiling() or type(inputs) is not Tensor:
         return False
@@ -72,21 +72,25 @@ def is_plain(inputs: Tensor) -> bool:
     return not (is_transformed or is_traced or has_any_global_hook())  # type: ignore[no-untyped-call]
 
 
-def is_observed(*modules: nn.Module) -> bool:
-    """Returns whether a hook sees what one of the modules gets or gives, or it is compiled."""
+def _is_observed(*modules: nn.Module) -> bool:
+    """Returns whether a hook sees what one of the modules gets or gives, or it is compiled.
+
+    So may another `forward` that was put on one of them.
+    """
     return any(
         module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
         or module._compiled_call_impl
+        or "forward" in vars(module)
         for module in modules
     )
 
 
-def gives_away(layer: nn.Module) -> bool:
+def _gives_away(layer: nn.Module) -> bool:
     """Returns whether only what follows a layer needs its outputs, not its own backward pass."""
-    return type(layer) in _GIVE_AWAY and not is_observed(layer)
+    return type(layer) in _GIVE_AWAY and not _is_observed(layer)
 
 
 def _can_take_result(values: Tensor) -> bool:
@@ -109,7 +113,7 @@ def _can_wait(block: nn.Module, pool: nn.Module) -> bool:
         return False
     if type(block) is not Sequential or not len(block) or type(block[-1]) is not nn.ReLU:
         return False
-    return not is_observed(block, block[-1], pool)
+    return not _is_observed(block, block[-1], pool)
 
 
 class GlobalAveragePool(nn.Module):
@@ -178,7 +182,7 @@ class ResidualBlock(nn.Module):
         """Maps `(N, in_channels, H, W)` to `(N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         # Asked now, as a hook may remove itself: whether nothing else sees what the branch gives.
         is_own = self._owns_sum(inputs)
-        is_free = is_own and gives_away(self.branch[-1])
+        is_free = is_own and _gives_away(self.branch[-1])
         branch_inputs = self.before(inputs)
         shortcut = self.shortcut(branch_inputs if self.splits_late else inputs)
         branch = self.branch(branch_inputs)
@@ -192,8 +196,8 @@ class ResidualBlock(nn.Module):
     def _owns_sum(self, inputs: Tensor) -> bool:
         """Returns whether nothing but the layers after the addition sees it, or what it adds."""
         kinds = (type(self.branch), type(self.add), type(self.after))
-        is_own = kinds == (Sequential, Add, Sequential) and is_plain(inputs)
-        return is_own and not is_observed(self.branch, self.add, self.after)
+        is_own = kinds == (Sequential, Add, Sequential) and _is_plain(inputs)
+        return is_own and not _is_observed(self.branch, self.add, self.after)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:

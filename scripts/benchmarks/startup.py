@@ -35,7 +35,6 @@ GOALS = {
 CONFIG = str(Path(__file__).parents[2] / "configs/quickstart.yaml")
 """A path, since a mere name would mean the runs of that name if there are any."""
 
-
 SMALL = (
     "name=start",
     "sweep.seeds=1",

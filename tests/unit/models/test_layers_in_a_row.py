@@ -282,6 +282,24 @@ def test_a_hook_that_comes_while_a_layer_is_called_is_respected():
     assert torch.equal(*kept[0])
 
 
+@pytest.mark.parametrize("name", ["stem.norm1", "stages.1.1.branch.norm2", "stages.1.1.add"])
+def test_what_another_forward_has_seen_is_not_overwritten(name):
+    model = ResNetConfig(depth=20).build((32, 32, 3), 10)
+    module, kept = model.get_submodule(name), []
+    forward = module.forward
+
+    def keep(*given):
+        outputs = forward(*given)
+        kept.append((outputs, outputs.clone()))
+        return outputs
+
+    module.forward = keep
+    with torch.no_grad():
+        model(torch.randn(2, 3, 32, 32))
+
+    assert torch.equal(*kept[0])
+
+
 def test_other_layers_in_a_blocks_place_are_called():
     class Half(nn.Module):
         def forward(self, shortcut, branch):
